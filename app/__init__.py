@@ -1,0 +1,1 @@
+"""The front end: FastAPI, the serving pool, the command line."""

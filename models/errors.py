@@ -1,0 +1,119 @@
+"""What can go wrong below the web, as one tree.
+
+    CatteryError
+    ├── InvalidValue        a value from outside is out of range (also a ValueError)
+    │   ├── RecipeError     a recipe or an override of it makes no sense
+    │   └── DatasetError    pictures that cannot become a data set
+    ├── NotFound            no such model, version, data set, job or recipe
+    ├── Gone                it existed and was deleted
+    ├── Conflict            it exists already, or is in use
+    ├── CheckpointError     a weights or state file is damaged or of another kind
+    ├── StoreError          the store cannot be reached, read or written
+    ├── LeaseLost           another process holds this job now
+    └── TrainingDiverged    a loss or a weight stopped being finite
+
+Attributes are data; the message is made from them: what happened, with which
+value, what to do.
+"""
+
+from collections.abc import Sequence
+
+
+class CatteryError(Exception):
+    """Base of every error of ours.
+
+    Args:
+        detail: What happened, with the value, one sentence.
+        remedy: What to do about it, one sentence; may be empty.
+    """
+
+    def __init__(self, detail: str, remedy: str = "") -> None:
+        self.detail = detail
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.detail} {self.remedy}".strip()
+
+
+class InvalidValue(CatteryError, ValueError):
+    """A value from outside is out of range.
+
+    Args:
+        field: Dotted name of the field, as the client wrote it.
+        value: What came.
+        allowed: The range or the list of choices, in words.
+    """
+
+    def __init__(self, field: str, value: object, allowed: str) -> None:
+        super().__init__(f"{field} is {value!r}.", f"Allowed: {allowed}.")
+        self.field = field
+        self.value = value
+        self.allowed = allowed
+
+
+class RecipeError(InvalidValue):
+    """A recipe, or an override of one of its numbers, makes no sense."""
+
+
+class DatasetError(InvalidValue):
+    """Pictures that cannot become, or serve as, a data set."""
+
+
+class NotFound(CatteryError):
+    """There is no such thing.
+
+    Args:
+        kind: "model", "version", "dataset", "job", "recipe", "sample", ...
+        name: What was asked for.
+        known: Names that do exist (the first twenty are told).
+    """
+
+    def __init__(self, kind: str, name: str, known: Sequence[str] = ()) -> None:
+        names = ", ".join(known[:20]) or "none"
+        super().__init__(f"There is no {kind} {name!r}.", f"Known: {names}.")
+        self.kind = kind
+        self.name = name
+        self.known = tuple(known[:20])
+
+
+class Gone(CatteryError):
+    """It existed and was deleted."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"The {kind} {name!r} was deleted.")
+        self.kind = kind
+        self.name = name
+
+
+class Conflict(CatteryError):
+    """It exists already, or is in use."""
+
+
+class CheckpointError(CatteryError):
+    """A weights or state file is damaged, incomplete or of another kind."""
+
+
+class StoreError(CatteryError):
+    """The store cannot be reached, read or written."""
+
+
+class LeaseLost(CatteryError):
+    """Another process holds this job now; this one must stop writing."""
+
+    def __init__(self, job: str) -> None:
+        super().__init__(f"The lease on job {job} was lost to another process.")
+        self.job = job
+
+
+class TrainingDiverged(CatteryError):
+    """A loss or a weight stopped being finite.
+
+    Args:
+        step: Generator update at which it was seen.
+        what: Name of the quantity.
+    """
+
+    def __init__(self, step: int, what: str) -> None:
+        super().__init__(f"{what} was not finite at step {step}.", "Lower the learning rate.")
+        self.step = step
+        self.what = what

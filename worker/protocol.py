@@ -1,0 +1,70 @@
+"""What app and worker agree on: the queue's name, its payloads, Redis keys, shared settings.
+
+Plain data: imports neither torch nor redis nor rq.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+QUEUE = "cattery"
+RUN_JOB = "worker.jobs.run"
+ANNOUNCEMENTS = "cattery:announcements"  # pub/sub channel: JSON {"model": name}
+
+LEASE_TTL_S = 10.0
+"""A job process that stops renewing its lease for this long is taken for dead."""
+
+
+class SharedSettings(BaseSettings):
+    """What front end and worker must agree on; each process's own class adds to it."""
+
+    model_config = SettingsConfigDict(env_prefix="CATTERY_", frozen=True, extra="ignore")
+
+    data: Path = Field(
+        default=Path("data"),
+        description="Folder for all that must be local: Valkey, packs, caches, uploads.",
+    )
+    store: str = Field(
+        default="",
+        description="URL of the store (a path, or s3://bucket/prefix); empty: `store` in the "
+        "data folder.",
+    )
+    redis_url: str = Field(
+        default="",
+        description="Redis or Valkey to use; empty: `cattery serve` starts an embedded Valkey.",
+    )
+    job_timeout_s: int = Field(
+        default=7 * 24 * 3600, gt=0, description="Longest a single job may run, seconds."
+    )
+    job_history_s: int = Field(
+        default=3600, gt=0, description="How long RQ keeps its own note of an ended job, seconds."
+    )
+
+    @property
+    def store_url(self) -> str:
+        """The store's URL with the default filled in."""
+        return self.store or str(self.data.resolve() / "store")
+
+
+def lease_key(job: str) -> str:
+    """Return the Redis key whose holder may write the job's state."""
+    return f"cattery:lease:{job}"
+
+
+def enqueue_arguments(job: str, attempt: int, settings: SharedSettings) -> dict[str, Any]:
+    """Return keyword arguments for `rq.Queue.enqueue_call`, the same wherever a job is queued.
+
+    Every attempt has an RQ id of its own; queueing the same attempt twice is refused by RQ
+    (`unique`), which makes queueing idempotent.
+    """
+    return {
+        "func": RUN_JOB,
+        "args": (job,),
+        "job_id": f"{job}-{attempt}",
+        "timeout": settings.job_timeout_s,
+        "result_ttl": settings.job_history_s,
+        "failure_ttl": settings.job_history_s,
+        "unique": True,
+    }
