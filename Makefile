@@ -1,0 +1,67 @@
+# Every verb makes .venv and installs from constraints.txt by itself, the first time and whenever
+# pyproject.toml or constraints.txt has changed. Python 3.11 or newer and make are all it needs.
+
+PYTHON ?= python3
+TORCH_INDEX ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+PINS := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test check docs clean
+
+help: ## Say what there is to do
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  PYTHON=python3.12 chooses the interpreter. TORCH_INDEX=URL chooses another build of"
+	@echo "  torch: its URL is under 'Start locally' on PyTorch's site (before that: make clean)."
+
+serve: $(VENV)/.installed ## Start Cattery on http://127.0.0.1:8000; Ctrl-C ends it
+	@exec $(BIN)/cattery serve
+
+test: check ## Check as below, then run all tests
+	$(BIN)/pytest
+
+check: $(VENV)/.installed-dev ## Check style, types, import rules, spelling and dependencies
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/typos
+	$(BIN)/deptry .
+	$(BIN)/python scripts/reference.py --check
+
+docs: $(VENV)/.installed-dev ## Write docs/reference/ again from the tables in the code
+	$(BIN)/python scripts/reference.py
+
+clean: ## Remove .venv and the caches; the data folder stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info
+
+$(VENV)/.installed: $(PINS) | $(BIN)/pip
+	@$(install_torch)
+	$(PIP) install --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(PINS) | $(BIN)/pip
+	@$(install_torch)
+	$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Cattery needs Python 3.11 or newer; '$(PYTHON)' is `$(PYTHON) --version 2>&1`." >&2; \
+	  echo "Name another one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+	  echo "No virtual environment could be made: see above (on Debian and Ubuntu it is the" \
+	    "package python3-venv)." >&2; rm -rf $(VENV); exit 1; }
+
+# The pinned torch by itself, and first: it is nearly all of the download, so its size is told
+# before, and pip can be pointed to another index for it alone.
+define install_torch
+if ! $(BIN)/python -c 'import importlib.metadata as m; m.version("torch")' 2> /dev/null; then \
+  echo "Installing torch: a download of about 3 GB on x86-64 Linux, less elsewhere."; \
+  [ -n "$(TORCH_INDEX)" ] || echo "For another build of it, see 'make help' (TORCH_INDEX)."; \
+  $(PIP) install --constraint constraints.txt \
+    $(if $(TORCH_INDEX),--index-url "$(TORCH_INDEX)") torch; \
+fi
+endef

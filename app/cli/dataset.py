@@ -1,0 +1,71 @@
+"""`cattery dataset`: import, list, show and delete data sets."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.opening import open_store, shared_settings
+from app.cli.terminal import counting_bar, interruptible, say, show_record, show_table
+
+if TYPE_CHECKING:
+    from models.store.records import DatasetRecord
+
+dataset_commands = typer.Typer(help="Import pictures to train on, and look at them.")
+
+Name = Annotated[str, typer.Argument(help="Name of the data set.")]
+
+
+@dataset_commands.command("import")
+def import_(
+    name: Name,
+    path: Annotated[
+        Path, typer.Argument(exists=True, help="A folder or a zip; .cat files are used.")
+    ],
+    licence: Annotated[str, typer.Option(help="What is known of the pictures' licence.")] = "",
+) -> None:
+    """Import pictures: aligned, without duplicates, packed once at every size they reach."""
+    from models.datasets import import_dataset
+
+    settings, store = shared_settings(), open_store()
+    with interruptible() as stopped, counting_bar() as bar:
+        task = bar.add_task(name, total=None)
+        record = import_dataset(
+            store,
+            name,
+            path,
+            cache=settings.data / "cache",
+            licence=licence,
+            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+            should_stop=stopped,
+        )
+    show_record(record)
+    say(f"Train on it:  cattery train dcgan --dataset {name} --minutes 30")
+
+
+@dataset_commands.command("list")
+def list_() -> None:
+    """List the data sets."""
+    records = open_store().datasets.list()
+    show_table(
+        ("name", "pictures", "held out", "sizes", "licence"),
+        [(r.name, r.kept, r.heldout, _sizes(r), r.licence) for r in records],
+    )
+
+
+@dataset_commands.command()
+def show(name: Name) -> None:
+    """Show one data set as JSON: counts, refusals, licence."""
+    show_record(open_store().datasets.get(name))
+
+
+@dataset_commands.command()
+def delete(name: Name) -> None:
+    """Delete a data set; one that a waiting or running job uses is kept."""
+    open_store().datasets.delete(name)
+    say(f"The data set {name} was deleted.")
+
+
+def _sizes(record: "DatasetRecord") -> str:
+    """Return the sides that it can be trained at, e.g. "32 64 128"."""
+    return " ".join(sorted(record.counts, key=int))

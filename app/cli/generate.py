@@ -1,0 +1,104 @@
+"""`cattery generate`: cats to a file, without a service."""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.opening import open_store_with_zoo, shared_settings
+from app.cli.terminal import counting_bar, say
+from models.errors import InvalidValue
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from app.slots import Slot
+
+BATCH = 64
+MOST = 1024
+
+Writer = Callable[["Slot", Sequence[int], "NDArray[np.uint8]"], bytes]
+"""Turns a slot, its seeds and their (N, H, W, 3) pictures into a file."""
+
+
+def generate(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="File to write: .png (one sheet) or .zip.")
+    ] = Path("cats.png"),
+    model: Annotated[str, typer.Option(help="model, model@version or model@previous.")] = "dcgan",
+    n: Annotated[int, typer.Option("--n", "-n", min=1, max=MOST, help="How many cats.")] = 16,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of the first cat; none: a random one.")
+    ] = None,
+    columns: Annotated[int | None, typer.Option(min=1, help="Cats in a row of the sheet.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+) -> None:
+    """Make cats and write them to a file: the same bytes that the service answers."""
+    write = _writer(output, columns)
+    from models.sampling import MAX_SEED
+
+    first = secrets.randbelow(MAX_SEED - n + 2) if seed is None else seed
+    if first + n - 1 > MAX_SEED:
+        raise InvalidValue("seed", first, f"0 to {MAX_SEED - n + 1} for {n} cats")
+    slot = _open(model, device)
+    seeds = range(first, first + n)
+    output.write_bytes(write(slot, seeds, _render(slot, seeds)))
+    say(f"{output}: {n} of {slot.name}, seeds {seeds[0]} to {seeds[-1]}")
+
+
+def _writer(output: Path, columns: int | None) -> Writer:
+    """Return what turns pictures into the file that the suffix asks for."""
+    writers: Mapping[str, Writer] = {
+        ".png": lambda slot, seeds, pixels: _png(slot, seeds, pixels, columns),
+        ".zip": _zip,
+    }
+    try:
+        return writers[output.suffix.lower()]
+    except KeyError:
+        raise InvalidValue("output", str(output), "a name that ends in .png or .zip") from None
+
+
+def _open(ref: str, device: str) -> "Slot":
+    from app.slots import load_engine, make_slot
+    from models.precision import pick_device
+
+    store = open_store_with_zoo()
+    model, version = store.versions.resolve(ref)
+    cache = shared_settings().data / "cache"
+    where = str(pick_device(device))
+    return make_slot(store, model, version, device=where, cache=cache, load=load_engine)
+
+
+def _render(slot: "Slot", seeds: Sequence[int]) -> "NDArray[np.uint8]":
+    import numpy as np
+
+    batches = [seeds[begin : begin + BATCH] for begin in range(0, len(seeds), BATCH)]
+    with counting_bar() as bar:
+        return np.concatenate([slot.engine.render(b) for b in bar.track(batches, description="")])
+
+
+def _png(
+    slot: "Slot", seeds: Sequence[int], pixels: "NDArray[np.uint8]", columns: int | None
+) -> bytes:
+    from app.rendering import cat_text, sheet_text
+    from models.images import contact_sheet, encode_png
+
+    if len(seeds) == 1:
+        return encode_png(pixels[0], cat_text(slot, seeds[0]))
+    return encode_png(contact_sheet(pixels, columns), sheet_text(slot, seeds))
+
+
+def _zip(slot: "Slot", seeds: Sequence[int], pixels: "NDArray[np.uint8]") -> bytes:
+    from app.bundles import zip_of
+    from app.rendering import cat_text
+    from models.images import encode_png
+
+    return zip_of(
+        {
+            f"{slot.name}-{seed}.png": encode_png(picture, cat_text(slot, seed))
+            for seed, picture in zip(seeds, pixels, strict=True)
+        }
+    )

@@ -1,0 +1,84 @@
+"""The tree of commands, and how each ends when something is wrong."""
+
+import sys
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.dataset import dataset_commands
+from app.cli.doctor import doctor
+from app.cli.generate import generate
+from app.cli.models import model_commands
+from app.cli.serve import serve
+from app.cli.terminal import complain
+from app.cli.train import train
+from app.cli.worker import worker
+from models.errors import CatteryError
+
+commands = typer.Typer(
+    name="cattery",
+    help="Train cat generators and serve their pictures.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _command in (serve, worker, train, generate, doctor):
+    commands.command()(_command)
+commands.add_typer(dataset_commands, name="dataset")
+commands.add_typer(model_commands, name="models")
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"cattery {version('cattery')}")
+        raise typer.Exit
+
+
+@commands.callback()
+def root(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_show_version, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Train cat generators and serve their pictures."""
+
+
+def main() -> None:
+    """Run the command line: exit 1 with one line for what we foresaw, 2 for wrong usage."""
+    try:
+        commands()
+    except CatteryError as err:
+        complain(str(err))
+        sys.exit(1)
+    except ValueError as err:  # pydantic's errors are ValueErrors; importing it here costs 0.1 s
+        lines = _settings_errors(err)
+        if not lines:
+            raise
+        for line in lines:
+            complain(line)
+        sys.exit(1)
+
+
+def _settings_errors(err: ValueError) -> list[str]:
+    """Return one line for each setting that a settings class refused; none for other errors."""
+    from pydantic import ValidationError
+    from pydantic_settings import BaseSettings
+
+    if not isinstance(err, ValidationError):
+        return []
+    names = {cls.__name__ for cls in _subclasses(BaseSettings)}
+    if err.title not in names:
+        return []
+    return [
+        f"CATTERY_{'_'.join(map(str, e['loc'])).upper()} is {e['input']!r}: {e['msg']}."
+        for e in err.errors(include_url=False)
+    ]
+
+
+def _subclasses(cls: type[Any]) -> list[type[Any]]:
+    children: list[type[Any]] = cls.__subclasses__()
+    return children + [s for child in children for s in _subclasses(child)]

@@ -1,0 +1,166 @@
+"""`cattery serve`: the API, a worker and an embedded Valkey under one foreground command."""
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.children import Keeper, Queue, Worker
+from app.cli.claims import StartError, address_of, claimed, listening_socket
+from app.cli.terminal import say
+
+if TYPE_CHECKING:
+    import socket
+
+    from fastapi import FastAPI
+
+    from app.settings import AppSettings
+    from models.store import Store
+
+GRACE_S = 10
+"""How long open requests may go on after Ctrl-C, seconds."""
+
+
+def serve(
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on, instead of CATTERY_HOST.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="TCP port, instead of CATTERY_PORT; 0: any free one.")
+    ] = None,
+) -> None:
+    """Serve cats and train new ones, in the foreground; Ctrl-C ends all of it."""
+    from app.settings import AppSettings
+
+    began = time.monotonic()
+    given = {k: v for k, v in {"host": host, "port": port}.items() if v is not None}
+    settings = AppSettings(**given)  # type: ignore[arg-type]  # pydantic checks them
+    _check_key(settings)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    with _stop_signals() as stopping, ExitStack() as stack:
+        _serve(settings, stack, stopping, began)
+        say("Ending: requests first, then the worker, then the queue ...")
+    say("Cattery has ended; nothing of it runs any more.")
+
+
+def _check_key(settings: "AppSettings") -> None:
+    """Refuse to let strangers in: other addresses than loopback need a key."""
+    if settings.is_local or settings.api_key is not None:
+        return
+    raise StartError(
+        f"Cattery would be open to everyone who can reach {settings.host}.",
+        "Set CATTERY_API_KEY to a long secret, or leave the host at 127.0.0.1.",
+    )
+
+
+def _serve(
+    settings: "AppSettings", stack: ExitStack, stopping: threading.Event, began: float
+) -> None:
+    """Claim and check everything, then start in order; the stack ends it in reverse order."""
+    from models.store import Store
+
+    lock = stack.enter_context(claimed(settings.data))
+    listener = stack.enter_context(listening_socket(settings.host, settings.port))
+    address = address_of(listener)
+    lock.tell(address)
+    store = Store.open(settings.store_url)
+    say(f"Cattery {version('cattery')} gets ready on {address} (data: {settings.data}) ...")
+    settings = settings.model_copy(update={"port": listener.getsockname()[1]})
+    settings = _start_children(settings, stack)
+    if not stopping.is_set():
+        say("The queue and its worker run; the cats are being loaded ...")
+        api = _api(settings, store)
+        _run(api, listener, stopping, lambda: _announce(address, settings, began))
+
+
+def _start_children(settings: "AppSettings", stack: ExitStack) -> "AppSettings":
+    """Start Valkey, unless a Redis was named, and the worker; return settings that know both."""
+    from worker.settings import WorkerSettings
+
+    queue = None if settings.redis_url else Queue(settings.data / "valkey")
+    worker = Worker(
+        redis_url=lambda: queue.url if queue else settings.redis_url,
+        grace_s=WorkerSettings().shutdown_s + 10.0,
+    )
+    keeper = Keeper([queue, worker] if queue else [worker], say)
+    keeper.start()
+    stack.callback(keeper.stop)
+    return settings.model_copy(update={"redis_url": queue.url}) if queue else settings
+
+
+def _api(settings: "AppSettings", store: "Store") -> "FastAPI":
+    from app.main import create_app
+
+    return create_app(settings, store=store)
+
+
+def _run(
+    api: "FastAPI",
+    listener: "socket.socket",
+    stopping: threading.Event,
+    ready: Callable[[], None],
+) -> None:
+    """Serve until a signal comes."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: "list[socket.socket] | None" = None) -> None:
+            await super().startup(sockets)
+            # A signal may have come before uvicorn listened to signals.
+            self.should_exit = self.should_exit or stopping.is_set()
+            if not self.should_exit:
+                ready()
+
+    config = uvicorn.Config(
+        api,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    try:
+        Server(config).run(sockets=[listener])
+    except SystemExit as err:  # uvicorn's word for a lifespan that failed; it has logged why
+        raise StartError("The API did not start.", "The log above says why.") from err
+
+
+def _announce(address: str, settings: "AppSettings", began: float) -> None:
+    say(f"Ready after {time.monotonic() - began:.1f} s: {address}")
+    say(f"Try:  curl -o cats.png '{address}/cats?model={settings.default_model}&n=16'")
+    say("Ctrl-C ends it.")
+
+
+@contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """Turn the signals that end a service into an event, from start to end.
+
+    A flag and no exception: an exception could come between a child's start and the line that
+    remembers it. While uvicorn runs it has handlers of its own and raises the signal again after.
+    """
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    def hang_up(_number: int, _frame: FrameType | None) -> None:
+        signal.raise_signal(signal.SIGTERM)  # a closed terminal ends as tidily
+
+    before = {
+        signal.SIGINT: signal.signal(signal.SIGINT, stop),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, stop),
+        signal.SIGHUP: signal.signal(signal.SIGHUP, hang_up),
+    }
+    try:
+        yield stopping
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
