@@ -1,0 +1,111 @@
+"""The movable pointers of a model: what is in service, and what was before."""
+
+from dataclasses import replace
+
+from models.errors import Conflict, Gone, NotFound
+from models.store.jsonable import dumps
+from models.store.names import is_name, is_version, timestamp
+from models.store.records import Aliases, AliasMove
+from models.store.shelf import Shelf
+from models.store.tree import Tree
+
+
+def card_path(model: str, version: str) -> str:
+    """Return where a version's card lies; the version exists when this file does."""
+    return f"models/{model}/versions/{version}/card.json"
+
+
+def gone_path(model: str, version: str) -> str:
+    """Return where the mark of a deleted version lies."""
+    return f"models/{model}/versions/{version}/gone.json"
+
+
+class AliasTable:
+    """Aliases of all models. A move is one atomic replace of one small file.
+
+    Moves are serialized: by a lock file on a local tree, within this process on an
+    object store (there, of two processes moving one alias at once, the last one wins).
+
+    Args:
+        tree: The store's tree.
+    """
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._shelf = Shelf(tree, Aliases)
+
+    def get(self, model: str) -> Aliases:
+        """Return a model's aliases; empty ones when it has none."""
+        if not is_name(model):
+            return Aliases()
+        try:
+            return self._shelf.get(_path(model))
+        except FileNotFoundError:
+            return Aliases()
+
+    def promote(
+        self, model: str, version: str, *, reason: str = "", action: str = "promote"
+    ) -> Aliases:
+        """Put a version into service; the one before becomes `previous`.
+
+        Promoting what is in service already changes nothing.
+
+        Args:
+            model: The model.
+            version: A full version id.
+            reason: Why, for the history.
+            action: "promote" or "zoo".
+
+        Raises:
+            NotFound: There is no such version.
+            Gone: It was deleted.
+        """
+        self._check(model, version)
+        with self._tree.lock(f"models/{model}"):
+            self._check(model, version)  # again: deleting takes the same lock
+            now = self.get(model)
+            if now.serving == version:
+                return now
+            return self._save(model, _moved(now, version, action, reason))
+
+    def rollback(self, model: str) -> Aliases:
+        """Swap `serving` and `previous`.
+
+        Raises:
+            NotFound: There is no such model.
+            Conflict: There is no previous version.
+        """
+        if not (is_name(model) and self._tree.names(f"models/{model}")):
+            raise NotFound("model", model, self._tree.names("models"))
+        with self._tree.lock(f"models/{model}"):
+            now = self.get(model)
+            if now.previous is None:
+                raise Conflict(
+                    f"The model {model!r} has no previous version.", "Promote another one first."
+                )
+            return self._save(model, _moved(now, now.previous, "rollback", ""))
+
+    def _check(self, model: str, version: str) -> None:
+        """Refuse a version that is not there."""
+        named = is_name(model) and is_version(version)
+        if named and self._tree.exists(card_path(model, version)):
+            return
+        if named and self._tree.exists(gone_path(model, version)):
+            raise Gone("version", f"{model}@{version}")
+        known = self._tree.names(f"models/{model}/versions") if is_name(model) else []
+        if not known:
+            raise NotFound("model", model, self._tree.names("models"))
+        raise NotFound("version", f"{model}@{version}", known)
+
+    def _save(self, model: str, aliases: Aliases) -> Aliases:
+        self._tree.write(_path(model), dumps(aliases))
+        return aliases
+
+
+def _path(model: str) -> str:
+    return f"models/{model}/aliases.json"
+
+
+def _moved(now: Aliases, version: str, action: str, reason: str) -> Aliases:
+    move = AliasMove(action=action, version=version, at=timestamp(), reason=reason)
+    return replace(now, serving=version, previous=now.serving, history=(*now.history, move))

@@ -1,0 +1,161 @@
+"""Imported data sets: packed once, never changed."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from models.errors import Conflict, DatasetError, Gone, NotFound, StoreError
+from models.store.jobs import Jobs
+from models.store.jsonable import dumps
+from models.store.names import check_label, check_name, is_name, timestamp
+from models.store.records import DatasetRecord
+from models.store.shelf import Shelf
+from models.store.tree import Tree
+
+
+class Datasets:
+    """All data sets of the store.
+
+    Args:
+        tree: The store's tree.
+        jobs: The same store's jobs, which may need a data set.
+    """
+
+    def __init__(self, tree: Tree, jobs: Jobs) -> None:
+        self._tree = tree
+        self._jobs = jobs
+        self._records = Shelf(tree, DatasetRecord)
+
+    def get(self, name: str) -> DatasetRecord:
+        """Return a data set's record.
+
+        Raises:
+            NotFound: There is no such data set.
+            Gone: It was deleted.
+        """
+        if not is_name(name):
+            raise self._unknown(name)
+        try:
+            return self._records.get(_path(name, "dataset.json"))
+        except FileNotFoundError as err:
+            if self._tree.exists(_path(name, "gone.json")):
+                raise Gone("dataset", name) from err
+            raise self._unknown(name) from err
+
+    def list(self) -> list[DatasetRecord]:
+        """Return all data sets, by name."""
+        names = self._tree.names("datasets")
+        return self._records.many([_path(name, "dataset.json") for name in names])
+
+    def exists(self, name: str) -> bool:
+        """Whether there is such a data set."""
+        return is_name(name) and self._tree.exists(_path(name, "dataset.json"))
+
+    def add(self, record: DatasetRecord, files: Mapping[str, Path]) -> None:
+        """Add a data set; the local files are moved in.
+
+        Args:
+            record: What is known about it.
+            files: Local files by their place in the data set's folder, such as
+                "packs/64.npy", "packs/64-heldout.npy" and "preview.png".
+
+        Raises:
+            InvalidValue: The name is none.
+            Conflict: There is one of that name already.
+        """
+        name = check_name("dataset", record.name)
+        with self._tree.lock(f"datasets/{name}"):
+            if self.exists(name):
+                raise Conflict(f"There is a data set {name!r} already.", "Choose another name.")
+            self._clear(name)  # what an import that died left behind
+            for place, file in files.items():
+                self._tree.put(_path(name, place), file)
+            self._tree.create(_path(name, "dataset.json"), dumps(record))  # now it exists
+            self._tree.delete(_path(name, "gone.json"))
+
+    def delete(self, name: str) -> None:
+        """Delete a data set; its name may be used again.
+
+        Raises:
+            NotFound, Gone: As `get`.
+            Conflict: A job that has not ended needs it.
+        """
+        self.get(name)
+        for job in self._jobs.list():
+            if not job.status.has_ended and job.order.get("dataset") == name:
+                raise Conflict(f"The job {job.id} needs the data set {name!r}.", "Cancel it first.")
+        with self._tree.lock(f"datasets/{name}"):
+            mark = f'{{"at": "{timestamp()}"}}\n'.encode()
+            self._tree.write(_path(name, "gone.json"), mark)
+            self._tree.delete(_path(name, "dataset.json"))  # first: now it is gone
+            self._clear(name)
+
+    def pack_path(
+        self, name: str, size_px: int, heldout: bool = False, cache: Path | None = None
+    ) -> Path:
+        """Return the local file with a data set's pictures of one size.
+
+        Args:
+            name: The data set.
+            size_px: Side of the pictures.
+            heldout: Whether those set aside, which no job trains on, are wanted.
+            cache: Folder for copies from an object store.
+
+        Raises:
+            NotFound, Gone: As `get`.
+            DatasetError: It has no pictures of that size.
+            StoreError: The file is missing.
+        """
+        record = self.get(name)
+        counts = record.heldout_counts if heldout else record.counts
+        if str(size_px) not in counts:
+            sizes = ", ".join(sorted(counts, key=int)) or "none"
+            raise DatasetError("size_px", size_px, f"sizes of the data set {name!r}: {sizes}")
+        path = _path(name, f"packs/{size_px}{'-heldout' if heldout else ''}.npy")
+        try:
+            return self._tree.local(path, cache)
+        except FileNotFoundError as err:
+            raise StoreError(
+                f"{path} is missing in the store.", "Delete the data set and import it again."
+            ) from err
+
+    def preview(self, name: str) -> bytes:
+        """Return a data set's preview sheet, a PNG file.
+
+        Raises:
+            NotFound: There is no such data set, or no preview of it.
+            Gone: It was deleted.
+        """
+        self.get(name)
+        try:
+            return self._tree.read(_path(name, "preview.png"))
+        except FileNotFoundError as err:
+            raise NotFound("preview", name) from err
+
+    def read_reference(self, name: str, key: str) -> bytes | None:
+        """Return statistics that were computed once of a data set, or None."""
+        self.get(name)
+        try:
+            return self._tree.read(_reference(name, key))
+        except FileNotFoundError:
+            return None
+
+    def write_reference(self, name: str, key: str, data: bytes) -> None:
+        """Keep statistics of a data set under a key that says how they were computed."""
+        self.get(name)
+        self._tree.write(_reference(name, key), data)
+
+    def _clear(self, name: str) -> None:
+        for entry in self._tree.names(f"datasets/{name}"):
+            if entry != "gone.json":
+                self._tree.delete(_path(name, entry))
+
+    def _unknown(self, name: str) -> NotFound:
+        return NotFound("dataset", name, [record.name for record in self.list()])
+
+
+def _path(name: str, place: str) -> str:
+    return f"datasets/{name}/{place}"
+
+
+def _reference(name: str, key: str) -> str:
+    return _path(name, f"references/{check_label('key', key)}")

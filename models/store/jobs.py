@@ -1,0 +1,251 @@
+"""Jobs: their orders, records, events and samples."""
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from models.errors import Conflict, Gone, InvalidValue, NotFound
+from models.store.events import EventLog
+from models.store.jsonable import dumps, from_json, to_json
+from models.store.names import check_label, is_job, is_label, timestamp
+from models.store.records import (
+    Event,
+    ImportOrder,
+    JobKind,
+    JobRecord,
+    Json,
+    TrainingOrder,
+)
+from models.store.shelf import Shelf
+from models.store.state import JobState
+from models.store.tree import Tree
+
+# Inside the classes that have a method `list` the type cannot be named.
+Records = list[JobRecord]
+Events = list[Event]
+
+
+class Jobs:
+    """All jobs of the store.
+
+    Args:
+        tree: The store's tree.
+    """
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._records = Shelf(tree, JobRecord)
+        self._orders = Shelf(tree, JobRecord)  # `order.json` is the record at its birth
+
+    def create(
+        self,
+        kind: JobKind,
+        order: TrainingOrder | ImportOrder,
+        *,
+        key: str | None = None,
+        runner: str = "worker",
+    ) -> tuple[JobRecord, bool]:
+        """Write a new job down, queued.
+
+        Args:
+            kind: What it makes.
+            order: What it is to do.
+            key: The client's Idempotency-Key: the same key means the same job.
+            runner: "worker" or "cli".
+
+        Returns:
+            The job's record, and whether it is new.
+
+        Raises:
+            Conflict: The key was used for another order.
+            Gone: The key's job was deleted.
+        """
+        record = JobRecord(
+            id=_new_id() if key is None else _id_of(key),
+            kind=kind,
+            order=to_json(order),
+            created_at=timestamp(),
+            runner=runner,
+        )
+        if self._is_gone(record.id):
+            raise Gone("job", record.id)
+        if not self._tree.create(_path(record.id, "order.json"), dumps(record)):
+            return self._repeated(record), False
+        self.save(record)
+        self.append_event(record.id, "queued", {})
+        return record, True
+
+    def get(self, job: str) -> JobRecord:
+        """Return a job's record as last saved.
+
+        Raises:
+            NotFound: There is no such job.
+            Gone: It was deleted.
+        """
+        if not is_job(job):
+            raise self._unknown(job)
+        try:
+            return self._records.get(_path(job, "job.json"))
+        except FileNotFoundError:
+            return self._just_born(job)
+
+    def list(self) -> Records:
+        """Return all jobs, newest first."""
+        paths = [_path(job, "job.json") for job in self._tree.names("jobs")]
+        records = self._records.many(paths)
+        return sorted(records, key=lambda record: (record.created_at, record.id), reverse=True)
+
+    def save(self, record: JobRecord) -> None:
+        """Replace a job's record, in one atomic step."""
+        self._tree.write(_path(record.id, "job.json"), dumps(record))
+
+    def order(self, record: JobRecord) -> TrainingOrder | ImportOrder:
+        """Return a job's order as what it is.
+
+        Raises:
+            StoreError: It is damaged.
+        """
+        if record.kind is JobKind.TRAIN:
+            return from_json(TrainingOrder, record.order)
+        return from_json(ImportOrder, record.order)
+
+    def append_event(self, job: str, kind: str, data: Json) -> None:
+        """Add a line to a job's history.
+
+        Args:
+            job: The job's id.
+            kind: The event's type, one word.
+            data: What to tell.
+        """
+        self._events(job).append(kind, data)
+
+    def events(self, job: str, after: int = 0) -> Events:
+        """Return a job's events with a higher id than `after`, oldest first.
+
+        Raises:
+            NotFound, Gone: As `get`.
+        """
+        found = self._events(job).read(after) if is_job(job) else []
+        if not found:
+            self.get(job)
+        return found
+
+    def save_sample(self, job: str, label: str, png: bytes) -> None:
+        """Write a sample sheet under its label, usually its kimg."""
+        self._tree.write(_path(job, f"samples/{check_label('sample', label)}.png"), png)
+
+    def sample(self, job: str, label: str) -> bytes:
+        """Return a sample sheet, a PNG file.
+
+        Raises:
+            NotFound: There is no such job or sample.
+            Gone: The job was deleted.
+        """
+        record = self.get(job)
+        try:
+            if is_label(label):
+                return self._tree.read(_path(job, f"samples/{label}.png"))
+        except FileNotFoundError:
+            pass  # told below, as for a label that cannot be one
+        raise NotFound("sample", label, record.samples)
+
+    def request_cancel(self, job: str) -> None:
+        """Ask whoever runs the job to stop; asking twice is harmless.
+
+        Raises:
+            NotFound, Gone: As `get`.
+            Conflict: It has ended.
+        """
+        record = self.get(job)
+        if record.status.has_ended:
+            raise Conflict(f"The job {job} has ended: it is {record.status.value}.")
+        self._tree.create(_path(job, "cancel.json"), _mark())
+
+    def cancel_requested(self, job: str) -> bool:
+        """Whether somebody asked to cancel the job."""
+        return is_job(job) and self._tree.exists(_path(job, "cancel.json"))
+
+    def delete(self, job: str) -> None:
+        """Delete an ended job: its history, samples and state; not what it published.
+
+        Raises:
+            NotFound, Gone: As `get`.
+            Conflict: It has not ended, or a job that has not ended resumes from it.
+        """
+        record = self.get(job)
+        if not record.status.has_ended:
+            raise Conflict(f"The job {job} is {record.status.value}.", "Cancel it first.")
+        self._refuse_if_needed(job)
+        self._tree.write(_path(job, "gone.json"), _mark())
+        self._tree.delete(_path(job, "job.json"))  # first: now it is gone
+        for name in self._tree.names(f"jobs/{job}"):
+            if name != "gone.json":
+                self._tree.delete(_path(job, name))
+
+    def state(self, job: str) -> JobState:
+        """Return the job's resumable state.
+
+        Raises:
+            NotFound: That cannot be a job's id.
+        """
+        if not is_job(job):
+            raise self._unknown(job)
+        return JobState(self._tree, job)
+
+    def _events(self, job: str) -> EventLog:
+        return EventLog(self._tree, _path(job, "events.jsonl"))
+
+    def _is_gone(self, job: str) -> bool:
+        return self._tree.exists(_path(job, "gone.json"))
+
+    def _just_born(self, job: str) -> JobRecord:
+        """A job whose maker has not come to write `job.json` yet, or died before."""
+        if self._is_gone(job):
+            raise Gone("job", job)
+        try:
+            return self._orders.get(_path(job, "order.json"))
+        except FileNotFoundError as err:
+            raise self._unknown(job) from err
+
+    def _repeated(self, record: JobRecord) -> JobRecord:
+        """The job that the Idempotency-Key stands for already."""
+        there = self.get(record.id)
+        if (there.kind, _asked(there)) != (record.kind, _asked(record)):
+            raise Conflict(
+                f"The Idempotency-Key was used for another order (job {there.id}).",
+                "Choose a new key for a new order.",
+            )
+        return there
+
+    def _refuse_if_needed(self, job: str) -> None:
+        for other in self.list():
+            if not other.status.has_ended and other.order.get("resume_from") == job:
+                raise Conflict(f"The job {other.id} resumes from {job}.", "Cancel it first.")
+
+    def _unknown(self, job: str) -> NotFound:
+        return NotFound("job", job, [record.id for record in self.list()])
+
+
+def _path(job: str, name: str) -> str:
+    return f"jobs/{job}/{name}"
+
+
+def _mark() -> bytes:
+    return (json.dumps({"at": timestamp()}) + "\n").encode()
+
+
+def _new_id() -> str:
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid4().hex[:6]}"
+
+
+def _id_of(key: str) -> str:
+    if not key:
+        raise InvalidValue("Idempotency-Key", key, "any text but an empty one")
+    return "k-" + hashlib.sha256(key.encode()).hexdigest()[:20]
+
+
+def _asked(record: JobRecord) -> dict[str, Any]:
+    """What the client asked for; where its upload was put is our business."""
+    return {name: value for name, value in record.order.items() if name != "source"}

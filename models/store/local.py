@@ -1,0 +1,253 @@
+"""A tree in a local folder: replaced, linked, locked and flushed to disk by the book."""
+
+import errno
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
+from uuid import uuid4
+
+from models.errors import StoreError
+from models.store.tree import Tree, checked, reported
+
+STALE_S = 3600.0
+"""A temporary file untouched for this long belongs to a process that is dead."""
+
+_HIDDEN = "."  # temporary and lock files; never listed
+
+
+class LocalTree(Tree):
+    """A local folder, shared by any number of processes of one machine.
+
+    Every write goes to a temporary file, is flushed, and takes its place by a rename;
+    then the folder is flushed too, so that it survives a power cut.
+
+    Args:
+        root: The folder; made when first needed.
+    """
+
+    is_local: ClassVar[bool] = True
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.url = str(root)
+
+    def check(self) -> None:
+        """See `Tree.check`."""
+        if self.root.exists() and not self.root.is_dir():
+            raise StoreError(f"The store {self.url} is a file.", "Name a folder.")
+        with reported("write to the store", self.url):
+            _make_folder(self.root)
+            _sweep([self.root, *(p for p in self.root.iterdir() if p.is_dir())])
+        probe = f".probe-{uuid4().hex}"
+        try:
+            self.create(probe, b"cattery")
+            self.compare(probe, b"cattery")
+        except (StoreError, FileNotFoundError) as err:
+            raise StoreError(f"The store {self.url} cannot be written: {err}") from err
+        finally:
+            self.delete(probe)
+
+    def read(self, path: str) -> bytes:
+        """See `Tree.read`."""
+        with reported("read", path, absent=True):
+            return self._at(path).read_bytes()
+
+    def read_many(self, paths: Sequence[str]) -> dict[str, bytes]:
+        """See `Tree.read_many`."""
+        found = {}
+        for path in paths:
+            try:
+                found[path] = self.read(path)
+            except FileNotFoundError:
+                continue
+        return found
+
+    def write(self, path: str, data: bytes) -> None:
+        """See `Tree.write`."""
+        self._place(path, lambda temporary: _write(temporary, data), Path.replace)
+
+    def create(self, path: str, data: bytes) -> bool:
+        """See `Tree.create`."""
+        try:
+            # A hard link, unlike a rename, refuses to replace; and unlike O_EXCL it
+            # never shows the file before its content is there.
+            self._place(path, lambda temporary: _write(temporary, data), _link)
+        except StoreError as err:
+            if isinstance(err.__cause__, FileExistsError):
+                return False
+            raise
+        return True
+
+    def put(self, path: str, local: Path) -> None:
+        """See `Tree.put`."""
+        self._place(path, lambda temporary: _move(local, temporary), Path.replace)
+
+    def append(self, path: str, data: bytes) -> None:
+        """See `Tree.append`."""
+        with reported("append to", path):
+            target = self._at(path)
+            _make_folder(target.parent)
+            with target.open("ab+") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                if (
+                    file.seek(0, os.SEEK_END)
+                    and os.pread(file.fileno(), 1, file.tell() - 1) != b"\n"
+                ):
+                    data = b"\n" + data
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+
+    def local(self, path: str, cache: Path | None = None) -> Path:  # noqa: ARG002 - is local
+        """See `Tree.local`."""
+        with reported("read", path, absent=True):
+            target = self._at(path)
+            target.stat()
+            return target
+
+    def exists(self, path: str) -> bool:
+        """See `Tree.exists`."""
+        return self._stat(path) is not None
+
+    def size(self, path: str) -> int:
+        """See `Tree.size`."""
+        with reported("read", path, absent=True):
+            return self._at(path).stat().st_size
+
+    def stamp(self, path: str) -> tuple[int, int, int] | None:
+        """See `Tree.stamp`."""
+        stat = self._stat(path)
+        return None if stat is None else (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+
+    def names(self, folder: str) -> list[str]:
+        """See `Tree.names`."""
+        with reported("list", folder):
+            try:
+                found = os.listdir(self._at(folder))  # noqa: PTH208 - names are all we need
+            except FileNotFoundError:
+                return []
+        return sorted(name for name in found if not name.startswith(_HIDDEN))
+
+    def delete(self, path: str) -> None:
+        """See `Tree.delete`."""
+        with reported("delete", path):
+            target, aside = self._at(path), self._temporary(path)
+            try:
+                target.rename(aside)  # first out of sight, in one step; then at leisure
+            except FileNotFoundError:
+                return
+            _sync_folder(target.parent)
+            _remove(aside)
+
+    def free_bytes(self) -> int | None:
+        """See `Tree.free_bytes`."""
+        folder = self.root
+        while not folder.exists():
+            folder = folder.parent
+        with reported("ask the free space of", self.url):
+            return shutil.disk_usage(folder).free
+
+    @contextmanager
+    def lock(self, path: str) -> Iterator[None]:
+        """See `Tree.lock`."""
+        place = self._at(path)
+        file = place.parent / f"{_HIDDEN}locks" / f"{place.name}.lock"
+        with reported("lock", path):
+            _make_folder(file.parent)
+            handle = file.open("ab")
+        with handle:
+            with reported("lock", path):
+                fcntl.flock(handle, fcntl.LOCK_EX)  # freed by closing, also when we are killed
+            yield
+
+    def _at(self, path: str) -> Path:
+        return self.root / checked(path)
+
+    def _stat(self, path: str) -> os.stat_result | None:
+        with reported("look at", path):
+            try:
+                return self._at(path).stat()
+            except FileNotFoundError:
+                return None
+
+    def _place(
+        self, path: str, fill: Callable[[Path], None], settle: Callable[[Path, Path], object]
+    ) -> None:
+        """Fill a temporary file, let it take its place, and flush the folder."""
+        with reported("write", path):
+            target, temporary = self._at(path), self._temporary(path)
+            try:
+                fill(temporary)
+                _make_folder(target.parent)
+                settle(temporary, target)
+            finally:
+                temporary.unlink(missing_ok=True)
+            _sync_folder(target.parent)
+
+    def _temporary(self, path: str) -> Path:
+        """A free name on the same disk: a user may link top-level folders elsewhere."""
+        top = path.split("/")[0] if "/" in path else ""
+        folder = self.root / top / f"{_HIDDEN}tmp"
+        _make_folder(folder)
+        return folder / uuid4().hex
+
+
+def _write(file: Path, data: bytes) -> None:
+    with file.open("xb") as handle:
+        handle.write(data)
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def _link(source: Path, target: Path) -> None:
+    target.hardlink_to(source)
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move by renaming where that is possible, else by copying; then flush."""
+    try:
+        source.replace(target)
+    except OSError as err:
+        if err.errno != errno.EXDEV:
+            raise
+        shutil.copyfile(source, target)
+        source.unlink()
+    with target.open("rb") as handle:
+        os.fsync(handle.fileno())
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and its parents, each flushed into its parent."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _sweep(folders: Sequence[Path]) -> None:
+    """Delete the temporary files of processes that died."""
+    for folder in folders:
+        for leftover in (folder / f"{_HIDDEN}tmp").glob("*"):
+            if time.time() - leftover.lstat().st_mtime > STALE_S:
+                _remove(leftover)

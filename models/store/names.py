@@ -1,0 +1,73 @@
+"""Names and ids that become parts of a path, checked in one place."""
+
+import re
+from datetime import UTC, datetime
+
+from models.errors import InvalidValue
+
+NAME_RULE = (
+    "1 to 63 characters: lower-case letters, digits, '.', '_' and '-', beginning with a "
+    "letter or digit, no '..', no '.' at the end"
+)
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_VERSION = re.compile(r"[0-9a-f]{12}")
+_PREFIX = re.compile(r"[0-9a-f]{4,12}")
+_JOB = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+
+
+def check_name(field: str, value: str) -> str:
+    """Return a name for a model or data set if it may be one.
+
+    Args:
+        field: Dotted name of the field, for the error.
+        value: What came.
+
+    Raises:
+        InvalidValue: It may not.
+    """
+    if not is_name(value):
+        raise InvalidValue(field, value, NAME_RULE)
+    return value
+
+
+def check_label(field: str, value: str) -> str:
+    """Return a label that may become a file's name: a sample's, a state's, a reference's.
+
+    Raises:
+        InvalidValue: It may not.
+    """
+    if not is_label(value):
+        raise InvalidValue(field, value, "letters, digits, '.', '_' and '-', at most 63")
+    return value
+
+
+def is_name(value: str) -> bool:
+    """Whether a model or data set could have this name."""
+    return bool(_NAME.fullmatch(value)) and ".." not in value and not value.endswith(".")
+
+
+def is_label(value: str) -> bool:
+    """Whether a file of a job or data set could have this name."""
+    return bool(_LABEL.fullmatch(value)) and ".." not in value
+
+
+def is_version(value: str) -> bool:
+    """Whether this could be a version's id."""
+    return bool(_VERSION.fullmatch(value))
+
+
+def is_version_prefix(value: str) -> bool:
+    """Whether this could be the beginning of a version's id, long enough to be meant so."""
+    return bool(_PREFIX.fullmatch(value))
+
+
+def is_job(value: str) -> bool:
+    """Whether this could be a job's id."""
+    return bool(_JOB.fullmatch(value))
+
+
+def timestamp() -> str:
+    """Return the time now, ISO 8601 in UTC with microseconds; sorts as text."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

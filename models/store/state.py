@@ -1,0 +1,128 @@
+"""The resumable state of a job, fenced: a stale holder cannot harm a newer one."""
+
+import json
+from pathlib import Path
+
+from models.errors import LeaseLost, StoreError
+from models.store.names import check_label, timestamp
+from models.store.tree import Tree
+
+_TAKEN = "taken.json"  # creating this file exclusively is what makes an epoch one's own
+_DROPPED = "dropped.json"
+
+
+class JobState:
+    """`jobs/{id}/state/{epoch}/`: every process that takes a job up gets a higher epoch.
+
+    A holder writes into its own epoch only, so even one that does not know yet that
+    it was replaced cannot overwrite what its successor reads from or writes to.
+
+    Args:
+        tree: The store's tree.
+        job: The job's id.
+    """
+
+    def __init__(self, tree: Tree, job: str) -> None:
+        self._tree = tree
+        self._job = job
+        self._folder = f"jobs/{job}/state"
+
+    def take(self) -> int:
+        """Take the state over and return the new epoch, from 1."""
+        epoch = self._last() + 1
+        mark = f'{{"at": "{timestamp()}"}}\n'.encode()
+        while not self._tree.create(self._path(epoch, _TAKEN), mark):
+            epoch += 1
+        return epoch
+
+    def write(self, epoch: int, name: str, data: bytes | Path) -> None:
+        """Write one file of the state, in one atomic step.
+
+        Args:
+            epoch: What `take` returned.
+            name: The file's name.
+            data: Its content, or a local file that is moved in.
+
+        Raises:
+            LeaseLost: The state was taken over, or dropped.
+        """
+        path = self._path(epoch, check_label("state", name))
+        self._fence(epoch)
+        try:
+            if isinstance(data, Path):
+                self._tree.put(path, data)
+            else:
+                self._tree.write(path, data)
+        except StoreError:
+            self._fence(epoch)  # the successor prunes our folder: that is no fault of the disk
+            raise
+
+    def newest(self, name: str) -> bytes | None:
+        """Return a file from the highest epoch that has it, or None."""
+        for epoch in reversed(self._epochs()):
+            try:
+                return self._tree.read(self._path(epoch, name))
+            except FileNotFoundError:
+                continue
+        return None
+
+    def newest_path(self, name: str, cache: Path | None = None) -> Path | None:
+        """Return a local file with what `newest` returns, or None.
+
+        Args:
+            name: The file's name.
+            cache: Folder for copies from an object store.
+        """
+        for epoch in reversed(self._epochs()):
+            try:
+                return self._tree.local(self._path(epoch, name), cache)
+            except FileNotFoundError:
+                continue
+        return None
+
+    def prune(self, epoch: int) -> None:
+        """Delete the epochs before this one."""
+        for older in self._epochs():
+            if older < epoch:
+                self._tree.delete(f"{self._folder}/{older:06d}")
+
+    def drop(self) -> None:
+        """Delete all of the state; whoever still holds it gets LeaseLost."""
+        last = self._last()
+        mark = json.dumps({"at": timestamp(), "epoch": last}) + "\n"
+        self._tree.write(f"{self._folder}/{_DROPPED}", mark.encode())
+        self.prune(last + 1)
+
+    def exists(self) -> bool:
+        """Whether there is anything to resume from."""
+        return any(
+            self._tree.names(f"{self._folder}/{epoch:06d}") not in ([], [_TAKEN])
+            for epoch in self._epochs()
+        )
+
+    def dropped_at(self) -> str | None:
+        """Return when the state was dropped, ISO 8601 in UTC, or None if it was not."""
+        at = self._dropped().get("at")
+        return None if at is None else str(at)
+
+    def _path(self, epoch: int, name: str) -> str:
+        return f"{self._folder}/{epoch:06d}/{name}"
+
+    def _epochs(self) -> list[int]:
+        return sorted(int(name) for name in self._tree.names(self._folder) if name.isdigit())
+
+    def _dropped(self) -> dict[str, object]:
+        try:
+            return dict(json.loads(self._tree.read(f"{self._folder}/{_DROPPED}")))
+        except FileNotFoundError:
+            return {}
+
+    def _last(self) -> int:
+        """The highest epoch ever taken, dropped ones included; 0 for none."""
+        dropped = int(str(self._dropped().get("epoch", 0)))
+        return max([dropped, *self._epochs()])
+
+    def _fence(self, epoch: int) -> None:
+        dropped = int(str(self._dropped().get("epoch", 0)))
+        if self._last() != epoch or dropped >= epoch:
+            raise LeaseLost(self._job)

@@ -1,0 +1,66 @@
+"""The store: everything that may not be lost, behind one URL."""
+
+from pathlib import Path
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from models.errors import StoreError
+from models.store.aliases import AliasTable
+from models.store.datasets import Datasets
+from models.store.jobs import Jobs
+from models.store.local import LocalTree
+from models.store.objects import ObjectTree
+from models.store.tree import Tree
+from models.store.versions import Versions
+
+
+class Store:
+    """Versions, aliases, jobs and data sets; safe to use from many threads.
+
+    Args:
+        url: A local folder, or a URL that fsspec knows, such as s3://bucket/prefix.
+
+    Raises:
+        StoreError: The URL is of no known kind, or its backend is not installed.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.tree = _tree(url)
+        self.aliases = AliasTable(self.tree)
+        self.versions = Versions(self.tree, self.aliases)
+        self.jobs = Jobs(self.tree)
+        self.datasets = Datasets(self.tree, self.jobs)
+
+    @classmethod
+    def open(cls, url: str) -> "Store":
+        """Return the store after trying that it can be written and read.
+
+        Raises:
+            StoreError: It cannot, in one line that says why.
+        """
+        store = cls(url)
+        store.tree.check()
+        return store
+
+
+def _tree(url: str) -> Tree:
+    if not url:
+        raise StoreError("The store's URL is empty.", "Name a folder, or s3://bucket/prefix.")
+    try:
+        # Other processes write as well: a remembered listing would be a wrong one.
+        fs, path = fsspec.core.url_to_fs(url, use_listings_cache=False)
+    except ImportError as err:
+        protocol = url.partition(":")[0]
+        raise StoreError(
+            f"The store {url} needs a package that is not installed ({err}).",
+            f"Install cattery[{protocol}]." if protocol == "s3" else "Install it.",
+        ) from err
+    except Exception as err:  # each fsspec backend has an error tree of its own
+        raise StoreError(
+            f"The store {url} cannot be used: {err}.", "Name a folder, or s3://bucket/prefix."
+        ) from err
+    if isinstance(fs, LocalFileSystem):
+        return LocalTree(Path(path))
+    return ObjectTree(fs, path, url)

@@ -1,0 +1,256 @@
+"""Trained generators, each immutable, named by the checksum of its weights."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from models.errors import CheckpointError, Conflict, Gone, InvalidValue, NotFound
+from models.store.aliases import AliasTable, card_path, gone_path
+from models.store.jsonable import dumps
+from models.store.names import check_name, is_name, is_version, is_version_prefix, timestamp
+from models.store.records import Card
+from models.store.shelf import Shelf
+from models.store.tree import Tree
+
+T = TypeVar("T")
+
+# Inside a class that has a method `list` the type cannot be named.
+Ids = list[str]
+Cards = list[Card]
+
+CHANGEABLE = frozenset({"metrics", "promotion", "note"})
+"""Fields of a card that may be added to later; everything else is provenance."""
+
+WEIGHTS = "generator.safetensors"
+SAMPLES = "samples.png"
+
+
+def version_id(weights: bytes) -> str:
+    """Return the id that a version with these weights has."""
+    return hashlib.sha256(weights).hexdigest()[:12]
+
+
+class Versions:
+    """All versions of all models.
+
+    Args:
+        tree: The store's tree.
+        aliases: The same store's aliases.
+    """
+
+    def __init__(self, tree: Tree, aliases: AliasTable) -> None:
+        self._tree = tree
+        self._aliases = aliases
+        self._cards = Shelf(tree, Card)
+
+    def publish(self, model: str, weights: bytes, card: Card, samples_png: bytes) -> Card:
+        """Add a version. Publishing what exists changes nothing; a deleted id comes back.
+
+        Args:
+            model: The model it joins.
+            weights: Content of the weights file.
+            card: Its card; model, version and sha256 are filled in here.
+            samples_png: Its contact sheet.
+
+        Returns:
+            The card as it is in the store.
+
+        Raises:
+            InvalidValue: The name is none, or the model's versions have another size.
+        """
+        check_name("model", model)
+        digest = hashlib.sha256(weights).hexdigest()
+        card = replace(card, model=model, version=digest[:12], sha256=digest)
+        with self._tree.lock(f"models/{model}"):
+            path = card_path(model, card.version)
+            if self._tree.exists(path):
+                return self._cards.get(path)
+            self._check_size(card)
+            self._tree.write(_file(card, WEIGHTS), weights)
+            self._tree.write(_file(card, SAMPLES), samples_png)
+            self._tree.create(path, dumps(card))  # the manifest last: now it exists
+            self._tree.delete(gone_path(model, card.version))
+            return self._cards.get(path)
+
+    def card(self, model: str, version: str) -> Card:
+        """Return a version's card.
+
+        Raises:
+            NotFound: There is no such model or version.
+            Gone: The version was deleted.
+        """
+        if not (is_name(model) and is_version(version)):
+            raise self._missing(model, version)
+        try:
+            return self._cards.get(card_path(model, version))
+        except FileNotFoundError as err:
+            raise self._missing(model, version) from err
+
+    def samples(self, model: str, version: str) -> bytes:
+        """Return a version's contact sheet, a PNG file.
+
+        Raises:
+            NotFound, Gone: As `card`.
+        """
+        card = self.card(model, version)
+        return _present(card, lambda: self._tree.read(_file(card, SAMPLES)))
+
+    def weights(self, model: str, version: str) -> bytes:
+        """Return a version's weights file, checked against its checksum.
+
+        Raises:
+            NotFound, Gone: As `card`.
+            CheckpointError: The file is missing or not what was published.
+        """
+        card = self.card(model, version)
+        raw = _present(card, lambda: self._tree.read(_file(card, WEIGHTS)))
+        _check_sum(card, hashlib.sha256(raw).hexdigest())
+        return raw
+
+    def weights_path(self, model: str, version: str, cache: Path | None = None) -> Path:
+        """Return a local, checked file with a version's weights.
+
+        Args:
+            model: The model.
+            version: A full version id.
+            cache: Folder for copies from an object store.
+
+        Raises:
+            NotFound, Gone, CheckpointError: As `weights`.
+        """
+        card = self.card(model, version)
+        path = _present(card, lambda: self._tree.local(_file(card, WEIGHTS), cache))
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != card.sha256 and not self._tree.is_local:
+            path.unlink(missing_ok=True)  # a damaged copy must not stay
+        _check_sum(card, digest)
+        return path
+
+    def models(self) -> list[str]:
+        """Return the names of all models that have a version, sorted."""
+        return [name for name in self._tree.names("models") if self._ids(name)]
+
+    def list(self, model: str) -> Cards:
+        """Return the cards of a model's versions, newest first; none for no such model."""
+        if not is_name(model):
+            return []
+        paths = [card_path(model, name) for name in self._folders(model)]
+        cards = self._cards.many(paths)
+        return sorted(cards, key=lambda card: (card.created_at, card.version), reverse=True)
+
+    def resolve(self, ref: str) -> tuple[str, str]:
+        """Return model and version that a reference means now.
+
+        Args:
+            ref: "name" (what it has in service), "name@version" with an id or at least
+                four of its first digits, "name@serving" or "name@previous".
+
+        Raises:
+            NotFound: No such model or version, nothing in service, or several match.
+            Gone: The version was deleted.
+        """
+        model, at, wanted = ref.partition("@")
+        wanted = wanted if at else "serving"
+        if wanted in ("serving", "previous"):
+            return model, self._pointed(model, wanted)
+        if is_version(wanted):
+            return model, self.card(model, wanted).version
+        hits = [v for v in self._ids(model) if v.startswith(wanted)]
+        if len(hits) != 1 or not is_version_prefix(wanted):
+            raise self._missing(model, wanted)
+        return model, hits[0]
+
+    def update_card(self, model: str, version: str, **changes: Any) -> Card:
+        """Add later findings to a card: `metrics`, `promotion` or `note`.
+
+        Raises:
+            NotFound, Gone: As `card`.
+            InvalidValue: Another field was named.
+        """
+        for name in changes.keys() - CHANGEABLE:
+            raise InvalidValue("card field", name, ", ".join(sorted(CHANGEABLE)))
+        self.card(model, version)
+        with self._tree.lock(f"models/{model}"):
+            card = replace(self.card(model, version), **changes)
+            self._tree.write(card_path(model, version), dumps(card))
+        return card
+
+    def delete(self, model: str, version: str) -> None:
+        """Delete a version that is not in service.
+
+        Raises:
+            NotFound, Gone: As `card`.
+            Conflict: It is `serving` or `previous`.
+        """
+        card = self.card(model, version)
+        with self._tree.lock(f"models/{model}"):
+            now = self._aliases.get(model)
+            if version in (now.serving, now.previous):
+                role = "serving" if version == now.serving else "previous"
+                raise Conflict(
+                    f"The version {model}@{version} is {role}.", "Promote another one first."
+                )
+            mark = f'{{"at": "{timestamp()}"}}\n'.encode()
+            self._tree.write(gone_path(model, version), mark)
+            for name in ("card.json", WEIGHTS, SAMPLES):  # the manifest first: now it is gone
+                self._tree.delete(_file(card, name))
+
+    def was_deleted(self, model: str, version: str) -> bool:
+        """Whether a version existed and was deleted."""
+        there = self._tree.exists(card_path(model, version))
+        return not there and self._tree.exists(gone_path(model, version))
+
+    def _folders(self, model: str) -> Ids:
+        names = self._tree.names(f"models/{model}/versions") if is_name(model) else []
+        return [name for name in names if is_version(name)]
+
+    def _ids(self, model: str) -> Ids:
+        """Ids of the versions that exist, sorted."""
+        return [v for v in self._folders(model) if self._tree.exists(card_path(model, v))]
+
+    def _check_size(self, card: Card) -> None:
+        for other in self.list(card.model)[:1]:
+            if other.size_px != card.size_px:
+                allowed = f"{other.size_px}, as all versions of the model {card.model!r}"
+                raise InvalidValue("size_px", card.size_px, allowed)
+
+    def _pointed(self, model: str, alias: str) -> str:
+        version = getattr(self._aliases.get(model), alias)
+        if version is None:
+            raise self._missing(model, alias)
+        return str(version)
+
+    def _missing(self, model: str, version: str) -> NotFound | Gone:
+        """The error that says best why a version is not there."""
+        if is_name(model) and is_version(version) and self.was_deleted(model, version):
+            return Gone("version", f"{model}@{version}")
+        known = self._ids(model)
+        if not known:
+            return NotFound("model", model, self.models())
+        return NotFound("version", f"{model}@{version}", known)
+
+
+def _file(card: Card, name: str) -> str:
+    return f"models/{card.model}/versions/{card.version}/{name}"
+
+
+def _present(card: Card, read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except FileNotFoundError as err:
+        raise CheckpointError(
+            f"A file of {card.model}@{card.version} is missing in the store.",
+            "Import or train the version again.",
+        ) from err
+
+
+def _check_sum(card: Card, digest: str) -> None:
+    if digest != card.sha256:
+        raise CheckpointError(
+            f"The weights of {card.model}@{card.version} are damaged: SHA-256 {digest} "
+            f"instead of {card.sha256}.",
+            "Import or train the version again.",
+        )

@@ -1,0 +1,90 @@
+"""The generators that come with the release, registered when a process starts."""
+
+import hashlib
+from pathlib import Path
+
+from models.errors import CatteryError, InvalidValue
+from models.store.jsonable import loads
+from models.store.records import Card
+from models.store.store import Store
+from models.store.versions import SAMPLES, WEIGHTS
+
+ACTION = "zoo"
+"""The alias move by which a release puts its own version into service."""
+
+ZooProblem = str
+"""Why an entry of the zoo was skipped, a sentence."""
+
+
+def register_zoo(store: Store, folder: Path | None = None) -> list[ZooProblem]:
+    """Publish the zoo's versions and put them into service where the user chose nothing.
+
+    A version that the user deleted stays deleted. A newer version of the zoo takes over
+    from an older one of the zoo; what a user has promoted is left alone.
+
+    Args:
+        store: Where to.
+        folder: `{model}/generator.safetensors`, `card.json`, `samples.png`; by default
+            what was installed with this package.
+
+    Returns:
+        One sentence for each entry that was skipped, because it is damaged or does not fit.
+
+    Raises:
+        StoreError: The store cannot be read or written.
+    """
+    zoo = Path(__file__).parents[1] / "zoo" if folder is None else folder
+    if not zoo.is_dir():
+        return []
+    problems = []
+    for entry in sorted(path for path in zoo.iterdir() if _is_entry(path)):
+        try:
+            weights, card, samples = _read(entry)
+            _register(store, entry.name, weights, card, samples)
+        except _Skipped as err:
+            problems.append(f"The zoo's {entry.name!r} was skipped: {err}")
+    return problems
+
+
+class _Skipped(CatteryError):
+    """An entry of the zoo that cannot be used."""
+
+
+def _is_entry(path: Path) -> bool:
+    return path.is_dir() and not path.name.startswith((".", "_"))
+
+
+def _read(entry: Path) -> tuple[bytes, Card, bytes]:
+    """Read one entry and compare its weights with its card."""
+    try:
+        weights, samples = (entry / WEIGHTS).read_bytes(), (entry / SAMPLES).read_bytes()
+        card = loads(Card, (entry / "card.json").read_bytes())
+    except OSError as err:
+        raise _Skipped(f"{err.filename}: {err.strerror}.") from err
+    except CatteryError as err:
+        raise _Skipped(str(err)) from err
+    digest = hashlib.sha256(weights).hexdigest()
+    if digest != card.sha256:
+        raise _Skipped(f"Its weights are damaged: SHA-256 {digest}, not {card.sha256}.")
+    return weights, card, samples
+
+
+def _register(store: Store, model: str, weights: bytes, card: Card, samples: bytes) -> None:
+    if store.versions.was_deleted(model, card.sha256[:12]):
+        return
+    try:
+        published = store.versions.publish(model, weights, card, samples)
+    except InvalidValue as err:
+        raise _Skipped(str(err)) from err
+    if _may_serve(store, published):
+        store.aliases.promote(model, published.version, reason="came with Cattery", action=ACTION)
+
+
+def _may_serve(store: Store, card: Card) -> bool:
+    """Whether nobody but an older zoo has chosen what the model serves."""
+    now = store.aliases.get(card.model)
+    if now.serving is None:
+        return True
+    if any(move.action != ACTION for move in now.history):
+        return False
+    return card.created_at > store.versions.card(card.model, now.serving).created_at
