@@ -1,0 +1,41 @@
+"""Exponential moving average of a generator, batch norm statistics included."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+
+class MovingAverage:
+    """Keeps a smoothed copy of a module.
+
+    The decay is ramped up from nothing, `min(decay, (1 + step) / (10 + step))`,
+    so that the average of a short run is not still full of its first weights.
+    Batch norm's running statistics are averaged like weights: an averaged
+    generator needs statistics that fit it.
+
+    Args:
+        module: The module that is trained.
+        decay: Weight of the past per update, 0 (a plain copy) to below 1.
+
+    Source: Yazici et al. 2019, arXiv:1806.04498.
+    """
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.module = copy.deepcopy(module).eval().requires_grad_(requires_grad=False)
+        self.decay = decay
+        self._pairs = _float_pairs(self.module, module)
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Move the average towards the module after its update number `step`, from 0."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        averages, values = self._pairs
+        torch._foreach_lerp_(averages, values, 1.0 - decay)
+
+
+def _float_pairs(average: nn.Module, module: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
+    """Return matching tensors, without integer counters (batch norm's step count)."""
+    both = zip(average.state_dict().values(), module.state_dict().values(), strict=True)
+    pairs = [(a, m) for a, m in both if a.is_floating_point()]
+    return [a for a, _ in pairs], [m for _, m in pairs]

@@ -1,0 +1,99 @@
+"""Training pictures: packs on disk, batches on the device."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.errors import DatasetError
+
+
+def open_pack(path: Path) -> NDArray[np.uint8]:
+    """Map a pack of pictures into memory, read-only.
+
+    Args:
+        path: A `.npy` file of uint8 (N, H, W, 3).
+
+    Raises:
+        DatasetError: The file is damaged or holds something else.
+    """
+    try:
+        pack = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as err:
+        raise DatasetError("pack", str(path), f"a readable .npy file ({err})") from err
+    if pack.dtype != np.uint8 or pack.ndim != 4 or pack.shape[3] != 3:
+        found = f"{pack.dtype} {pack.shape}"
+        raise DatasetError("pack", found, "uint8 pictures of shape (N, H, W, 3)")
+    return pack
+
+
+class BatchStream:
+    """An endless stream of shuffled batches with an exact position.
+
+    Every epoch is a permutation drawn from `(seed, epoch)` alone, so the
+    position is one integer. A batch may span two epochs: none is ever short,
+    and batch norm never sees an odd one.
+
+    Args:
+        pictures: (N, H, W, 3) uint8.
+        batch: Pictures in a batch; at most N.
+        seed: Seeds the order.
+        device: Where batches are wanted; the pictures move there if they fit
+            into half of its free memory.
+
+    Raises:
+        DatasetError: There are fewer pictures than one batch needs.
+    """
+
+    def __init__(
+        self, pictures: NDArray[np.uint8], batch: int, seed: int, device: torch.device
+    ) -> None:
+        if len(pictures) < batch:
+            raise DatasetError("dataset", f"{len(pictures)} pictures", f"at least a batch, {batch}")
+        self.position = 0
+        self._batch = batch
+        self._seed = seed
+        self._device = device
+        self._resident = _resident(pictures, device)
+        self._pictures = pictures
+        self._epoch = -1
+        self._order: NDArray[np.int64] = np.empty(0, np.int64)
+
+    def next(self) -> Tensor:
+        """Return the next batch.
+
+        Returns:
+            (N, 3, H, W) uint8 on the device, channels last in memory.
+        """
+        indices = np.array([self._index(self.position + i) for i in range(self._batch)])
+        self.position += self._batch
+        if self._resident is not None:
+            rows = self._resident[torch.from_numpy(indices).to(self._device)]
+        else:
+            rows = torch.from_numpy(self._pictures[indices]).to(self._device)
+        return rows.permute(0, 3, 1, 2)
+
+    def _index(self, position: int) -> int:
+        epoch, place = divmod(position, len(self._pictures))
+        if epoch != self._epoch:
+            stream = np.random.Philox(key=[self._seed, epoch])
+            self._order = np.random.Generator(stream).permutation(len(self._pictures))
+            self._epoch = epoch
+        return int(self._order[place])
+
+
+def _resident(pictures: NDArray[np.uint8], device: torch.device) -> Tensor | None:
+    """Copy the pictures to a GPU if they fit; on a CPU the memory map is resident enough."""
+    if device.type != "cuda":
+        return None
+    free, _ = torch.cuda.mem_get_info(device)
+    if pictures.nbytes > free // 2:
+        return None
+    return torch.from_numpy(np.ascontiguousarray(pictures)).to(device)
+
+
+def to_unit_range(pictures: Tensor) -> Tensor:
+    """Map uint8 (N, 3, H, W) to float32 in [-1, 1]."""
+    return pictures.float().div_(127.5).sub_(1.0)
