@@ -54,9 +54,7 @@ class Limit:
 
 
 LIMITS: Mapping[str, Limit] = {
-    "width": Limit(
-        minimum=4, maximum=256, description="Base number of channels of both networks."
-    ),
+    "width": Limit(minimum=4, maximum=256, description="Base number of channels of both networks."),
     "z_dim": Limit(minimum=2, maximum=1024, description="Length of the latent."),
     "batch": Limit(minimum=2, maximum=1024, description="Real pictures per discriminator step."),
     "lr_generator": Limit(
@@ -131,8 +129,7 @@ class Recipe:
             "default_size_px": self.default_size_px,
             "defaults": defaults,
             "limits": {
-                name: {**asdict(limit), "default": defaults[name]}
-                for name, limit in LIMITS.items()
+                name: {**asdict(limit), "default": defaults[name]} for name, limit in LIMITS.items()
             },
         }
 

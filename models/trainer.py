@@ -112,9 +112,7 @@ class Trainer:
         shape = (count, self.settings.z_dim)
         return torch.randn(shape, generator=self.random, device=self.device)
 
-    def _discriminator_step(
-        self, real: Tensor, z: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _discriminator_step(self, real: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Update the discriminator; return made pictures (with their graph), loss, mean scores."""
         with self.precision.context(self.device):
             fake = self.generator(z)

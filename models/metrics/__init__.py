@@ -1,0 +1,1 @@
+"""How good the cats are: features, the Frechet distance, kept reference statistics."""

@@ -1,0 +1,68 @@
+"""From seeds to uint8 pixels on one device."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.checkpoints import Generator
+from models.errors import CheckpointError
+from models.sampling import latents
+
+CUDA_BATCH = 16
+"""On a GPU every forward pass has this size: kernels chosen by size round differently."""
+
+
+class Engine:
+    """Renders one generator. Call it from one thread at a time.
+
+    float32 throughout: on a CPU equal floats at every batch size from 1 to 64
+    (tests/models/test_engine.py), so one seed is one cat whatever shares its batch.
+
+    Args:
+        generator: A checked generator.
+        device: Where to compute.
+    """
+
+    def __init__(self, generator: Generator, device: str | torch.device = "cpu") -> None:
+        self.device = torch.device(device)
+        self.size_px = generator.size_px
+        self.z_dim = generator.z_dim
+        self.name = f"torch-fp32-{self.device.type}"
+        self._generator = generator.to(self.device).eval()
+
+    def render(self, seeds: Sequence[int]) -> NDArray[np.uint8]:
+        """Make one picture per seed.
+
+        Returns:
+            (N, H, W, 3) uint8.
+        """
+        z = torch.from_numpy(latents(seeds, self.z_dim))
+        pixels = self._in_fixed_batches(z) if self.device.type == "cuda" else self._forward(z)
+        return pixels.permute(0, 2, 3, 1).contiguous().numpy()
+
+    def warm(self) -> None:
+        """Render once, so that the first request is fast, and look at what came out.
+
+        Raises:
+            CheckpointError: The pictures are not finite.
+        """
+        with torch.inference_mode():
+            z = torch.from_numpy(latents(range(2), self.z_dim)).to(self.device)
+            if not torch.isfinite(self._generator(z)).all():
+                raise CheckpointError("The generator's pictures are not finite.")
+        self.render(range(16))
+
+    @torch.inference_mode()
+    def _forward(self, z: Tensor) -> Tensor:
+        pictures = self._generator(z.to(self.device))
+        levels = pictures.add(1.0).mul_(127.5).round_().clamp_(0, 255)
+        return levels.to(torch.uint8).cpu()
+
+    def _in_fixed_batches(self, z: Tensor) -> Tensor:
+        padding = -len(z) % CUDA_BATCH
+        padded = torch.cat([z, z.new_zeros(padding, z.shape[1])])
+        parts = [self._forward(part) for part in padded.split(CUDA_BATCH)]
+        return torch.cat(parts)[: len(z)]

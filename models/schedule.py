@@ -1,0 +1,83 @@
+"""When a run samples, measures, saves and looks whether it should stop."""
+
+import time
+from collections.abc import Callable
+
+from models.store.records import Budget, Json
+
+SAMPLES = 12
+SNAPSHOTS = 8
+LOOK_S = 0.5
+
+# A snapshot's measurement takes some ten seconds on two cores: short runs get fewer.
+MIN_SNAPSHOT_S = 60.0
+MIN_SNAPSHOT_KIMG = 5.0
+
+
+class Schedule:
+    """Samples and snapshots go by the budget spent, checkpoints and looks by the clock.
+
+    With a budget in kimg nothing that shapes the result depends on time, so
+    that the same order gives the same version.
+
+    Args:
+        budget: The order's.
+        checkpoint_s: Seconds between two saved states.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self, budget: Budget, checkpoint_s: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._budget = budget
+        self._checkpoint_s = checkpoint_s
+        self._clock = clock
+        self._samples = 1
+        self._snapshots = 1
+        self._checkpoint_at = clock() + checkpoint_s
+        self._look_at = 0.0
+        self._total = budget.kimg if budget.kimg is not None else 60 * (budget.minutes or 0.0)
+        least = MIN_SNAPSHOT_KIMG if budget.kimg is not None else MIN_SNAPSHOT_S
+        self._snapshot_share = max(1 / SNAPSHOTS, least / self._total)
+
+    def spent(self, kimg: float, training_s: float) -> float:
+        """Return the share of the budget that is used, from 0."""
+        return (kimg if self._budget.kimg is not None else training_s) / self._total
+
+    def sample_is_due(self, spent: float) -> bool:
+        """Tell, once for each, that another sample sheet is due."""
+        is_due = spent * SAMPLES >= self._samples and spent < 1
+        while spent * SAMPLES >= self._samples:
+            self._samples += 1
+        return is_due
+
+    def snapshot_is_due(self, spent: float) -> bool:
+        """Tell, once for each, that another snapshot is due; the last is after training."""
+        is_due = spent >= self._snapshots * self._snapshot_share and spent < 1
+        while spent >= self._snapshots * self._snapshot_share:
+            self._snapshots += 1
+        return is_due
+
+    def checkpoint_is_due(self) -> bool:
+        """Tell whether the state should be saved."""
+        return self._clock() >= self._checkpoint_at
+
+    def checkpointed(self) -> None:
+        """Note that the state was saved."""
+        self._checkpoint_at = self._clock() + self._checkpoint_s
+
+    def look_is_due(self) -> bool:
+        """Tell whether it is time to ask if the run should stop."""
+        now = self._clock()
+        if now < self._look_at:
+            return False
+        self._look_at = now + LOOK_S
+        return True
+
+    def state(self) -> Json:
+        """Return what a resumed run must know."""
+        return {"samples": self._samples, "snapshots": self._snapshots}
+
+    def resume(self, state: Json) -> None:
+        """Take up what an earlier process noted."""
+        self._samples, self._snapshots = int(state["samples"]), int(state["snapshots"])
