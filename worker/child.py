@@ -1,0 +1,45 @@
+"""The job process: `python -m worker.child PARENT WORKER JOB EXECUTION`.
+
+Its settings, and so the Redis URL with a password in it, come by environment variables,
+which only the same user can read; arguments are for everybody to see.
+"""
+
+import os
+import signal
+import sys
+
+from rq.executions import Execution
+from rq.job import Job
+
+from worker.connection import connect
+from worker.parentage import signal_on_parents_death, watch_parent
+from worker.queueing import SERIALIZER, job_queue
+from worker.settings import WorkerSettings
+from worker.spawning import CatteryWorker
+
+
+def main() -> None:
+    """Run the one RQ job named by the arguments, and end with the worker."""
+    parent = int(sys.argv[1])
+    name, job_id, execution_id = sys.argv[2:5]
+    # Both: the kernel's call is immediate but Linux alone has it; the watch is certain.
+    signal_on_parents_death(parent, signal.SIGKILL)
+    watch_parent(parent)
+    settings = WorkerSettings()
+    os.nice(settings.nice)
+    redis = connect(settings.redis_url)
+    worker = CatteryWorker(
+        [job_queue(redis)],
+        name=name,
+        connection=redis,
+        prepare_for_work=False,
+        serializer=SERIALIZER,
+    )
+    job = Job.fetch(job_id, connection=redis, serializer=SERIALIZER)
+    execution = Execution.fetch(execution_id, job_id, connection=redis)
+    worker.execution = execution
+    worker.main_work_horse(job, job_queue(redis))
+
+
+if __name__ == "__main__":
+    main()

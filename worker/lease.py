@@ -1,0 +1,101 @@
+"""The right to run one job, held by at most one process at a time."""
+
+import logging
+import threading
+from types import TracebackType
+from typing import Self
+from uuid import uuid4
+
+from redis import Redis
+
+from worker.connection import AWAY
+from worker.protocol import LEASE_TTL_S, lease_key
+
+log = logging.getLogger(__name__)
+
+# Renews our own lease, takes a free one (Redis was flushed or restarted), and leaves
+# another's alone. Returns 1 when it is ours afterwards.
+RENEW = """
+local holder = redis.call('get', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('set', KEYS[1], ARGV[1], 'px', ARGV[2])
+return 1
+"""
+RELEASE = """
+if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end
+return 0
+"""
+
+
+class Lease:
+    """A key in Redis with our token, renewed by a thread until released or lost.
+
+    While Redis cannot be reached nobody can say who holds it, and the holder goes on: the
+    epochs of the job's state in the store keep two processes from writing one state. As
+    soon as Redis answers again, the lease is ours once more or known to be lost.
+
+    Args:
+        redis: Client of its own; the renewing thread uses it.
+        job: Id of the job.
+        ttl_s: A holder that does not renew for this long has lost it, seconds.
+    """
+
+    def __init__(self, redis: Redis, job: str, ttl_s: float = LEASE_TTL_S) -> None:
+        self._redis = redis
+        self._key = lease_key(job)
+        self._ttl_ms = int(ttl_s * 1000)
+        self._token = uuid4().hex
+        self._held = False
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def take(self) -> bool:
+        """Take it if it is free and start to renew it; say whether it is ours."""
+        taken = self._redis.set(self._key, self._token, nx=True, px=self._ttl_ms)
+        self._held = bool(taken)
+        if self._held:
+            self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
+            self._thread.start()
+        return self._held
+
+    def held(self) -> bool:
+        """Whether it is ours, as far as is known; costs nothing."""
+        return self._held
+
+    def release(self) -> None:
+        """Give it back, if it is still ours; with Redis away it runs out by itself."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        if not self._held:
+            return
+        self._held = False
+        try:
+            self._redis.eval(RELEASE, 1, self._key, self._token)
+        except AWAY as err:
+            log.warning("Lease %s could not be released: %s", self._key, err)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+    def _renew(self) -> None:
+        while not self._ended.wait(self._ttl_ms / 1000 / 5):
+            try:
+                self._held = bool(
+                    self._redis.eval(RENEW, 1, self._key, self._token, str(self._ttl_ms))
+                )
+            except AWAY as err:
+                log.warning("Lease %s could not be renewed: %s", self._key, err)
+                continue
+            if not self._held:
+                log.warning("Lease %s was lost to another process.", self._key)
+                return

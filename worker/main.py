@@ -1,0 +1,74 @@
+"""The worker process: one RQ worker, and the reaper beside it."""
+
+import logging
+import signal
+import threading
+from types import FrameType
+
+from rq.exceptions import StopRequested
+
+from models.store import Store
+from worker.connection import AWAY, connect
+from worker.queueing import SERIALIZER, job_queue
+from worker.reaper import Reaper
+from worker.settings import WorkerSettings
+from worker.spawning import CatteryWorker, worker_options
+
+log = logging.getLogger(__name__)
+
+RECONNECT_AFTER_S = 1.0
+
+
+def main(settings: WorkerSettings, worker_class: type[CatteryWorker] = CatteryWorker) -> int:
+    """Run one worker in the foreground until it is told to stop.
+
+    SIGTERM or SIGINT: the running job saves its state and goes on at the next start; a
+    second signal kills it. A Redis that goes away is waited for. Call it in the main thread.
+
+    Args:
+        settings: The worker's settings.
+        worker_class: What runs the jobs.
+
+    Returns:
+        The exit status, 0.
+
+    Raises:
+        StoreError: The store cannot be written.
+        RedisUrlMissing: Nobody said where the queue is.
+    """
+    store = Store.open(settings.store_url)
+    redis = connect(settings.redis_url)
+    with Reaper(store, redis, settings):
+        while not _work(settings, worker_class):
+            log.warning("The worker lost Redis and tries again.")
+            try:
+                threading.Event().wait(RECONNECT_AFTER_S)
+            except StopRequested:  # RQ's signal handler raises it where no job runs
+                break
+    redis.close()
+    return 0
+
+
+def _work(settings: WorkerSettings, worker_class: type[CatteryWorker]) -> bool:
+    """Work until told to stop (True) or until Redis is lost (False)."""
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
+    redis = connect(settings.redis_url)
+    worker: CatteryWorker | None = None
+    try:
+        worker = worker_class(
+            [job_queue(redis)], connection=redis, serializer=SERIALIZER, **worker_options()
+        )
+        worker.settings = settings
+        worker.work(logging_level="WARNING")
+    except StopRequested:
+        return True
+    except AWAY as err:
+        log.warning("Redis cannot be reached: %s", err)
+    finally:
+        redis.close()
+    return worker is not None and worker.is_stopping
+
+
+def _stop(_signum: int, _frame: FrameType | None) -> None:
+    raise StopRequested

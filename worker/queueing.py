@@ -1,0 +1,52 @@
+"""The one RQ queue, and what RQ knows of an attempt at a job."""
+
+from enum import StrEnum
+
+from redis import Redis
+from rq import Queue
+from rq.exceptions import DuplicateJobError, NoSuchJobError
+from rq.job import Job
+from rq.job import JobStatus as RqStatus
+
+from worker.protocol import QUEUE, SharedSettings, enqueue_arguments
+
+SERIALIZER = "json"  # RQ's default unpickles whatever it finds in Redis
+
+
+class Attempt(StrEnum):
+    """What RQ knows of one attempt at a job."""
+
+    UNKNOWN = "unknown"  # never queued, or forgotten, or Redis was flushed
+    WAITING = "waiting"  # in the queue
+    IN_HAND = "in_hand"  # taken from the queue, by a process that may have died since
+    FAILED = "failed"  # RQ saw its process die
+    ENDED = "ended"
+
+
+def job_queue(redis: Redis) -> Queue:
+    """Return the queue of all jobs."""
+    return Queue(QUEUE, connection=redis, serializer=SERIALIZER)
+
+
+def enqueue(redis: Redis, job: str, attempt: int, settings: SharedSettings) -> bool:
+    """Queue one attempt at a job; return False when that attempt is known already."""
+    try:
+        job_queue(redis).enqueue_call(**enqueue_arguments(job, attempt, settings))
+    except DuplicateJobError:
+        return False
+    return True
+
+
+def look_up(redis: Redis, job: str, attempt: int, settings: SharedSettings) -> Attempt:
+    """Return what RQ knows of an attempt at a job."""
+    name = enqueue_arguments(job, attempt, settings)["job_id"]
+    try:
+        known = Job.fetch(name, connection=redis, serializer=SERIALIZER)
+    except NoSuchJobError:
+        return Attempt.UNKNOWN
+    if job_queue(redis).get_job_position(name) is not None:
+        return Attempt.WAITING
+    status = known.get_status(refresh=False)
+    if status in (RqStatus.FAILED, RqStatus.STOPPED, RqStatus.CANCELED):
+        return Attempt.FAILED
+    return Attempt.ENDED if status is RqStatus.FINISHED else Attempt.IN_HAND

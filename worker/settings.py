@@ -1,0 +1,49 @@
+"""The worker's settings, from `CATTERY_*` variables."""
+
+from pydantic import Field
+
+from worker.protocol import LEASE_TTL_S, SharedSettings
+
+
+class WorkerSettings(SharedSettings):
+    """What the worker and its job processes need to know."""
+
+    device: str = Field(
+        default="auto", description="Device that trains: auto, cpu, cuda, or cuda:N."
+    )
+    threads: int | None = Field(
+        default=None, gt=0, description="CPU threads of a job; empty: as many as it has cores."
+    )
+    nice: int = Field(
+        default=19, ge=0, le=19, description="How far a job stands back for serving, 0 to 19."
+    )
+    checkpoint_s: float = Field(
+        default=30.0, gt=0, description="Seconds of training between two saved states."
+    )
+    state_keep_s: float = Field(
+        default=86400.0, ge=0, description="How long an ended job keeps its state, seconds."
+    )
+    reap_s: float = Field(
+        default=5.0, gt=0, description="Seconds between two looks for interrupted jobs."
+    )
+    lease_s: float = Field(
+        default=LEASE_TTL_S,
+        ge=1,
+        description="A job process silent for this long is taken for dead, seconds.",
+    )
+    shutdown_s: float = Field(
+        default=60.0, gt=0, description="How long a stopping worker waits for its job, seconds."
+    )
+    min_free_mb: int = Field(
+        default=2048, ge=0, description="Free disk space below which no job starts, MiB."
+    )
+
+    def environment(self) -> dict[str, str]:
+        """Return these settings as the variables that a job process reads them from."""
+        prefix = self.model_config.get("env_prefix", "")
+        values = self.model_dump(mode="json")
+        return {
+            f"{prefix}{name}".upper(): str(value)
+            for name, value in values.items()
+            if value is not None
+        }

@@ -1,0 +1,113 @@
+"""The RQ worker of ours: a fresh process per job, graceful ends, patience with Redis."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+from typing import Any, ClassVar
+
+from redis.client import Pipeline
+from rq.executions import Execution
+from rq.job import Job
+from rq.queue import Queue
+from rq.worker import SpawnWorker
+
+from worker.connection import AWAY
+from worker.settings import WorkerSettings
+
+log = logging.getLogger(__name__)
+
+
+class CatteryWorker(SpawnWorker):
+    """Runs one job at a time in a process of its own.
+
+    Unlike RQ's own SpawnWorker it passes no connection in the arguments of the job process,
+    asks the job for a checkpoint when it is told to stop, and outlives a lost Redis.
+
+    Attributes:
+        child_module: What the job process runs.
+        settings: Set by `worker.main` before work begins; a job process has none of it.
+        is_stopping: Whether somebody asked it to stop.
+    """
+
+    child_module: ClassVar[str] = "worker.child"
+    max_connection_wait_time = 5.0  # RQ's minute is long for a Redis that is back
+    settings: WorkerSettings
+    is_stopping = False
+
+    def fork_work_horse(self, job: Job, queue: Queue) -> None:  # noqa: ARG002 - RQ's signature
+        """Start the job process; the name is RQ's."""
+        execution = self.executions[next(iter(self.executions))]
+        arguments = [sys.executable, "-m", self.child_module]
+        arguments += [str(os.getpid()), self.name, job.id, execution.id]
+        self._horse_pid = os.posix_spawn(
+            sys.executable, arguments, self._child_environment(), setpgroup=0
+        )
+        if self._stop_requested:  # the signal came before there was anybody to pass it on to
+            self.handle_warm_shutdown_request()
+
+    def handle_warm_shutdown_request(self) -> None:
+        """Ask the job for a checkpoint; kill it when that takes too long."""
+        self.is_stopping = True
+        if not self.horse_pid:
+            return
+        log.info("Stopping; waiting for the job's checkpoint.")
+        _signal(self.horse_pid, signal.SIGTERM)
+        killer = threading.Timer(self.settings.shutdown_s, _kill_group, [self.horse_pid])
+        killer.daemon = True
+        killer.start()
+
+    def set_shutdown_requested_date(self) -> None:
+        """Do not note the request in Redis: it runs in a signal handler and Redis may be away."""
+
+    def subscribe(self) -> None:
+        """Hear no commands: jobs are canceled through the store, workers stopped by signals."""
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        """Send a heartbeat; with Redis away it is the next one's turn."""
+        try:
+            super().heartbeat(timeout, pipeline)
+        except AWAY as err:
+            log.warning("Redis cannot be reached: %s", err)
+
+    def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
+        """Send a running job's heartbeats; with Redis away the job goes on."""
+        try:
+            super().maintain_heartbeats(job, execution)
+        except AWAY as err:
+            log.warning("Redis cannot be reached, the job goes on: %s", err)
+
+    def _child_environment(self) -> dict[str, str]:
+        inherited = dict(os.environ)  # noqa: TID251 - handed on, not read
+        if self.settings.threads is not None:
+            inherited["OMP_NUM_THREADS"] = str(self.settings.threads)
+        # The child finds the same packages as we do, also where they are not installed.
+        inherited["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+        return inherited | self.settings.environment()
+
+
+def _signal(pid: int, signum: signal.Signals) -> None:
+    try:
+        os.kill(pid, signum)
+    except ProcessLookupError:
+        log.debug("The job process %d has ended by itself.", pid)
+
+
+def _kill_group(pid: int) -> None:
+    """Kill a job process and all that it started; it leads a process group."""
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        log.debug("The job process %d has ended by itself.", pid)
+
+
+def worker_options() -> dict[str, Any]:
+    """Return what every worker is made with, timeouts in seconds."""
+    return {
+        "worker_ttl": 60,
+        "job_monitoring_interval": 5,
+        "maintenance_interval": 60,
+        "default_result_ttl": 3600,
+        "log_job_description": False,
+    }
