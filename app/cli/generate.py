@@ -33,7 +33,9 @@ def generate(
     seed: Annotated[
         int | None, typer.Option(min=0, help="Seed of the first cat; none: a random one.")
     ] = None,
-    columns: Annotated[int | None, typer.Option(min=1, help="Cats in a row of the sheet.")] = None,
+    columns: Annotated[
+        int | None, typer.Option(min=1, max=MOST, help="Cats in a row of the sheet.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
 ) -> None:
     """Make cats and write them to a file: the same bytes that the service answers."""

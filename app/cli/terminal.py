@@ -1,6 +1,7 @@
 """What the commands print: lines for people on stderr, results on stdout."""
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -35,14 +36,13 @@ def complain(text: str) -> None:
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows as a table on stdout, an empty cell for None."""
-    console = Console(highlight=False)
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*("" if cell is None else escape(str(cell)) for cell in row))
-    # Output that goes into a pipe is read by programs: no line is folded to 80 columns there.
-    console.print(table, soft_wrap=True, width=None if console.is_terminal else 400)
+    # Programs read what goes into a pipe: nothing is folded to a screen's width there.
+    Console(highlight=False, width=None if sys.stdout.isatty() else 1000).print(table)
 
 
 def counting_bar() -> Progress:

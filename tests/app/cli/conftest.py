@@ -1,0 +1,83 @@
+"""The command line, run in this process on a data folder of its own."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from app.cli import main
+from models.store import Store
+from models.store.names import timestamp
+from models.store.records import Card
+from models.store.versions import version_id
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Cattery = Callable[..., Outcome]
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty data folder that the settings name."""
+    folder = tmp_path / "data"
+    monkeypatch.setenv("CATTERY_DATA", str(folder))
+    for name in ("STORE", "REDIS_URL", "HOST", "PORT", "API_KEY"):
+        monkeypatch.delenv(f"CATTERY_{name}", raising=False)
+    return folder
+
+
+@pytest.fixture
+def cattery(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Cattery:
+    """Return a function that runs `cattery ARGUMENTS...`."""
+
+    def run(*arguments: str) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["cattery", *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        code = ended.value.code
+        return Outcome(code if isinstance(code, int) else int(code is not None), out, err)
+
+    return run
+
+
+@pytest.fixture
+def store(data: Path) -> Store:
+    """Return the store that the commands use."""
+    return Store.open(str(data / "store"))
+
+
+@pytest.fixture
+def published(store: Store) -> Callable[[bytes], Card]:
+    """Return a function that publishes a version of the model `tabby`, of any bytes."""
+
+    def publish(weights: bytes) -> Card:
+        card = Card(
+            model="tabby",
+            version=version_id(weights),
+            sha256="",
+            recipe="dcgan",
+            size_px=64,
+            z_dim=8,
+            latent="any",
+            settings={},
+            kimg=1.5,
+            seed=0,
+            created_at=timestamp(),
+        )
+        return store.versions.publish("tabby", weights, card, b"png")
+
+    return publish

@@ -1,0 +1,78 @@
+"""Data folder and address belong to one service."""
+
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from app.cli.claims import StartError, address_of, claimed, listening_socket
+
+
+def test_a_held_folder_tells_who_holds_it(tmp_path):
+    """The second claim fails and names the first one's address and process."""
+    with claimed(tmp_path) as lock:
+        lock.tell("http://127.0.0.1:8000")
+        with (
+            pytest.raises(StartError, match=r"runs on http://127.0.0.1:8000 \(pid \d+\)"),
+            claimed(tmp_path),
+        ):
+            pass
+
+
+def test_a_folder_is_free_again_after_its_holder(tmp_path):
+    """A claim ends with its block, and says nothing any more."""
+    with claimed(tmp_path):
+        pass
+    with claimed(tmp_path):
+        pass
+    assert (tmp_path / "cattery.lock").read_text() == ""
+
+
+def test_a_killed_holder_holds_nothing(tmp_path):
+    """The kernel frees the folder of a process that was killed."""
+    code = (
+        "import sys, os, signal; from pathlib import Path; from app.cli.claims import claimed\n"
+        "with claimed(Path(sys.argv[1])): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, tmp_path], check=False)
+    assert ended.returncode == -9
+    with claimed(tmp_path):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
+    """A data folder below a file is one clear error with the setting to change."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StartError, match="CATTERY_DATA"), claimed(tmp_path / "file" / "data"):
+        pass
+
+
+def test_a_taken_port_is_refused():
+    """The error names the port and how to choose another."""
+    with listening_socket("127.0.0.1", 0) as first:
+        port = first.getsockname()[1]
+        with pytest.raises(StartError, match=f"Port {port} of 127.0.0.1 is in use"):
+            listening_socket("127.0.0.1", port)
+
+
+def test_a_socket_listens_before_the_service_runs():
+    """A caller that comes early waits instead of being refused."""
+    with (
+        listening_socket("127.0.0.1", 0) as listener,
+        socket.create_connection(listener.getsockname(), timeout=1),
+    ):
+        assert address_of(listener) == f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("host", ["no such host", "203.0.113.7"])
+def test_a_host_that_is_not_this_machine_is_refused(host):
+    """An address that cannot be listened on is one clear error."""
+    with pytest.raises(StartError, match="--host"):
+        listening_socket(host, 0)
+
+
+def test_an_open_socket_is_told_as_one_can_type_it():
+    """Bound to all addresses, the address shown is one that a browser takes."""
+    with listening_socket("0.0.0.0", 0) as listener:  # noqa: S104 - closed at once
+        assert address_of(listener).startswith("http://127.0.0.1:")

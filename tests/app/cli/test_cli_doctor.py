@@ -1,0 +1,47 @@
+"""The doctor finds what is wrong and says so by its exit code."""
+
+from app.cli.claims import claimed, listening_socket
+
+
+def _verdicts(out):
+    rows = [line.split(maxsplit=1) for line in out.splitlines()[1:]]
+    return {row[1].strip(): row[0] for row in rows}
+
+
+def test_a_healthy_machine_exits_with_0(cattery, monkeypatch):
+    """Every look is good on a machine where the tests pass."""
+    monkeypatch.setenv("CATTERY_PORT", "0")
+    outcome = cattery("doctor")
+    assert set(_verdicts(outcome.out).values()) == {"ok"}
+    assert outcome.code == 0
+
+
+def test_what_is_wrong_is_named_and_exits_with_1(cattery, monkeypatch, tmp_path):
+    """A Redis that is away, a taken port, a store that is a file: three bad lines."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CATTERY_STORE", str(tmp_path / "file"))
+    monkeypatch.setenv("CATTERY_REDIS_URL", f"unix://{tmp_path}/nobody.sock")
+    with listening_socket("127.0.0.1", 0) as taken:
+        monkeypatch.setenv("CATTERY_PORT", str(taken.getsockname()[1]))
+        outcome = cattery("doctor")
+    bad = {row.split()[0] for row, verdict in _verdicts(outcome.out).items() if verdict == "BAD"}
+    assert bad - {"zoo"} == {"store", "queue", "address"}  # a zoo needs the store too
+    assert outcome.code == 1
+
+
+def test_an_open_address_without_key_is_wrong(cattery, monkeypatch):
+    """The doctor says beforehand what `serve` would refuse."""
+    monkeypatch.setenv("CATTERY_PORT", "0")
+    monkeypatch.setenv("CATTERY_HOST", "0.0.0.0")  # noqa: S104 - never bound
+    outcome = cattery("doctor")
+    assert "CATTERY_API_KEY" in outcome.out
+    assert outcome.code == 1
+
+
+def test_a_running_service_is_no_illness(cattery, data, monkeypatch):
+    """A data folder in use is told and is all right."""
+    monkeypatch.setenv("CATTERY_PORT", "0")
+    with claimed(data):
+        outcome = cattery("doctor")
+    assert "a Cattery runs on it" in outcome.out
+    assert outcome.code == 0

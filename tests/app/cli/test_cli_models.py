@@ -1,0 +1,80 @@
+"""Versions, aliases and parcels from the command line."""
+
+import json
+import zipfile
+
+import pytest
+
+from app.cli.parcels import read_parcel, write_parcel
+from models.errors import CheckpointError, Conflict
+
+
+def test_list_tells_which_version_serves(cattery, store, published):
+    """Each version is a row with its full name; the aliases stand beside it."""
+    old, new = published(b"old"), published(b"new")
+    store.aliases.promote("tabby", old.version)
+    store.aliases.promote("tabby", new.version)
+    rows = {row.split()[0]: row.split()[1] for row in cattery("models", "list").out.splitlines()}
+    assert rows[f"tabby@{new.version}"] == "serving"
+    assert rows[f"tabby@{old.version}"] == "previous"
+
+
+def test_show_prints_the_card_as_json(cattery, published):
+    """What `show` prints is the card, readable by programs."""
+    card = published(b"weights")
+    shown = json.loads(cattery("models", "show", f"tabby@{card.version}").out)
+    assert (shown["version"], shown["kimg"]) == (card.version, 1.5)
+
+
+def test_promote_and_rollback_move_the_alias(cattery, store, published):
+    """`promote` takes a prefix of a version; `rollback` undoes it."""
+    old, new = published(b"old"), published(b"new")
+    assert cattery("models", "promote", f"tabby@{old.version}").code == 0
+    assert cattery("models", "promote", f"tabby@{new.version[:6]}", "--reason", "nicer").code == 0
+    assert store.aliases.get("tabby").serving == new.version
+    assert store.aliases.get("tabby").history[-1].reason == "nicer"
+    assert f"tabby@{old.version} serves again" in cattery("models", "rollback", "tabby").err
+    assert store.aliases.get("tabby").serving == old.version
+
+
+def test_the_serving_version_is_not_deleted(cattery, store, published):
+    """`delete` refuses what is in use and takes what is not."""
+    kept, spare = published(b"kept"), published(b"spare")
+    store.aliases.promote("tabby", kept.version)
+    assert cattery("models", "delete", f"tabby@{kept.version}").code == 1
+    assert cattery("models", "delete", f"tabby@{spare.version}").code == 0
+    assert [card.version for card in store.versions.list("tabby")] == [kept.version]
+
+
+@pytest.mark.parametrize("name", ["parcel.zip", "parcel"])
+def test_a_parcel_brings_back_what_went_in(cattery, published, tmp_path, name):
+    """Zip or folder: weights and card come out as they went in."""
+    card = published(b"weights")
+    target = tmp_path / name
+    assert cattery("models", "export", f"tabby@{card.version}", "-o", str(target)).code == 0
+    assert read_parcel(target) == (b"weights", card)
+
+
+def test_weights_alone_are_a_parcel_without_card(tmp_path):
+    """A bare weights file can be imported too."""
+    (tmp_path / "any.safetensors").write_bytes(b"weights")
+    assert read_parcel(tmp_path / "any.safetensors") == (b"weights", None)
+
+
+def test_export_never_overwrites(published, tmp_path):
+    """A target that exists is left alone, with a clear error."""
+    (tmp_path / "mine.zip").write_text("precious")
+    with pytest.raises(Conflict, match="exists already"):
+        write_parcel(tmp_path / "mine.zip", b"weights", published(b"weights"))
+    assert (tmp_path / "mine.zip").read_text() == "precious"
+
+
+def test_a_zip_without_weights_is_refused(tmp_path):
+    """A zip of something else, and a file that is no zip, are clear errors."""
+    with zipfile.ZipFile(tmp_path / "other.zip", "w") as other:
+        other.writestr("../generator.safetensors", "escaped")
+    (tmp_path / "broken.zip").write_text("no zip")
+    with pytest.raises(CheckpointError, match="holds no generator"):
+        read_parcel(tmp_path / "other.zip")
+    with pytest.raises(CheckpointError, match="no readable zip"):
+        read_parcel(tmp_path / "broken.zip")

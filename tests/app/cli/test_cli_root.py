@@ -1,0 +1,66 @@
+"""How commands end when something is wrong."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def test_help_imports_neither_torch_nor_the_web(cattery):
+    """`cattery --help` starts fast: torch, fastapi and redis stay unimported."""
+    code = (
+        "import sys; sys.argv = ['cattery', '--help']\n"
+        "from app.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "heavy = {'torch', 'fastapi', 'redis', 'rq', 'pydantic'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_version_is_printed(cattery):
+    """`--version` prints the installed release and ends well."""
+    outcome = cattery("--version")
+    assert (outcome.code, outcome.out) == (0, "cattery 0.1.0\n")
+
+
+@pytest.mark.parametrize("arguments", [["purr"], ["models", "show"], ["generate", "--n", "0"]])
+def test_wrong_usage_exits_with_2(cattery, arguments):
+    """A command line that makes no sense ends with 2 and says why on stderr."""
+    outcome = cattery(*arguments)
+    assert outcome.code == 2
+    assert "Error" in outcome.err
+
+
+def test_an_error_of_ours_is_one_line(cattery):
+    """An unknown model ends with 1 and one line that names it, without a traceback."""
+    outcome = cattery("models", "show", "nobody")
+    assert outcome.code == 1
+    assert outcome.err == "Error: There is no model 'nobody'. Known: none.\n"
+
+
+def test_a_bad_setting_is_one_line_with_its_name(cattery, monkeypatch):
+    """A setting that is no number ends with 1 and names the variable and the value."""
+    monkeypatch.setenv("CATTERY_PORT", "eight")
+    outcome = cattery("serve")
+    assert outcome.code == 1
+    assert outcome.err.startswith("Error: CATTERY_PORT is 'eight': ")
+    assert outcome.err.count("\n") == 1
+
+
+def test_a_broken_store_is_one_line(cattery, data):
+    """A store that is a file is refused by every command in one line."""
+    data.mkdir()
+    (data / "store").write_text("not a folder")
+    outcome = cattery("models", "list")
+    assert outcome.code == 1
+    assert outcome.err.count("\n") == 1
+    assert str(data / "store") in outcome.err
+
+
+def test_a_secret_of_a_bad_setting_is_not_printed(cattery, monkeypatch):
+    """The API key never reaches the terminal, even beside a setting that is wrong."""
+    monkeypatch.setenv("CATTERY_API_KEY", "tell-nobody")
+    monkeypatch.setenv("CATTERY_PORT", "eight")
+    assert "tell-nobody" not in cattery("serve").err

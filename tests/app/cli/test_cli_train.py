@@ -1,0 +1,74 @@
+"""Orders from the command line, and what it shows of them."""
+
+import pytest
+
+from app.cli.train import parse_overrides, view
+from models.errors import InvalidValue
+from models.store.records import (
+    Budget,
+    JobKind,
+    JobRecord,
+    JobStatus,
+    Phase,
+    Progress,
+    TrainingOrder,
+)
+
+
+def test_overrides_keep_their_types():
+    """Numbers, small numbers and truth values arrive as what they are."""
+    texts = ["width=64", "lr_generator=2e-4", "mirror=false"]
+    assert parse_overrides(texts) == {"width": 64, "lr_generator": 2e-4, "mirror": False}
+
+
+@pytest.mark.parametrize("text", ["width", "width=", "width=wide"])
+def test_an_override_without_a_value_is_refused(text):
+    """What is no NAME=VALUE is named in the error."""
+    with pytest.raises(InvalidValue, match=f"'{text}'"):
+        parse_overrides([text])
+
+
+def test_recipe_and_dataset_are_needed_for_a_new_job(cattery):
+    """Without them, and without --resume, the usage error says what is missing."""
+    outcome = cattery("train", "--minutes", "1")
+    assert outcome.code == 2
+    assert "RECIPE" in outcome.err
+
+
+def test_an_unknown_dataset_is_one_line(cattery):
+    """A data set that was never imported is named, and no job is made."""
+    outcome = cattery("train", "dcgan", "--dataset", "dogs", "--minutes", "1")
+    assert outcome.code == 1
+    assert outcome.err == "Error: There is no dataset 'dogs'. Known: none.\n"
+
+
+def test_a_workers_job_is_left_to_the_worker(cattery, store):
+    """`--resume` of a job that a worker may run is refused: two would write one state."""
+    order = TrainingOrder(
+        recipe="dcgan", dataset="cats", model="dcgan", size_px=64, budget=Budget(kimg=1.0)
+    )
+    record, _ = store.jobs.create(JobKind.TRAIN, order)
+    outcome = cattery("train", "--resume", record.id)
+    assert outcome.code == 1
+    assert "belongs to a worker" in outcome.err
+
+
+def _record(**changes):
+    return JobRecord(id="any", kind=JobKind.TRAIN, order={}, created_at="", **changes)
+
+
+def test_the_bar_follows_the_budget_in_minutes():
+    """With a budget in minutes the share is that of the training time."""
+    progress = Progress(
+        kimg=12.0, training_s=30, training_s_total=120, images_per_s=80, losses={"generator": 1.5}
+    )
+    shown = view(_record(phase=Phase.TRAINING, status=JobStatus.STARTED, progress=progress))
+    assert shown["completed"] == pytest.approx(0.25)
+    assert shown["description"] == "training"
+    assert shown["status"] == "12.0 kimg  80 img/s  generator 1.50"
+
+
+def test_the_bar_follows_the_budget_in_kimg():
+    """With a budget in kimg the share is that of the pictures shown, and never above 1."""
+    assert view(_record(progress=Progress(kimg=3, kimg_total=4)))["completed"] == 0.75
+    assert view(_record(progress=Progress(kimg=5, kimg_total=4)))["completed"] == 1.0

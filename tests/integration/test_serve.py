@@ -1,0 +1,147 @@
+"""One command brings everything up, keeps it up, and leaves nothing behind."""
+
+import io
+import os
+import signal
+import socket
+import stat
+
+import httpx
+import pytest
+from PIL import Image
+
+from tests.integration.conftest import wait_for
+
+HEALED_WITHIN_S = 30.0
+
+
+@pytest.fixture(scope="module")
+def running(services, stock, tmp_path_factory):
+    """A service that is ready, for all tests that leave it running."""
+    folder = tmp_path_factory.mktemp("running")
+    stock(folder / "data")
+    return services(folder).wait_until_ready()
+
+
+@pytest.fixture
+def fresh(services, stock, tmp_path):
+    """A service of this test's own, which may still be starting."""
+    stock(tmp_path / "data")
+    return services(tmp_path)
+
+
+def test_it_answers_with_cats(running):
+    """Sixteen cats of 64 px are one PNG of 256 by 256."""
+    answer = running.get("/cats?model=dcgan&n=16")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "image/png"
+    assert Image.open(io.BytesIO(answer.content)).size == (256, 256)
+
+
+def test_it_says_what_to_try(running):
+    """The terminal shows the address and a line to copy; the line's request works."""
+    request = running.wait_for_line(r"curl -o cats.png '([^']+)'")
+    assert request.startswith(running.url)
+    assert httpx.get(request, timeout=30).status_code == 200
+
+
+def test_its_queue_is_private(running):
+    """Valkey listens on a unix socket that only this user can open."""
+    sockets = [p for p in running.data.rglob("*") if p.is_socket()]
+    assert [stat.S_IMODE(p.stat().st_mode) for p in sockets] == [0o700]
+
+
+def test_a_second_start_on_the_same_folder_is_refused(running, services):
+    """The second one ends with 1 and one line that says where the first one answers."""
+    second = services(running.folder)
+    assert second.wait_for_end() == 1
+    expected = f"Error: Cattery already runs on {running.url} (pid {running.process.pid})."
+    assert second.log.startswith(expected)
+    assert second.log.count("\n") == 1
+
+
+def test_a_taken_port_is_one_line(running, services, tmp_path):
+    """Another data folder on the same port ends with 1 and one line that names the port."""
+    port = running.url.rpartition(":")[2]
+    second = services(tmp_path, CATTERY_PORT=port)
+    assert second.wait_for_end() == 1
+    assert second.log.startswith(f"Error: Port {port} of 127.0.0.1 is in use")
+    assert second.log.count("\n") == 1
+
+
+def test_a_broken_store_is_one_line(services, tmp_path):
+    """A store that cannot be one ends the start with 1 and one line."""
+    (tmp_path / "file").write_text("")
+    service = services(tmp_path, CATTERY_STORE=str(tmp_path / "file"))
+    assert service.wait_for_end() == 1
+    assert service.log.startswith("Error: ")
+    assert str(tmp_path / "file") in service.log
+    assert service.log.count("\n") == 1
+
+
+def test_it_does_not_open_to_strangers_without_a_key(services, tmp_path):
+    """Bound to all addresses without CATTERY_API_KEY, it refuses to start and says why."""
+    service = services(tmp_path, CATTERY_HOST="0.0.0.0")  # noqa: S104 - refused
+    assert service.wait_for_end() == 1
+    assert "CATTERY_API_KEY" in service.log
+    assert service.log.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", ["app.cli worker", "valkey-server"])
+def test_what_dies_comes_back(running, words):
+    """A killed worker or queue is started again, and cats are served meanwhile."""
+    killed = wait_for(lambda: running.pid_of(words), words)
+    os.kill(killed, signal.SIGKILL)
+    assert running.get("/cats?model=dcgan").status_code == 200
+    wait_for(lambda: running.pid_of(words) not in (None, killed), "a new one", HEALED_WITHIN_S)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_all_of_it(fresh, number):
+    """Ctrl-C and SIGTERM leave no process and no half-written file, and count as success."""
+    fresh.wait_until_ready()
+    assert fresh.get("/cats?model=dcgan").status_code == 200
+    wait_for(lambda: fresh.pid_of("app.cli worker"), "the worker")
+    fresh.process.send_signal(number)
+    assert fresh.wait_for_end() == 0
+    assert fresh.processes() == {}
+    assert fresh.unfinished_files() == []
+    assert "Traceback" not in fresh.log
+
+
+def test_a_signal_while_it_starts_ends_all_of_it(fresh):
+    """A signal that comes before it is ready is not lost."""
+    fresh.wait_for_line("gets ready on")
+    fresh.process.send_signal(signal.SIGTERM)
+    assert fresh.wait_for_end() == 0
+    assert fresh.processes() == {}
+    assert "Ready after" not in fresh.log
+
+
+def test_an_open_connection_does_not_keep_it_from_ending(fresh):
+    """A client that keeps its connection open does not hold up the end."""
+    fresh.wait_until_ready()
+    host, port = fresh.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as lingering:
+        lingering.sendall(f"GET /healthz HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+        assert lingering.recv(100)
+        fresh.process.send_signal(signal.SIGTERM)
+        assert fresh.wait_for_end(30) == 0
+
+
+def test_a_killed_supervisor_leaves_no_process(fresh):
+    """SIGKILL gives it no chance to tidy up; its children end by themselves within 10 s."""
+    fresh.wait_until_ready()
+    wait_for(lambda: fresh.pid_of("app.cli worker"), "the worker")
+    fresh.process.kill()
+    fresh.process.wait()
+    wait_for(lambda: fresh.processes() == {}, "all processes to end", 10.0)
+
+
+def test_it_starts_again_after_a_kill(fresh, services):
+    """What a killed run left behind, lock and socket, does not keep the next from starting."""
+    fresh.wait_until_ready()
+    fresh.process.kill()
+    fresh.process.wait()
+    again = services(fresh.folder).wait_until_ready()
+    assert again.get("/cats?model=dcgan").status_code == 200
