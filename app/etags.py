@@ -1,0 +1,36 @@
+"""Strong entity tags, known without rendering.
+
+An answer's bytes follow from the version, the seeds, the engine, the encoder and
+the way the pictures are wrapped; a tag is a digest of exactly these.
+"""
+
+import hashlib
+import json
+
+from app.rendering import ENCODER
+from app.slots import Slot
+
+
+def etag_of(slot: Slot, *parts: object) -> str:
+    """Return the tag of what a slot renders.
+
+    Args:
+        slot: The version and its engine.
+        parts: What else the bytes follow from: seeds, format, columns, ...
+
+    Returns:
+        A strong tag, quotes included.
+    """
+    facts = [slot.model, slot.card.sha256, slot.engine.name, ENCODER, *map(str, parts)]
+    return f'"{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]}"'
+
+
+def is_known(if_none_match: str | None, etag: str) -> bool:
+    """Whether the client has it already, by its If-None-Match header.
+
+    Compared weakly, as RFC 9110, section 13.1.2, asks; our tags hold no comma.
+    """
+    if if_none_match is None:
+        return False
+    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return etag in tags or tags == ["*"]

@@ -1,0 +1,126 @@
+"""From a slot and seeds to PNG files: forward pass, then encoding off the event loop."""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib.metadata import version
+from time import perf_counter
+
+import PIL
+from models.images import contact_sheet, encode_png
+
+from app.batching import Batcher, Pixels
+from app.errors import Busy
+from app.slots import Slot
+from app.telemetry import Telemetry
+
+SOFTWARE = f"Cattery {version('cattery')}"
+
+ENCODER = f"{SOFTWARE}, Pillow {PIL.__version__}"
+"""What turns pixels into bytes; part of every ETag."""
+
+
+class Renderer:
+    """Renders and encodes for many clients at once.
+
+    Encoding has threads of its own, for it takes longer than a forward pass on a
+    GPU. A request never has more pictures in them than there are threads, so one
+    picture passes between the sixty-four of another.
+
+    Args:
+        batcher: What renders.
+        encode_threads: How many pictures are encoded at a time.
+        max_waiting: Most pictures that may wait to be encoded.
+        telemetry: Where it counts.
+    """
+
+    def __init__(
+        self,
+        batcher: Batcher,
+        *,
+        encode_threads: int = 2,
+        max_waiting: int = 4096,
+        telemetry: Telemetry | None = None,
+    ) -> None:
+        self._batcher = batcher
+        self._threads = encode_threads
+        self._max_waiting = max_waiting
+        self._telemetry = telemetry or Telemetry()
+        self._encoders = ThreadPoolExecutor(encode_threads, thread_name_prefix="cattery-encode")
+        self._encoding = 0
+
+    def close(self) -> None:
+        """End the threads after what they are at."""
+        self._encoders.shutdown(cancel_futures=True)
+
+    async def cats(self, slot: Slot, seeds: Sequence[int]) -> list[bytes]:
+        """Return one PNG file per seed, the same bytes in whatever company.
+
+        Raises:
+            Busy, DeadlineExceeded: As `Batcher.render`.
+        """
+        pixels = await self._render(slot, seeds)
+        files: list[bytes] = []
+        with self._counted(len(seeds)):
+            for begin in range(0, len(seeds), self._threads):
+                some = range(begin, min(begin + self._threads, len(seeds)))
+                jobs = [self._encode(pixels[i : i + 1], cat_text(slot, seeds[i]), 1) for i in some]
+                files += await asyncio.gather(*jobs)
+        return files
+
+    async def sheet(self, slot: Slot, seeds: Sequence[int], columns: int | None) -> bytes:
+        """Return one PNG file with all pictures edge to edge, row by row.
+
+        Args:
+            slot: The version.
+            seeds: One per picture.
+            columns: Pictures in a row; None: the least square that holds all.
+
+        Raises:
+            Busy, DeadlineExceeded: As `Batcher.render`.
+        """
+        pixels = await self._render(slot, seeds)
+        with self._counted(len(seeds)):
+            return await self._encode(pixels, sheet_text(slot, seeds), columns)
+
+    async def _render(self, slot: Slot, seeds: Sequence[int]) -> Pixels:
+        if self._encoding > self._max_waiting:
+            self._telemetry.refused.labels("busy").inc()
+            raise Busy(f"{self._encoding} pictures wait to be encoded already.")
+        return await self._batcher.render(slot, seeds)
+
+    async def _encode(self, pixels: Pixels, text: Mapping[str, str], columns: int | None) -> bytes:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._encoders, self._timed, pixels, text, columns)
+
+    def _timed(self, pixels: Pixels, text: Mapping[str, str], columns: int | None) -> bytes:
+        began = perf_counter()
+        png: bytes = encode_png(contact_sheet(pixels, columns), text)
+        self._telemetry.encode_s.observe(perf_counter() - began)
+        return png
+
+    @contextmanager
+    def _counted(self, images: int) -> Iterator[None]:
+        self._encoding += images
+        try:
+            yield
+        finally:
+            self._encoding -= images
+
+
+def cat_text(slot: Slot, seed: int) -> dict[str, str]:
+    """Return the PNG text chunks of one cat: where it came from."""
+    return {
+        "Software": SOFTWARE,
+        "Cattery-Model": slot.model,
+        "Cattery-Version": slot.version,
+        "Cattery-Seed": str(seed),
+    }
+
+
+def sheet_text(slot: Slot, seeds: Sequence[int]) -> dict[str, str]:
+    """Return the PNG text chunks of a contact sheet."""
+    text = cat_text(slot, seeds[0])
+    del text["Cattery-Seed"]
+    return {**text, "Cattery-Seeds": f"{seeds[0]}-{seeds[-1]}"}

@@ -1,0 +1,90 @@
+"""One version, ready to render, and how it comes to be."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import CatteryError, CheckpointError
+from models.store import Store
+from models.store.records import Card
+
+
+class Engine(Protocol):
+    """What serving needs of `models.engine.Engine`."""
+
+    @property
+    def name(self) -> str:
+        """Kind of engine and device; part of every ETag."""
+
+    @property
+    def size_px(self) -> int:
+        """Side of its pictures."""
+
+    def warm(self) -> None:
+        """Render once; CheckpointError if the picture is not finite."""
+
+    def render(self, seeds: Sequence[int]) -> NDArray[np.uint8]:
+        """Return (N, H, W, 3) uint8, one picture per seed."""
+
+
+EngineLoader = Callable[[Path, str], Engine]
+"""Makes an engine of a weights file for a device."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slot:
+    """One version, ready to render. Immutable; the same only as itself."""
+
+    model: str
+    version: str
+    engine: Engine
+    card: Card
+
+    @property
+    def name(self) -> str:
+        """Full name, "model@version"."""
+        return f"{self.model}@{self.version}"
+
+
+def load_engine(weights: Path, device: str) -> Engine:
+    """Return the engine of a weights file.
+
+    Raises:
+        CheckpointError: The file is damaged or of another kind.
+    """
+    from models.checkpoints import load_generator
+    from models.engine import Engine as TorchEngine
+
+    return TorchEngine(load_generator(weights, device), device)
+
+
+def make_slot(
+    store: Store, model: str, version: str, *, device: str, cache: Path, load: EngineLoader
+) -> Slot:
+    """Load, check and warm a version beside whatever is in service; blocks.
+
+    Raises:
+        NotFound, Gone: There is no such version.
+        CheckpointError: It is damaged, does not fit its card or paints what is not finite.
+        StoreError: The store cannot be read.
+    """
+    card = store.versions.card(model, version)
+    path = store.versions.weights_path(model, version, cache)
+    try:
+        engine = load(path, device)
+        engine.warm()
+    except CatteryError:
+        raise
+    except Exception as err:  # whatever a bad file does, the old version goes on serving
+        raise CheckpointError(f"{model}@{version} cannot be loaded: {err}.") from err
+    if engine.size_px != card.size_px:
+        raise CheckpointError(
+            f"The weights of {model}@{version} make pictures of {engine.size_px} px, "
+            f"its card says {card.size_px} px.",
+            "Import or train the version again.",
+        )
+    return Slot(model, version, engine, card)

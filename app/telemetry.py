@@ -1,0 +1,96 @@
+"""What the front end counts, for Prometheus: one registry per app."""
+
+from time import perf_counter
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.process_collector import ProcessCollector
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+"""Upper edges of the histograms' buckets, seconds: from one small forward to a deadline."""
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+class Telemetry:
+    """Counters, gauges and histograms of one app.
+
+    Attributes:
+        registry: Where they live; a second app in the process has its own.
+        requests: Answers by route, method and status.
+        request_s: Seconds from request to the end of the answer, by route.
+        images: Pictures rendered, by model.
+        queue_s: Seconds that a request waited for its first forward pass.
+        forward_s: Seconds of a forward pass, one batch.
+        encode_s: Seconds of encoding one PNG file.
+        waiting_images: Pictures that wait for a forward pass now.
+        refused: Requests not rendered, by reason: busy, expired or hung_up.
+        swaps: Versions put into service, by model.
+        swap_failures: Versions that could not be put into service, by model.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = self._counter("requests", "Answers sent.", "route", "method", "status")
+        self.request_s = self._histogram("request", "Request to end of answer.", "route")
+        self.images = self._counter("images_rendered", "Pictures rendered.", "model")
+        self.queue_s = self._histogram("queue", "Wait for the first forward pass.")
+        self.forward_s = self._histogram("forward", "One forward pass.")
+        self.encode_s = self._histogram("encode", "Encoding of one PNG file.")
+        self.waiting_images = Gauge(
+            "cattery_waiting_images",
+            "Pictures that wait for a forward pass.",
+            registry=self.registry,
+        )
+        self.refused = self._counter("refused", "Requests not rendered.", "reason")
+        self.swaps = self._counter("swaps", "Versions put into service.", "model")
+        self.swap_failures = self._counter(
+            "swap_failures", "Versions that could not be put into service.", "model"
+        )
+        ProcessCollector(registry=self.registry)
+
+    def exposition(self) -> bytes:
+        """Return all values in Prometheus' text format, of type `CONTENT_TYPE`."""
+        return generate_latest(self.registry)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"cattery_{name}_total", text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
+        full = f"cattery_{name}_seconds"
+        return Histogram(full, f"{text} Seconds.", labels, registry=self.registry, buckets=SECONDS)
+
+
+class RequestCounter:
+    """ASGI middleware that counts and times every answer by its route's template.
+
+    Args:
+        app: What it wraps.
+        telemetry: Where it counts.
+    """
+
+    def __init__(self, app: ASGIApp, telemetry: Telemetry) -> None:
+        self._app = app
+        self._telemetry = telemetry
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status, began = 500, perf_counter()
+
+        async def listen(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, listen)
+        finally:
+            # The template, not the path: a label per seed would never end.
+            route = getattr(scope.get("route"), "path", "unmatched")
+            self._telemetry.requests.labels(route, scope["method"], status).inc()
+            self._telemetry.request_s.labels(route).observe(perf_counter() - began)
