@@ -1,0 +1,94 @@
+"""Squares out of decoded pictures: the center, or a face with its eyes level."""
+
+import math
+
+import numpy as np
+from PIL import Image
+
+from models.datasets.landmarks import EYES_AT, Face
+
+PADDING = (128, 128, 128)  # the original filled blank borders with this gray
+PAPER = (255, 255, 255)  # under transparent pixels
+STRIP_ROWS = 128  # rows of the result that are converted at once
+
+Box = tuple[int, int, int, int]
+
+
+def center_square(image: Image.Image, factor: int) -> Image.Image:
+    """Cut out the center square as RGB.
+
+    Args:
+        image: A decoded picture in any mode.
+        factor: Pixels, along each side, that are averaged into one.
+    """
+    side = min(image.size) // factor * factor
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return _region(image, (left, top, left + side, top + side), factor)
+
+
+def straighten(image: Image.Image, face: Face, factor: int) -> Image.Image:
+    """Cut out a face as RGB, eyes level and at `EYES_AT`; outside of the picture is gray.
+
+    Args:
+        image: A decoded picture in any mode.
+        face: Where the face is in it.
+        factor: Pixels, along each side, that are averaged into one.
+    """
+    box = _around(image, face)
+    region = _region(image, box, factor)
+    x, y, side = (face.x - box[0]) / factor, (face.y - box[1]) / factor, face.side / factor
+    out_px = math.floor(side + 1e-6)
+    step = side / out_px
+    right = step * math.cos(face.angle), step * math.sin(face.angle)
+    down = -right[1], right[0]
+    eyes = EYES_AT[0] * out_px, EYES_AT[1] * out_px
+    matrix = (
+        *(right[0], down[0], x - eyes[0] * right[0] - eyes[1] * down[0]),
+        *(right[1], down[1], y - eyes[0] * right[1] - eyes[1] * down[1]),
+    )
+    return region.transform(
+        (out_px, out_px),
+        Image.Transform.AFFINE,
+        matrix,
+        Image.Resampling.BICUBIC,
+        fillcolor=PADDING,
+    )
+
+
+def _region(image: Image.Image, box: Box, factor: int) -> Image.Image:
+    """Return a box of the picture as RGB, averaged over `factor` by `factor` pixels.
+
+    Strip by strip, so that no second copy of a large picture is ever in memory.
+    """
+    left, top, right, bottom = box
+    size = (math.ceil((right - left) / factor), math.ceil((bottom - top) / factor))
+    region = Image.new("RGB", size)
+    for row in range(0, size[1], STRIP_ROWS):
+        start = top + row * factor
+        end = min(bottom, start + STRIP_ROWS * factor)
+        strip = _to_rgb(image.crop((left, start, right, end)))
+        region.paste(strip.reduce(factor) if factor > 1 else strip, (0, row))
+    return region
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # 16-bit gray: plain conversion would clip, not scale
+        gray = np.asarray(image).astype(np.int64) >> 8
+        return Image.fromarray(gray.clip(0, 255).astype(np.uint8)).convert("RGB")
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    layered = image.convert("RGBA")
+    paper = Image.new("RGBA", image.size, PAPER)
+    return Image.alpha_composite(paper, layered).convert("RGB")
+
+
+def _around(image: Image.Image, face: Face) -> Box:
+    """Return a box that holds the turned square, as far as it is in the picture."""
+    # No corner is farther from the eyes than the lower ones: hypot(0.5, 0.6) sides.
+    radius = math.hypot(max(EYES_AT[0], 1 - EYES_AT[0]), 1 - EYES_AT[1]) * face.side + 4
+    return (
+        max(0, math.floor(face.x - radius)),
+        max(0, math.floor(face.y - radius)),
+        min(image.width, math.ceil(face.x + radius)),
+        min(image.height, math.ceil(face.y + radius)),
+    )

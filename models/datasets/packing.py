@@ -1,0 +1,105 @@
+"""Packs: `.npy` files of pictures that grow row by row, in flat memory."""
+
+from io import BytesIO
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class PackWriter:
+    """Writes one `.npy` file of uint8 (N, H, W, 3), C order, N unknown until the end.
+
+    NumPy's header reserves room for a longer N, so it is written for no rows
+    and overwritten once they are counted.
+
+    Args:
+        path: The file; nothing may be there yet.
+        size_px: Side of the pictures.
+    """
+
+    def __init__(self, path: Path, size_px: int) -> None:
+        self.rows = 0
+        self._size_px = size_px
+        self._file: BinaryIO = path.open("xb")
+        self._file.write(self._header())
+
+    def append(self, picture: NDArray[np.uint8]) -> None:
+        """Add one picture, uint8 (H, W, 3).
+
+        Raises:
+            ValueError: It has another shape or type.
+        """
+        if picture.dtype != np.uint8 or picture.shape != (self._size_px, self._size_px, 3):
+            found = f"{picture.dtype} {picture.shape}"
+            raise ValueError(f"A row of this pack is uint8, {self._size_px} px; this is {found}.")
+        self._file.write(picture.tobytes())
+        self.rows += 1
+
+    def close(self) -> None:
+        """Write the final header and close the file."""
+        self._file.seek(0)
+        self._file.write(self._header())
+        self._file.close()
+
+    def abandon(self) -> None:
+        """Close the file as it is."""
+        self._file.close()
+
+    def _header(self) -> bytes:
+        shape = (self.rows, self._size_px, self._size_px, 3)
+        header = BytesIO()
+        np.lib.format.write_array_header_1_0(
+            header, {"descr": "|u1", "fortran_order": False, "shape": shape}
+        )
+        return header.getvalue()
+
+
+class Packs:
+    """The packs of one data set in a folder: `{px}.npy` and `{px}-heldout.npy`.
+
+    A file is made with its first picture, so there is none without rows.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._writers: dict[tuple[int, bool], PackWriter] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for writer in self._writers.values():
+            if kind is None:
+                writer.close()
+            else:
+                writer.abandon()
+
+    def append(self, rows: dict[int, NDArray[np.uint8]], *, is_heldout: bool) -> None:
+        """Add one picture in all the sizes that it reaches."""
+        for size_px, row in rows.items():
+            key = (size_px, is_heldout)
+            if key not in self._writers:
+                self._writers[key] = PackWriter(self._folder / pack_name(*key), size_px)
+            self._writers[key].append(row)
+
+    def counts(self, *, is_heldout: bool) -> dict[str, int]:
+        """Return pictures by side in pixels."""
+        keys = sorted(key for key in self._writers if key[1] == is_heldout)
+        return {str(px): self._writers[px, is_heldout].rows for px, _ in keys}
+
+    def files(self) -> list[str]:
+        """Return the names of the files written."""
+        return [pack_name(*key) for key in sorted(self._writers)]
+
+
+def pack_name(size_px: int, is_heldout: bool) -> str:
+    """Return the file name of a pack."""
+    return f"{size_px}-heldout.npy" if is_heldout else f"{size_px}.npy"

@@ -1,0 +1,165 @@
+"""Where pictures come from: a folder or a zip, as one sorted list of files to read."""
+
+import os
+import stat
+import threading
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import IO, NoReturn
+
+from models.datasets import landmarks, zips
+from models.datasets.pictures import SUFFIXES
+from models.datasets.rejections import Reason, Refused
+
+MAX_FILE_BYTES = 64 * 2**20
+
+CHUNK_BYTES = 2**20
+
+# What operating systems leave beside pictures; nobody wants to read about it.
+LITTER = ("__MACOSX", "Thumbs.db", "desktop.ini")
+
+Read = Callable[[], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file of a source.
+
+    Attributes:
+        name: Path within the source, with "/".
+        read: Returns the content; raises `Refused` if it cannot be had.
+        read_landmarks: The same for its `.cat` file; None if it has none.
+    """
+
+    name: str
+    read: Read
+    read_landmarks: Read | None = None
+
+
+@contextmanager
+def open_source(path: Path) -> Iterator[list[Entry]]:
+    """Open a folder or a zip.
+
+    Yields:
+        Its files in the order of their names. Landmark files stand beside
+        their pictures, not in the list; hidden files are left out.
+
+    Raises:
+        DatasetError: It is neither, or a zip that must not be read.
+    """
+    if path.is_dir():
+        yield _paired(_folder_files(path.resolve()))
+        return
+    with zips.open_zip(path) as archive:
+        yield _paired(_zip_files(archive))
+
+
+def _paired(files: list[tuple[str, Read]]) -> list[Entry]:
+    """Put landmark files beside their pictures."""
+    named = sorted((file for file in files if not _is_litter(file[0])), key=lambda file: file[0])
+    companions = {name: read for name, read in named if name.endswith(landmarks.SUFFIX)}
+    names = {name for name, _ in named}
+    return [
+        Entry(name, read, companions.get(name + landmarks.SUFFIX))
+        for name, read in named
+        if name not in companions or name.removesuffix(landmarks.SUFFIX) not in names
+    ]
+
+
+def _is_litter(name: str) -> bool:
+    return any(part.startswith(".") or part in LITTER for part in name.split("/"))
+
+
+def _limit(name: str) -> int:
+    """Return how many bytes of a file are ever read.
+
+    Raises:
+        Refused: None: by its name, it is no picture.
+    """
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix == landmarks.SUFFIX:
+        return landmarks.LONGEST_FILE
+    if suffix in SUFFIXES:
+        return MAX_FILE_BYTES
+    known = " ".join(SUFFIXES)
+    raise Refused(Reason.UNSUPPORTED, f"its name ends in {suffix!r}; read are {known}")
+
+
+def _folder_files(root: Path) -> list[tuple[str, Read]]:
+    files: list[tuple[str, Read]] = []
+
+    def note_unreadable(err: OSError) -> None:
+        name = Path(str(err.filename)).relative_to(root).as_posix()
+        files.append((name, partial(_refuse, Reason.UNREADABLE, err.strerror or str(err))))
+
+    for folder, folders, names in os.walk(root, onerror=note_unreadable):
+        here = Path(folder)
+        links = [name for name in folders if (here / name).is_symlink()]  # never walked into
+        for name in [*names, *links]:
+            path = here / name
+            files.append((path.relative_to(root).as_posix(), partial(_read_path, root, path)))
+    return files
+
+
+def _refuse(reason: Reason, detail: str) -> NoReturn:
+    raise Refused(reason, detail)
+
+
+def _read_path(root: Path, path: Path) -> bytes:
+    try:
+        if path.is_symlink():
+            path = _followed(root, path)
+        limit = _limit(path.name)
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
+            raise Refused(Reason.UNSUPPORTED, "not a regular file")
+        with path.open("rb") as file:
+            return _read_all(file, limit)
+    except OSError as err:
+        raise Refused(Reason.UNREADABLE, err.strerror or str(err)) from err
+
+
+def _followed(root: Path, link: Path) -> Path:
+    """Return the file that a link within the source leads to."""
+    try:
+        target = link.resolve(strict=True)
+    except RuntimeError as err:  # Python 3.11 and 3.12, for a link that leads to itself
+        raise Refused(Reason.LINK, "leads nowhere") from err
+    if not target.is_relative_to(root):
+        raise Refused(Reason.LINK, "leads out of the folder")
+    if target.is_dir():
+        raise Refused(Reason.LINK, "leads to a folder")
+    return target
+
+
+def _zip_files(archive: zipfile.ZipFile) -> list[tuple[str, Read]]:
+    lock = threading.Lock()  # an archive has one position in its file
+    return [
+        (info.filename, partial(_read_zipped, archive, info, lock))
+        for info in archive.infolist()
+        if not info.is_dir()
+    ]
+
+
+def _read_zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, lock: threading.Lock) -> bytes:
+    limit = _limit(info.filename)
+    try:
+        with lock, archive.open(info) as file:
+            return _read_all(file, limit)
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError) as err:
+        raise Refused(Reason.UNREADABLE, f"damaged in the zip: {err}") from err
+
+
+def _read_all(file: IO[bytes], limit: int) -> bytes:
+    """Read to the end, counting: what a directory says of a size is not believed."""
+    content = bytearray()
+    while chunk := file.read(CHUNK_BYTES):
+        content += chunk
+        if len(content) > limit:
+            raise Refused(Reason.TOO_LARGE, f"over {limit} bytes")
+    return bytes(content)
