@@ -165,13 +165,14 @@ class EmbeddedValkey:
         return f"{lines[-1] if lines else 'it said nothing.'} (all of it in {log})"
 
     def _release(self) -> None:
+        if self._lock is None:
+            return  # the folder is not ours, nor is a socket in it
         self._socket.unlink(missing_ok=True)
         if self._private is not None:
             self._private.cleanup()
             self._private = None
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        os.close(self._lock)
+        self._lock = None
 
 
 def _answers(client: redis.Redis) -> bool:

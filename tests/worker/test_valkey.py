@@ -1,5 +1,6 @@
 """The embedded Valkey, with the real server."""
 
+import contextlib
 import os
 import signal
 import stat
@@ -110,8 +111,7 @@ def test_ended_by_others_it_is_not_alive(tmp_path: Path):
     """The supervisor can see that it died."""
     with EmbeddedValkey(tmp_path) as server:
         client = connect(server.url)
-        with pytest.raises(redis.ConnectionError):
+        with contextlib.suppress(redis.ConnectionError):  # the answer to it
             client.execute_command("SHUTDOWN", "NOSAVE")
-            client.ping()
         client.close()
         until(lambda: not server.alive(), 5, "it is seen to be dead")

@@ -1,0 +1,106 @@
+"""A stand-in for `models.runs` that steps with sleeps, and a worker that uses it.
+
+`python -m tests.integration.stepping` is that worker; its job processes run this module too.
+"""
+
+import enum
+import os
+import sys
+import time
+import types
+from dataclasses import replace
+
+import worker.child
+import worker.main
+from models.errors import LeaseLost
+from models.store.names import timestamp
+from models.store.records import JobStatus, Phase, Progress
+from worker.settings import WorkerSettings
+from worker.spawning import CatteryWorker
+
+STEP_S = 0.02
+STEPS_PER_KIMG = 100
+CHECKPOINT_STEPS = 10
+
+
+class StopReason(enum.StrEnum):
+    """As in `models.runs`."""
+
+    CANCEL = "cancel"
+    PAUSE = "pause"
+
+
+class Run:
+    """One run of a job that counts to its budget and traces every step."""
+
+    def __init__(self, record, store, cache, lease, should_stop):
+        self.jobs = store.jobs
+        self.state = store.jobs.state(record.id)
+        self.step = int(self.state.newest("step") or 0)
+        self.epoch = self.state.take()
+        self.lease, self.should_stop = lease, should_stop
+        self.trace = cache.parent / "trace"
+        self.record = replace(record, status=JobStatus.STARTED, phase=Phase.TRAINING)
+        self.jobs.save(self.record)
+        self.jobs.append_event(record.id, "started", {"step": self.step, "pid": os.getpid()})
+
+    def steps(self):
+        """Step until the budget is used up, or somebody wants it to stop."""
+        while self.step < self.record.order["budget"]["kimg"] * STEPS_PER_KIMG:
+            if not self.lease():
+                raise LeaseLost(self.record.id)
+            if reason := self.should_stop():
+                return reason
+            time.sleep(STEP_S)
+            self.step += 1
+            with self.trace.open("a") as trace:
+                trace.write(f"{os.getpid()} {os.getppid()} {os.nice(0)} {self.step}\n")
+            if self.step % CHECKPOINT_STEPS == 0:
+                self.save()
+        return None
+
+    def save(self):
+        """Save the state and the progress."""
+        self.state.write(self.epoch, "step", str(self.step).encode())
+        kimg = self.step / STEPS_PER_KIMG
+        self.record = replace(self.record, progress=Progress(kimg=kimg, step=self.step))
+        self.jobs.save(self.record)
+
+    def finish(self, reason, announce):
+        """Write down how it ended."""
+        self.save()
+        if reason is StopReason.PAUSE:
+            status, event = JobStatus.QUEUED, "paused"
+        elif reason is StopReason.CANCEL:
+            status, event = JobStatus.CANCELED, "canceled"
+        else:
+            status, event = JobStatus.FINISHED, "finished"
+            announce(self.record.order["model"])
+        ended_at = timestamp() if status.has_ended else None
+        self.record = replace(self.record, status=status, phase=None, ended_at=ended_at)
+        self.jobs.append_event(self.record.id, event, {"step": self.step})
+        self.jobs.save(self.record)
+        return self.record
+
+
+def run_training(record, store, *, cache, lease, should_stop, announce, **_):
+    """As in `models.runs`, but counting."""
+    run = Run(record, store, cache, lease, should_stop)
+    return run.finish(run.steps(), announce)
+
+
+class SteppingWorker(CatteryWorker):
+    """A worker whose job processes run this module."""
+
+    child_module = "tests.integration.stepping"
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 1:
+        from tests.integration import stepping  # importable, as RQ wants its classes to be
+
+        sys.exit(worker.main.main(WorkerSettings(), stepping.SteppingWorker))
+    runs = types.ModuleType("models.runs")
+    runs.run_training, runs.StopReason = run_training, StopReason
+    sys.modules["models.runs"] = runs
+    worker.child.main()

@@ -1,0 +1,301 @@
+"""Real worker and job processes over a real Valkey, and what kills them."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from models.store import Store
+from models.store.records import Budget, JobKind, JobStatus, TrainingOrder
+from tests.worker.waiting import is_running, until
+from worker.connection import connect
+from worker.protocol import ANNOUNCEMENTS
+from worker.queueing import enqueue
+from worker.settings import WorkerSettings
+from worker.valkey import EmbeddedValkey
+
+PASSWORD = "tabby-and-tortoiseshell-3141"  # noqa: S105 - a password to look for
+STEPS = 100
+
+
+@dataclass
+class House:
+    """A Valkey, a store, and the workers over them."""
+
+    settings: WorkerSettings
+    store: Store
+    workers: list[subprocess.Popen] = field(default_factory=list)
+
+    def worker(self, **more: str) -> subprocess.Popen:
+        """Start a worker."""
+        environment = {**os.environ, **self.settings.environment(), **more}  # noqa: TID251
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.integration.stepping"],
+            env=environment,
+            cwd=Path(__file__).parents[2],
+        )
+        self.workers.append(process)
+        return process
+
+    def job(self, steps: int = STEPS) -> str:
+        """Order a job and queue it as the front end does."""
+        order = TrainingOrder(
+            recipe="dcgan",
+            dataset="cats",
+            model="dcgan",
+            size_px=64,
+            budget=Budget(kimg=steps / 100),
+        )
+        record, _ = self.store.jobs.create(JobKind.TRAIN, order)
+        redis = connect(self.settings.redis_url)
+        enqueue(redis, record.id, 0, self.settings)
+        redis.close()
+        return record.id
+
+    def trace(self) -> list[list[int]]:
+        """Return process, parent, niceness and step of every step that was taken."""
+        path = self.settings.data / "trace"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [[int(word) for word in line.split()] for line in lines]
+
+    def child(self, of: subprocess.Popen) -> int:
+        """Wait until a worker's job process steps and return its id."""
+
+        def find() -> int | None:
+            pids = [pid for pid, parent, *_ in self.trace() if parent == of.pid]
+            return pids[-1] if pids and is_running(pids[-1]) else None
+
+        return until(find, 20, "a job runs")
+
+    def status(self, job: str, status: JobStatus, timeout_s: float = 30) -> None:
+        """Wait for a job's status."""
+        until(
+            lambda: self.store.jobs.get(job).status is status, timeout_s, f"{job} is {status.value}"
+        )
+
+    def events(self, job: str) -> list[str]:
+        """Return the types of a job's events."""
+        return [event.type for event in self.store.jobs.events(job)]
+
+
+@pytest.fixture
+def valkey(tmp_path):
+    """Return a Valkey that asks for a password."""
+    with EmbeddedValkey(tmp_path / "valkey") as server:
+        client = connect(server.url)
+        client.config_set("requirepass", PASSWORD)
+        client.close()
+        yield server
+
+
+@pytest.fixture
+def house(tmp_path, valkey):
+    """Return a house; its workers are gone at the end."""
+    settings = WorkerSettings(
+        data=tmp_path,
+        redis_url=valkey.url.replace("unix://", f"unix://:{PASSWORD}@"),
+        lease_s=2,
+        reap_s=0.5,
+        min_free_mb=1,
+    )
+    house = House(settings, Store.open(settings.store_url))
+    yield house
+    for worker in house.workers:
+        worker.kill()
+        worker.wait()
+
+
+def told(pid: int, what: str) -> str:
+    """Return a process's arguments or environment."""
+    return Path(f"/proc/{pid}/{what}").read_bytes().decode(errors="replace")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_password_is_in_no_processs_arguments(house):
+    """Who can list processes learns nothing, and the job process stands back for serving."""
+    worker = house.worker()
+    house.job()
+    child = house.child(worker)
+    for pid in (worker.pid, child):
+        assert told(pid, "cmdline")
+        assert PASSWORD not in told(pid, "cmdline")
+        assert "redis" not in told(pid, "cmdline")
+    assert PASSWORD in told(child, "environ")  # how it got it
+    assert house.trace()[-1][2] == 19
+
+
+def test_a_job_ends_finished_and_its_promotion_is_announced(house):
+    """The plain way."""
+    redis = connect(house.settings.redis_url)
+    with redis.pubsub(ignore_subscribe_messages=True) as news:
+        news.subscribe(ANNOUNCEMENTS)
+        house.worker()
+        job = house.job(20)
+        house.status(job, JobStatus.FINISHED)
+        message = until(lambda: news.get_message(timeout=1), 10, "the announcement")
+    redis.close()
+    assert json.loads(message["data"]) == {"model": "dcgan"}
+    assert house.events(job) == ["queued", "started", "finished"]
+
+
+def test_a_killed_workers_job_process_ends_and_a_new_worker_goes_on(house):
+    """SIGKILL of the worker: ten seconds to end, thirty to go on, from the last state."""
+    worker = house.worker()
+    job = house.job(200)
+    child = house.child(worker)
+    until(lambda: house.store.jobs.state(job).exists(), 10, "a state")
+    worker.kill()
+    until(lambda: not is_running(child), 10, "the job process ends")
+    new = house.worker()
+    assert house.child(new) != child
+    starts = [e.data["step"] for e in house.store.jobs.events(job) if e.type == "started"]
+    assert len(starts) == 2
+    assert starts[1] > 0
+    house.status(job, JobStatus.FINISHED)
+    assert "interrupted" in house.events(job)
+
+
+def test_a_killed_job_process_is_noticed_and_the_job_goes_on(house):
+    """SIGKILL of the job process, as the kernel does where memory is short."""
+    worker = house.worker()
+    job = house.job(200)
+    child = house.child(worker)
+    until(lambda: house.store.jobs.state(job).exists(), 10, "a state")
+    os.kill(child, signal.SIGKILL)
+    house.status(job, JobStatus.FINISHED)
+    assert house.events(job) == ["queued", "started", "interrupted", "started", "finished"]
+    assert worker.poll() is None
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopping_worker_saves_its_job_and_the_next_start_goes_on(house, signum):
+    """No step is lost, and no process left."""
+    worker = house.worker()
+    job = house.job(200)
+    child = house.child(worker)
+    worker.send_signal(signum)
+    assert worker.wait(15) == 0
+    assert not is_running(child)
+    record = house.store.jobs.get(job)
+    assert record.status is JobStatus.QUEUED
+    assert record.progress.step == house.trace()[-1][3]
+    house.worker()
+    house.status(job, JobStatus.FINISHED)
+    steps = [step for *_, step in house.trace()]
+    assert steps == list(range(1, 201))
+    assert "interrupted" not in house.events(job)
+
+
+def test_an_idle_worker_stops_at_once(house):
+    """Nothing to save, nothing to wait for."""
+    worker = house.worker()
+    job = house.job(1)
+    house.status(job, JobStatus.FINISHED)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(10) == 0
+
+
+def test_a_checkpoint_that_takes_too_long_is_not_waited_for(house):
+    """The wait is bounded; what was saved before counts."""
+    worker = house.worker(CATTERY_SHUTDOWN_S="0.5")
+    job = house.job(2000)
+    child = house.child(worker)
+    os.kill(child, signal.SIGSTOP)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(10) == 0
+    until(lambda: not is_running(child), 5, "it is killed")
+    assert not house.store.jobs.get(job).status.has_ended
+
+
+def test_two_workers_never_run_one_job_at_once(house):
+    """Even when it is queued many times over, every step is taken once."""
+    job = house.job(100)
+    redis = connect(house.settings.redis_url)
+    for attempt in range(1, 6):
+        enqueue(redis, job, attempt, house.settings)
+    redis.close()
+    house.worker()
+    house.worker()
+    house.status(job, JobStatus.FINISHED)
+    steps = Counter(step for *_, step in house.trace())
+    assert set(steps.values()) == {1}
+    assert len(steps) == 100
+    assert house.events(job) == ["queued", "started", "finished"]
+
+
+def test_flushing_redis_loses_no_job(house):
+    """The running job runs on undisturbed; the waiting one is found in the store."""
+    worker = house.worker()
+    first, second = house.job(200), house.job(20)
+    child = house.child(worker)
+    redis = connect(house.settings.redis_url)
+    redis.flushall()
+    redis.close()
+    house.status(second, JobStatus.FINISHED)
+    assert house.events(first) == ["queued", "started", "finished"]
+    assert house.events(second) == ["queued", "started", "finished"]
+    assert {pid for pid, *_ in house.trace()[:200]} == {child}
+
+
+def test_a_redis_that_was_away_is_found_again(house, valkey):
+    """The running job goes on without it, and the next one runs when it is back."""
+    worker = house.worker()
+    first = house.job(400)
+    child = house.child(worker)
+    valkey.stop()
+    seen = len(house.trace())
+    until(lambda: len(house.trace()) > seen + 200, 30, "the job goes on without Redis")
+    assert is_running(child)
+    valkey.start()
+    client = connect(valkey.url)
+    client.config_set("requirepass", PASSWORD)
+    client.close()
+    house.status(first, JobStatus.FINISHED)
+    second = house.job(10)
+    house.status(second, JobStatus.FINISHED)
+    assert worker.poll() is None
+    assert set(Counter(step for *_, step in house.trace()[:400]).values()) == {1}
+
+
+def test_a_running_job_can_be_canceled(house):
+    """It ends within seconds and keeps what it did."""
+    worker = house.worker()
+    job = house.job(5000)
+    child = house.child(worker)
+    house.store.jobs.request_cancel(job)
+    house.status(job, JobStatus.CANCELED, 10)
+    until(lambda: not is_running(child), 10, "its process ends")
+    assert worker.poll() is None
+
+
+def test_no_job_starts_on_a_full_disk(house):
+    """It ends failed, with the figure and the setting to change."""
+    house.worker(CATTERY_MIN_FREE_MB=str(2**40))
+    job = house.job()
+    house.status(job, JobStatus.FAILED)
+    assert "CATTERY_MIN_FREE_MB" in house.store.jobs.get(job).reason
+    assert house.trace() == []
+
+
+def test_a_stopping_worker_that_is_told_twice_kills_its_job(house):
+    """The second signal, more than a second after the first, means now."""
+    worker = house.worker()
+    house.job(5000)
+    child = house.child(worker)
+    os.kill(child, signal.SIGSTOP)
+    worker.send_signal(signal.SIGTERM)
+
+    def again() -> bool:
+        with contextlib.suppress(ProcessLookupError):
+            worker.send_signal(signal.SIGTERM)
+        return worker.poll() is not None
+
+    until(again, 15, "it ends")
+    assert not is_running(child)

@@ -1,0 +1,190 @@
+"""The reaper, with a real Valkey and a real store, without processes."""
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from models.store import Store
+from models.store.names import timestamp
+from models.store.records import (
+    Budget,
+    ImportOrder,
+    JobKind,
+    JobStatus,
+    Progress,
+    TrainingOrder,
+)
+from worker import reaper as reaping
+from worker.connection import connect
+from worker.protocol import lease_key
+from worker.queueing import Attempt, enqueue, job_queue, look_up
+from worker.reaper import Reaper
+from worker.settings import WorkerSettings
+
+ORDER = TrainingOrder(
+    recipe="dcgan", dataset="cats", model="dcgan", size_px=64, budget=Budget(kimg=1)
+)
+
+
+@pytest.fixture
+def redis(valkey):
+    """Return a client of an empty Valkey."""
+    client = connect(valkey.url)
+    client.flushall()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Return an empty store."""
+    return Store.open(str(tmp_path / "store"))
+
+
+@pytest.fixture
+def settings(tmp_path, valkey):
+    """Return settings for the two."""
+    return WorkerSettings(data=tmp_path, redis_url=valkey.url, lease_s=1)
+
+
+@pytest.fixture
+def reaper(store, redis, settings, monkeypatch):
+    """Return a reaper that is sure at once; its thread is not started."""
+    monkeypatch.setattr(reaping, "CERTAIN_AFTER_S", 0.0)
+    return Reaper(store, redis, settings)
+
+
+def new_job(store, **changes):
+    """Write down a training job and return its record."""
+    record, _ = store.jobs.create(JobKind.TRAIN, ORDER)
+    record = replace(record, **changes)
+    store.jobs.save(record)
+    return record
+
+
+def test_a_queued_job_that_redis_does_not_know_is_queued_as_the_same_attempt(
+    store, redis, reaper, settings
+):
+    """FLUSHALL loses nothing, and the front end's own queueing is not doubled."""
+    record = new_job(store)
+    reaper.sweep()
+    reaper.sweep()
+    assert job_queue(redis).get_job_ids() == [f"{record.id}-0"]
+    assert not enqueue(redis, record.id, 0, settings)
+    assert store.jobs.get(record.id).attempts == 0
+    assert look_up(redis, record.id, 0, settings) is Attempt.WAITING
+
+
+def test_a_started_job_without_a_holder_is_queued_again_with_a_reason(store, redis, reaper):
+    """An interruption is written into the job's history."""
+    record = new_job(store, status=JobStatus.STARTED, progress=Progress(kimg=1.5))
+    reaper.sweep()
+    again = store.jobs.get(record.id)
+    assert (again.status, again.attempts) == (JobStatus.QUEUED, 1)
+    assert job_queue(redis).get_job_ids() == [f"{record.id}-1"]
+    last = store.jobs.events(record.id)[-1]
+    assert last.type == "interrupted"
+    assert last.data["progress"] == 1.5
+    assert "last state" in last.data["reason"]
+
+
+def test_a_started_job_is_given_time_to_renew_its_lease(store, redis, settings):
+    """After a flush the holder comes first."""
+    record = new_job(store, status=JobStatus.STARTED)
+    Reaper(store, redis, settings).sweep()
+    assert store.jobs.get(record.id).status is JobStatus.STARTED
+
+
+def test_jobs_with_a_holder_of_the_command_line_or_ended_are_left_alone(store, redis, reaper):
+    """Only what nobody runs is queued."""
+    held = new_job(store, status=JobStatus.STARTED)
+    redis.set(lease_key(held.id), "somebody")
+    new_job(store, status=JobStatus.STARTED, runner="cli")
+    new_job(store, status=JobStatus.FAILED, ended_at=timestamp())
+    reaper.sweep()
+    assert job_queue(redis).get_job_ids() == []
+
+
+def test_twenty_reapers_queue_a_job_once(store, redis, settings, monkeypatch):
+    """Any number of workers may look at the same time."""
+    monkeypatch.setattr(reaping, "CERTAIN_AFTER_S", 0.0)
+    record = new_job(store, status=JobStatus.STARTED)
+    reapers = [Reaper(store, redis, settings) for _ in range(20)]
+    threads = [threading.Thread(target=reaper.sweep) for reaper in reapers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert job_queue(redis).get_job_ids() == [f"{record.id}-1"]
+    events = [event.type for event in store.jobs.events(record.id)]
+    assert events.count("interrupted") == 1
+
+
+def interrupt(store, redis, reaper, job, kimg):
+    """Let a job start, get as far as `kimg`, and lose its process."""
+    redis.flushall()
+    record = store.jobs.get(job)
+    store.jobs.save(replace(record, status=JobStatus.STARTED, progress=Progress(kimg=kimg)))
+    reaper.sweep()
+    return store.jobs.get(job)
+
+
+def test_five_interruptions_without_progress_end_a_job_and_progress_starts_anew(
+    store, redis, reaper
+):
+    """A job that kills its process each time does not do so for ever."""
+    job = new_job(store).id
+    for _ in range(4):
+        assert interrupt(store, redis, reaper, job, 1.0).status is JobStatus.QUEUED
+    for _ in range(4):
+        assert interrupt(store, redis, reaper, job, 2.0).status is JobStatus.QUEUED
+    ended = interrupt(store, redis, reaper, job, 2.0)
+    assert ended.status is JobStatus.FAILED
+    assert "5 times" in ended.reason
+    assert ended.ended_at is not None
+    assert store.jobs.events(job)[-1].type == "failed"
+
+
+def test_a_waiting_job_that_was_canceled_ends_without_a_worker(store, redis, reaper, settings):
+    """Nobody waits for a week-long job to cancel the next one."""
+    job = new_job(store).id
+    enqueue(redis, job, 0, settings)
+    store.jobs.request_cancel(job)
+    reaper.sweep()
+    assert store.jobs.get(job).status is JobStatus.CANCELED
+
+
+def test_a_canceled_job_with_a_state_is_left_to_its_run(store, redis, reaper):
+    """Its best snapshot is published first."""
+    job = new_job(store).id
+    state = store.jobs.state(job)
+    state.write(state.take(), "weights", b"...")
+    store.jobs.request_cancel(job)
+    reaper.sweep()
+    assert store.jobs.get(job).status is JobStatus.QUEUED
+    assert job_queue(redis).get_job_ids() == [f"{job}-0"]
+
+
+def test_the_upload_of_an_import_canceled_while_it_waited_is_deleted(store, reaper, tmp_path):
+    """Nothing is left of it."""
+    upload = tmp_path / "cats.zip"
+    upload.touch()
+    record, _ = store.jobs.create(JobKind.IMPORT, ImportOrder(name="cats", source=str(upload)))
+    store.jobs.request_cancel(record.id)
+    reaper.sweep()
+    assert store.jobs.get(record.id).status is JobStatus.CANCELED
+    assert not upload.exists()
+
+
+def test_the_state_of_an_ended_job_is_dropped_after_its_time(store, redis, tmp_path, valkey):
+    """Old training state does not fill the disk; young state stays."""
+    job = new_job(store).id
+    state = store.jobs.state(job)
+    state.write(state.take(), "weights", b"...")
+    store.jobs.save(replace(store.jobs.get(job), status=JobStatus.FINISHED, ended_at=timestamp()))
+    Reaper(store, redis, WorkerSettings(data=tmp_path, redis_url=valkey.url)).sweep()
+    assert state.exists()
+    short = WorkerSettings(data=tmp_path, redis_url=valkey.url, state_keep_s=0)
+    Reaper(store, redis, short).sweep()
+    assert not state.exists()
