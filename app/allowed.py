@@ -25,8 +25,7 @@ class Ranges:
             where: "path", "query", "header" or "body".
             field: Names from the outermost inwards.
         """
-        paths = self._document.get("paths", {})
-        operation = paths.get(path, {}).get("get" if method == "HEAD" else method.lower(), {})
+        operation = self._operation(path, method)
         if where == "body":
             content = operation.get("requestBody", {}).get("content", {})
             return self._at(content.get("application/json", {}).get("schema", {}), field)
@@ -35,6 +34,16 @@ class Ranges:
             if field and parameter["name"].lower() == field[0].lower():
                 return self._words(parameter["schema"])
         return _one_of(p["name"] for p in parameters)
+
+    def names(self, path: str, method: str, where: str) -> list[str]:
+        """Return the names of an operation's parameters in "path", "query" or "header"."""
+        parameters = self._operation(path, method).get("parameters", [])
+        return [parameter["name"] for parameter in parameters if parameter["in"] == where]
+
+    def _operation(self, path: str, method: str) -> Schema:
+        operations = self._document.get("paths", {}).get(path, {})
+        found: Schema = operations.get("get" if method == "HEAD" else method.lower(), {})
+        return found
 
     def _at(self, schema: Schema, field: Sequence[str]) -> str:
         schema = self._resolved(schema)

@@ -1,0 +1,68 @@
+"""What routes ask for: parts of the app, by their type."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.allowed import Ranges
+from app.pool import GeneratorPool
+from app.queue import JobQueue
+from app.settings import AppSettings
+from app.telemetry import Telemetry
+from models.errors import InvalidValue
+from models.store import Store
+
+# All of these are coroutines: FastAPI would send plain functions through a thread.
+
+
+async def _settings(request: Request) -> AppSettings:
+    settings: AppSettings = request.app.state.settings
+    return settings
+
+
+async def _store(request: Request) -> Store:
+    store: Store = request.app.state.store
+    return store
+
+
+async def _pool(request: Request) -> GeneratorPool:
+    pool: GeneratorPool = request.app.state.pool
+    return pool
+
+
+async def _queue(request: Request) -> JobQueue:
+    queue: JobQueue = request.app.state.queue
+    return queue
+
+
+async def _telemetry(request: Request) -> Telemetry:
+    telemetry: Telemetry = request.app.state.telemetry
+    return telemetry
+
+
+async def _root(request: Request) -> str:
+    return str(request.scope.get("root_path", "")).rstrip("/")
+
+
+async def known_parameters_only(request: Request) -> None:
+    """Refuse query parameters that the operation does not have.
+
+    Raises:
+        InvalidValue: There is one; those that exist are told.
+    """
+    if not request.query_params:
+        return
+    path = getattr(request.scope.get("route"), "path", "")
+    known = Ranges(request.app.openapi()).names(path, request.method, "query")
+    for name, value in request.query_params.multi_items():
+        if name not in known:
+            raise InvalidValue(name[:100], value, ", ".join(known) or "no parameters at all")
+
+
+SettingsDep = Annotated[AppSettings, Depends(_settings)]
+StoreDep = Annotated[Store, Depends(_store)]
+PoolDep = Annotated[GeneratorPool, Depends(_pool)]
+QueueDep = Annotated[JobQueue, Depends(_queue)]
+TelemetryDep = Annotated[Telemetry, Depends(_telemetry)]
+RootDep = Annotated[str, Depends(_root)]
+"""Path that the app is mounted at, "" or without a slash at its end."""

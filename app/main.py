@@ -1,0 +1,122 @@
+"""The front end as one ASGI app: `create_app` puts the parts together, the lifespan runs them."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from app.batching import Batcher
+from app.handlers import register
+from app.openapi import TAGS, describe
+from app.pool import GeneratorPool
+from app.queue import JobQueue
+from app.rendering import Renderer
+from app.routes import cats, datasets, health, jobs, models, recipes, train
+from app.security import Gate, Hardening, check_closed
+from app.settings import AppSettings
+from app.slots import EngineLoader, load_engine
+from app.telemetry import RequestCounter, Telemetry
+from app.uploads import Uploads
+from app.watching import Watcher
+from models.precision import pick_device
+from models.store import Store
+from models.store.zoo import register_zoo
+
+log = logging.getLogger(__name__)
+
+ROUTERS = (cats, models, recipes, train, jobs, datasets, health)
+
+
+def create_app(
+    settings: AppSettings, *, store: Store | None = None, load: EngineLoader = load_engine
+) -> FastAPI:
+    """Return the app; nothing is opened before its lifespan begins.
+
+    Args:
+        settings: The front end's.
+        store: An opened store; by default that of the settings.
+        load: Makes an engine of a weights file.
+
+    Raises:
+        SettingsError: It would be open to the whole network without a key.
+    """
+    check_closed(settings)
+    app = FastAPI(
+        title="Cattery",
+        summary="Trains cat generators and serves their pictures.",
+        version=version("cattery"),
+        openapi_tags=TAGS,
+        redirect_slashes=False,
+        lifespan=_lifespan(settings, store, load),
+    )
+    app.state.settings = settings
+    app.state.telemetry = Telemetry()
+    register(app)
+    for module in ROUTERS:
+        app.include_router(module.router)
+    describe(app)
+    # Each wraps those before it: counting is outermost and sees what the gate refuses.
+    app.add_middleware(Gate, settings=settings)
+    app.add_middleware(Hardening)
+    app.add_middleware(RequestCounter, telemetry=app.state.telemetry)
+    return app
+
+
+def _lifespan(
+    settings: AppSettings, store: Store | None, load: EngineLoader
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await _start(app, settings, store, load, stack)
+            yield
+            app.state.stopping.set()
+
+    return lifespan
+
+
+async def _start(
+    app: FastAPI,
+    settings: AppSettings,
+    store: Store | None,
+    load: EngineLoader,
+    stack: AsyncExitStack,
+) -> None:
+    """Open and start everything; the stack ends it in reverse order."""
+    state, telemetry = app.state, app.state.telemetry
+    state.stopping = asyncio.Event()
+    state.store = store or await asyncio.to_thread(Store.open, settings.store_url)
+    for problem in await asyncio.to_thread(register_zoo, state.store):
+        log.warning("%s", problem)
+    state.uploads = Uploads(settings.uploads)
+    await asyncio.to_thread(state.uploads.sweep)
+    state.queue = JobQueue(settings)
+    stack.callback(state.queue.close)
+    state.batcher = Batcher(
+        settings.max_batch, settings.max_waiting_images, settings.deadline_s, telemetry=telemetry
+    )
+    stack.push_async_callback(state.batcher.close)
+    state.renderer = Renderer(
+        state.batcher,
+        encode_threads=settings.encode_threads,
+        max_waiting=settings.max_waiting_images,
+        telemetry=telemetry,
+    )
+    stack.callback(state.renderer.close)
+    state.pool = GeneratorPool(
+        state.store,
+        str(pick_device(settings.device)),
+        settings.cache,
+        settings.keep_versions,
+        default_model=settings.default_model,
+        telemetry=telemetry,
+        load=load,
+    )
+    stack.push_async_callback(state.pool.close)
+    await state.pool.start()
+    state.watcher = Watcher(state.pool, redis_url=settings.redis_url, watch_s=settings.watch_s)
+    stack.push_async_callback(state.watcher.close)
+    await state.watcher.start()

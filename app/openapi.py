@@ -1,0 +1,77 @@
+"""The OpenAPI document, completed: problem documents, the key, what every call may answer."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from app.problems import Problem, problems
+from app.security import SAFE_METHODS
+
+TAGS = [
+    {"name": "cats", "description": "Pictures."},
+    {"name": "models", "description": "Trained generators, their versions and what is in service."},
+    {"name": "recipes", "description": "How to train."},
+    {"name": "jobs", "description": "Training and imports: ordering, following, canceling."},
+    {"name": "datasets", "description": "Pictures to train on."},
+    {"name": "health", "description": "Whether it works."},
+]
+
+_REFERENCE = "#/components/schemas/{model}"
+_KEY = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "The key of CATTERY_API_KEY; needed by calls that change something, where "
+    "one is configured.",
+}
+
+
+def describe(app: FastAPI) -> None:
+    """Make the app's OpenAPI document say all that the gate and the handlers answer."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _complete(_generated(app))
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]  # FastAPI's documented way
+
+
+def _generated(app: FastAPI) -> dict[str, Any]:
+    return get_openapi(
+        title=app.title,
+        version=app.version,
+        summary=app.summary,
+        description="Errors are problem documents (RFC 9457). On loopback no key is needed.",
+        routes=app.routes,
+        tags=app.openapi_tags,
+    )
+
+
+def _complete(document: dict[str, Any]) -> dict[str, Any]:
+    parts = document.setdefault("components", {})
+    schemas = parts.setdefault("schemas", {})
+    problem = Problem.model_json_schema(ref_template=_REFERENCE)
+    schemas.update(problem.pop("$defs", {}))
+    schemas["Problem"] = problem
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    parts["securitySchemes"] = {"key": _KEY}
+    for path in document["paths"].values():
+        for method, operation in path.items():
+            _complete_operation(method.upper(), operation)
+    return document
+
+
+def _complete_operation(method: str, operation: dict[str, Any]) -> None:
+    """Add what the gate refuses before any route is asked."""
+    answers = operation["responses"]
+    common = [403, 500]
+    if "422" in answers:
+        answers["422"] = problems(422)[422]
+    if method not in SAFE_METHODS:
+        common += [401, 413, 415]
+        operation["security"] = [{}, {"key": []}]
+    for status, response in problems(*common).items():
+        answers.setdefault(str(status), response)
+    operation["responses"] = dict(sorted(answers.items()))

@@ -1,0 +1,145 @@
+"""Data sets over HTTP."""
+
+import asyncio
+from pathlib import Path as FilePath
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+
+from app.deps import QueueDep, RootDep, StoreDep, known_parameters_only
+from app.files import ASK_FIRST, png
+from app.orders import hand_over
+from app.problems import Responses, problems
+from app.routes.train import LOCATION
+from app.schemas import DatasetList, DatasetView, JobView
+from app.uploads import Uploads
+from app.views import dataset_view, job_view
+from models.errors import Conflict
+from models.store import Store
+from models.store.names import check_name
+from models.store.records import ImportOrder, JobKind, JobRecord
+
+router = APIRouter(
+    prefix="/datasets",
+    tags=["datasets"],
+    dependencies=[Depends(known_parameters_only)],
+    responses=problems(422, 503),
+)
+
+Name = Annotated[str, Path(description="Name of a data set.", examples=["cats"])]
+
+_ZIP = {
+    "requestBody": {
+        "required": True,
+        "description": "A zip file of pictures, with or without `.cat` landmark files.",
+        "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+_QUEUED: Responses = {202: {"description": "The import waits for its turn.", "headers": LOCATION}}
+_PNG: Responses = {
+    200: {
+        "description": "A contact sheet.",
+        "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
+    },
+    304: {"description": "The client has it already."},
+}
+
+
+@router.get("", summary="All data sets", operation_id="list_datasets")
+def list_datasets(store: StoreDep, root: RootDep) -> DatasetList:
+    """Data sets by name, with their counts per resolution."""
+    return DatasetList(datasets=[dataset_view(record, root) for record in store.datasets.list()])
+
+
+@router.get(
+    "/{name}",
+    summary="One data set",
+    operation_id="get_dataset",
+    responses=problems(404, 410),
+)
+def get_dataset(name: Name, store: StoreDep, root: RootDep) -> DatasetView:
+    """Counts per resolution, what was refused and why, and the fingerprint."""
+    return dataset_view(store.datasets.get(name), root)
+
+
+@router.get(
+    "/{name}/preview.png",
+    summary="A data set's preview sheet",
+    operation_id="get_dataset_preview",
+    response_class=Response,
+    responses=_PNG | problems(404, 410),
+)
+def get_dataset_preview(request: Request, name: Name, store: StoreDep) -> Response:
+    """Some of its pictures on one sheet."""
+    return png(request, store.datasets.preview(name), ASK_FIRST)
+
+
+@router.post(
+    "/{name}",
+    status_code=202,
+    summary="Upload a data set",
+    operation_id="import_dataset",
+    openapi_extra=_ZIP,
+    responses=_QUEUED | problems(409),
+)
+async def import_dataset(
+    request: Request,
+    response: Response,
+    name: Name,
+    store: StoreDep,
+    queue: QueueDep,
+    root: RootDep,
+    licence: Annotated[
+        str,
+        Query(max_length=500, description="The pictures' licence.", examples=["CC BY 4.0"]),
+    ] = "",
+) -> JobView:
+    """Take a zip file and queue its import; data sets never change, so the name must be new.
+
+    Everything that can be refused is refused before the body is read.
+    """
+    check_name("name", name)
+    uploads: Uploads = request.app.state.uploads
+    with uploads.reserved(name):
+        await asyncio.to_thread(_refuse_taken, store, name)
+        await asyncio.to_thread(queue.check)
+        path = await uploads.keep(request.stream())
+        order = ImportOrder(name=name, source=str(path), licence=licence)
+        record = await asyncio.to_thread(_create, store, order)
+    await asyncio.to_thread(hand_over, queue, record)
+    response.headers["Location"] = f"{root}/jobs/{record.id}"
+    return job_view(record, root)
+
+
+@router.delete(
+    "/{name}",
+    status_code=204,
+    summary="Delete a data set",
+    operation_id="delete_dataset",
+    responses=problems(404, 409, 410),
+)
+def delete_dataset(name: Name, store: StoreDep) -> None:
+    """Delete a data set that no waiting or running job needs; its name becomes free."""
+    store.datasets.delete(name)
+
+
+def _create(store: Store, order: ImportOrder) -> JobRecord:
+    """Write the import job down; the upload goes if that fails."""
+    try:
+        _refuse_taken(store, order.name)  # again: a large upload takes its time
+        return store.jobs.create(JobKind.IMPORT, order)[0]
+    except BaseException:
+        FilePath(order.source).unlink(missing_ok=True)
+        raise
+
+
+def _refuse_taken(store: Store, name: str) -> None:
+    if store.datasets.exists(name):
+        raise Conflict(f"There is a data set {name!r} already.", "Choose another name.")
+    for job in store.jobs.list():
+        is_import = job.kind is JobKind.IMPORT and not job.status.has_ended
+        if is_import and job.order.get("name") == name:
+            raise Conflict(
+                f"The job {job.id} imports a data set {name!r} already.",
+                "Choose another name, or cancel that job.",
+            )

@@ -1,0 +1,114 @@
+"""Whether the service lives, is ready, and what it counts."""
+
+import asyncio
+from collections.abc import Awaitable
+from importlib.metadata import version
+
+from fastapi import APIRouter, Request, Response
+
+from app.deps import PoolDep, QueueDep, RootDep, SettingsDep, StoreDep, TelemetryDep
+from app.errors import NotReady
+from app.pool import GeneratorPool
+from app.problems import problems
+from app.queue import JobQueue
+from app.schemas import Live, Ready
+from app.settings import AppSettings
+from app.telemetry import CONTENT_TYPE
+from models.errors import CatteryError
+from models.store import Store
+
+CHECK_S = 5.0
+OK = "ok"
+PAGES = ("models", "recipes", "datasets", "jobs", "docs", "healthz", "readyz", "metrics")
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/", summary="Where to go from here", operation_id="index")
+async def index(settings: SettingsDep, root: RootDep) -> dict[str, str]:
+    """Addresses of everything."""
+    return {
+        "name": "Cattery",
+        "version": version("cattery"),
+        "cats": f"{root}/cats?model={settings.default_model}&n=16",
+        **{page: f"{root}/{page}" for page in PAGES},
+        "openapi": f"{root}/openapi.json",
+    }
+
+
+@router.get("/healthz", summary="Does the process live?", operation_id="healthz")
+async def healthz() -> Live:
+    """Answered by the event loop alone: no store, no thread, no Redis."""
+    return Live(status="alive", version=version("cattery"))
+
+
+@router.get("/readyz", summary="Can cats be had?", operation_id="readyz", responses=problems(503))
+async def readyz(
+    request: Request, store: StoreDep, pool: PoolDep, queue: QueueDep, settings: SettingsDep
+) -> Ready:
+    """Ready means that `GET /cats` works; what else is missing is told, and no reason for 503.
+
+    Needed are the store and the default model in service. Without Redis no job can be
+    queued, but cats are served all the same: a front end must not leave the load
+    balancer for that. A version that cannot be loaded leaves the old one in service and
+    is told as `pool`.
+    """
+    store_says, queue_says = await asyncio.gather(
+        _within(asyncio.to_thread(_store, store)), _within(asyncio.to_thread(_queue, queue))
+    )
+    checks = {
+        "store": store_says,
+        "default_model": _default_model(pool, settings),
+        "pool": " ".join(pool.problems()) or OK,
+        "queue": queue_says,
+    }
+    missing = [f"{part}: {checks[part]}" for part in ("store", "default_model")]
+    missing = [sentence for sentence in missing if not sentence.endswith(f": {OK}")]
+    if request.app.state.stopping.is_set():
+        missing.append("service: it is ending.")
+    if missing:
+        raise NotReady(missing, settings.retry_after_s)
+    return Ready(status="ready", checks=checks)
+
+
+@router.get(
+    "/metrics",
+    summary="Counters for Prometheus",
+    operation_id="metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def metrics(telemetry: TelemetryDep) -> Response:
+    """Counters, gauges and histograms of this process in Prometheus' text format."""
+    return Response(telemetry.exposition(), headers={"Content-Type": CONTENT_TYPE})
+
+
+async def _within(check: Awaitable[str]) -> str:
+    """Give a check some seconds: what hangs is not ok."""
+    try:
+        async with asyncio.timeout(CHECK_S):
+            return await check
+    except TimeoutError:
+        return f"no answer within {CHECK_S:g} s."
+
+
+def _store(store: Store) -> str:
+    try:
+        store.tree.names("models")
+    except CatteryError as err:
+        return str(err)
+    return OK
+
+
+def _queue(queue: JobQueue) -> str:
+    try:
+        queue.check()
+    except CatteryError as err:
+        return str(err)
+    return OK
+
+
+def _default_model(pool: GeneratorPool, settings: AppSettings) -> str:
+    """Whether the default model is loaded; a pinned version is loaded when asked for."""
+    model = settings.default_model.partition("@")[0]
+    return OK if model in pool.serving() else f"The model {model!r} is not in service."

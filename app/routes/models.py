@@ -1,0 +1,185 @@
+"""Models, their versions and their aliases over HTTP."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, BackgroundTasks, Depends, Path, Request, Response
+from starlette.responses import FileResponse
+
+from app.deps import (
+    PoolDep,
+    QueueDep,
+    RootDep,
+    SettingsDep,
+    StoreDep,
+    known_parameters_only,
+)
+from app.files import FOR_EVER, png, unchanged
+from app.pool import GeneratorPool
+from app.problems import Responses, problems
+from app.schemas import ModelList, ModelView, PromoteBody, VersionView
+from app.views import model_summary, model_view, version_view
+from models.errors import CheckpointError, Conflict
+
+router = APIRouter(
+    prefix="/models",
+    tags=["models"],
+    dependencies=[Depends(known_parameters_only)],
+    responses=problems(422, 503),
+)
+
+Name = Annotated[str, Path(description="Name of a model.", examples=["dcgan"])]
+Version = Annotated[str, Path(description="Full version id.", examples=["0123456789ab"])]
+
+_FILE = {"schema": {"type": "string", "format": "binary"}}
+_PNG: Responses = {
+    200: {"description": "A contact sheet.", "content": {"image/png": _FILE}},
+    304: {"description": "The client has it already."},
+}
+_WEIGHTS: Responses = {
+    200: {
+        "description": "The weights, a safetensors file.",
+        "content": {"application/octet-stream": _FILE},
+        "headers": {"ETag": {"description": "Its SHA-256.", "schema": {"type": "string"}}},
+    },
+    206: {"description": "The range asked for."},
+    304: {"description": "The client has it already."},
+}
+
+
+@router.get("", summary="All models", operation_id="list_models")
+def list_models(store: StoreDep, settings: SettingsDep, root: RootDep) -> ModelList:
+    """Models by name, with what they have in service."""
+    found = [model_summary(store, name, root) for name in store.versions.models()]
+    return ModelList(default=settings.default_model, models=[one for one in found if one])
+
+
+@router.get("/{model}", summary="One model", operation_id="get_model", responses=problems(404))
+def get_model(model: Name, store: StoreDep, pool: PoolDep, root: RootDep) -> ModelView:
+    """All versions with their cards, the aliases and their history."""
+    return model_view(store, model, _loaded(pool, model), root)
+
+
+@router.post(
+    "/{model}/promote",
+    summary="Put a version into service",
+    operation_id="promote",
+    responses=problems(404, 409, 410),
+)
+async def promote(
+    model: Name,
+    body: PromoteBody,
+    store: StoreDep,
+    pool: PoolDep,
+    queue: QueueDep,
+    root: RootDep,
+    later: BackgroundTasks,
+) -> ModelView:
+    """Load and check the version, then move the alias; the next request sees it."""
+    ref = f"{model}@{body.version}"
+    _, version = await asyncio.to_thread(store.versions.resolve, ref)
+    await _check_servable(pool, model, version)
+    await asyncio.to_thread(store.aliases.promote, model, version, reason="asked for by API")
+    await pool.refresh(model)
+    later.add_task(queue.announce, model)  # after the answer: Redis may be slow, or away
+    return await asyncio.to_thread(model_view, store, model, _loaded(pool, model), root)
+
+
+@router.post(
+    "/{model}/rollback",
+    summary="Bring the previous version back",
+    operation_id="rollback",
+    responses=problems(404, 409, 410),
+)
+async def rollback(
+    model: Name,
+    store: StoreDep,
+    pool: PoolDep,
+    queue: QueueDep,
+    root: RootDep,
+    later: BackgroundTasks,
+) -> ModelView:
+    """Swap `serving` and `previous`; the version that comes back was kept warm."""
+    aliases = await asyncio.to_thread(store.aliases.get, model)
+    if aliases.previous is not None:
+        await _check_servable(pool, model, aliases.previous)
+    await asyncio.to_thread(store.aliases.rollback, model)
+    await pool.refresh(model)
+    later.add_task(queue.announce, model)
+    return await asyncio.to_thread(model_view, store, model, _loaded(pool, model), root)
+
+
+@router.get(
+    "/{model}/versions/{version}",
+    summary="One version's card",
+    operation_id="get_version",
+    responses=problems(404, 410),
+)
+def get_version(model: Name, version: Version, store: StoreDep, root: RootDep) -> VersionView:
+    """Everything known about a version: where it came from and how good it is."""
+    return version_view(store.versions.card(model, version), store.aliases.get(model), root)
+
+
+@router.get(
+    "/{model}/versions/{version}/samples.png",
+    summary="A version's contact sheet",
+    operation_id="get_version_samples",
+    response_class=Response,
+    responses=_PNG | problems(404, 410),
+)
+def get_version_samples(
+    request: Request, model: Name, version: Version, store: StoreDep
+) -> Response:
+    """Cats of fixed seeds, painted when the version was published."""
+    return png(request, store.versions.samples(model, version), FOR_EVER)
+
+
+@router.head("/{model}/versions/{version}/generator.safetensors", include_in_schema=False)
+@router.get(
+    "/{model}/versions/{version}/generator.safetensors",
+    summary="A version's weights",
+    operation_id="get_version_weights",
+    response_class=Response,
+    responses=_WEIGHTS | problems(404, 410),
+)
+def get_version_weights(
+    request: Request, model: Name, version: Version, store: StoreDep, settings: SettingsDep
+) -> Response:
+    """The weights file, checked against its checksum before it is sent."""
+    etag = f'"{store.versions.card(model, version).sha256}"'
+    known = unchanged(request, etag, FOR_EVER)
+    if known is not None:
+        return known
+    path = store.versions.weights_path(model, version, settings.cache)
+    return FileResponse(
+        path,
+        media_type="application/octet-stream",
+        filename=f"{model}@{version}.safetensors",
+        headers={"ETag": etag, "Cache-Control": FOR_EVER},
+    )
+
+
+@router.delete(
+    "/{model}/versions/{version}",
+    status_code=204,
+    summary="Delete a version",
+    operation_id="delete_version",
+    responses=problems(404, 409, 410),
+)
+async def delete_version(model: Name, version: Version, store: StoreDep, pool: PoolDep) -> None:
+    """Delete a version that is neither serving nor previous."""
+    await asyncio.to_thread(store.versions.delete, model, version)
+    await pool.forget(model, version)
+
+
+def _loaded(pool: GeneratorPool, model: str) -> str | None:
+    slot = pool.serving().get(model)
+    return slot.version if slot else None
+
+
+async def _check_servable(pool: GeneratorPool, model: str, version: str) -> None:
+    """Load a version beside the one in service, so that only what works is promoted."""
+    try:
+        await pool.take(f"{model}@{version}")
+    except CheckpointError as err:
+        raise Conflict(f"{model}@{version} cannot be served: {err.detail}", err.remedy) from err
