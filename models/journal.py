@@ -67,6 +67,8 @@ class Journal:
                 "images_per_s": progress.images_per_s,
                 "eta_s": progress.eta_s,
                 "losses": progress.losses,
+                "done": progress.done,
+                "total": progress.total,
             },
         )
 
