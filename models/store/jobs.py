@@ -23,6 +23,7 @@ from models.store.state import JobState
 from models.store.tree import Tree
 
 # Inside the classes that have a method `list` the type cannot be named.
+Ids = list[str]
 Records = list[JobRecord]
 Events = list[Event]
 
@@ -93,8 +94,10 @@ class Jobs:
 
     def list(self) -> Records:
         """Return all jobs, newest first."""
-        paths = [_path(job, "job.json") for job in self._tree.names("jobs")]
-        records = self._records.many(paths)
+        jobs = self._tree.names("jobs")
+        records = self._records.many([_path(job, "job.json") for job in jobs])
+        seen = {record.id for record in records}
+        records += self._born_only([job for job in jobs if job not in seen])
         return sorted(records, key=lambda record: (record.created_at, record.id), reverse=True)
 
     def save(self, record: JobRecord) -> None:
@@ -208,6 +211,16 @@ class Jobs:
             return self._orders.get(_path(job, "order.json"))
         except FileNotFoundError as err:
             raise self._unknown(job) from err
+
+    def _born_only(self, jobs: Ids) -> Records:
+        """Those of the jobs that have no `job.json` (yet): see `_just_born`."""
+        born = self._orders.many([_path(job, "order.json") for job in jobs])
+        return [
+            record
+            for record in born
+            if not self._tree.exists(_path(record.id, "job.json"))  # there, but damaged
+            and not self._is_gone(record.id)
+        ]
 
     def _repeated(self, record: JobRecord) -> JobRecord:
         """The job that the Idempotency-Key stands for already."""

@@ -34,7 +34,7 @@ def from_json(cls: type[T], data: Mapping[str, Any]) -> T:
     names = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     try:
         return cls(**{k: _value(hints[k], v) for k, v in data.items() if k in names})
-    except (TypeError, ValueError, KeyError) as err:
+    except (TypeError, ValueError, KeyError, AttributeError) as err:
         raise StoreError(f"A {cls.__name__} record is damaged: {err}.") from err
 
 

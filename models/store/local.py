@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar
 from uuid import uuid4
@@ -38,8 +38,11 @@ class LocalTree(Tree):
 
     def check(self) -> None:
         """See `Tree.check`."""
-        if self.root.exists() and not self.root.is_dir():
-            raise StoreError(f"The store {self.url} is a file.", "Name a folder.")
+        for folder in (self.root, *self.root.parents):
+            if folder.exists() and not folder.is_dir():
+                raise StoreError(
+                    f"The store {self.url} cannot be: {folder} is not a folder.", "Name a folder."
+                )
         with reported("write to the store", self.url):
             _make_folder(self.root)
             _sweep([self.root, *(p for p in self.root.iterdir() if p.is_dir())])
@@ -73,15 +76,18 @@ class LocalTree(Tree):
 
     def create(self, path: str, data: bytes) -> bool:
         """See `Tree.create`."""
-        try:
+        won = False
+
+        def link(temporary: Path, target: Path) -> None:
             # A hard link, unlike a rename, refuses to replace; and unlike O_EXCL it
             # never shows the file before its content is there.
-            self._place(path, lambda temporary: _write(temporary, data), _link)
-        except StoreError as err:
-            if isinstance(err.__cause__, FileExistsError):
-                return False
-            raise
-        return True
+            nonlocal won
+            with suppress(FileExistsError):
+                target.hardlink_to(temporary)
+                won = True
+
+        self._place(path, lambda temporary: _write(temporary, data), link)
+        return won
 
     def put(self, path: str, local: Path) -> None:
         """See `Tree.put`."""
@@ -202,10 +208,6 @@ def _write(file: Path, data: bytes) -> None:
         handle.write(data)
         handle.flush()
         os.fsync(handle.fileno())
-
-
-def _link(source: Path, target: Path) -> None:
-    target.hardlink_to(source)
 
 
 def _move(source: Path, target: Path) -> None:

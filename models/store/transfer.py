@@ -1,0 +1,75 @@
+"""Take in a version from elsewhere, checked as any other."""
+
+import hashlib
+from dataclasses import replace
+
+from models.checkpoints import Generator, load_generator
+from models.engine import Engine
+from models.errors import CheckpointError
+from models.images import contact_sheet, encode_png
+from models.store.names import check_name, timestamp
+from models.store.records import Card
+from models.store.store import Store
+
+SHEET_SEEDS = range(64)
+"""Seeds of the cats on an imported version's contact sheet, as on that of a trained one."""
+
+
+def import_version(store: Store, model: str, weights: bytes, card: Card | None = None) -> Card:
+    """Check weights from elsewhere and publish them; they do not serve yet.
+
+    Args:
+        store: Where to.
+        model: The model they join.
+        weights: Content of a weights file.
+        card: The card that came with them; without one, a card is made of what the
+            weights file says of itself.
+
+    Returns:
+        The card as published.
+
+    Raises:
+        InvalidValue: The name is none, or the model's versions have another size.
+        CheckpointError: The weights are damaged, do not fit the card, or paint what is
+            not finite.
+    """
+    check_name("model", model)
+    generator = load_generator(weights)
+    engine = Engine(generator)
+    engine.warm()
+    digest = hashlib.sha256(weights).hexdigest()
+    card = _made(generator) if card is None else _fitting(card, engine, digest)
+    sheet = encode_png(contact_sheet(engine.render(SHEET_SEEDS)))
+    return store.versions.publish(model, weights, card, sheet)
+
+
+def _made(generator: Generator) -> Card:
+    """A card for weights that came without one: only what their own header tells."""
+    return Card(
+        model="",
+        version="",
+        sha256="",
+        recipe="unknown",
+        size_px=generator.size_px,
+        z_dim=generator.z_dim,
+        latent=generator.meta["latent"],
+        settings={"network": generator.meta["network"], **generator.meta["config"]},
+        kimg=0.0,
+        seed=0,
+        created_at=timestamp(),
+        note="Imported without a card: how it was trained is not known.",
+    )
+
+
+def _fitting(card: Card, engine: Engine, digest: str) -> Card:
+    """The card as it may join this store, if it is that of these weights."""
+    claims = (card.sha256, card.size_px, card.z_dim)
+    found = (digest, engine.size_px, engine.z_dim)
+    if claims != found:
+        raise CheckpointError(
+            f"The card is not that of the weights: SHA-256, size_px and z_dim are {found}, "
+            f"the card says {claims}.",
+            "Import the two files that were exported together.",
+        )
+    # The job and the gate's decision belong to the store where it was trained.
+    return replace(card, job=None, promotion=None)

@@ -1,0 +1,269 @@
+"""Jobs: written down once, replaced whole, with a history that survives crashes."""
+
+import json
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from models.errors import Conflict, Gone, InvalidValue, NotFound, StoreError
+from models.store import Store
+from models.store.records import (
+    Budget,
+    ImportOrder,
+    JobKind,
+    JobStatus,
+    Phase,
+    Progress,
+    TrainingOrder,
+)
+
+CREATE = """
+import sys
+from models.store import Store
+from models.store.records import Budget, JobKind, TrainingOrder
+store = Store(sys.argv[1])
+order = TrainingOrder(recipe="dcgan", dataset="cats", model="m", size_px=64, budget=Budget(kimg=1))
+print("ready", flush=True)
+for key in sys.stdin:
+    record, is_new = store.jobs.create(JobKind.TRAIN, order, key=key.strip())
+    print(record.id, is_new, flush=True)
+"""
+
+
+def test_a_new_job_is_queued_and_reads_back(store, order):
+    """Record, order and first event are there, the order as the type it was."""
+    record, is_new = store.jobs.create(JobKind.TRAIN, order)
+    assert is_new
+    assert store.jobs.get(record.id) == record
+    assert record.status is JobStatus.QUEUED
+    assert store.jobs.order(record) == order
+    assert [(e.id, e.type) for e in store.jobs.events(record.id)] == [(1, "queued")]
+    assert store.jobs.list() == [record]
+
+
+def test_an_import_order_reads_back_as_one(store):
+    """The kind decides what the order is."""
+    wanted = ImportOrder(name="cats", source="/uploads/1.zip", licence="CC0")
+    record, _ = store.jobs.create(JobKind.IMPORT, wanted, runner="cli")
+    assert store.jobs.order(store.jobs.get(record.id)) == wanted
+    assert record.runner == "cli"
+
+
+def test_saving_replaces_the_record_with_all_its_fields(store, order):
+    """Enums, tuples and nested records survive the way to the file and back."""
+    record, _ = store.jobs.create(JobKind.TRAIN, order)
+    busy = replace(
+        record,
+        status=JobStatus.STARTED,
+        phase=Phase.TRAINING,
+        progress=Progress(kimg=1.5, losses={"generator": 0.5}),
+        samples=("0", "1.5"),
+    )
+    store.jobs.save(busy)
+    assert store.jobs.get(record.id) == busy
+    assert Store(store.url).jobs.get(record.id) == busy
+
+
+def test_the_same_key_means_the_same_job(store, order):
+    """A repeat gives the job there is; another order under the key is a conflict."""
+    first, is_new = store.jobs.create(JobKind.TRAIN, order, key="abc")
+    store.jobs.save(replace(first, status=JobStatus.STARTED))
+    again, is_new_again = store.jobs.create(JobKind.TRAIN, order, key="abc")
+    assert (is_new, is_new_again) == (True, False)
+    assert (again.id, again.status) == (first.id, JobStatus.STARTED)
+    assert len(store.jobs.events(first.id)) == 1
+    with pytest.raises(Conflict, match="another order"):
+        store.jobs.create(JobKind.TRAIN, replace(order, seed=1), key="abc")
+    with pytest.raises(InvalidValue, match="Idempotency-Key"):
+        store.jobs.create(JobKind.TRAIN, order, key="")
+
+
+def test_a_repeated_upload_is_the_same_import(store):
+    """Where an upload was put is no part of what the client asked for."""
+    first, _ = store.jobs.create(JobKind.IMPORT, ImportOrder(name="cats", source="/1"), key="k")
+    again, is_new = store.jobs.create(
+        JobKind.IMPORT, ImportOrder(name="cats", source="/2"), key="k"
+    )
+    assert (again.id, is_new) == (first.id, False)
+
+
+def test_of_two_processes_with_one_key_one_creates_the_job(local_store):
+    """For every key exactly one process is told that the job is new."""
+    command = [sys.executable, "-c", CREATE, local_store.url]
+    pipe = subprocess.PIPE
+    both = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(2)]
+    try:
+        assert [process.stdout.readline() for process in both] == ["ready\n"] * 2
+        for n in range(25):
+            for process in both:
+                process.stdin.write(f"key-{n}\n")
+                process.stdin.flush()
+            answers = [process.stdout.readline().split() for process in both]
+            assert answers[0][0] == answers[1][0]
+            assert sorted(answer[1] for answer in answers) == ["False", "True"]
+    finally:
+        for process in both:
+            process.communicate(timeout=30)
+    jobs = local_store.jobs.list()
+    assert len(jobs) == 25
+    assert all(len(local_store.jobs.events(job.id)) == 1 for job in jobs)
+
+
+def test_of_eight_threads_with_one_key_one_creates_the_job(store, order):
+    """Exactly one thread is told that the job is new, on an object store too."""
+    barrier = threading.Barrier(8)
+
+    def create(_: int) -> bool:
+        barrier.wait()
+        return store.jobs.create(JobKind.TRAIN, order, key="abc")[1]
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(create, range(8))).count(True) == 1
+    assert len(store.jobs.list()) == 1
+
+
+def test_a_job_whose_maker_died_early_is_still_a_job(store, order):
+    """With the order alone in the store the job is queued, and a repeat finds it."""
+    record, _ = store.jobs.create(JobKind.TRAIN, order, key="abc")
+    store.tree.delete(f"jobs/{record.id}/job.json")
+    assert store.jobs.get(record.id) == record
+    assert store.jobs.list() == [record]
+    assert store.jobs.create(JobKind.TRAIN, order, key="abc") == (record, False)
+
+
+def test_jobs_are_listed_newest_first(store, order):
+    """The order is that of creation, keyed jobs among the others."""
+    made = [store.jobs.create(JobKind.TRAIN, order, key=key)[0].id for key in ("x", None, "a")]
+    assert [job.id for job in store.jobs.list()] == made[::-1]
+
+
+def test_a_damaged_record_does_not_hide_the_others(store, order, caplog):
+    """The list leaves it out and says which; asking for it tells the file."""
+    whole, _ = store.jobs.create(JobKind.TRAIN, order)
+    broken, _ = store.jobs.create(JobKind.TRAIN, order)
+    store.tree.write(f"jobs/{broken.id}/job.json", b'{"id": 1')
+    assert store.jobs.list() == [whole]
+    assert broken.id in caplog.text
+    with pytest.raises(StoreError, match=broken.id):
+        store.jobs.get(broken.id)
+
+
+@pytest.mark.parametrize("job", ["no", "../models", "", "a/b", "x" * 300, "A"])
+def test_an_unknown_job_is_named_with_the_known_ones(store, order, job):
+    """Every way to ask for it says so, whatever the id looks like."""
+    known = store.jobs.create(JobKind.TRAIN, order)[0].id
+    asks = (store.jobs.get, store.jobs.events, store.jobs.request_cancel, store.jobs.delete)
+    for ask in (*asks, lambda job: store.jobs.sample(job, "0")):
+        with pytest.raises(NotFound) as caught:
+            ask(job)
+        assert (caught.value.kind, caught.value.known) == ("job", (known,))
+    assert not store.jobs.cancel_requested(job)
+
+
+def test_events_are_numbered_by_line_and_replayed_after_an_id(store, order):
+    """What comes after an id is exactly what the client has not seen."""
+    job = store.jobs.create(JobKind.TRAIN, order)[0].id
+    for n in range(3):
+        store.jobs.append_event(job, "progress", {"n": n, "text": "é\n"})
+    assert [e.id for e in store.jobs.events(job)] == [1, 2, 3, 4]
+    assert [(e.id, e.data) for e in store.jobs.events(job, after=3)] == [
+        (4, {"n": 2, "text": "é\n"})
+    ]
+    assert store.jobs.events(job, after=4) == store.jobs.events(job, after=99) == []
+
+
+def test_a_torn_event_is_never_returned_and_costs_no_other(store, order):
+    """Half a line is invisible, and what is written after it keeps its own number."""
+    job = store.jobs.create(JobKind.TRAIN, order)[0].id
+    path = f"jobs/{job}/events.jsonl"
+    whole = store.tree.read(path)
+    store.tree.write(path, whole + b'{"type": "progr')
+    assert [e.id for e in store.jobs.events(job)] == [1]
+
+    store.jobs.append_event(job, "resumed", {})
+    assert [(e.id, e.type) for e in store.jobs.events(job)] == [(1, "queued"), (3, "resumed")]
+    for line in (b"5\n", b"\n", b'{"type": "x", "at": "y"}\n'):
+        store.tree.append(path, line)
+    assert [e.id for e in store.jobs.events(job)] == [1, 3]
+
+
+def test_samples_are_kept_by_label(store, order):
+    """A saved sheet reads back; another label names those that there are."""
+    record, _ = store.jobs.create(JobKind.TRAIN, order)
+    store.jobs.save_sample(record.id, "12.5", b"png")
+    store.jobs.save(replace(record, samples=("12.5",)))
+    assert store.jobs.sample(record.id, "12.5") == b"png"
+    for label in ("13", "../job", "..", ""):
+        with pytest.raises(NotFound) as caught:
+            store.jobs.sample(record.id, label)
+        assert (caught.value.kind, caught.value.known) == ("sample", ("12.5",))
+    with pytest.raises(InvalidValue):
+        store.jobs.save_sample(record.id, "../job", b"png")
+
+
+def test_canceling_is_asked_once_or_more_until_the_job_ends(store, order):
+    """The wish is in the store for whoever runs the job; an ended job refuses it."""
+    record, _ = store.jobs.create(JobKind.TRAIN, order)
+    assert not store.jobs.cancel_requested(record.id)
+    store.jobs.request_cancel(record.id)
+    store.jobs.request_cancel(record.id)
+    assert store.jobs.cancel_requested(record.id)
+    store.jobs.save(replace(record, status=JobStatus.CANCELED))
+    with pytest.raises(Conflict, match="has ended: it is canceled"):
+        store.jobs.request_cancel(record.id)
+
+
+def test_only_an_ended_job_can_be_deleted_and_is_gone_then(store, order):
+    """Deleting takes all of it but the mark; its key stays used."""
+    record, _ = store.jobs.create(JobKind.TRAIN, order, key="abc")
+    store.jobs.state(record.id).take()
+    with pytest.raises(Conflict, match="queued"):
+        store.jobs.delete(record.id)
+    store.jobs.save(replace(record, status=JobStatus.FINISHED))
+    store.jobs.delete(record.id)
+
+    assert store.jobs.list() == []
+    assert store.tree.names(f"jobs/{record.id}") == ["gone.json"]
+    for ask in (store.jobs.get, store.jobs.events, store.jobs.delete):
+        with pytest.raises(Gone):
+            ask(record.id)
+    with pytest.raises(Gone):
+        store.jobs.create(JobKind.TRAIN, order, key="abc")
+
+
+def test_a_job_that_another_resumes_from_cannot_be_deleted(store, order):
+    """Its state is needed until the other one has ended."""
+    first, _ = store.jobs.create(JobKind.TRAIN, order)
+    store.jobs.save(replace(first, status=JobStatus.CANCELED))
+    second, _ = store.jobs.create(JobKind.TRAIN, replace(order, resume_from=first.id))
+    with pytest.raises(Conflict, match=second.id):
+        store.jobs.delete(first.id)
+    store.jobs.save(replace(second, status=JobStatus.FINISHED))
+    store.jobs.delete(first.id)
+
+
+def test_a_record_of_a_newer_release_can_be_read(store, order):
+    """A key that this release does not know is ignored."""
+    record, _ = store.jobs.create(JobKind.TRAIN, order)
+    path = f"jobs/{record.id}/job.json"
+    fields = json.loads(store.tree.read(path))
+    store.tree.write(path, json.dumps({**fields, "mood": "playful"}).encode())
+    assert store.jobs.get(record.id) == record
+
+
+def test_listing_parses_only_what_changed(local_store, monkeypatch):
+    """On a local store an unchanged record is not read from its file again."""
+    order = TrainingOrder(
+        recipe="dcgan", dataset="cats", model="m", size_px=64, budget=Budget(minutes=2)
+    )
+    made = [local_store.jobs.create(JobKind.TRAIN, order)[0] for _ in range(5)]
+    local_store.jobs.list()
+    read, real = [], local_store.tree.read
+    monkeypatch.setattr(local_store.tree, "read", lambda path: read.append(path) or real(path))
+    local_store.jobs.save(replace(made[2], attempts=1))
+    assert [job.attempts for job in local_store.jobs.list()] == [0, 0, 1, 0, 0]
+    assert read == [f"jobs/{made[2].id}/job.json"]

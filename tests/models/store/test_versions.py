@@ -1,0 +1,168 @@
+"""Versions: complete, immutable, checked, and deleted for good only when not in service."""
+
+import hashlib
+
+import pytest
+
+from models.errors import CheckpointError, Conflict, Gone, InvalidValue, NotFound
+
+
+def test_a_published_version_reads_back_whole(store, card, tmp_path):
+    """Id and checksum come from the weights; card, sheet and weights are all there."""
+    published = store.versions.publish("tabby", b"weights", card(), b"png")
+
+    digest = hashlib.sha256(b"weights").hexdigest()
+    assert (published.version, published.sha256) == (digest[:12], digest)
+    assert published.model == "tabby"
+    assert published == store.versions.card("tabby", digest[:12])
+    assert store.versions.samples("tabby", digest[:12]) == b"png"
+    assert store.versions.weights("tabby", digest[:12]) == b"weights"
+    path = store.versions.weights_path("tabby", digest[:12], tmp_path / "cache")
+    assert path.read_bytes() == b"weights"
+    assert store.versions.models() == ["tabby"]
+
+
+def test_publishing_an_existing_id_changes_nothing(store, card):
+    """The first card and sheet stay; the caller gets the first card."""
+    first = store.versions.publish("tabby", b"weights", card(kimg=1.0), b"png")
+    again = store.versions.publish("tabby", b"weights", card(kimg=9.0), b"other")
+    assert again == first
+    assert store.versions.samples("tabby", first.version) == b"png"
+
+
+def test_a_version_exists_only_with_its_card(store, card):
+    """What a crash left before the card was written is no version."""
+    whole = store.versions.publish("tabby", b"weights", card(), b"png")
+    store.tree.write("models/tabby/versions/0123456789ab/generator.safetensors", b"half")
+    store.tree.write("models/tom/versions/0123456789ab/generator.safetensors", b"half")
+    assert store.versions.list("tabby") == [whole]
+    assert store.versions.models() == ["tabby"]
+    with pytest.raises(NotFound):
+        store.versions.card("tabby", "0123456789ab")
+
+
+def test_versions_are_listed_newest_first(store, card):
+    """The order is that of the cards' creation."""
+    for day in (2, 3, 1):
+        made = card(created_at=f"2026-01-0{day}T00:00:00Z")
+        store.versions.publish("tabby", b"%d" % day, made, b"png")
+    days = [c.created_at[9] for c in store.versions.list("tabby")]
+    assert days == ["3", "2", "1"]
+
+
+def test_all_versions_of_a_model_have_one_size(store, card):
+    """A second size is refused, naming the field and the size that is allowed."""
+    store.versions.publish("tabby", b"a", card(size_px=64), b"png")
+    with pytest.raises(InvalidValue, match="64") as caught:
+        store.versions.publish("tabby", b"b", card(size_px=128), b"png")
+    assert (caught.value.field, caught.value.value) == ("size_px", 128)
+    assert len(store.versions.list("tabby")) == 1
+
+
+@pytest.mark.parametrize("name", ["", "Tabby", "a/b", "..", "a..b", "a.", "-a", "x" * 64, "a@b"])
+def test_a_bad_model_name_is_refused_and_never_found(store, card, name):
+    """Such a name publishes nothing, and asking for it says that there is none."""
+    with pytest.raises(InvalidValue, match="lower-case"):
+        store.versions.publish(name, b"a", card(), b"png")
+    with pytest.raises(NotFound):
+        store.versions.card(name, "0123456789ab")
+    assert store.versions.list(name) == []
+    assert store.aliases.get(name).serving is None
+
+
+def test_references_resolve_to_one_version(store, card):
+    """A name, an id, a prefix of an id and both aliases all resolve."""
+    old = store.versions.publish("tabby", b"old", card(), b"png").version
+    new = store.versions.publish("tabby", b"new", card(), b"png").version
+    store.aliases.promote("tabby", old)
+    store.aliases.promote("tabby", new)
+    resolve = store.versions.resolve
+    assert resolve("tabby") == resolve("tabby@serving") == ("tabby", new)
+    assert resolve("tabby@previous") == resolve(f"tabby@{old[:4]}") == ("tabby", old)
+    assert resolve(f"tabby@{new}") == ("tabby", new)
+
+
+@pytest.mark.parametrize("ref", ["tom", "tom@0123", "../etc", "@", ""])
+def test_an_unknown_model_is_named_with_the_known_ones(store, card, ref):
+    """The error lists the models that there are."""
+    store.versions.publish("tabby", b"a", card(), b"png")
+    with pytest.raises(NotFound) as caught:
+        store.versions.resolve(ref)
+    assert (caught.value.kind, caught.value.known) == ("model", ("tabby",))
+
+
+@pytest.mark.parametrize("wanted", ["serving", "fff", "zzzz", "0123456789ab", "", "*"])
+def test_an_unknown_version_is_named_with_the_known_ones(store, card, wanted):
+    """So is one that is too short, no hex, or an alias that points nowhere."""
+    version = store.versions.publish("tabby", b"a", card(), b"png").version
+    with pytest.raises(NotFound) as caught:
+        store.versions.resolve(f"tabby@{wanted}")
+    assert (caught.value.kind, caught.value.known) == ("version", (version,))
+
+
+def test_damaged_weights_are_refused(store, card, tmp_path):
+    """A changed or missing weights file is a CheckpointError, by bytes and by path."""
+    version = store.versions.publish("tabby", b"weights", card(), b"png").version
+    path = f"models/tabby/versions/{version}/generator.safetensors"
+    for damage in (lambda: store.tree.write(path, b"weighty"), lambda: store.tree.delete(path)):
+        damage()
+        with pytest.raises(CheckpointError, match=version):
+            store.versions.weights("tabby", version)
+        with pytest.raises(CheckpointError, match=version):
+            store.versions.weights_path("tabby", version, tmp_path / "cache")
+
+
+def test_a_damaged_copy_in_the_cache_heals(store, card, tmp_path):
+    """A copy that went bad is refused once, then fetched anew."""
+    version = store.versions.publish("tabby", b"weights", card(), b"png").version
+    if store.tree.is_local:
+        pytest.skip("a local store has no copies")
+    store.versions.weights_path("tabby", version, tmp_path).write_bytes(b"bad")
+    with pytest.raises(CheckpointError):
+        store.versions.weights_path("tabby", version, tmp_path)
+    assert store.versions.weights_path("tabby", version, tmp_path).read_bytes() == b"weights"
+
+
+def test_a_damaged_card_does_not_hide_the_others(store, card, caplog):
+    """The list leaves it out and says so; asking for it tells the file."""
+    whole = store.versions.publish("tabby", b"a", card(), b"png")
+    broken = store.versions.publish("tabby", b"b", card(), b"png")
+    path = f"models/tabby/versions/{broken.version}/card.json"
+    store.tree.write(path, b"{")
+    assert store.versions.list("tabby") == [whole]
+    assert path in caplog.text
+    with pytest.raises(Exception, match=path):
+        store.versions.card("tabby", broken.version)
+
+
+def test_only_findings_can_be_added_to_a_card(store, card):
+    """Metrics, promotion and note change; provenance does not."""
+    version = store.versions.publish("tabby", b"a", card(), b"png").version
+    store.versions.update_card("tabby", version, metrics=({"name": "fid"},), note="nice")
+    now = store.versions.card("tabby", version)
+    assert (now.metrics, now.note, now.kimg) == (({"name": "fid"},), "nice", 1.5)
+    with pytest.raises(InvalidValue, match="kimg"):
+        store.versions.update_card("tabby", version, kimg=3.0)
+
+
+def test_what_serves_cannot_be_deleted_and_what_was_deleted_is_gone(store, card):
+    """Serving and previous are in use; another one goes, stays known as gone, and can return."""
+    ids = [store.versions.publish("tabby", b"%d" % n, card(), b"png").version for n in range(3)]
+    for version in ids[:2]:
+        store.aliases.promote("tabby", version)
+    for version in ids[:2]:
+        with pytest.raises(Conflict, match=r"serving|previous"):
+            store.versions.delete("tabby", version)
+
+    store.versions.delete("tabby", ids[2])
+    assert store.versions.was_deleted("tabby", ids[2])
+    assert ids[2] not in [c.version for c in store.versions.list("tabby")]
+    for ask in (store.versions.card, store.versions.delete, store.aliases.promote):
+        with pytest.raises(Gone):
+            ask("tabby", ids[2])
+    with pytest.raises(Gone):
+        store.versions.resolve(f"tabby@{ids[2]}")
+
+    store.versions.publish("tabby", b"2", card(), b"png")
+    assert store.versions.weights("tabby", ids[2]) == b"2"
+    assert not store.versions.was_deleted("tabby", ids[2])

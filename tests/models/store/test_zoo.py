@@ -1,0 +1,122 @@
+"""The zoo: cats at once, and never against the user's choice."""
+
+import hashlib
+from dataclasses import replace
+
+import pytest
+
+from models.store.jsonable import dumps
+from models.store.zoo import register_zoo
+
+
+@pytest.fixture
+def entry(tmp_path, card):
+    """Return a function that puts a version into the zoo and returns its id."""
+
+    def put(weights: bytes, model: str = "dcgan", **changes) -> str:
+        digest = hashlib.sha256(weights).hexdigest()
+        folder = tmp_path / "zoo" / model
+        folder.mkdir(parents=True, exist_ok=True)
+        made = replace(card(**changes), model=model, version=digest[:12], sha256=digest)
+        (folder / "generator.safetensors").write_bytes(weights)
+        (folder / "card.json").write_bytes(dumps(made))
+        (folder / "samples.png").write_bytes(b"png")
+        return digest[:12]
+
+    return put
+
+
+@pytest.fixture
+def register(store, tmp_path):
+    """Return a function that registers the zoo as a process does at its start."""
+    return lambda: register_zoo(store, tmp_path / "zoo")
+
+
+def test_a_fresh_store_serves_the_zoo(store, entry, register):
+    """Its versions are published and in service; a second start changes nothing."""
+    version = entry(b"one")
+    assert register() == []
+    assert store.versions.resolve("dcgan") == ("dcgan", version)
+    before = store.aliases.get("dcgan")
+    assert register() == []
+    assert store.aliases.get("dcgan") == before
+    assert [move.action for move in before.history] == ["zoo"]
+
+
+def test_a_newer_zoo_takes_over_from_an_older_one(store, entry, register):
+    """Where only releases chose, the newest release's version serves, and no older one."""
+    entry(b"one", created_at="2026-01-01T00:00:00Z")
+    register()
+    newer = entry(b"two", created_at="2026-02-01T00:00:00Z")
+    register()
+    assert store.aliases.get("dcgan").serving == newer
+    entry(b"one", created_at="2026-01-01T00:00:00Z")
+    register()
+    assert store.aliases.get("dcgan").serving == newer
+
+
+def test_an_upgrade_never_overrides_a_user_s_promotion(store, entry, register, card):
+    """Once the user has chosen, also back to the zoo's, nothing moves by itself."""
+    zoo = entry(b"one", created_at="2026-01-01T00:00:00Z")
+    register()
+    mine = store.versions.publish("dcgan", b"mine", card(), b"png").version
+    store.aliases.promote("dcgan", mine)
+    newer = entry(b"two", created_at="2026-02-01T00:00:00Z")
+    register()
+    assert store.aliases.get("dcgan").serving == mine
+    assert store.versions.card("dcgan", newer).version == newer
+
+    store.aliases.rollback("dcgan")
+    entry(b"three", created_at="2026-03-01T00:00:00Z")
+    register()
+    assert store.aliases.get("dcgan").serving == zoo
+
+
+def test_a_version_that_the_user_deleted_stays_deleted(store, entry, register, card):
+    """The zoo does not bring it back at the next start."""
+    version = entry(b"one")
+    register()
+    for name in (b"a", b"b"):
+        store.aliases.promote("dcgan", store.versions.publish("dcgan", name, card(), b"p").version)
+    store.versions.delete("dcgan", version)
+    register()
+    assert store.versions.was_deleted("dcgan", version)
+
+
+def test_damaged_entries_are_skipped_and_told(store, entry, register, tmp_path):
+    """Each gives one sentence; the good ones are registered all the same."""
+    zoo = tmp_path / "zoo"
+    for name in ("cut", "flipped", "no-card", "bad-card", "no-sheet", "Bad..Name", "half-card"):
+        entry(b"weights of " + name.encode(), name)
+    (zoo / "cut" / "generator.safetensors").write_bytes(b"weights")
+    (zoo / "flipped" / "generator.safetensors").write_bytes(b"Weights of flipped")
+    (zoo / "no-card" / "card.json").unlink()
+    (zoo / "bad-card" / "card.json").write_bytes(b"\xff{")
+    (zoo / "half-card" / "card.json").write_bytes(b'{"model": "half-card"}')
+    (zoo / "no-sheet" / "samples.png").unlink()
+    (zoo / "empty").mkdir()
+    (zoo / "README.md").write_text("not an entry")
+    good = entry(b"good", "tabby")
+
+    problems = register()
+    assert len(problems) == 8
+    for name in ("cut", "flipped", "no-card", "bad-card", "half-card", "no-sheet", "empty"):
+        assert any(f"'{name}'" in problem for problem in problems)
+    assert not any("\n" in problem for problem in problems)
+    assert store.versions.models() == ["tabby"]
+    assert store.aliases.get("tabby").serving == good
+
+
+def test_an_entry_of_another_size_than_the_user_s_model_is_told(store, entry, register, card):
+    """It cannot join the model, which goes on as it is."""
+    mine = store.versions.publish("dcgan", b"mine", card(size_px=128), b"png").version
+    store.aliases.promote("dcgan", mine)
+    entry(b"one", size_px=64)
+    assert len(register()) == 1
+    assert store.aliases.get("dcgan").serving == mine
+
+
+def test_no_zoo_is_no_problem(store, tmp_path):
+    """Without the folder there is nothing to do."""
+    assert register_zoo(store, tmp_path / "none") == []
+    assert store.versions.models() == []
