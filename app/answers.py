@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from math import ceil, sqrt
 from urllib.parse import urlencode
 
 from app.etags import etag_of
@@ -117,8 +116,3 @@ def file_name(slot: Slot, seed: int) -> str:
 def seeds_text(seeds: Sequence[int]) -> str:
     """Return "7" or "7-22"."""
     return str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]}-{seeds[-1]}"
-
-
-def sheet_columns(n: int, columns: int | None) -> int:
-    """Return how many cats a row has: as asked, or the least square that holds all."""
-    return columns or ceil(sqrt(n))

@@ -7,7 +7,7 @@ the way the pictures are wrapped; a tag is a digest of exactly these.
 import hashlib
 import json
 
-from app.rendering import ENCODER
+from app.rendering import RELEASE
 from app.slots import Slot
 
 
@@ -21,7 +21,7 @@ def etag_of(slot: Slot, *parts: object) -> str:
     Returns:
         A strong tag, quotes included.
     """
-    facts = [slot.model, slot.card.sha256, slot.engine.name, ENCODER, *map(str, parts)]
+    facts = [slot.model, slot.card.sha256, slot.engine.name, RELEASE, *map(str, parts)]
     return f'"{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]}"'
 
 

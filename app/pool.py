@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections import OrderedDict, defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
@@ -191,7 +192,8 @@ class GeneratorPool:
         # With more models than places, reloading them in turn would never end.
         others = sum(self._is_previous(s) and s.model != model for s in self._warm.values())
         if aliases.previous is not None and others < self._keep:
-            await self._slot(model, aliases.previous)
+            with suppress(CheckpointError):  # logged where it failed; nothing served hangs on it
+                await self._slot(model, aliases.previous)
 
     async def _slot(self, model: str, version: str) -> Slot:
         """Return a slot from memory, or load it once for all who ask."""
@@ -216,7 +218,9 @@ class GeneratorPool:
                 self._loader, self._make, model, version
             )
         except CheckpointError as err:
-            self._damaged.setdefault(name, (err, monotonic() + RETRY_S))
+            if name not in self._damaged:
+                log.warning("%s cannot be used: %s", name, err)
+                self._damaged[name] = (err, monotonic() + RETRY_S)
             raise
         finally:
             del self._loads[name]

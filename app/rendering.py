@@ -7,18 +7,16 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from time import perf_counter
 
-import PIL
-from models.images import contact_sheet, encode_png
-
 from app.batching import Batcher, Pixels
 from app.errors import Busy
 from app.slots import Slot
 from app.telemetry import Telemetry
+from models.images import ENCODER, contact_sheet, encode_png
 
 SOFTWARE = f"Cattery {version('cattery')}"
 
-ENCODER = f"{SOFTWARE}, Pillow {PIL.__version__}"
-"""What turns pixels into bytes; part of every ETag."""
+RELEASE = f"{SOFTWARE}, torch {version('torch')}, Pillow {version('pillow')}, {ENCODER}"
+"""All software that shapes an answer's bytes; part of every ETag."""
 
 
 class Renderer:
@@ -96,7 +94,7 @@ class Renderer:
 
     def _timed(self, pixels: Pixels, text: Mapping[str, str], columns: int | None) -> bytes:
         began = perf_counter()
-        png: bytes = encode_png(contact_sheet(pixels, columns), text)
+        png = encode_png(contact_sheet(pixels, columns), text)
         self._telemetry.encode_s.observe(perf_counter() - began)
         return png
 

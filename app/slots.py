@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from models import engine
+from models.checkpoints import load_generator
 from models.errors import CatteryError, CheckpointError
 from models.store import Store
 from models.store.records import Card
@@ -56,10 +58,7 @@ def load_engine(weights: Path, device: str) -> Engine:
     Raises:
         CheckpointError: The file is damaged or of another kind.
     """
-    from models.checkpoints import load_generator
-    from models.engine import Engine as TorchEngine
-
-    return TorchEngine(load_generator(weights, device), device)
+    return engine.Engine(load_generator(weights, device), device)
 
 
 def make_slot(
@@ -75,16 +74,16 @@ def make_slot(
     card = store.versions.card(model, version)
     path = store.versions.weights_path(model, version, cache)
     try:
-        engine = load(path, device)
-        engine.warm()
+        loaded = load(path, device)
+        loaded.warm()
     except CatteryError:
         raise
     except Exception as err:  # whatever a bad file does, the old version goes on serving
         raise CheckpointError(f"{model}@{version} cannot be loaded: {err}.") from err
-    if engine.size_px != card.size_px:
+    if loaded.size_px != card.size_px:
         raise CheckpointError(
-            f"The weights of {model}@{version} make pictures of {engine.size_px} px, "
+            f"The weights of {model}@{version} make pictures of {loaded.size_px} px, "
             f"its card says {card.size_px} px.",
             "Import or train the version again.",
         )
-    return Slot(model, version, engine, card)
+    return Slot(model, version, loaded, card)

@@ -3,123 +3,46 @@
 import json
 import secrets
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.responses import RedirectResponse
 
-from app.answers import Answer, Freshness, file_name, permalink, sheet_columns
+from app.answers import Answer, Freshness, file_name, permalink
 from app.bundles import multipart_of, zip_of
+from app.deps import PoolDep, RootDep, known_parameters_only
 from app.etags import is_known
 from app.hangups import HungUp, while_connected
-from app.negotiation import MEDIA_TYPES, Format, negotiate
-from app.pool import GeneratorPool
+from app.negotiation import Format, negotiate
+from app.offer import ONE_CAT, SOME_CATS, CatsQuery
 from app.rendering import Renderer
 from app.telemetry import Telemetry
 from models.errors import InvalidValue
+from models.images import default_columns
 from models.sampling import MAX_SEED
 from models.store.names import is_version
 
-MAX_CATS = 64
 HUNG_UP = 499  # as nginx logs it; nobody reads it but the request counter
 
 router = APIRouter(tags=["cats"])
 
 
-class CatsQuery(BaseModel):
-    """Parameters of `GET /cats`."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    model: str | None = Field(
-        None,
-        max_length=100,
-        description="Model, or model@version for one version; default: the service's default.",
-        examples=["dcgan"],
-    )
-    n: int = Field(1, ge=1, le=MAX_CATS, description="How many cats.", examples=[16])
-    seed: int | None = Field(
-        None,
-        ge=0,
-        le=MAX_SEED,
-        description="Seed of the first cat; the others follow. Default: a random one.",
-        examples=[7],
-    )
-    columns: int | None = Field(
-        None,
-        ge=1,
-        le=MAX_CATS,
-        description="Cats in a row of a contact sheet; default: ceil(sqrt(n)).",
-    )
-    format: Format | None = Field(
-        None, description="What the cats are wrapped in; default: what Accept likes best."
-    )
-
-
-class CatLink(BaseModel):
-    """One cat of a JSON answer."""
-
-    seed: int = Field(examples=[7])
-    permalink: str = Field(examples=["/cats/dcgan@0123456789ab/7.png"])
-
-
-class CatsListing(BaseModel):
-    """The JSON answer of `GET /cats`."""
-
-    model: str = Field(examples=["dcgan"])
-    version: str = Field(examples=["0123456789ab"])
-    size_px: int = Field(description="Side of each picture, pixels.", examples=[64])
-    cats: list[CatLink]
-
-
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
-_HEADERS = {
-    name: {"description": text, "schema": {"type": "string"}}
-    for name, text in {
-        "Cattery-Model": "Model that painted the cats.",
-        "Cattery-Version": "Full id of its version.",
-        "Cattery-Seeds": 'The seed, or first and last: "7-22".',
-        "Content-Location": "Where the same bytes can be had for ever.",
-        "ETag": "Known without rendering; absent where the seed was random.",
-    }.items()
-}
-_ONE_CAT: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The cat.", "headers": _HEADERS, "content": {"image/png": _BINARY}},
-    304: {"description": "The client has it already."},
-}
-_CATS: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "One cat, a contact sheet, several files, or their permalinks.",
-        "model": CatsListing,
-        "headers": _HEADERS,
-        "content": {
-            media_type: _BINARY
-            for kind, media_type in MEDIA_TYPES.items()
-            if kind is not Format.JSON
-        },
-    },
-    304: _ONE_CAT[304],
-}
-
-
-@router.get("/cats", responses=_CATS, response_class=Response, summary="Some cats")
+@router.get("/cats", responses=SOME_CATS, response_class=Response, summary="Some cats")
 @router.head("/cats", include_in_schema=False)
-async def get_cats(request: Request, query: Annotated[CatsQuery, Query()]) -> Response:
+async def get_cats(
+    request: Request, query: Annotated[CatsQuery, Query()], pool: PoolDep, root: RootDep
+) -> Response:
     """Cats with the seeds `seed` to `seed + n - 1`, as a picture, a zip, parts or links."""
     accept = ", ".join(request.headers.getlist("accept"))
     kind = query.format or negotiate(accept)
     seeds = _seeds(query)
-    pool: GeneratorPool = request.app.state.pool
     answer = Answer(
         slot=await pool.take(query.model),
         seeds=seeds,
         format=kind,
-        columns=(
-            sheet_columns(query.n, query.columns) if kind is Format.PNG and query.n > 1 else None
-        ),
+        columns=_columns(query, kind),
         freshness=_freshness(query),
-        root=_root(request),
+        root=root,
         was_negotiated=query.format is None,
     )
     return await _respond(request, answer)
@@ -127,31 +50,35 @@ async def get_cats(request: Request, query: Annotated[CatsQuery, Query()]) -> Re
 
 @router.get(
     "/cats/{model}@{version}/{seed}.png",
-    responses=_ONE_CAT,
+    responses=ONE_CAT,
     response_class=Response,
     summary="One cat, for ever",
+    dependencies=[Depends(known_parameters_only)],
 )
-@router.head("/cats/{model}@{version}/{seed}.png", include_in_schema=False)
+@router.head(
+    "/cats/{model}@{version}/{seed}.png",
+    include_in_schema=False,
+    dependencies=[Depends(known_parameters_only)],
+)
 async def get_cat(
     request: Request,
+    pool: PoolDep,
+    root: RootDep,
     model: Annotated[str, Path(examples=["dcgan"])],
     version: Annotated[str, Path(description="Full version id.", examples=["0123456789ab"])],
     seed: Annotated[int, Path(ge=0, le=MAX_SEED, examples=[7])],
 ) -> Response:
     """The same cat for ever. An alias, a shortened id or a padded seed is redirected (307)."""
-    for name, value in request.query_params.items():
-        raise InvalidValue(name, value, "no parameters; a permalink has none")
-    pool: GeneratorPool = request.app.state.pool
     slot = await pool.take(f"{model}@{version}")
     if (version, request.path_params["seed"]) != (slot.version, str(seed)):
-        target = permalink(slot, seed, _root(request))
+        target = permalink(slot, seed, root)
         return RedirectResponse(target, headers={"Cache-Control": Freshness.MOVABLE})
     answer = Answer(
         slot=slot,
         seeds=(seed,),
         format=Format.PNG,
         freshness=Freshness.FIXED,
-        root=_root(request),
+        root=root,
     )
     return await _respond(request, answer)
 
@@ -231,5 +158,8 @@ def _freshness(query: CatsQuery) -> Freshness:
     return Freshness.FIXED if is_version(version) else Freshness.MOVABLE
 
 
-def _root(request: Request) -> str:
-    return str(request.scope.get("root_path", "")).rstrip("/")
+def _columns(query: CatsQuery, kind: Format) -> int | None:
+    """Return the columns of a contact sheet; one cat, or another format, has none."""
+    if kind is not Format.PNG or query.n == 1:
+        return None
+    return query.columns or default_columns(query.n)

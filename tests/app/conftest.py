@@ -1,0 +1,102 @@
+"""What tests of the front end share: a store, pools over it, an app that serves cats."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager
+from pathlib import Path
+
+import pytest
+import redis
+from fastapi import FastAPI
+
+from app.batching import Batcher
+from app.handlers import register
+from app.main import create_app
+from app.pool import GeneratorPool
+from app.rendering import Renderer
+from app.routes import cats
+from app.settings import AppSettings
+from app.telemetry import RequestCounter, Telemetry
+from models.store import Store
+from tests.app.asking import Api, served
+from tests.app.painting import load_painting
+from worker.valkey import EmbeddedValkey
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Return an empty store in a folder."""
+    return Store.open(str(tmp_path / "store"))
+
+
+@pytest.fixture
+def telemetry() -> Telemetry:
+    """Return the counters of one app."""
+    return Telemetry()
+
+
+@pytest.fixture
+def new_pool(store, tmp_path, telemetry) -> Callable[..., GeneratorPool]:
+    """Return a maker of pools over the store whose generators paint their version."""
+
+    def make(keep: int = 2, load=load_painting) -> GeneratorPool:
+        cache = tmp_path / "cache"
+        return GeneratorPool(store, "cpu", cache, keep, telemetry=telemetry, load=load)
+
+    return make
+
+
+@pytest.fixture
+def serving(new_pool, telemetry):
+    """Return a context that yields an app with the cats' routes, in service."""
+
+    @asynccontextmanager
+    async def serve(
+        *, max_batch: int = 16, max_waiting: int = 4096, deadline_s: float = 30.0, **pool_options
+    ) -> AsyncIterator[FastAPI]:
+        pool = new_pool(**pool_options)
+        batcher = Batcher(max_batch, max_waiting, deadline_s, telemetry=telemetry)
+        renderer = Renderer(batcher, max_waiting=max_waiting, telemetry=telemetry)
+        app = FastAPI()
+        app.include_router(cats.router)
+        app.state.pool, app.state.batcher, app.state.renderer = pool, batcher, renderer
+        app.state.telemetry = telemetry
+        app.add_middleware(RequestCounter, telemetry=telemetry)
+        register(app)
+        await pool.start()
+        try:
+            yield app
+        finally:
+            await batcher.close()
+            renderer.close()
+            await pool.close()
+
+    return serve
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory) -> Iterator[str]:
+    """Return the URL of a real Valkey that all tests of the front end share."""
+    with EmbeddedValkey(tmp_path_factory.mktemp("valkey")) as valkey:
+        yield valkey.url
+
+
+@pytest.fixture
+def new_api(store, tmp_path, monkeypatch) -> Callable[..., AbstractContextManager[Api]]:
+    """Return a maker of whole apps over the store; settings by name, no Redis by default."""
+    # What the release ships must not turn up in tests of other things.
+    monkeypatch.setattr("app.main.register_zoo", lambda _store: [])
+
+    def make(load=load_painting, **settings) -> AbstractContextManager[Api]:
+        settings = {"data": tmp_path / "data", "watch_s": 60.0, "events_poll_s": 0.01, **settings}
+        return served(create_app(AppSettings(**settings), store=store, load=load))
+
+    return make
+
+
+@pytest.fixture
+def api(new_api, redis_url) -> Iterator[Api]:
+    """Return an app on loopback with a queue, whose generators paint their version."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
+    with new_api(redis_url=redis_url) as api:
+        yield api

@@ -1,0 +1,265 @@
+"""Tests of app.batching."""
+
+import asyncio
+
+import pytest
+
+from app.batching import Batcher, deal
+from app.errors import Busy, DeadlineExceeded
+from app.slots import Slot
+from app.telemetry import Telemetry
+from tests.app.painting import PaintingEngine, card_for, until
+
+DEADLINE_S = 30.0
+
+
+def slot_of(red: int = 1) -> Slot:
+    """Return a slot whose pictures are so red."""
+    return Slot("dcgan", f"{red:012x}", PaintingEngine(red), card_for("dcgan"))
+
+
+class Held:
+    """A batcher whose device is held up in a first batch of one picture."""
+
+    def __init__(self, max_batch=16, max_waiting=1000, deadline_s=DEADLINE_S):
+        self.telemetry = Telemetry()
+        self.batcher = Batcher(max_batch, max_waiting, deadline_s, telemetry=self.telemetry)
+        self.slot = slot_of()
+
+    @property
+    def engine(self) -> PaintingEngine:
+        """The engine that is held up."""
+        return self.slot.engine
+
+    async def __aenter__(self):
+        self.engine.may_go.clear()
+        self.first = asyncio.create_task(self.batcher.render(self.slot, [999]))
+        await until(self.engine.is_busy.is_set)
+        return self
+
+    def ask(self, seeds, slot=None):
+        """Ask for pictures without waiting for them."""
+        return asyncio.create_task(self.batcher.render(slot or self.slot, list(seeds)))
+
+    async def waiting(self, images):
+        """Wait until so many pictures wait."""
+        await until(lambda: self.batcher.waiting == images)
+
+    async def __aexit__(self, *_):
+        self.engine.may_go.set()
+        await asyncio.gather(self.first, return_exceptions=True)
+        await self.batcher.close()
+
+
+def run(test):
+    """Run a test's coroutine with a limit."""
+    return asyncio.run(asyncio.wait_for(test(), 60))
+
+
+@pytest.mark.parametrize(
+    ("places", "wanted", "shares"),
+    [
+        (16, [64, 64, 1], [8, 7, 1]),
+        (4, [1, 1], [1, 1]),
+        (3, [5, 5, 5], [1, 1, 1]),
+        (16, [16], [16]),
+        (10, [2, 9, 9], [2, 4, 4]),
+    ],
+)
+def test_places_are_dealt_out_evenly(places, wanted, shares):
+    """Nobody gets more than they want, and nobody waits for a large one to end."""
+    assert shares == deal(places, wanted)
+
+
+def test_every_request_gets_its_own_pictures_in_order():
+    """Pictures of requests that shared batches go back to whom they belong."""
+
+    async def test():
+        async with Held(max_batch=7) as held:
+            asked = [range(20), range(100, 101), range(200, 213)]
+            tasks = [held.ask(seeds) for seeds in asked]
+            await held.waiting(34)
+            held.engine.may_go.set()
+            for seeds, pixels in zip(asked, await asyncio.gather(*tasks), strict=True):
+                assert [seed % 256 for seed in seeds] == pixels[:, 0, 0, 1].tolist()
+
+    run(test)
+
+
+def test_what_waits_is_gathered_and_counted_in_pictures():
+    """Requests that came while the device was busy share batches of at most max_batch."""
+
+    async def test():
+        async with Held(max_batch=16) as held:
+            tasks = [held.ask([i]) for i in range(20)]
+            await held.waiting(20)
+            held.engine.may_go.set()
+            await asyncio.gather(*tasks)
+            assert [len(batch) for batch in held.engine.batches] == [1, 16, 4]
+
+    run(test)
+
+
+def test_a_lone_request_does_not_wait_for_company():
+    """The device starts the moment it is free: one request, one batch, no timer."""
+
+    async def test():
+        batcher, slot = Batcher(16, 100, DEADLINE_S), slot_of()
+        pixels = await batcher.render(slot, [3])
+        assert pixels.shape == (1, 8, 8, 3)
+        assert slot.engine.batches == [[3]]
+        await batcher.close()
+
+    run(test)
+
+
+def test_one_picture_is_not_starved_by_sixty_fours():
+    """A request for one that comes behind four for 64 is done in the next batch."""
+
+    async def test():
+        async with Held(max_batch=16) as held:
+            large = [held.ask(range(100 * i, 100 * i + 64)) for i in range(4)]
+            await held.waiting(256)
+            small = held.ask([7])
+            await held.waiting(257)
+            held.engine.may_go.set()
+            await small
+            await asyncio.gather(*large)
+            assert any(7 in batch for batch in held.engine.batches[1:2])
+
+    run(test)
+
+
+def test_a_batch_has_one_slot_and_slots_take_turns():
+    """Pictures of two versions never share a batch, and neither waits for all of the other."""
+
+    async def test():
+        async with Held(max_batch=8) as held:
+            other = slot_of(2)
+            old, new = held.ask(range(32)), held.ask(range(32), other)
+            await held.waiting(64)
+            held.engine.may_go.set()
+            reds = [{*pixels[:, 0, 0, 0].tolist()} for pixels in await asyncio.gather(old, new)]
+            assert [{1}, {2}] == reds
+            assert len(other.engine.batches) == 4
+
+    run(test)
+
+
+def test_one_slot_does_not_wait_for_all_of_another():
+    """A picture of another version comes through while a large request is under way."""
+
+    async def test():
+        async with Held(max_batch=8) as held:
+            other = slot_of(2)
+            large = held.ask(range(64))
+            small = held.ask([5], other)
+            await held.waiting(65)
+            held.engine.may_go.set()
+            await small
+            assert not large.done()
+            await large
+
+    run(test)
+
+
+def test_who_hangs_up_never_reaches_the_device():
+    """A cancelled request leaves the queue before the forward pass."""
+
+    async def test():
+        async with Held() as held:
+            gone, stays = held.ask([1, 2, 3]), held.ask([4])
+            await held.waiting(4)
+            gone.cancel()
+            await held.waiting(1)
+            held.engine.may_go.set()
+            await stays
+            assert held.engine.batches == [[999], [4]]
+
+    run(test)
+
+
+def test_a_full_queue_refuses_at_once():
+    """The request that would pass the limit is told so while the device is still busy."""
+
+    async def test():
+        async with Held(max_waiting=10) as held:
+            waits = held.ask(range(10))
+            await held.waiting(10)
+            with pytest.raises(Busy) as caught:
+                await held.batcher.render(held.slot, [1])
+            assert caught.value.retry_after_s >= 1
+            assert (
+                held.telemetry.registry.get_sample_value(
+                    "cattery_refused_total", {"reason": "busy"}
+                )
+                == 1
+            )
+            held.engine.may_go.set()
+            await waits
+
+    run(test)
+
+
+def test_a_request_over_the_limit_is_let_in_where_nothing_waits():
+    """A limit smaller than a request does not make that request impossible."""
+
+    async def test():
+        batcher = Batcher(16, 4, DEADLINE_S)
+        assert len(await batcher.render(slot_of(), range(64))) == 64
+        await batcher.close()
+
+    run(test)
+
+
+def test_what_expires_leaves_before_the_forward_pass():
+    """A request whose time is over is told so at once, and costs the device nothing."""
+
+    async def test():
+        async with Held(deadline_s=0.05) as held:
+            with pytest.raises(DeadlineExceeded, match=r"0\.05 s"):
+                await held.batcher.render(held.slot, [1, 2])
+            assert held.batcher.waiting == 0
+            held.engine.may_go.set()
+        assert held.engine.batches == [[999]]
+
+    run(test)
+
+
+def test_a_failing_engine_fails_its_batch_only():
+    """The clients of a broken batch hear why; the next ones are served."""
+
+    async def test():
+        batcher, bad, good = Batcher(8, 100, DEADLINE_S), slot_of(1), slot_of(2)
+
+        def fail(seeds):
+            raise RuntimeError("out of memory")
+
+        bad.engine.render = fail
+        with pytest.raises(RuntimeError, match="out of memory"):
+            await batcher.render(bad, range(20))
+        assert len(await batcher.render(good, [1])) == 1
+        assert batcher.waiting == 0
+        await batcher.close()
+
+    run(test)
+
+
+def test_closing_refuses_what_waits_and_ends_the_thread():
+    """Nobody is left waiting for a batcher that has been closed."""
+
+    async def test():
+        held = Held()
+        async with held:
+            waits = held.ask([1])
+            await held.waiting(1)
+            closing = asyncio.create_task(held.batcher.close())
+            with pytest.raises(Busy):
+                await waits
+            held.engine.may_go.set()
+            await closing
+            assert not held.batcher._thread.is_alive()
+            with pytest.raises(Busy):
+                await held.batcher.render(held.slot, [1])
+
+    run(test)

@@ -1,0 +1,389 @@
+"""Tests of app.routes.cats over HTTP, without a socket."""
+
+import asyncio
+import io
+import zipfile
+from email import message_from_bytes, policy
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.routes.cats import router
+from app.slots import load_engine
+from models.sampling import MAX_SEED
+from tests.app.painting import SIZE_PX, publish, publish_real, put_into_service, red_of, until
+
+
+def run(coroutine):
+    """Run a test's coroutine with a limit."""
+    return asyncio.run(asyncio.wait_for(coroutine, 120))
+
+
+def client_of(app) -> httpx.AsyncClient:
+    """Return a client of an app."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://cattery")
+
+
+@pytest.fixture
+def ask(serving):
+    """Return a function that sends one request to an app in service."""
+
+    def send(path, method="GET", headers=None, **options):
+        async def test():
+            async with serving(**options) as app, client_of(app) as client:
+                return await client.request(method, path, headers=headers)
+
+        return run(test())
+
+    return send
+
+
+@pytest.fixture
+def version(store) -> str:
+    """Return the version in service."""
+    return put_into_service(store, 1).version
+
+
+def pixels_of(png: bytes) -> np.ndarray:
+    """Return a PNG file's pixels."""
+    return np.asarray(Image.open(io.BytesIO(png)))
+
+
+def parts_of(response) -> list:
+    """Return the parts of a multipart answer."""
+    head = f"Content-Type: {response.headers['content-type']}\r\n\r\n".encode()
+    return list(message_from_bytes(head + response.content, policy=policy.HTTP).iter_parts())
+
+
+def test_a_sheet_has_its_cats_edge_to_edge_row_by_row(ask, version):
+    """Five cats in the least square: three columns, two rows, the last place black."""
+    response = ask("/cats?n=5&seed=20")
+    sheet = pixels_of(response.content)
+    assert sheet.shape == (2 * SIZE_PX, 3 * SIZE_PX, 3)
+    tiles = sheet.reshape(2, SIZE_PX, 3, SIZE_PX, 3).swapaxes(1, 2).reshape(6, SIZE_PX, SIZE_PX, 3)
+    assert tiles[:, 0, 0, 1].tolist() == [20, 21, 22, 23, 24, 0]
+    assert tiles[5].max() == 0
+    assert response.headers["content-type"] == "image/png"
+    assert f"dcgan@{version}-20-24.png" in response.headers["content-disposition"]
+
+
+@pytest.mark.parametrize(("columns", "shape"), [(1, (5, 1)), (5, (1, 5)), (8, (1, 8))])
+def test_columns_lay_the_sheet_out(ask, version, columns, shape):
+    """As many columns as asked for, even more than cats."""
+    sheet = pixels_of(ask(f"/cats?n=5&seed=1&columns={columns}").content)
+    assert (shape[0] * SIZE_PX, shape[1] * SIZE_PX, 3) == sheet.shape
+
+
+def test_the_answer_says_where_it_came_from(ask, version):
+    """Headers and PNG text chunks name model, version and seeds."""
+    response = ask("/cats?n=3&seed=7")
+    assert response.headers["cattery-model"] == "dcgan"
+    assert version == response.headers["cattery-version"]
+    assert response.headers["cattery-seeds"] == "7-9"
+    text = Image.open(io.BytesIO(response.content)).text
+    assert {
+        "Cattery-Model": "dcgan",
+        "Cattery-Version": version,
+        "Cattery-Seeds": "7-9",
+    }.items() <= (text.items())
+    cat = Image.open(io.BytesIO(ask("/cats?seed=7").content)).text
+    assert ("7", version) == (cat["Cattery-Seed"], cat["Cattery-Version"])
+    assert cat["Software"].startswith("Cattery ")
+
+
+def test_one_cat_is_the_same_bytes_in_every_wrapping(serving, store):
+    """n=1, the permalink, each file of a zip and each part, alone and in a crowd, are equal."""
+    card = publish_real(store, 1)
+
+    async def test():
+        async with serving(load=load_engine) as app, client_of(app) as client:
+
+            async def permalinks():
+                links = [f"/cats/dcgan@{card.version}/{seed}.png" for seed in range(5, 17)]
+                answers = await asyncio.gather(*[client.get(link) for link in links])
+                return [answer.content for answer in answers]
+
+            alone = [(await client.get(f"/cats?seed={seed}")).content for seed in range(5, 17)]
+            crowd, again, bundle, parts, _ = await asyncio.gather(
+                permalinks(),
+                permalinks(),
+                client.get("/cats?n=12&seed=5&format=zip"),
+                client.get("/cats?n=12&seed=5&format=multipart"),
+                client.get("/cats?n=64"),
+            )
+            archive = zipfile.ZipFile(io.BytesIO(bundle.content))
+            zipped = [archive.read(name) for name in archive.namelist()]
+            assert [f"dcgan@{card.version}-{s}.png" for s in range(5, 17)] == archive.namelist()
+            assert alone == crowd == again == zipped
+            assert len(parts_of(parts)) == 12
+            for png, part in zip(alone, parts_of(parts), strict=True):
+                assert png in parts.content
+                assert part.get_content_type() == "image/png"
+            sheet = pixels_of((await client.get("/cats?n=12&seed=5&columns=12")).content)
+            assert np.array_equal(sheet, np.hstack([pixels_of(png) for png in alone]))
+
+    run(test())
+
+
+def test_json_tells_permalinks_without_rendering(serving, store, version):
+    """Each cat's seed and address, which can then be fetched."""
+
+    async def test():
+        async with serving() as app, client_of(app) as client:
+            response = await client.get("/cats?n=2&seed=3", headers={"Accept": "application/json"})
+            listing = response.json()
+            assert ("dcgan", version) == (listing["model"], listing["version"])
+            assert [cat["seed"] for cat in listing["cats"]] == [3, 4]
+            assert app.state.pool.serving()["dcgan"].engine.batches[1:] == []
+            cat = await client.get(listing["cats"][1]["permalink"])
+            assert cat.status_code == 200
+            assert cat.headers["cattery-seeds"] == "4"
+
+    run(test())
+
+
+@pytest.mark.parametrize("format_", ["png", "zip", "multipart", "json"])
+def test_without_a_seed_the_cats_are_random_and_not_kept(ask, version, format_):
+    """A random seed is told, differs, and the answer must not be stored."""
+    answers = [ask(f"/cats?n=2&format={format_}") for _ in range(2)]
+    assert [answer.headers["cache-control"] for answer in answers] == ["no-store"] * 2
+    assert not any("etag" in answer.headers for answer in answers)
+    assert len({answer.headers["cattery-seeds"] for answer in answers}) == 2
+
+
+@pytest.mark.parametrize(
+    "query", ["seed=7", "seed=7&n=4", "seed=7&n=4&format=zip", "seed=1&format=json"]
+)
+def test_a_seed_of_a_movable_model_is_checked_each_time(serving, store, version, query):
+    """no-cache and a strong tag; 304 while the version stays, 200 after it moved."""
+
+    async def test():
+        async with serving() as app, client_of(app) as client:
+            first = await client.get(f"/cats?{query}")
+            assert first.headers["cache-control"] == "no-cache"
+            tag = {"If-None-Match": first.headers["etag"]}
+            second = await client.get(f"/cats?{query}", headers=tag)
+            assert (second.status_code, second.content) == (304, b"")
+            assert first.headers["etag"] == second.headers["etag"]
+            put_into_service(store, 2)
+            await app.state.pool.refresh("dcgan")
+            third = await client.get(f"/cats?{query}", headers=tag)
+            assert third.status_code == 200
+            assert first.headers["etag"] != third.headers["etag"]
+
+    run(test())
+
+
+def test_a_named_version_is_fixed_and_serves_what_is_not_in_service(serving, store, version):
+    """model=name@version gives that version, whatever is in service, for ever."""
+
+    async def test():
+        async with serving() as app, client_of(app) as client:
+            other = publish(store, 2)
+            response = await client.get(f"/cats?model=dcgan@{other.version}&seed=1&n=4")
+            assert red_of(2) == pixels_of(response.content)[0, 0, 0]
+            assert "immutable" in response.headers["cache-control"]
+            short = await client.get(f"/cats?model=dcgan@{other.version[:6]}&seed=1")
+            assert other.version == short.headers["cattery-version"]
+            assert short.headers["cache-control"] == "no-cache"
+
+    run(test())
+
+
+@pytest.mark.parametrize("query", ["n=1&seed=4", "n=3&seed=4", "n=3&format=zip", "n=2&format=json"])
+def test_content_location_has_the_same_bytes_for_ever(serving, version, query):
+    """Where an answer says it can be had, it can be had, immutable, byte for byte."""
+
+    async def test():
+        async with serving() as app, client_of(app) as client:
+            first = await client.get(f"/cats?{query}")
+            again = await client.get(first.headers["content-location"])
+            assert first.content == again.content
+            assert "immutable" in again.headers["cache-control"]
+
+    run(test())
+
+
+def test_a_permalink_is_immutable_and_known_without_rendering(serving, version):
+    """200 once; then 304 and HEAD without a forward pass."""
+
+    async def test():
+        async with serving() as app, client_of(app) as client:
+            engine = app.state.pool.serving()["dcgan"].engine
+            link = f"/cats/dcgan@{version}/7.png"
+            head = await client.head(link)
+            assert (head.status_code, head.content) == (200, b"")
+            assert "content-length" not in head.headers
+            kept = await client.get(link, headers={"If-None-Match": head.headers["etag"]})
+            assert kept.status_code == 304
+            assert engine.batches == []
+            cat = await client.get(link)
+            assert engine.batches == [[7]]
+            assert head.headers.items() <= cat.headers.items()
+            assert cat.headers["cache-control"] == "public, max-age=31536000, immutable"
+            assert f'inline; filename="dcgan@{version}-7.png"' == cat.headers["content-disposition"]
+            one = await client.get("/cats?seed=7")
+            assert (one.content, one.headers["etag"]) == (cat.content, cat.headers["etag"])
+
+    run(test())
+
+
+def test_anything_but_the_full_address_is_sent_to_it(serving, store, version):
+    """A short id, an alias or a padded seed is redirected to the one permalink."""
+
+    async def test():
+        async with serving() as app, client_of(app) as client:
+            full = f"/cats/dcgan@{version}/7.png"
+            for ref, seed in ((version[:5], "7"), ("serving", "7"), (version, "007")):
+                response = await client.get(f"/cats/dcgan@{ref}/{seed}.png")
+                assert (307, full) == (response.status_code, response.headers["location"])
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "said"),
+    [
+        ("n=0", "n", "from 1 to 64"),
+        ("n=65", "n", "from 1 to 64"),
+        ("n=cat", "n", "from 1 to 64"),
+        ("n=", "n", "from 1 to 64"),
+        ("n=1.5", "n", "from 1 to 64"),
+        ("seed=-1", "seed", f"from 0 to {MAX_SEED}"),
+        (f"seed={MAX_SEED + 1}", "seed", f"from 0 to {MAX_SEED}"),
+        (f"seed={MAX_SEED}&n=2", "seed", f"0 to {MAX_SEED - 1}"),
+        ("columns=0", "columns", "from 1 to 64"),
+        ("columns=65", "columns", "from 1 to 64"),
+        ("format=gif", "format", "png, zip, multipart, json"),
+        ("sead=7", "sead", "seed"),
+    ],
+)
+def test_a_wrong_parameter_is_named_with_its_range(ask, version, query, field, said):
+    """422, a problem document, the field and what it may be."""
+    response = ask(f"/cats?{query}")
+    assert response.status_code == 422
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
+    assert field == problem["field"]
+    assert said in problem["allowed"]
+
+
+@pytest.mark.parametrize("path", ["/cats?seed={max}", "/cats?n=64&seed={last}"])
+def test_the_largest_seeds_are_cats(ask, version, path):
+    """The range ends where it says."""
+    assert ask(path.format(max=MAX_SEED, last=MAX_SEED - 63)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "said"),
+    [
+        ("/cats?model=tiger", 404, "dcgan"),
+        ("/cats?model=dcgan@ffffffffffff", 404, "{version}"),
+        ("/cats?model=..%2F..%2Fetc", 404, "dcgan"),
+        ("/cats/dcgan@ffffffffffff/1.png", 404, "{version}"),
+        ("/cats/tiger@{version}/1.png", 404, "dcgan"),
+        (f"/cats/dcgan@{{version}}/{MAX_SEED + 1}.png", 422, str(MAX_SEED)),
+        ("/cats/dcgan@{version}/minus.png", 422, str(MAX_SEED)),
+        ("/cats/dcgan@{version}/1.png?n=2", 422, "no parameters"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_what_is_not_there_is_told_with_what_is(ask, version, path, status, said, method):
+    """Unknown models and versions name the known ones; HEAD has the same status."""
+    response = ask(path.format(version=version), method)
+    assert status == response.status_code
+    if method == "GET":
+        assert said.format(version=version) in response.text
+
+
+def test_a_deleted_version_is_gone(serving, store, version):
+    """410, not 404, and not a picture that is still in memory."""
+
+    async def test():
+        async with serving() as app, client_of(app) as client:
+            card = publish(store, 2)
+            link = f"/cats/dcgan@{card.version}/1.png"
+            assert (await client.get(link)).status_code == 200
+            store.versions.delete("dcgan", card.version)
+            await app.state.pool.forget("dcgan", card.version)
+            assert (await client.get(link)).status_code == 410
+
+    run(test())
+
+
+def test_an_accept_header_that_cannot_be_met_is_406(ask, version):
+    """Nobody is sent a PNG who takes only HTML; a named format comes all the same."""
+    html = {"Accept": "text/html"}
+    response = ask("/cats", headers=html)
+    assert response.status_code == 406
+    assert "application/zip" in response.json()["remedy"]
+    named = ask("/cats?format=zip", headers=html)
+    assert named.headers["content-type"] == "application/zip"
+    assert "vary" not in named.headers
+    assert ask("/cats").headers["vary"] == "Accept"
+
+
+def test_a_full_house_answers_503_at_once(serving, store, version, telemetry):
+    """Busy comes while the device is still busy, with Retry-After; others are served later."""
+
+    async def test():
+        async with serving(max_waiting=64) as app, client_of(app) as client:
+            engine = app.state.pool.serving()["dcgan"].engine
+            engine.may_go.clear()
+            first = asyncio.create_task(client.get("/cats?n=16"))
+            await until(engine.is_busy.is_set)
+            waits = asyncio.create_task(client.get("/cats?n=64"))
+            await until(lambda: app.state.batcher.waiting == 64)
+            refused = await client.get("/cats?n=1")
+            assert refused.status_code == 503
+            assert int(refused.headers["retry-after"]) >= 1
+            engine.may_go.set()
+            assert [(await task).status_code for task in (first, waits)] == [200, 200]
+            seen = {"route": "/cats", "method": "GET", "status": "503"}
+            assert telemetry.registry.get_sample_value("cattery_requests_total", seen) == 1
+
+    run(test())
+
+
+def test_what_comes_too_late_is_504(serving, store, version):
+    """A request over its deadline is told so while the device is still busy."""
+
+    async def test():
+        async with serving(deadline_s=0.05) as app, client_of(app) as client:
+            engine = app.state.pool.serving()["dcgan"].engine
+            engine.may_go.clear()
+            late = await client.get("/cats?seed=1")
+            assert late.status_code == 504
+            engine.may_go.set()
+
+    run(test())
+
+
+def test_metrics_count_by_template(ask, version, telemetry):
+    """Routes are counted by their template: a label per seed would never end."""
+    ask(f"/cats/dcgan@{version}/7.png")
+    seen = {"route": "/cats/{model}@{version}/{seed}.png", "method": "GET", "status": "200"}
+    assert telemetry.registry.get_sample_value("cattery_requests_total", seen) == 1
+    assert (
+        telemetry.registry.get_sample_value("cattery_images_rendered_total", {"model": "dcgan"})
+        == 1
+    )
+    assert b"cattery_forward_seconds_count 1.0" in telemetry.exposition()
+
+
+def test_the_openapi_document_is_complete():
+    """Every parameter is described, and every format has a media type."""
+    from fastapi import FastAPI
+
+    app = FastAPI()
+    app.include_router(router)
+    cats = app.openapi()["paths"]["/cats"]["get"]
+    assert {"model", "n", "seed", "columns", "format"} == {p["name"] for p in cats["parameters"]}
+    assert all(p["description"] for p in cats["parameters"])
+    assert {"image/png", "application/zip", "multipart/mixed", "application/json"} == set(
+        cats["responses"]["200"]["content"]
+    )
+    assert {"304", "404", "406", "422", "503", "504"} <= set(cats["responses"])

@@ -1,0 +1,98 @@
+"""Tests of app.negotiation, app.etags and app.bundles."""
+
+import io
+import zipfile
+from email import message_from_bytes, policy
+
+import pytest
+
+from app.bundles import multipart_of, zip_of
+from app.errors import NotAcceptable
+from app.etags import etag_of, is_known
+from app.negotiation import Format, negotiate
+from app.slots import Slot
+from tests.app.painting import PaintingEngine, card_for
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
+
+
+@pytest.mark.parametrize(
+    ("accept", "format_"),
+    [
+        (None, "png"),
+        ("", "png"),
+        ("*/*", "png"),
+        ("image/*", "png"),
+        ("image/png", "png"),
+        ("IMAGE/PNG", "png"),
+        (BROWSER, "png"),
+        ("application/json", "json"),
+        ("application/json, text/plain, */*", "json"),
+        ("application/zip", "zip"),
+        ("multipart/mixed", "multipart"),
+        ("multipart/*", "multipart"),
+        ("application/*", "json"),
+        ("image/png;q=0.5, application/zip", "zip"),
+        ("image/png;q=0, */*", "json"),
+        ("application/zip;q=0.2, application/json;q=0.3", "json"),
+        ("image/png; q=0.1; x=y, */*; q=0.05", "png"),
+    ],
+)
+def test_accept_chooses_the_format_liked_best(accept, format_):
+    """Quality decides, then exactness, then the order of our table."""
+    assert Format(format_) is negotiate(accept)
+
+
+@pytest.mark.parametrize(
+    "accept", ["text/html", "image/webp", "image/*;q=0", "nonsense/", "image/png;q=x", "*/*;q=0"]
+)
+def test_what_cannot_be_met_is_refused_naming_what_can(accept):
+    """Nobody is sent what they said they do not take; all formats are told."""
+    with pytest.raises(NotAcceptable) as caught:
+        negotiate(accept)
+    for name in ("image/png", "application/zip", "multipart/mixed", "application/json"):
+        assert name in caught.value.remedy
+
+
+def test_a_tag_follows_from_all_that_shapes_the_bytes():
+    """Another seed, version, engine or wrapping gives another tag; the same gives the same."""
+    slot = Slot("dcgan", "0" * 12, PaintingEngine(1), card_for("dcgan"))
+    other = Slot("dcgan", "1" * 12, PaintingEngine(1, name="other"), card_for("dcgan"))
+    tags = {etag_of(slot, "png", 1), etag_of(slot, "png", 2), etag_of(slot, "zip", 1)}
+    assert len(tags | {etag_of(other, "png", 1)}) == 4
+    assert etag_of(slot, "png", 1) in tags
+
+
+@pytest.mark.parametrize(
+    ("header", "known"),
+    [
+        (None, False),
+        ('"a"', True),
+        ('W/"a"', True),
+        ('"b", "a"', True),
+        ("*", True),
+        ('"b"', False),
+    ],
+)
+def test_if_none_match_is_a_list_compared_weakly(header, known):
+    """Any member may match, a weak one as well, and a star always does."""
+    assert known == is_known(header, '"a"')
+
+
+def test_the_same_files_give_the_same_zip():
+    """A zip tells no time of its making, and holds the files as they are."""
+    files = {"one.png": b"1" * 100, "two.png": b"2"}
+    bundle = zipfile.ZipFile(io.BytesIO(zip_of(files)))
+    assert files == {name: bundle.read(name) for name in bundle.namelist()}
+    assert zip_of(files) == zip_of(files)
+
+
+def test_parts_are_whole_and_named():
+    """Any MIME parser gets each part's bytes, name and address back."""
+    files = {"one.png": b"\r\n--\x00\xff\r\n", "two.png": b"2"}
+    body = multipart_of(files, "edge", {"one.png": "/1", "two.png": "/2"})
+    head = b'Content-Type: multipart/mixed; boundary="edge"\r\n\r\n'
+    parts = list(message_from_bytes(head + body, policy=policy.HTTP).iter_parts())
+    assert [part.get_filename() for part in parts] == ["one.png", "two.png"]
+    assert [part["Content-Location"] for part in parts] == ["/1", "/2"]
+    assert parts[1].get_payload(decode=True) == b"2"
