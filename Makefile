@@ -29,10 +29,10 @@ check: $(VENV)/.installed-dev ## Check style, types, import rules, spelling and 
 	$(BIN)/lint-imports
 	$(BIN)/typos
 	$(BIN)/deptry .
-	$(BIN)/python scripts/reference.py --check
+	$(BIN)/python docs/generate.py --check
 
-docs: $(VENV)/.installed-dev ## Write docs/reference/ again from the tables in the code
-	$(BIN)/python scripts/reference.py
+docs: $(VENV)/.installed-dev ## Write the reference pages in docs/ again from the tables in the code
+	$(BIN)/python docs/generate.py
 
 clean: ## Remove .venv and the caches; the data folder stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

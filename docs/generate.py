@@ -1,0 +1,258 @@
+"""Write the reference pages from the tables in the code; with --check only compare them."""
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from inspect import cleandoc
+from pathlib import Path
+from typing import Any
+
+import typer.main
+from pydantic_core import PydanticUndefined
+
+from app.cli.root import commands
+from app.errors import KINDS
+from app.main import create_app
+from app.settings import AppSettings
+from models.recipes import RECIPES
+from worker.protocol import SharedSettings
+from worker.settings import WorkerSettings
+
+FOLDER = Path(__file__).parent
+NOTE = "<!-- Written by `make docs` from the code; changes by hand are lost. -->"
+LEVELS = {
+    "minimum": "from {}",
+    "exclusiveMinimum": "more than {}",
+    "maximum": "to {}",
+    "exclusiveMaximum": "less than {}",
+    "minLength": "from {}",
+    "maxLength": "to {} characters",
+}
+
+Schema = Mapping[str, Any]
+
+
+def main() -> int:
+    """Write the pages, or check them; return the exit status."""
+    is_check = "--check" in sys.argv[1:]
+    stale = {name: text for name, text in pages().items() if _read(FOLDER / name) != text}
+    if is_check and stale:
+        sys.stderr.write(f"Stale in docs/: {', '.join(stale)}. Run `make docs`.\n")
+        return 1
+    for name, text in stale.items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+    return 0
+
+
+def pages() -> dict[str, str]:
+    """Return the text of every generated page by file name."""
+    made = {
+        "settings.md": settings_page(),
+        "recipes.md": recipes_page(),
+        "api.md": api_page(),
+        "cli.md": cli_page(),
+    }
+    return {name: "\n".join([NOTE, "", *lines]) + "\n" for name, lines in made.items()}
+
+
+def settings_page() -> Iterator[str]:
+    """Yield the settings of both processes, those they share once."""
+    yield "# Settings"
+    yield ""
+    yield "Every setting is an environment variable, read once, when a process starts."
+    yield "`cattery serve` hands its own environment on to its worker."
+    yield "A value that is out of range ends the start with one line that names the setting."
+    shared = set(SharedSettings.model_fields)
+    yield from _settings("Front end and worker", SharedSettings, set())
+    yield from _settings("Front end", AppSettings, shared)
+    yield from _settings("Worker", WorkerSettings, shared)
+
+
+def _settings(title: str, cls: type[SharedSettings], known: set[str]) -> Iterator[str]:
+    ranges = cls.model_json_schema()["properties"]
+    rows = [
+        (
+            f"`CATTERY_{name.upper()}`",
+            _value(field.default),
+            _range(ranges[name]),
+            field.description,
+        )
+        for name, field in cls.model_fields.items()
+        if name not in known
+    ]
+    yield from ("", f"## {title}", "")
+    yield from _table(("variable", "default", "range", "what it is"), rows)
+
+
+def recipes_page() -> Iterator[str]:
+    """Yield the recipes with their numbers and the range of each."""
+    yield "# Recipes"
+    yield ""
+    yield "A recipe says how to train: networks, losses and numbers."
+    yield "An order may override the numbers, each within its range:"
+    yield "`overrides` in `POST /train`, `--set NAME=VALUE` on the command line."
+    for row in RECIPES.values():
+        recipe = row.describe()
+        yield from ("", f"## `{recipe['name']}`", "")
+        yield f"{recipe['title']}."
+        yield f"Source: {recipe['source']}."
+        yield f"Pictures of {recipe['default_size_px']} px unless the order says otherwise."
+        yield ""
+        rows = [
+            (f"`{name}`", _value(of["default"]), _choice(of), of["description"])
+            for name, of in recipe["limits"].items()
+        ]
+        yield from _table(("number", "default", "range", "what it is"), rows)
+
+
+def _choice(number: Schema) -> str:
+    return "`true`, `false`" if isinstance(number["default"], bool) else _range(number)
+
+
+def api_page() -> Iterator[str]:
+    """Yield all calls at a glance, then each with what it takes and answers, then the errors."""
+    # Defaults, whatever the environment says: the page must not depend on who writes it.
+    document = create_app(AppSettings.model_construct()).openapi()
+    calls = [
+        (f"{method.upper()} {path}", call)
+        for path, methods in document["paths"].items()
+        for method, call in methods.items()
+    ]
+    yield "# HTTP API"
+    yield ""
+    yield "A running Cattery shows the same, with bodies and examples, at `/docs`,"
+    yield "and as an OpenAPI document at `/openapi.json`."
+    yield ""
+    rows = [(f"`{name}`", call["summary"]) for name, call in calls]
+    yield from _table(("call", "what it is for"), rows)
+    for name, call in calls:
+        yield from _call(name, call, document["components"]["schemas"])
+    yield from _errors()
+
+
+def _call(name: str, call: Schema, schemas: Schema) -> Iterator[str]:
+    yield from ("", f"## `{name}`", "", call["description"])
+    if rows := [*_parameters(call, schemas), *_body(call, schemas)]:
+        yield ""
+        yield from _table(("field", "in", "default", "range", "what it is"), rows)
+    yield from ("", "Answers: " + " ".join(_successes(call)))
+    problems = [status for status in call["responses"] if int(status) >= 400]
+    yield f"Errors: {', '.join(problems)}."
+
+
+def _successes(call: Schema) -> Iterator[str]:
+    for status, response in call["responses"].items():
+        if int(status) < 400:
+            # FastAPI's own words say no more than the number does.
+            text = response["description"].replace("Successful Response", "")
+            yield " ".join(f"{status} {text}".split()).rstrip(".") + "."
+
+
+def _parameters(call: Schema, schemas: Schema) -> Iterator[tuple[object, ...]]:
+    for parameter in call.get("parameters", []):
+        schema = _resolved(parameter["schema"], schemas)
+        default = parameter["schema"].get("default")
+        text = parameter.get("description", "")
+        yield f"`{parameter['name']}`", parameter["in"], _value(default), _range(schema), text
+
+
+def _body(call: Schema, schemas: Schema) -> Iterator[tuple[object, ...]]:
+    for media, content in call.get("requestBody", {}).get("content", {}).items():
+        if media != "application/json":
+            yield f"`{media}`", "body", "", "", call["requestBody"].get("description", "")
+            continue
+        yield from _fields(_resolved(content["schema"], schemas), schemas, "")
+
+
+def _fields(body: Schema, schemas: Schema, above: str) -> Iterator[tuple[object, ...]]:
+    for name, given in body.get("properties", {}).items():
+        schema, full = _resolved(given, schemas), f"{above}{name}"
+        text = given.get("description") or schema.get("description", "")
+        yield f"`{full}`", "body", _value(given.get("default")), _range(schema), text
+        yield from _fields(schema, schemas, f"{full}.")
+
+
+def _errors() -> Iterator[str]:
+    yield from ("", "## Errors", "")
+    yield "Every error is a problem document (RFC 9457, `application/problem+json`) of one shape:"
+    yield "`type`, `title`, `status`, `detail`, `instance`, and where there is more to say"
+    yield "`remedy`, `field`, `value`, `allowed`, `errors`, `known` or `missing`."
+    yield "With 503 comes `Retry-After`."
+    yield ""
+    kinds = sorted({(k.status, k.slug, k.title) for k in KINDS.values()})
+    rows = [(status, f"`urn:cattery:problem:{slug}`", title) for status, slug, title in kinds]
+    yield from _table(("status", "type", "title"), rows)
+
+
+def cli_page() -> Iterator[str]:
+    """Yield the commands with their arguments and options."""
+    yield "# Command line"
+    yield ""
+    yield "After `make serve` or `make test` the command is `.venv/bin/cattery`."
+    yield "It reads the same settings as the service, so that both see one store."
+    yield from _commands(typer.main.get_command(commands), "cattery")
+
+
+def _commands(command: Any, name: str) -> Iterator[str]:
+    children = getattr(command, "commands", {})
+    for child in children.values():
+        yield from _commands(child, f"{name} {child.name}")
+    if children:
+        return
+    yield from ("", f"## `{name}`", "", cleandoc(command.help or ""))
+    shown = [p for p in command.params if not getattr(p, "hidden", False)]
+    rows = [(f"`{_spelled(p)}`", _value(p.default), getattr(p, "help", "")) for p in shown]
+    if rows:
+        yield ""
+        yield from _table(("option", "default", "what it is"), rows)
+
+
+def _spelled(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        return str(parameter.metavar or parameter.name).upper()
+    return ", ".join(parameter.opts)
+
+
+def _resolved(schema: Schema, schemas: Schema) -> Schema:
+    """Follow references, and take "X or nothing" for X."""
+    options = [o for o in schema.get("anyOf", []) if o.get("type") != "null"]
+    if len(options) == 1:
+        return _resolved(options[0], schemas)
+    reference = str(schema.get("$ref", "")).rpartition("/")[2]
+    return _resolved(schemas[reference], schemas) if reference else schema
+
+
+def _range(schema: Schema) -> str:
+    """Return what a value may be, in words; nothing where anything goes."""
+    schema = _resolved(schema, {})
+    if "enum" in schema:
+        return ", ".join(f"`{choice}`" for choice in schema["enum"])
+    limits = [text.format(_plain(schema[key])) for key, text in LEVELS.items() if key in schema]
+    return " ".join(limits)
+
+
+def _plain(number: float) -> str:
+    return str(int(number)) if number == int(number) else f"{number:g}"
+
+
+def _value(value: object) -> str:
+    is_nothing = value is None or value is PydanticUndefined or value == "" or callable(value)
+    if is_nothing or value == {}:
+        return ""
+    shown = getattr(value, "value", value)
+    return f"`{str(shown).lower() if isinstance(shown, bool) else shown}`"
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    yield f"| {' | '.join(columns)} |"
+    yield f"|{' --- |' * len(columns)}"
+    for row in rows:
+        cells = (" ".join(str(cell).split()).replace("|", "\\|") for cell in row)
+        yield f"| {' | '.join(cells)} |"
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
