@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.children import Keeper, Queue, Worker
+from app.cli.children import Child, Keeper, Queue, Worker
 from app.cli.claims import StartError, address_of, claimed, listening_socket
 from app.cli.terminal import say
 
@@ -35,6 +35,9 @@ def serve(
     port: Annotated[
         int | None, typer.Option(help="TCP port, instead of CATTERY_PORT; 0: any free one.")
     ] = None,
+    with_worker: Annotated[
+        bool, typer.Option("--worker/--no-worker", help="Whether a worker runs beside the API.")
+    ] = True,
 ) -> None:
     """Serve cats and train new ones, in the foreground; Ctrl-C ends all of it."""
     from app.settings import AppSettings
@@ -45,7 +48,7 @@ def serve(
     _check_key(settings)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     with _stop_signals() as stopping, ExitStack() as stack:
-        _serve(settings, stack, stopping, began)
+        _serve(settings, stack, stopping, began, with_worker)
         say("Ending: requests first, then the worker, then the queue ...")
     say("Cattery has ended; nothing of it runs any more.")
 
@@ -61,7 +64,11 @@ def _check_key(settings: "AppSettings") -> None:
 
 
 def _serve(
-    settings: "AppSettings", stack: ExitStack, stopping: threading.Event, began: float
+    settings: "AppSettings",
+    stack: ExitStack,
+    stopping: threading.Event,
+    began: float,
+    with_worker: bool,
 ) -> None:
     """Claim and check everything, then start in order; the stack ends it in reverse order."""
     from models.store import Store
@@ -73,15 +80,15 @@ def _serve(
     store = Store.open(settings.store_url)
     say(f"Cattery {version('cattery')} gets ready on {address} (data: {settings.data}) ...")
     settings = settings.model_copy(update={"port": listener.getsockname()[1]})
-    settings = _start_children(settings, stack)
+    settings = _start_children(settings, stack, with_worker)
     if not stopping.is_set():
-        say("The queue and its worker run; the cats are being loaded ...")
+        say("The cats are being loaded ...")
         api = _api(settings, store)
         _run(api, listener, stopping, lambda: _announce(address, settings, began))
 
 
-def _start_children(settings: "AppSettings", stack: ExitStack) -> "AppSettings":
-    """Start Valkey, unless a Redis was named, and the worker; return settings that know both."""
+def _start_children(settings: "AppSettings", stack: ExitStack, with_worker: bool) -> "AppSettings":
+    """Start Valkey, unless a Redis was named, and the worker; return settings that know Valkey."""
     from worker.settings import WorkerSettings
 
     queue = None if settings.redis_url else Queue(settings.data / "valkey")
@@ -89,7 +96,8 @@ def _start_children(settings: "AppSettings", stack: ExitStack) -> "AppSettings":
         redis_url=lambda: queue.url if queue else settings.redis_url,
         grace_s=WorkerSettings().shutdown_s + 10.0,
     )
-    keeper = Keeper([queue, worker] if queue else [worker], say)
+    children: list[Child] = [queue] if queue else []
+    keeper = Keeper([*children, worker] if with_worker else children, say)
     keeper.start()
     stack.callback(keeper.stop)
     return settings.model_copy(update={"redis_url": queue.url}) if queue else settings
