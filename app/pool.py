@@ -148,12 +148,10 @@ class GeneratorPool:
 
     async def _first(self, model: str) -> Slot:
         """Put a model into service that this process has not served yet."""
-        await self._swap(model)
-        if model in self._serving:
-            return self._serving[model]
-        # Says what is wrong, or what was promoted a moment ago.
+        # Asked first: an invented name must leave no trace in memory.
         _, version = await asyncio.to_thread(self._store.versions.resolve, model)
-        return await self._slot(model, version)
+        await self._swap(model)
+        return self._serving.get(model) or await self._slot(model, version)
 
     async def _swap(self, model: str) -> Aliases:
         """Put into service what the store says; one swap of a model at a time."""

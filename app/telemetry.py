@@ -10,6 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper edges of the histograms' buckets, seconds: from one small forward to a deadline."""
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
@@ -90,7 +92,8 @@ class RequestCounter:
         try:
             await self._app(scope, receive, listen)
         finally:
-            # The template, not the path: a label per seed would never end.
+            # The template, not the path, and no invented methods: labels must not grow for ever.
             route = getattr(scope.get("route"), "path", "unmatched")
-            self._telemetry.requests.labels(route, scope["method"], status).inc()
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            self._telemetry.requests.labels(route, method, status).inc()
             self._telemetry.request_s.labels(route).observe(perf_counter() - began)

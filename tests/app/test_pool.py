@@ -268,6 +268,7 @@ def test_an_unknown_reference_names_the_known_ones(store, new_pool, ref, known):
         with pytest.raises(NotFound) as caught:
             await pool.take(ref)
         assert (card.version if known == "version" else known) in caught.value.known
+        assert {"dcgan"} == set(pool._locks)  # an invented name leaves no trace
         await pool.close()
 
     run(test())
