@@ -1,5 +1,7 @@
 """`cattery dataset`: import, list, show and delete data sets."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,22 +27,33 @@ def import_(
     licence: Annotated[str, typer.Option(help="What is known of the pictures' licence.")] = "",
 ) -> None:
     """Import pictures: aligned, without duplicates, packed once at every size they reach."""
-    from models.datasets import import_dataset
+    from models.datasets.importing import import_dataset, measure_reference
 
-    settings, store = shared_settings(), open_store()
-    with interruptible() as stopped, counting_bar() as bar:
-        task = bar.add_task(name, total=None)
+    cache, store = shared_settings().data / "cache", open_store()
+    with interruptible() as stopped, _counted("pictures") as tell:
         record = import_dataset(
             store,
             name,
             path,
-            cache=settings.data / "cache",
+            cache=cache,
             licence=licence,
-            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+            on_progress=tell,
             should_stop=stopped,
+            statistics=False,
         )
     show_record(record)
+    say(f"The data set {name} is ready. What follows may be ended: training would do it then.")
+    with _counted("statistics") as tell:
+        measure_reference(store, record, cache, on_progress=tell)
     say(f"Train on it:  cattery train dcgan --dataset {name} --minutes 30")
+
+
+@contextmanager
+def _counted(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar; yield what moves it to so many done of so many."""
+    with counting_bar() as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @dataset_commands.command("list")

@@ -43,14 +43,15 @@ def train(
         Promote, typer.Option(help="When the version takes over.")
     ] = Promote.IF_BETTER,
     resume: Annotated[
-        str | None, typer.Option(metavar="JOB", help="Go on with a job that was interrupted.")
+        str | None,
+        typer.Option(metavar="JOB", help="Go on where a job, or a version's job, stopped."),
     ] = None,
 ) -> None:
     """Train a generator, measure it and add it to the store; Ctrl-C saves where it is."""
     store = open_store()
     budget = Budget(kimg=kimg, minutes=minutes)
     if resume is not None:
-        record = _resumed(store, resume, budget, promote)
+        record = _resumed(store, _job_of(store, resume), budget, promote)
     else:
         record = _ordered(
             store,
@@ -94,6 +95,16 @@ def _ordered(store: "Store", **parts: Any) -> JobRecord:
     order = make_order(store=store, **parts)
     record, _ = store.jobs.create(JobKind.TRAIN, order, runner=RUNNER)
     return record
+
+
+def _job_of(store: "Store", name: str) -> str:
+    """Return a job's id; it may be named by the version that it made."""
+    if "@" not in name:
+        return name
+    job = store.versions.card(*store.versions.resolve(name)).job
+    if job is None:
+        raise InvalidValue("resume", name, "a version that a job of this store made, or a job")
+    return job
 
 
 def _resumed(store: "Store", job: str, budget: Budget, promote: Promote) -> JobRecord:
@@ -172,7 +183,8 @@ def view(record: JobRecord) -> dict[str, Any]:
     facts = [f"{progress.kimg:.1f} kimg"]
     if progress.images_per_s:
         facts.append(f"{progress.images_per_s:.0f} img/s")
-    facts += [f"{name} {value:.2f}" for name, value in sorted(progress.losses.items())]
+    shown = [name for name in ("discriminator", "generator") if name in progress.losses]
+    facts += [f"{name[0].upper()} {progress.losses[name]:.2f}" for name in shown]
     return {
         "description": record.phase or record.status,
         "completed": min(1.0, share),

@@ -106,7 +106,7 @@ class Service:
 
     def unfinished_files(self) -> list[Path]:
         """Return files that were being written, by name or folder, and sockets."""
-        names = re.compile(r"(^|/)\.|\.(tmp|part|sock)$")
+        names = re.compile(r"/\.(tmp|probe)|\.(tmp|part|sock)$")
         files = [path for path in self.data.rglob("*") if not path.is_dir()]
         return [path for path in files if names.search(str(path.relative_to(self.data)))]
 

@@ -4,16 +4,15 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from models.store import Store
-from models.store.records import Budget, JobKind, JobStatus, TrainingOrder
+from models.store.records import JobStatus
+from tests.integration.house import House
 from tests.worker.waiting import is_running, until
 from worker.connection import connect
 from worker.protocol import ANNOUNCEMENTS
@@ -22,67 +21,6 @@ from worker.settings import WorkerSettings
 from worker.valkey import EmbeddedValkey
 
 PASSWORD = "tabby-and-tortoiseshell-3141"  # noqa: S105 - a password to look for
-STEPS = 100
-
-
-@dataclass
-class House:
-    """A Valkey, a store, and the workers over them."""
-
-    settings: WorkerSettings
-    store: Store
-    workers: list[subprocess.Popen] = field(default_factory=list)
-
-    def worker(self, **more: str) -> subprocess.Popen:
-        """Start a worker."""
-        environment = {**os.environ, **self.settings.environment(), **more}  # noqa: TID251
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.integration.stepping"],
-            env=environment,
-            cwd=Path(__file__).parents[2],
-        )
-        self.workers.append(process)
-        return process
-
-    def job(self, steps: int = STEPS) -> str:
-        """Order a job and queue it as the front end does."""
-        order = TrainingOrder(
-            recipe="dcgan",
-            dataset="cats",
-            model="dcgan",
-            size_px=64,
-            budget=Budget(kimg=steps / 100),
-        )
-        record, _ = self.store.jobs.create(JobKind.TRAIN, order)
-        redis = connect(self.settings.redis_url)
-        enqueue(redis, record.id, 0, self.settings)
-        redis.close()
-        return record.id
-
-    def trace(self) -> list[list[int]]:
-        """Return process, parent, niceness and step of every step that was taken."""
-        path = self.settings.data / "trace"
-        lines = path.read_text().splitlines() if path.exists() else []
-        return [[int(word) for word in line.split()] for line in lines]
-
-    def child(self, of: subprocess.Popen) -> int:
-        """Wait until a worker's job process steps and return its id."""
-
-        def find() -> int | None:
-            pids = [pid for pid, parent, *_ in self.trace() if parent == of.pid]
-            return pids[-1] if pids and is_running(pids[-1]) else None
-
-        return until(find, 20, "a job runs")
-
-    def status(self, job: str, status: JobStatus, timeout_s: float = 30) -> None:
-        """Wait for a job's status."""
-        until(
-            lambda: self.store.jobs.get(job).status is status, timeout_s, f"{job} is {status.value}"
-        )
-
-    def events(self, job: str) -> list[str]:
-        """Return the types of a job's events."""
-        return [event.type for event in self.store.jobs.events(job)]
 
 
 @pytest.fixture
@@ -107,9 +45,7 @@ def house(tmp_path, valkey):
     )
     house = House(settings, Store.open(settings.store_url))
     yield house
-    for worker in house.workers:
-        worker.kill()
-        worker.wait()
+    house.close()
 
 
 def told(pid: int, what: str) -> str:

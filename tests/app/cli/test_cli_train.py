@@ -65,7 +65,7 @@ def test_the_bar_follows_the_budget_in_minutes():
     shown = view(_record(phase=Phase.TRAINING, status=JobStatus.STARTED, progress=progress))
     assert shown["completed"] == pytest.approx(0.25)
     assert shown["description"] == "training"
-    assert shown["status"] == "12.0 kimg  80 img/s  generator 1.50"
+    assert shown["status"] == "12.0 kimg  80 img/s  G 1.50"
 
 
 def test_the_bar_follows_the_budget_in_kimg():
