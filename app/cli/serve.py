@@ -40,27 +40,18 @@ def serve(
     ] = True,
 ) -> None:
     """Serve cats and train new ones, in the foreground; Ctrl-C ends all of it."""
+    from app.security import check_closed
     from app.settings import AppSettings
 
     began = time.monotonic()
     given = {k: v for k, v in {"host": host, "port": port}.items() if v is not None}
     settings = AppSettings(**given)  # type: ignore[arg-type]  # pydantic checks them
-    _check_key(settings)
+    check_closed(settings)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     with _stop_signals() as stopping, ExitStack() as stack:
         _serve(settings, stack, stopping, began, with_worker)
         say("Ending: requests first, then the worker, then the queue ...")
     say("Cattery has ended; nothing of it runs any more.")
-
-
-def _check_key(settings: "AppSettings") -> None:
-    """Refuse to let strangers in: other addresses than loopback need a key."""
-    if settings.is_local or settings.api_key is not None:
-        return
-    raise StartError(
-        f"Cattery would be open to everyone who can reach {settings.host}.",
-        "Set CATTERY_API_KEY to a long secret, or leave the host at 127.0.0.1.",
-    )
 
 
 def _serve(
@@ -125,6 +116,11 @@ def _run(
             self.should_exit = self.should_exit or stopping.is_set()
             if not self.should_exit:
                 ready()
+
+        async def shutdown(self, sockets: "list[socket.socket] | None" = None) -> None:
+            # Who follows a job's events would never hang up by themselves.
+            api.state.stopping.set()
+            await super().shutdown(sockets)
 
     config = uvicorn.Config(
         api,

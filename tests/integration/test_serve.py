@@ -3,16 +3,19 @@
 import io
 import os
 import signal
-import socket
 import stat
 
 import httpx
 import pytest
 from PIL import Image
 
+from models.store import Store
+from models.store.records import Budget, JobKind, TrainingOrder
 from tests.integration.conftest import wait_for
 
 HEALED_WITHIN_S = 30.0
+OPEN_REQUESTS_S = 9.0
+"""Below `app.cli.serve.GRACE_S`, after which open requests are cut off."""
 
 
 @pytest.fixture(scope="module")
@@ -118,15 +121,23 @@ def test_a_signal_while_it_starts_ends_all_of_it(fresh):
     assert "Ready after" not in fresh.log
 
 
-def test_an_open_connection_does_not_keep_it_from_ending(fresh):
-    """A client that keeps its connection open does not hold up the end."""
+def test_open_connections_do_not_keep_it_from_ending(fresh):
+    """Clients that idle, or follow a job that does nothing, hold up the end for no second."""
+    order = TrainingOrder(
+        recipe="dcgan", dataset="cats", model="dcgan", size_px=64, budget=Budget(kimg=1.0)
+    )
+    jobs = Store(str(fresh.data / "store")).jobs
+    record, _ = jobs.create(JobKind.TRAIN, order, runner="cli")  # no worker takes it
     fresh.wait_until_ready()
-    host, port = fresh.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port))) as lingering:
-        lingering.sendall(f"GET /healthz HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
-        assert lingering.recv(100)
+    with (
+        httpx.Client(base_url=fresh.url, timeout=30) as idler,
+        httpx.stream("GET", f"{fresh.url}/jobs/{record.id}/events", timeout=30) as events,
+    ):
+        idler.get("/healthz").raise_for_status()
+        assert next(events.iter_lines()) == "id: 1"
         fresh.process.send_signal(signal.SIGTERM)
-        assert fresh.wait_for_end(30) == 0
+        assert fresh.wait_for_end(OPEN_REQUESTS_S) == 0
+    assert "Traceback" not in fresh.log
 
 
 def test_a_killed_supervisor_leaves_no_process(fresh):
