@@ -209,7 +209,7 @@ def _commands(command: Any, name: str) -> Iterator[str]:
 def _spelled(parameter: Any) -> str:
     if parameter.param_type_name == "argument":
         return str(parameter.metavar or parameter.name).upper()
-    return ", ".join(parameter.opts)
+    return ", ".join([*parameter.opts, *parameter.secondary_opts])
 
 
 def _resolved(schema: Schema, schemas: Schema) -> Schema:

@@ -1,0 +1,230 @@
+"""The documentation against the code: what it names exists, and what exists is named."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+import typer.main
+from PIL import Image
+from starlette.routing import Match
+
+from app.cli.root import commands
+from app.main import create_app
+from app.routes.cats import CatsQuery
+from app.schemas import PromoteBody, TrainBody
+from app.settings import AppSettings
+from models.recipes import LIMITS, RECIPES
+from worker.settings import WorkerSettings
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *DOCS.glob("*.md")]
+LONGEST_README = 150
+RUN_S = 60
+SAFE_TO_RUN = ("cattery models list", "cattery dataset list")
+BODIES = {"/train": TrainBody, "/models/dcgan/promote": PromoteBody}
+
+
+def shell_lines(text: str) -> list[str]:
+    """Return the commands of a page's shell blocks, continued lines joined."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    return [line for block in blocks for line in block.replace("\\\n", " ").splitlines() if line]
+
+
+def commands_in(program: str) -> list[list[str]]:
+    """Return the arguments of each call of a program in a shell block of any page, in words."""
+    lines = [line for page in PAGES for line in shell_lines(page.read_text(encoding="utf-8"))]
+    return [words[1:] for words in map(shlex.split, lines) if words[0] == program]
+
+
+def settings() -> set[str]:
+    """Return the environment variables of all settings."""
+    fields = {*AppSettings.model_fields, *WorkerSettings.model_fields}
+    return {f"CATTERY_{name.upper()}" for name in fields}
+
+
+def cattery(*arguments: str, data: Path) -> subprocess.CompletedProcess[str]:
+    """Run the real command line on a data folder of its own."""
+    environment = {"CATTERY_DATA": str(data), "PATH": "/usr/bin:/bin", "COLUMNS": "120"}
+    return subprocess.run(
+        [sys.executable, "-m", "app.cli", *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=RUN_S,
+        check=False,
+    )
+
+
+def found_in_tree(arguments: list[str]) -> tuple[Any, list[str]]:
+    """Return the command that arguments name, and the options that they use."""
+    command: Any = typer.main.get_command(commands)
+    words = list(arguments)
+    while words and hasattr(command, "commands"):
+        command = command.commands[words.pop(0)]
+    return command, [word.partition("=")[0] for word in words if word.startswith("-")]
+
+
+def curl_calls() -> Iterator[tuple[str, str, str | None]]:
+    """Yield method, address and body of each curl call in the pages."""
+    for words in commands_in("curl"):
+        address = next(word for word in words if word.startswith("http"))
+        method = words[words.index("-X") + 1] if "-X" in words else "GET"
+        yield method, address, words[words.index("-d") + 1] if "-d" in words else None
+
+
+@pytest.fixture(scope="module")
+def app():
+    """The app, not started."""
+    return create_app(AppSettings.model_construct())
+
+
+def generate(*arguments: str, folder: Path = DOCS) -> subprocess.CompletedProcess[str]:
+    """Run the generator of a folder, which writes or checks the pages beside it."""
+    return subprocess.run(
+        [sys.executable, str(folder / "generate.py"), *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=RUN_S,
+        check=False,
+    )
+
+
+def test_the_generated_pages_are_what_the_code_says_now():
+    """`make docs` would change nothing."""
+    ended = generate("--check")
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_stale_page_is_told_by_name_and_written_again(tmp_path):
+    """The check can fail, and writing mends what it found."""
+    (tmp_path / "generate.py").write_bytes((DOCS / "generate.py").read_bytes())
+    assert generate(folder=tmp_path).returncode == 0
+    page = tmp_path / "recipes.md"
+    truth = page.read_text(encoding="utf-8")
+    page.write_text("An older truth.\n", encoding="utf-8")
+    ended = generate("--check", folder=tmp_path)
+    assert (ended.returncode, ended.stderr) == (1, "Stale in docs/: recipes.md. Run `make docs`.\n")
+    assert generate(folder=tmp_path).returncode == 0
+    assert page.read_text(encoding="utf-8") == truth
+
+
+def test_every_setting_is_documented():
+    """docs/settings.md names each environment variable of both processes."""
+    page = (DOCS / "settings.md").read_text(encoding="utf-8")
+    assert [name for name in sorted(settings()) if f"| `{name}` |" not in page] == []
+
+
+def test_every_recipe_and_each_of_its_numbers_is_documented():
+    """docs/recipes.md has a section a recipe and a row a number."""
+    page = (DOCS / "recipes.md").read_text(encoding="utf-8")
+    missing = [name for name in RECIPES if f"\n## `{name}`\n" not in page]
+    missing += [name for name in LIMITS if f"| `{name}` |" not in page]
+    assert missing == []
+
+
+def test_every_route_is_documented(app):
+    """docs/api.md has a section for each call of the OpenAPI document."""
+    page = (DOCS / "api.md").read_text(encoding="utf-8")
+    calls = [f"{m.upper()} {path}" for path, ms in app.openapi()["paths"].items() for m in ms]
+    assert len(calls) > 20
+    assert [call for call in calls if f"\n## `{call}`\n" not in page] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_of_a_page_leads_somewhere(page):
+    """Links within the project name files that exist, pictures included."""
+    targets = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    files = [t.partition("#")[0] for t in targets if "://" not in t and not t.startswith("#")]
+    assert [name for name in files if not (page.parent / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_module_and_setting_that_a_page_names_exists(page):
+    """A page cannot go on about what was renamed."""
+    text = page.read_text(encoding="utf-8")
+    modules = re.findall(r"`((?:app|models|worker|tests|docs)/[\w./-]+)`", text)
+    missing = [name for name in modules if not (ROOT / name).exists()]
+    variables = set(re.findall(r"CATTERY_[A-Z_]+[A-Z]", text))
+    assert (missing, sorted(variables - settings())) == ([], [])
+
+
+@pytest.mark.parametrize("words", commands_in("make"), ids=" ".join)
+def test_every_make_target_in_the_pages_exists(words):
+    """Make itself finds a way to it (it only says what it would do)."""
+    ended = subprocess.run(
+        ["make", "--dry-run", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=RUN_S,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize("words", commands_in("cattery"), ids=" ".join)
+def test_every_cattery_command_in_the_pages_exists_with_its_options(words):
+    """The command and each option that a page uses are in the tree of commands."""
+    command, used = found_in_tree(words)
+    known = {option for parameter in command.params for option in parameter.opts}
+    assert not hasattr(command, "commands"), "a group is no command"
+    assert set(used) <= known
+
+
+def test_every_verb_in_running_text_exists():
+    """`make verb` and `cattery command` between backticks name what there is."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    tree: Any = typer.main.get_command(commands)
+    unknown = []
+    for page in PAGES:
+        for program, verb in re.findall(r"`(make|cattery) ([a-z]+)", page.read_text("utf-8")):
+            is_known = f"\n{verb}: " in makefile if program == "make" else verb in tree.commands
+            unknown += [] if is_known else [f"{page.name}: {program} {verb}"]
+    assert unknown == []
+
+
+@pytest.mark.parametrize(("method", "address", "body"), list(curl_calls()))
+def test_every_curl_call_in_the_pages_is_one_that_the_service_takes(app, method, address, body):
+    """A route takes the path and method, and its schema the query or body."""
+    parts = urlsplit(address)
+    scope = {"type": "http", "method": method, "path": parts.path, "headers": []}
+    assert any(route.matches(scope)[0] is Match.FULL for route in app.routes)
+    if parts.path == "/cats":
+        CatsQuery(**dict(parse_qsl(parts.query)))
+    if body is not None:
+        BODIES[parts.path](**json.loads(body))
+
+
+def test_the_cheap_commands_of_the_readme_run(tmp_path):
+    """They end with 0 on a fresh data folder; so does the help of everything else it names."""
+    lines = shell_lines(README)
+    ran = [line for line in lines if line in SAFE_TO_RUN]
+    assert "cattery models list" in ran
+    for line in ran:
+        ended = cattery(*shlex.split(line)[1:], data=tmp_path)
+        assert ended.returncode == 0, ended.stderr
+    ended = cattery("--help", data=tmp_path)
+    assert ended.returncode == 0
+    named = {words[0] for words in commands_in("cattery")}
+    assert [name for name in named if name not in ended.stdout] == []
+
+
+def test_the_readme_is_short_and_shows_the_cats_that_it_says():
+    """At most 150 lines; the picture's own text chunks agree with its caption."""
+    assert len(README.splitlines()) <= LONGEST_README
+    with Image.open(DOCS / "images" / "cats.png") as picture:
+        text = {key: picture.info.get(key) for key in ("Cattery-Model", "Cattery-Seeds")}
+        assert picture.size == (256, 256)
+    assert text == {"Cattery-Model": "dcgan", "Cattery-Seeds": "0-15"}
+    assert "model `dcgan`, seeds 0 to 15" in README
