@@ -28,7 +28,7 @@ class Generator(nn.Module):
         config: The network's config as JSON.
     """
 
-    def __init__(self, network: nn.Module, meta: dict[str, str], config: dict[str, Any]) -> None:
+    def __init__(self, network: nn.Module, meta: dict[str, Any], config: dict[str, Any]) -> None:
         super().__init__()
         self.network = network
         self.meta = meta
@@ -59,10 +59,11 @@ def save_generator(network: nn.Module, *, kind: str, config: Any) -> bytes:
     header = {
         "format": FORMAT,
         "network": kind,
-        "config": json.dumps(asdict(config), sort_keys=True),
+        "config": asdict(config),
         "latent": LATENT_SCHEME,
     }
-    return save(tensors, header)
+    # One key: safetensors writes several in random order, and equal weights must be equal bytes.
+    return save(tensors, {"cattery": json.dumps(header, sort_keys=True)})
 
 
 def load_generator(source: Path | bytes, device: str | torch.device = "cpu") -> Generator:
@@ -100,13 +101,13 @@ def _read(path: Path) -> bytes:
         raise CheckpointError(f"The weights file {path.name} cannot be read: {err}.") from err
 
 
-def _header(raw: bytes) -> tuple[dict[str, str], dict[str, Any]]:
+def _header(raw: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     length = int.from_bytes(raw[:8], "little")
     if len(raw) < 8 or length > min(MAX_HEADER_BYTES, len(raw) - 8):
         raise CheckpointError("The weights file is truncated or is no safetensors file.")
     try:
-        header = json.loads(raw[8 : 8 + length])["__metadata__"]
-        config = json.loads(header["config"])
+        header = json.loads(json.loads(raw[8 : 8 + length])["__metadata__"]["cattery"])
+        config = header["config"]
         found = (header["format"], header["latent"], header["network"] in NETWORKS)
     except (ValueError, KeyError, TypeError) as err:
         raise CheckpointError(f"The weights file has no header of ours: {err!r}.") from err

@@ -64,5 +64,5 @@ class Engine:
     def _in_fixed_batches(self, z: Tensor) -> Tensor:
         padding = -len(z) % CUDA_BATCH
         padded = torch.cat([z, z.new_zeros(padding, z.shape[1])])
-        parts = [self._forward(part) for part in padded.split(CUDA_BATCH)]
+        parts = [self._forward(part) for part in torch.split(padded, CUDA_BATCH)]
         return torch.cat(parts)[: len(z)]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from models.checkpoints import load_generator
+from models.checkpoints import Generator, load_generator
 from models.errors import CatteryError
 from models.store import Store
 from models.store.records import Json, Promote
@@ -22,7 +22,7 @@ def judge(
     model: str,
     found: Json | None,
     wish: Promote,
-    measure: Callable[[object], Json],
+    measure: Callable[[Generator], Json],
 ) -> Verdict:
     """Decide on promotion.
 
@@ -46,10 +46,10 @@ def judge(
 
 
 def _compare(
-    store: Store, model: str, serving: str, found: Json, measure: Callable[[object], Json]
+    store: Store, model: str, serving: str, found: Json, measure: Callable[[Generator], Json]
 ) -> Verdict:
     try:
-        incumbent = measure(load_generator(store.versions.weights(model, serving)).network)
+        incumbent = measure(load_generator(store.versions.weights(model, serving)))
     except CatteryError as err:
         reason = f"The version in service, {serving}, could not be measured: {err}"
         return Verdict(promote=False, reason=reason)

@@ -73,7 +73,7 @@ def make_order(
         resume_from=_source_job(store, resume_from),
     )
     if order.resume_from:
-        _check_source(store, order, row, settings)
+        _check_source(store, order, settings)
     return order
 
 
@@ -125,7 +125,7 @@ def _source_job(store: Store, source: str | None) -> str | None:
     return card.job
 
 
-def _check_source(store: Store, order: TrainingOrder, row: Recipe, settings: Settings) -> None:
+def _check_source(store: Store, order: TrainingOrder, settings: Settings) -> None:
     record = _ended_job(store, order.resume_from or "")
     source = store.jobs.order(record)
     if not isinstance(source, TrainingOrder):

@@ -116,7 +116,7 @@ class Recipe:
             RecipeError: An override is unknown, of the wrong type, not finite
                 or out of its limits.
         """
-        checked = {name: _checked(name, value) for name, value in overrides.items()}
+        checked: dict[str, Any] = {name: _checked(name, value) for name, value in overrides.items()}
         return replace(self.settings, **checked)
 
     def describe(self) -> dict[str, Any]:

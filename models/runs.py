@@ -39,7 +39,7 @@ from models.store.records import (
     TrainingOrder,
 )
 from models.trainer import Trainer
-from models.training import StepReport, train
+from models.training import StepReport, is_spent, train
 from models.training_state import load_state, save_state
 
 STATE = "trainer.safetensors"
@@ -215,7 +215,8 @@ class _Run:
         )
         for report in reports:
             self.training_s = report.training_s
-            self.journal.progress(lambda r=report: self._progress(r))  # type: ignore[misc]
+            done = is_spent(budget, report.kimg - self.start_kimg, report.training_s)
+            self.journal.progress(lambda r=report: self._progress(r), force=done)  # type: ignore[misc]
             self._between_steps(report)
         log.info("Trained from %.1f to %.1f kimg", began[1], self._kimg())
         self._save_state()
@@ -286,27 +287,21 @@ class _Run:
         if self.measured_kimg == self._kimg():
             return
         network = self.trainer.average.module
-        metric = self._measure(network)
+        weights = save_generator(network, kind=self.row.network, config=self.trainer.config)
+        metric = self._measure(load_generator(weights))
         found = {"kimg": round(self._kimg(), 3), "metric": metric, "training_s": self.training_s}
         if self.best is None or _value(metric) < _value(self.best["metric"]):
-            weights = save_generator(network, kind=self.row.network, config=self.trainer.config)
             self.state.write(self.epoch, BEST, weights)
             self.best = found
         self.measured_kimg = self._kimg()
         self.journal.snapshot(found, self.best)
 
-    def _measure(self, network: object) -> Json | None:
+    def _measure(self, generator: Generator) -> Json | None:
         """Return the metric, or None where it could not be computed (which never promotes)."""
         try:
             if self.features is None:
                 self.features = Features(self.device)
-            return measure(
-                cast("nn.Module", network).to(self.device),
-                self.reference,
-                self.features,
-                size_px=self.order.size_px,
-                z_dim=self.settings.z_dim,
-            )
+            return measure(generator, self.reference, self.features, self.device)
         except (CatteryError, ArithmeticError, ValueError) as err:
             log.warning("Job %s could not be measured: %s", self.journal.record.id, err)
             return None
@@ -335,8 +330,8 @@ class _Run:
         self._promote(card.version, best["metric"], wish, why)
 
     def _promote(self, version: str, metric: Json | None, wish: Promote, why: str) -> None:
-        def measure_same(network: object) -> Json:
-            found = self._measure(network)
+        def measure_same(generator: Generator) -> Json:
+            found = self._measure(generator)
             if found is None:
                 raise CatteryError("its metric could not be computed.")
             return found

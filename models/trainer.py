@@ -85,7 +85,7 @@ class Trainer:
 
     def _place(self, module: nn.Module) -> nn.Module:
         # channels_last: the layout in which convolution kernels are fastest (benchmarks/).
-        return module.to(self.device, memory_format=torch.channels_last)
+        return module.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def _adam(self, module: nn.Module, lr: float) -> torch.optim.Adam:
         betas = (self.settings.beta1, self.settings.beta2)

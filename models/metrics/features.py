@@ -53,7 +53,10 @@ class Features:
         self._device = device
         self._precision = fastest_precision(device)
         network = _build(_read_weights()).eval().requires_grad_(requires_grad=False)
-        self._network = network.to(device, memory_format=torch.channels_last)
+        # Contiguous on a CPU: 133 pictures a second on two cores against 70 with channels last.
+        gpu = device.type == "cuda"
+        self._layout = torch.channels_last if gpu else torch.contiguous_format
+        self._network = network.to(device).to(memory_format=self._layout)  # type: ignore[call-overload]
 
     def __call__(
         self, pictures: NDArray[np.uint8], on_progress: Callable[[int], None] | None = None
@@ -81,7 +84,7 @@ class Features:
         x = F.interpolate(x, size, mode="bicubic", align_corners=False, antialias=True)
         x = (x.clamp_(0, 255) - 127.0) / 128.0
         with self._precision.context(self._device):
-            features = self._network(x.contiguous(memory_format=torch.channels_last))
+            features = self._network(x.contiguous(memory_format=self._layout))
         return features.float().mean((2, 3)).cpu().numpy()
 
     @property

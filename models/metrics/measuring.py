@@ -2,10 +2,8 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import nn
 
 from models.checkpoints import Generator
 from models.data import open_pack
@@ -60,23 +58,20 @@ def reference_statistics(
 
 
 def measure(
-    network: nn.Module, reference: Reference, features: Features, *, size_px: int, z_dim: int
+    generator: Generator, reference: Reference, features: Features, device: torch.device
 ) -> Json:
     """Measure a generator's first 512 seeds against real pictures.
 
     Args:
-        network: A generator in eval mode, float32.
+        generator: As it was loaded from its file.
         reference: Statistics of the real pictures at the same size.
         features: The feature network.
-        size_px: Side of the pictures.
-        z_dim: Length of the latent.
+        device: Where to make the pictures.
 
     Returns:
         `{"name", "value", "protocol"}`, as a card keeps it.
     """
-    config: dict[str, Any] = {"size_px": size_px, "z_dim": z_dim}
-    device = next(network.parameters()).device
-    engine = Engine(Generator(network, {}, config), device)
+    engine = Engine(generator, device)
     made = [engine.render(range(start, start + 64)) for start in range(0, FAKES, 64)]
     rows = [features(pictures) for pictures in made]
     import numpy as np
