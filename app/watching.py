@@ -43,9 +43,13 @@ class Watcher:
 
     async def close(self) -> None:
         """Stop both."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        going = set(self._tasks)
+        while going:
+            # Again and again: one that comes together with an answer is swallowed on the way
+            # through redis-py (seen with 8.1 on Python 3.11), and waiting would never end.
+            for task in going:
+                task.cancel()
+            _, going = await asyncio.wait(going, timeout=0.1)
         self._tasks = []
 
     async def _look(self) -> None:

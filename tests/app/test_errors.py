@@ -1,0 +1,114 @@
+"""Tests of app.errors and app.handlers."""
+
+import inspect
+
+import pytest
+
+from app import errors
+from app.errors import KINDS, Busy, Unauthorized, kind_of, problem, problem_response
+from models.errors import CatteryError, InvalidValue, NotFound, RecipeError, StoreError
+from tests.app.asking import problem_of
+
+
+def test_every_error_of_the_app_has_a_status_of_its_own():
+    """No error of ours reaches a client as a nameless 500, settings' errors aside."""
+    ours = [
+        c for _, c in inspect.getmembers(errors, inspect.isclass) if issubclass(c, CatteryError)
+    ]
+    unnamed = [c for c in ours if kind_of(c.__new__(c)) is errors.INTERNAL]
+    names = {c.__name__ for c in unnamed}
+    assert names == {"AppError", "CatteryError", "SettingsError", "Unavailable"}
+
+
+def test_a_wrong_value_is_told_with_its_range():
+    """A problem names the field, what came and what may come."""
+    document = problem(RecipeError("overrides.ema", float("nan"), "0 to 1"), "/train")
+    assert document["status"] == 422
+    assert (document["field"], document["allowed"]) == ("overrides.ema", "0 to 1")
+    assert document["value"] == "nan"
+    assert document["remedy"] == "Allowed: 0 to 1."
+    assert document["instance"] == "/train"
+
+
+def test_an_unknown_thing_is_told_with_the_known_ones():
+    """A 404 lists what there is."""
+    assert problem(NotFound("model", "dgcan", ["dcgan"]))["known"] == ["dcgan"]
+
+
+@pytest.mark.parametrize(
+    ("error", "header", "value"),
+    [
+        (Busy(retry_after_s=7), "retry-after", "7"),
+        (StoreError("The store is away."), "retry-after", "5"),
+        (Unauthorized(), "www-authenticate", 'Bearer realm="cattery"'),
+    ],
+)
+def test_statuses_bring_their_headers(error, header, value):
+    """Clients are told when to come again, and how to show a key."""
+    assert problem_response(error).headers[header] == value
+
+
+def test_titles_and_kinds_are_distinct():
+    """One kind of problem has one name."""
+    slugs = [kind.slug for kind in KINDS.values()]
+    assert len(slugs) == len(set(slugs))
+
+
+def test_an_unknown_page_is_a_problem(api):
+    """Even where no route is, the answer has the one shape."""
+    document = problem_of(api.get("/kats"), 404, "not-found")
+    assert "/kats" in document["detail"]
+
+
+def test_a_wrong_method_names_the_right_ones(api):
+    """405 says what the page does take."""
+    response = api.post("/recipes")
+    document = problem_of(response, 405)
+    assert response.headers["allow"] == "GET"
+    assert "GET" in document["remedy"]
+
+
+def test_an_accident_says_nothing_of_our_inside(api, monkeypatch):
+    """An unexpected error is a problem document without the error's own words."""
+
+    def fail(*_):
+        raise RuntimeError("secret path /home/cat")
+
+    monkeypatch.setattr(api.store.jobs, "list", fail)
+    response = api.get("/jobs")
+    problem_of(response, 500, "internal-error")
+    assert "secret" not in response.text
+
+
+def test_several_wrong_fields_are_told_together(api):
+    """One answer names all that is wrong."""
+    body = {"recipe": 5, "dataset": "cats", "budget": {"kimg": -1}, "colour": "red"}
+    document = problem_of(api.post("/train", json=body), 422, "invalid-value")
+    found = {error["field"]: error for error in document["errors"]}
+    assert set(found) == {"recipe", "budget.kimg", "colour"}
+    assert found["budget.kimg"]["value"] == -1
+    assert found["budget.kimg"]["allowed"] == "a finite number above 0 to 1000000"
+    assert "resume_from" in found["colour"]["allowed"]
+
+
+def test_one_wrong_parameter_names_its_range(api):
+    """A single wrong value is told at the top of the document."""
+    document = problem_of(api.get("/jobs?limit=0"), 422, "invalid-value")
+    assert document["field"] == "limit"
+    assert document["allowed"] == "a whole number from 1 to 1000"
+    assert InvalidValue("limit", "0", "x").value == document["value"]
+
+
+def test_an_unknown_parameter_is_refused(api):
+    """A misspelled parameter is no silent default."""
+    document = problem_of(api.get("/jobs?limt=5"), 422, "invalid-value")
+    assert document["field"] == "limt"
+    assert document["allowed"] == "status, kind, limit"
+
+
+@pytest.mark.parametrize("body", [b"{", b"[" * 100_000, b'{"a": ' + b"9" * 5000 + b"}", b"\xff"])
+def test_a_body_that_is_no_json_is_the_clients_fault(api, body):
+    """Broken JSON of any kind ends as a 4xx problem."""
+    response = api.post("/train", content=body, headers={"content-type": "application/json"})
+    assert 400 <= response.status_code < 500
+    problem_of(response, response.status_code)

@@ -1,0 +1,38 @@
+"""Tests of app.plain."""
+
+import json
+
+import pytest
+
+from app.plain import brief, encode, plain
+
+
+def test_what_is_not_finite_becomes_null():
+    """JSON has no NaN: measurements that are none are told as null."""
+    assert plain({"loss": [float("nan"), 1.5]}) == {"loss": [None, 1.5]}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf"), 10**400, b"\xff", "x" * 999])
+def test_whatever_a_client_sends_can_be_told(value):
+    """Any value becomes a short one that every JSON parser takes."""
+    told = encode(brief(value))
+    assert len(told) < 300
+    json.loads(told)
+
+
+def test_a_large_object_is_cut():
+    """An answer does not repeat a megabyte of nonsense."""
+    assert len(brief({str(i): i for i in range(10_000)})) < 300
+
+
+def test_a_deep_object_is_cut():
+    """Nesting ends somewhere."""
+    deep = []
+    for _ in range(500):
+        deep = [deep]
+    json.loads(encode(brief(deep)))
+
+
+def test_half_a_character_survives():
+    """A lone surrogate stays an escape instead of an error."""
+    assert json.loads(encode("\ud800")) == "\ud800"

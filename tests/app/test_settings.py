@@ -1,0 +1,52 @@
+"""Tests of app.settings."""
+
+import pytest
+from pydantic import ValidationError
+
+from app.settings import AppSettings, is_loopback
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "127.8.8.8", "localhost", "LOCALHOST.", "::1", "[::1]", "::ffff:127.0.0.1"],
+)
+def test_these_reach_this_machine_only(host):
+    """Names and addresses of loopback are recognized in all their spellings."""
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["", "0.0.0.0", "::", "10.0.0.1", "localhost.example", "::ffff:8.8.8.8"],  # noqa: S104
+)
+def test_these_reach_further(host):
+    """Whatever is not certainly loopback counts as the network."""
+    assert not is_loopback(host)
+
+
+@pytest.mark.parametrize("key", ["", "   "])
+def test_a_blank_key_is_no_key(key):
+    """A blank key would let everyone in, so it counts as none."""
+    assert AppSettings(api_key=key).api_key is None
+
+
+def test_a_key_is_not_shown():
+    """The key does not leak into what prints the settings."""
+    assert "sesame" not in repr(AppSettings(api_key="sesame"))
+
+
+def test_settings_come_from_the_environment(monkeypatch):
+    """A variable with the prefix sets a field."""
+    monkeypatch.setenv("CATTERY_MAX_BATCH", "8")
+    assert AppSettings().max_batch == 8
+
+
+def test_a_deadline_must_be_finite():
+    """A setting that makes no sense is refused when it is read."""
+    with pytest.raises(ValidationError, match="deadline_s"):
+        AppSettings(deadline_s=float("inf"))
+
+
+def test_every_field_is_described():
+    """Documentation is made of the fields, so each one says what it is."""
+    assert [n for n, f in AppSettings.model_fields.items() if not f.description] == []
