@@ -54,7 +54,7 @@ def told(pid: int, what: str) -> str:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_the_password_is_in_no_processs_arguments(house):
+def test_no_process_has_the_password_in_its_arguments(house):
     """Who can list processes learns nothing, and the job process stands back for serving."""
     worker = house.worker()
     house.job()
