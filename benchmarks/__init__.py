@@ -1,0 +1,1 @@
+"""Commands that print figures: `python -m benchmarks.NAME`. None of them is a test."""
