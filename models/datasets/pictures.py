@@ -24,6 +24,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 SIZES_PX = (32, 64, 128, 256, 512)
 MAX_PIXELS = 64_000_000
+MAX_WEBP_PIXELS = 24_000_000  # its decoder keeps four copies: 1 GB for 64 megapixels
 
 WORKING_PX = 2 * SIZES_PX[-1]
 """A larger crop is averaged down to at least this side first: plenty for the largest size."""
@@ -120,8 +121,9 @@ def _blaming_the_file() -> Iterator[None]:
 
 
 def _check_pixels(image: Image.Image) -> None:
-    if image.width * image.height > MAX_PIXELS:
-        detail = f"{image.width}x{image.height} pixels; at most {MAX_PIXELS} are read"
+    most = MAX_WEBP_PIXELS if image.format == "WEBP" else MAX_PIXELS
+    if image.width * image.height > most:
+        detail = f"{image.width}x{image.height} pixels in {image.format}; at most {most} are read"
         raise Refused(Reason.TOO_LARGE, detail)
 
 

@@ -1,0 +1,57 @@
+"""The second picture of a kind is refused, and the one kept is named."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from models.datasets.duplicates import NEAR_BITS, Seen, difference_hash
+from models.datasets.rejections import Refused
+
+
+def test_the_hash_is_one_bit_a_cell():
+    """A picture that darkens to the right has all bits set, its mirror image none."""
+    ramp = np.tile(np.linspace(255, 0, 72).astype(np.uint8), (64, 1))
+    assert difference_hash(Image.fromarray(ramp)) == 2**64 - 1
+    assert difference_hash(Image.fromarray(ramp[:, ::-1].copy())) == 0
+
+
+def test_a_resaved_and_resized_picture_is_close(pictures, encoded):
+    """Saving again and resizing moves at most three bits of a real picture."""
+    for path in sorted((pictures / "cats").glob("*.jpg"))[:20]:
+        with Image.open(path) as image:
+            small = image.resize((48, 48), Image.Resampling.LANCZOS)
+            assert (difference_hash(image) ^ difference_hash(small)).bit_count() <= NEAR_BITS
+
+
+@pytest.mark.parametrize("bits", [0, 1, NEAR_BITS])
+def test_near_looks_are_refused(bits):
+    """Up to three differing bits are the same picture."""
+    seen = Seen()
+    seen.remember("first.jpg", b"1", 2**64 - 1)
+    with pytest.raises(Refused, match=r"first\.jpg"):
+        seen.check(b"2", (2**64 - 1) ^ (2**bits - 1))
+
+
+def test_the_fourth_bit_makes_another_picture():
+    """One bit more is let through."""
+    seen = Seen()
+    seen.remember("first.jpg", b"1", 2**64 - 1)
+    seen.check(b"2", (2**64 - 1) ^ 0b1111)
+
+
+def test_the_same_content_is_refused():
+    """Equal files are duplicates whatever they look like."""
+    seen = Seen()
+    seen.remember("first.jpg", b"1", 0)
+    with pytest.raises(Refused, match=r"the same file as first\.jpg"):
+        seen.check(b"1", 2**64 - 1)
+
+
+def test_thousands_are_remembered():
+    """The memory grows, and the right picture is still found."""
+    seen = Seen()
+    looks = np.random.default_rng(0).integers(0, 2**64, 5000, dtype=np.uint64)
+    for number, look in enumerate(looks):
+        seen.remember(f"{number}.jpg", str(number).encode(), int(look))
+    with pytest.raises(Refused, match=r"4321\.jpg"):
+        seen.check(b"new", int(looks[4321]) ^ 1)

@@ -1,0 +1,173 @@
+"""A zip that was made to harm is refused whole, before anything in it is read."""
+
+import stat
+import struct
+import tracemalloc
+import zipfile
+
+import pytest
+
+from models.datasets import zips
+from models.datasets.zips import open_zip
+from models.errors import DatasetError
+
+
+def entry(name, kind=0, **attributes):
+    """Return a ZipInfo with a file type and other attributes."""
+    info = zipfile.ZipInfo(name)
+    info.external_attr = (kind | 0o644) << 16
+    for attribute, value in attributes.items():
+        setattr(info, attribute, value)
+    return info
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("/etc/cat.jpg", "absolute"),
+        ("\\\\server\\cat.jpg", "absolute"),
+        ("C:cat.jpg", "absolute"),
+        ("c:\\cats\\cat.jpg", "absolute"),
+        ("../cat.jpg", "out of its folder"),
+        ("cats/../../cat.jpg", "out of its folder"),
+        ("cats\\..\\..\\cat.jpg", "out of its folder"),
+    ],
+)
+def test_paths_out_of_the_zip_are_refused(zipped, name, told):
+    """Absolute, drive and parent paths are named in the refusal."""
+    with pytest.raises(DatasetError, match=told):
+        open_zip(zipped([("fine.jpg", b"1"), (name, b"2")]))
+
+
+def test_a_path_with_a_nul_is_refused(zipped):
+    """What comes after a NUL cannot hide."""
+    path = zipped([("cat.jpg#/../x", b"1")])
+    path.write_bytes(path.read_bytes().replace(b"cat.jpg#", b"cat.jpg\0"))
+    with pytest.raises(DatasetError, match="out of its folder"):
+        open_zip(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"), [(stat.S_IFLNK, "a link"), (stat.S_IFIFO, "special"), (stat.S_IFCHR, "speci")]
+)
+def test_links_and_special_files_are_refused(zipped, kind, told):
+    """A zip of pictures needs neither."""
+    with pytest.raises(DatasetError, match=told):
+        open_zip(zipped([(entry("cat.jpg", kind), b"/etc/passwd")]))
+
+
+def test_dots_in_names_and_folders_are_fine(zipped):
+    """Only a whole `..` part leads out."""
+    path = zipped([("a..b/..c/cat..jpg", b"1"), (entry("folder/", stat.S_IFDIR), b"")])
+    with open_zip(path) as archive:
+        assert len(archive.infolist()) == 2
+
+
+def test_a_high_ratio_is_refused(zipped):
+    """Two megabytes in two kilobytes are no picture."""
+    path = zipped([("cat.bmp", bytes(2 * 2**20))], compression=zipfile.ZIP_DEFLATED)
+    with pytest.raises(DatasetError, match="2097152 bytes packed into"):
+        open_zip(path)
+
+
+def test_small_entries_may_compress_well(zipped):
+    """An honest small bitmap of one color is not a bomb."""
+    path = zipped([("cat.bmp", bytes(900_000))], compression=zipfile.ZIP_DEFLATED)
+    with open_zip(path) as archive:
+        assert archive.infolist()[0].file_size == 900_000
+
+
+def test_many_small_bombs_are_refused_together(zipped):
+    """Entries below the single limit are judged by their sum."""
+    many = [(f"{i}.bmp", bytes(1_000_000)) for i in range(20)]
+    with pytest.raises(DatasetError, match="20000000 bytes packed into"):
+        open_zip(zipped(many, compression=zipfile.ZIP_DEFLATED))
+
+
+def test_too_many_entries_are_refused_in_flat_memory(zipped):
+    """Entries are counted before an object is made of each."""
+    path = zipped([])
+    name = b"a.jpg"
+    record = b"PK\x01\x02" + bytes(24) + struct.pack("<HHHHHLL", len(name), 0, 0, 0, 0, 0, 0) + name
+    count = zips.MAX_ENTRIES + 1
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, len(record) * count, 0, 0)
+    with path.open("wb") as file:
+        file.write(record * count + end)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DatasetError, match="200000 entries"):
+            open_zip(path)
+        assert tracemalloc.get_traced_memory()[1] < 4 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_endless_table_of_contents_is_refused(zipped):
+    """The table's size is checked before it is read."""
+    path = zipped([("cat.jpg", b"1")])
+    raw = bytearray(path.read_bytes())
+    raw[-10:-6] = struct.pack("<L", 2**31)
+    path.write_bytes(raw)
+    with pytest.raises(DatasetError, match="table of contents"):
+        open_zip(path)
+
+
+def test_the_total_is_limited(zipped, monkeypatch):
+    """The sum of all entries counts, however each is packed."""
+    monkeypatch.setattr(zips, "MAX_TOTAL_BYTES", 1000)
+    with pytest.raises(DatasetError, match="1200 bytes unpacked"):
+        open_zip(zipped([("a.jpg", bytes(600)), ("b.jpg", bytes(600))]))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_compressions_are_refused(zipped, method):
+    """Python inflates these by the chunk, without a limit."""
+    with pytest.raises(DatasetError, match="compressed by method"):
+        open_zip(zipped([("cat.jpg", b"1" * 100)], compression=method))
+
+
+def test_an_encrypted_zip_is_refused(zipped):
+    """There is no place to give a password."""
+    path = zipped([("cat.jpg", b"1")])
+    raw = bytearray(path.read_bytes())
+    raw[raw.find(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(raw)
+    with pytest.raises(DatasetError, match="encrypted"):
+        open_zip(path)
+
+
+@pytest.mark.parametrize("raw", [b"", b"no zip", b"PK\x05\x06", b"PK\x05\x06" + b"\xff" * 18])
+def test_what_is_no_zip_is_refused(tmp_path, raw):
+    """Anything else is a told error, never a traceback."""
+    path = tmp_path / "cats.zip"
+    path.write_bytes(raw)
+    with pytest.raises(DatasetError, match=r"cats\.zip"):
+        open_zip(path)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    """The name that was not found is told."""
+    with pytest.raises(DatasetError, match=r"gone\.zip"):
+        open_zip(tmp_path / "gone.zip")
+
+
+def test_zip64_and_comments_are_read(tmp_path):
+    """The honest rarities of the format open as others do."""
+    path = tmp_path / "cats.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.comment = b"cats " * 100
+        with archive.open("cat.jpg", "w", force_zip64=True) as file:
+            file.write(b"1")
+    with open_zip(path) as archive:
+        assert archive.namelist() == ["cat.jpg"]
+
+
+def test_a_real_zip64_directory_is_counted(tmp_path, monkeypatch):
+    """More entries than 16 bits can count are still counted, and limited."""
+    monkeypatch.setattr(zips, "MAX_ENTRIES", 65_540)
+    path = tmp_path / "cats.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(65_541):
+            archive.writestr(zipfile.ZipInfo(f"{number}.jpg"), b"")
+    with pytest.raises(DatasetError, match="65540 entries"):
+        open_zip(path)
