@@ -1,0 +1,45 @@
+"""Data sets and jobs to ask about."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from models.store import Store
+from models.store.names import timestamp
+from models.store.records import Budget, DatasetRecord, JobKind, JobRecord, JobStatus, TrainingOrder
+
+ORDER = {"recipe": "dcgan", "dataset": "cats", "budget": {"kimg": 1}}
+
+
+def add_dataset(store: Store, tmp_path: Path, name: str = "cats", count: int = 500) -> None:
+    """Add a data set's record and preview; its packs are not needed to order."""
+    preview = tmp_path / "preview.png"
+    preview.write_bytes(b"a preview")
+    record = DatasetRecord(
+        name=name,
+        fingerprint="f" * 64,
+        kept=count,
+        heldout=0,
+        counts={"64": count},
+        heldout_counts={},
+        rejected={"too small": 2},
+    )
+    store.datasets.add(record, {"preview.png": preview})
+
+
+def new_job(store: Store, **changes) -> JobRecord:
+    """Write a training job down, with fields of its record changed."""
+    order = TrainingOrder(
+        recipe="dcgan", dataset="cats", model="dcgan", size_px=64, budget=Budget(kimg=1)
+    )
+    record, _ = store.jobs.create(JobKind.TRAIN, order)
+    if changes:
+        record = replace(record, **changes)
+        store.jobs.save(record)
+    return record
+
+
+def ended_job(store: Store, status: JobStatus = JobStatus.FINISHED) -> JobRecord:
+    """Write down a job that has ended, with its last event."""
+    record = new_job(store, status=status, ended_at=timestamp())
+    store.jobs.append_event(record.id, status.value, {})
+    return record

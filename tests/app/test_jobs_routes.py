@@ -1,0 +1,281 @@
+"""Tests of app.routes.jobs and app.following."""
+
+import asyncio
+import json
+from dataclasses import replace
+
+import pytest
+
+from app.following import KEEP_ALIVE, Pace, follow, wire
+from models.store.names import timestamp
+from models.store.records import Event, ImportOrder, JobKind, JobStatus, Progress
+from tests.app.asking import problem_of
+from tests.app.ordering import ended_job, new_job
+
+
+def events_of(text: str) -> list[tuple[int, str, dict]]:
+    """Return id, type and data of each event of a stream."""
+    found = []
+    for block in text.strip().split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.splitlines())
+        found.append((int(fields["id"]), fields["event"], json.loads(fields["data"])))
+    return found
+
+
+def test_jobs_are_listed_newest_first_and_by_status(api):
+    """The list can be narrowed, and says how many there are."""
+    old = ended_job(api.store)
+    young = new_job(api.store)
+    listed = api.get("/jobs").json()
+    assert [job["id"] for job in listed["jobs"]] == [young.id, old.id]
+    narrowed = api.get("/jobs?status=finished&kind=train&limit=1").json()
+    assert [job["id"] for job in narrowed["jobs"]] == [old.id]
+    assert (narrowed["total"], listed["total"]) == (1, 2)
+
+
+def test_a_job_tells_how_far_it_is(api):
+    """Progress, losses and samples; a loss that is no number is null."""
+    progress = Progress(kimg=3.5, kimg_total=10, eta_s=7, losses={"generator": float("nan")})
+    record = new_job(
+        api.store, status=JobStatus.STARTED, progress=progress, samples=("2",), version="a" * 12
+    )
+    job = api.get(f"/jobs/{record.id}").json()
+    assert job["progress"]["kimg"] == 3.5
+    assert job["progress"]["losses"] == {"generator": None}
+    assert job["links"]["samples"] == [f"/jobs/{record.id}/samples/2.png"]
+    assert job["links"]["version"] == "/models/dcgan/versions/" + "a" * 12
+
+
+def test_where_an_upload_lies_is_not_told(api):
+    """Paths of this machine stay on it."""
+    order = ImportOrder(name="cats", source="/private/place.zip", licence="CC0")
+    record, _ = api.store.jobs.create(JobKind.IMPORT, order)
+    response = api.get(f"/jobs/{record.id}")
+    assert response.json()["order"] == {"name": "cats", "licence": "CC0"}
+    assert "private" not in response.text
+
+
+@pytest.mark.parametrize("path", ["", "/events", "/samples/1.png"])
+def test_an_unknown_job_is_told_with_the_known_ones(api, path):
+    """404 lists jobs that there are."""
+    record = new_job(api.store)
+    document = problem_of(api.get(f"/jobs/20200101-000000-aaaaaa{path}"), 404, "not-found")
+    assert document["known"] == [record.id]
+
+
+def test_a_sample_is_sent_once(api):
+    """A sheet has a tag, and is not sent to who has it."""
+    record = new_job(api.store, samples=("2",))
+    api.store.jobs.save_sample(record.id, "2", b"a sheet")
+    first = api.get(f"/jobs/{record.id}/samples/2.png")
+    assert (first.content, first.headers["content-type"]) == (b"a sheet", "image/png")
+    again = api.get(
+        f"/jobs/{record.id}/samples/2.png", headers={"if-none-match": first.headers["etag"]}
+    )
+    assert (again.status_code, again.content) == (304, b"")
+    problem_of(api.get(f"/jobs/{record.id}/samples/3.png"), 404, "not-found")
+
+
+def test_a_waiting_job_is_canceled_at_once(api):
+    """What has not begun ends canceled, with its event."""
+    record = new_job(api.store)
+    response = api.post(f"/jobs/{record.id}/cancel")
+    assert (response.status_code, response.json()["status"]) == (202, "canceled")
+    assert api.store.jobs.events(record.id)[-1].type == "canceled"
+    problem_of(api.post(f"/jobs/{record.id}/cancel"), 409, "conflict")
+
+
+def test_canceling_a_waiting_import_deletes_its_upload(api, tmp_path):
+    """Nobody will come for it."""
+    upload = tmp_path / "cats.zip"
+    upload.touch()
+    order = ImportOrder(name="cats", source=str(upload))
+    record, _ = api.store.jobs.create(JobKind.IMPORT, order)
+    api.post(f"/jobs/{record.id}/cancel")
+    assert not upload.exists()
+
+
+@pytest.mark.parametrize("has_state", [True, False])
+def test_a_job_with_something_to_publish_is_asked(api, has_state):
+    """A running job, or one that waits to go on, is asked to stop and publishes its best."""
+    record = new_job(api.store)
+    if has_state:
+        epoch = api.store.jobs.state(record.id).take()
+        api.store.jobs.state(record.id).write(epoch, "weights", b"x")
+    else:
+        api.store.jobs.save(replace(record, status=JobStatus.STARTED))
+    before = api.get(f"/jobs/{record.id}").json()["status"]
+    assert api.post(f"/jobs/{record.id}/cancel").json()["status"] == before
+    assert api.store.jobs.cancel_requested(record.id)
+
+
+def test_only_ended_jobs_are_deleted(api):
+    """409 while it runs, 204 afterwards, then 410 for ever."""
+    running, ended = new_job(api.store), ended_job(api.store)
+    problem_of(api.delete(f"/jobs/{running.id}"), 409, "conflict")
+    response = api.delete(f"/jobs/{ended.id}")
+    assert (response.status_code, response.content) == (204, b"")
+    for method, path in (("GET", ""), ("DELETE", ""), ("GET", "/events"), ("POST", "/cancel")):
+        problem_of(api.ask(method, f"/jobs/{ended.id}{path}"), 410, "gone")
+
+
+def test_an_ended_job_is_told_from_first_to_last(api):
+    """The stream replays all events and ends."""
+    record = ended_job(api.store)
+    response = api.get(f"/jobs/{record.id}/events")
+    assert response.headers["content-type"].startswith("text/event-stream")
+    assert response.headers["x-accel-buffering"] == "no"
+    assert response.headers["cache-control"] == "no-store"
+    told = events_of(response.text)
+    assert [(number, kind) for number, kind, _ in told] == [(1, "queued"), (2, "finished")]
+    assert all("at" in data for *_, data in told)
+
+
+@pytest.mark.parametrize("how", ["header", "query"])
+def test_a_stream_goes_on_after_the_last_event(api, how):
+    """Last-Event-ID leaves out what the client has."""
+    record = ended_job(api.store)
+    given = (
+        {"headers": {"last-event-id": "1"}}
+        if how == "header"
+        else {"params": {"last_event_id": "1"}}
+    )
+    response = api.get(f"/jobs/{record.id}/events", **given)
+    assert [kind for _, kind, _ in events_of(response.text)] == ["finished"]
+
+
+def test_the_header_counts_where_both_are_given(api):
+    """A reconnecting EventSource repeats its first address and adds the header."""
+    record = ended_job(api.store)
+    response = api.get(f"/jobs/{record.id}/events?last_event_id=0", headers={"last-event-id": "1"})
+    assert len(events_of(response.text)) == 1
+
+
+def test_who_has_everything_is_told_not_to_come_again(api):
+    """204 ends an EventSource's reconnecting."""
+    record = ended_job(api.store)
+    response = api.get(f"/jobs/{record.id}/events", headers={"last-event-id": "2"})
+    assert (response.status_code, response.content) == (204, b"")
+
+
+@pytest.mark.parametrize("value", ["x", "-1", "1.5"])
+def test_an_event_id_is_a_number(api, value):
+    """Anything else is refused by name."""
+    response = api.get("/jobs/x/events", headers={"last-event-id": value})
+    assert problem_of(response, 422)["field"] == "Last-Event-ID"
+
+
+def test_an_event_cannot_break_out_of_its_lines():
+    """Line breaks in what a job tells do not begin another field."""
+    sent = wire(
+        Event(id=3, type="a\nb", at="now", data={"text": "x\n\nid: 9", "loss": float("nan")})
+    )
+    assert sent.count(b"\n\n") == 1
+    assert sent.startswith(b"id: 3\nevent: ab\ndata: {")
+    assert b'"loss":null' in sent
+
+
+def pace(**changes) -> Pace:
+    """Return a quick pace of a client that stays."""
+
+    async def stays() -> bool:
+        return False
+
+    given = {"poll_s": 0.01, "keep_alive_s": 60.0, "stopping": asyncio.Event(), "has_left": stays}
+    return Pace(**given | changes)
+
+
+def test_events_come_as_they_happen(store):
+    """A follower sees what is appended later, and the end only after the last event."""
+    record = new_job(store)
+
+    async def watch():
+        stream = follow(store, record.id, 0, pace())
+        seen = [await anext(stream)]
+        store.jobs.append_event(record.id, "progress", {"kimg": 1})
+        seen.append(await anext(stream))
+        # The record first, its event after: the follower looks once more.
+        store.jobs.save(replace(record, status=JobStatus.FAILED, ended_at=timestamp()))
+        store.jobs.append_event(record.id, "failed", {})
+        return seen + [chunk async for chunk in stream]
+
+    seen = asyncio.run(asyncio.wait_for(watch(), 20))
+    assert [chunk.split(b"\n")[1] for chunk in seen] == [
+        b"event: queued",
+        b"event: progress",
+        b"event: failed",
+    ]
+
+
+def test_silence_is_filled_with_comments(store):
+    """A proxy does not take a quiet stream for a dead one."""
+    record = new_job(store)
+
+    async def listen():
+        stream = follow(store, record.id, 1, pace(keep_alive_s=0.01))
+        return await anext(stream)
+
+    assert asyncio.run(asyncio.wait_for(listen(), 20)) == KEEP_ALIVE
+
+
+@pytest.mark.parametrize("why", ["hung up", "ending", "deleted"])
+def test_a_stream_ends_with_its_client_its_service_and_its_job(store, why):
+    """Nobody follows a job for nobody."""
+    record = new_job(store)
+
+    async def listen():
+        stopping, leaves = asyncio.Event(), asyncio.Event()
+
+        async def has_left() -> bool:
+            return leaves.is_set()
+
+        stream = follow(store, record.id, 0, pace(stopping=stopping, has_left=has_left))
+        await anext(stream)
+        if why == "hung up":
+            leaves.set()
+        elif why == "ending":
+            stopping.set()
+        else:
+            store.jobs.save(replace(record, status=JobStatus.CANCELED))
+            store.jobs.delete(record.id)
+        return [chunk async for chunk in stream]
+
+    assert asyncio.run(asyncio.wait_for(listen(), 20)) == []
+
+
+def test_a_client_that_hangs_up_is_noticed(api):
+    """The route itself ends when the connection does, though the job goes on."""
+    record = new_job(api.store)
+    sent = []
+
+    async def talk():
+        arrived = asyncio.Event()
+
+        async def receive():
+            if not sent:
+                return {"type": "http.request", "body": b"", "more_body": False}
+            await arrived.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message):
+            sent.append(message)
+            arrived.set()
+
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": f"/jobs/{record.id}/events",
+            "raw_path": b"",
+            "query_string": b"",
+            "root_path": "",
+            "headers": [(b"host", b"localhost")],
+            "client": None,
+            "server": ("127.0.0.1", 8000),
+        }
+        await api.app(scope, receive, send)
+
+    api.run(talk())
+    assert sent[0]["status"] == 200

@@ -1,0 +1,174 @@
+"""Tests of app.routes.train, app.orders and app.queue."""
+
+import time
+
+import pytest
+import redis
+from rq import Queue
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from app.errors import QueueUnavailable
+from app.queue import JobQueue
+from app.settings import AppSettings
+from models.store.records import JobStatus
+from tests.app.asking import problem_of
+from tests.app.ordering import ORDER, add_dataset
+from worker.protocol import ANNOUNCEMENTS, QUEUE, RUN_JOB
+
+
+@pytest.fixture
+def cats(store, tmp_path):
+    """Add a data set of 500 pictures of 64 px."""
+    add_dataset(store, tmp_path)
+
+
+@pytest.fixture
+def queued(redis_url):
+    """Return a function that tells the jobs in the queue."""
+    with redis.Redis.from_url(redis_url) as client:
+        queue = Queue(QUEUE, connection=client, serializer=JSONSerializer)
+        yield lambda: queue.jobs
+
+
+def test_an_order_is_queued_by_dotted_name(api, cats, queued):
+    """202 with the job's address; the queue holds its id and nothing pickled."""
+    response = api.post("/train", json=ORDER)
+    assert response.status_code == 202, response.text
+    job = response.json()
+    assert response.headers["location"] == f"/jobs/{job['id']}" == job["links"]["self"]
+    assert (job["status"], job["kind"]) == ("queued", "train")
+    assert job["order"]["model"] == "dcgan"
+    assert job["order"]["size_px"] == 64
+    (waiting,) = queued()
+    assert (waiting.func_name, waiting.args) == (RUN_JOB, [job["id"]])
+    assert isinstance(waiting, Job)
+    assert api.get(response.headers["location"]).json() == job
+
+
+def test_the_same_key_and_order_are_the_same_job(api, cats, queued):
+    """A repeat is harmless: one job, queued once."""
+    headers = {"idempotency-key": "once"}
+    first = api.post("/train", json=ORDER, headers=headers)
+    again = api.post("/train", json=ORDER, headers=headers)
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert first.json()["id"] == again.json()["id"]
+    assert len(queued()) == len(api.store.jobs.list()) == 1
+
+
+def test_the_same_key_and_another_order_conflict(api, cats):
+    """A key stands for one order."""
+    headers = {"idempotency-key": "once"}
+    api.post("/train", json=ORDER, headers=headers)
+    response = api.post("/train", json=ORDER | {"seed": 1}, headers=headers)
+    assert "Idempotency-Key" in problem_of(response, 409, "conflict")["detail"]
+
+
+def test_without_a_key_each_order_is_a_job(api, cats, queued):
+    """Two orders are two jobs."""
+    ids = {api.post("/train", json=ORDER).json()["id"] for _ in range(2)}
+    assert len(ids) == len(queued()) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"budget": {"kimg": 0}}, "budget.kimg"),
+        ({"budget": {"kimg": 1e9}}, "budget.kimg"),
+        ({"budget": {"minutes": "2"}}, "budget.minutes"),
+        ({"budget": {}}, "budget"),
+        ({"budget": {"kimg": 1, "minutes": 1}}, "budget"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 2**53}, "seed"),
+        ({"seed": True}, "seed"),
+        ({"size_px": 48}, "size_px"),
+        ({"model": "../etc"}, "model"),
+        ({"promote": "maybe"}, "promote"),
+        ({"overrides": {"lr_generator": "fast"}}, "overrides.lr_generator"),
+        ({"overrides": {"speed": 1}}, "overrides.speed"),
+        ({"overrides": {"ema": 2}}, "overrides.ema"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_what_is_out_of_range_is_told(api, cats, changes, field):
+    """422 names the field and its range, and no job is made."""
+    document = problem_of(api.post("/train", json=ORDER | changes), 422, "invalid-value")
+    assert document["field"] == field
+    assert document["allowed"]
+    assert api.store.jobs.list() == []
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+@pytest.mark.parametrize("field", ["overrides.lr_generator", "budget.kimg"])
+def test_a_learning_rate_of_nan_is_refused(api, cats, field, number):
+    """Numbers that JSON does not have, but Python's parser takes, are refused by name."""
+    outer, inner = field.split(".")
+    body = '{"recipe":"dcgan","dataset":"cats","budget":{"kimg":1},"%s":{"%s":%s}}'
+    response = api.post(
+        "/train",
+        content=body % (outer, inner, number),
+        headers={"content-type": "application/json"},
+    )
+    assert problem_of(response, 422, "invalid-value")["field"] == field
+
+
+@pytest.mark.parametrize(
+    ("changes", "known"),
+    [
+        ({"recipe": "dgcan"}, "dcgan"),
+        ({"dataset": "dogs"}, "cats"),
+        ({"resume_from": "20200101-000000-aaaaaa"}, None),
+        ({"resume_from": "dcgan@0123"}, None),
+    ],
+)
+def test_unknown_names_are_told_with_the_known_ones(api, cats, changes, known):
+    """404 lists what there is."""
+    document = problem_of(api.post("/train", json=ORDER | changes), 404, "not-found")
+    assert document["known"] == ([known] if known else [])
+
+
+def test_a_deleted_data_set_is_gone(api, cats):
+    """410 says that it was there."""
+    api.store.datasets.delete("cats")
+    problem_of(api.post("/train", json=ORDER), 410, "gone")
+
+
+@pytest.mark.parametrize("url", ["", "unix:///nowhere/valkey.sock", "redis://127.0.0.1:1"])
+def test_without_redis_nothing_is_ordered(new_api, cats, url):
+    """503 with Retry-After at once, and no job is left behind."""
+    with new_api(redis_url=url, retry_after_s=9) as api:
+        began = time.monotonic()
+        response = api.post("/train", json=ORDER)
+        problem_of(response, 503, "queue-unavailable")
+        assert response.headers["retry-after"] == "9"
+        assert api.store.jobs.list() == []
+        assert time.monotonic() - began < 5
+
+
+def test_redis_going_away_in_between_loses_nothing(api, cats, monkeypatch):
+    """A job that is written down stays so: the worker's reaper queues what no queue knows."""
+
+    def fail(_record):
+        raise QueueUnavailable("The job queue (Redis) does not answer.")
+
+    monkeypatch.setattr(api.app.state.queue, "submit", fail)
+    job = api.post("/train", json=ORDER).json()
+    assert api.store.jobs.get(job["id"]).status is JobStatus.QUEUED
+
+
+def test_a_move_is_announced(redis_url):
+    """Other front ends hear of it."""
+    queue = JobQueue(AppSettings(redis_url=redis_url))
+    with redis.Redis.from_url(redis_url) as client, client.pubsub() as channel:
+        channel.subscribe(ANNOUNCEMENTS)
+        channel.get_message(timeout=5)  # the subscription itself
+        assert queue.announce("dcgan")
+        assert channel.get_message(timeout=5)["data"] == b'{"model": "dcgan"}'
+    queue.close()
+
+
+def test_an_announcement_that_fails_is_no_failure():
+    """With Redis away a move is still a move."""
+    queue = JobQueue(AppSettings(redis_url="unix:///nowhere/valkey.sock"))
+    assert not queue.announce("dcgan")
+    assert not queue.is_alive()
