@@ -48,6 +48,11 @@ class Renderer:
         self._encoders = ThreadPoolExecutor(encode_threads, thread_name_prefix="cattery-encode")
         self._encoding = 0
 
+    @property
+    def encoding(self) -> int:
+        """Pictures that are being encoded or wait for it."""
+        return self._encoding
+
     def close(self) -> None:
         """End the threads after what they are at."""
         self._encoders.shutdown(cancel_futures=True)

@@ -1,5 +1,6 @@
 """Cats over HTTP: `GET /cats` and permalinks."""
 
+import asyncio
 import json
 import secrets
 from http import HTTPStatus
@@ -117,9 +118,10 @@ async def _body(renderer: Renderer, answer: Answer) -> bytes:
     names = [file_name(slot, seed) for seed in seeds]
     files = dict(zip(names, cats, strict=True))
     if answer.format is Format.ZIP:
-        return zip_of(files)
+        return await asyncio.to_thread(zip_of, files)
     links = [permalink(slot, seed, answer.root) for seed in seeds]
-    return multipart_of(files, answer.boundary, dict(zip(names, links, strict=True)))
+    locations = dict(zip(names, links, strict=True))
+    return await asyncio.to_thread(multipart_of, files, answer.boundary, locations)
 
 
 def _listing(answer: Answer) -> bytes:

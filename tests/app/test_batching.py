@@ -1,6 +1,7 @@
 """Tests of app.batching."""
 
 import asyncio
+from time import monotonic
 
 import pytest
 
@@ -44,6 +45,13 @@ class Held:
     async def waiting(self, images):
         """Wait until so many pictures wait."""
         await until(lambda: self.batcher.waiting == images)
+
+    def dropped(self):
+        """Wait, off the loop, until nothing waits."""
+        end = monotonic() + 20
+        while self.batcher.waiting and monotonic() < end:
+            pass
+        return not self.batcher.waiting
 
     async def __aexit__(self, *_):
         self.engine.may_go.set()
@@ -147,18 +155,17 @@ def test_a_batch_has_one_slot_and_slots_take_turns():
 
 
 def test_one_slot_does_not_wait_for_all_of_another():
-    """A picture of another version comes through while a large request is under way."""
+    """A picture of another version comes second, before the rest of a large request."""
 
     async def test():
         async with Held(max_batch=8) as held:
             other = slot_of(2)
-            large = held.ask(range(64))
-            small = held.ask([5], other)
+            other.engine.batches = held.engine.batches
+            tasks = [held.ask(range(100, 164)), held.ask([5], other)]
             await held.waiting(65)
             held.engine.may_go.set()
-            await small
-            assert not large.done()
-            await large
+            await asyncio.gather(*tasks)
+            assert [[999], [*range(100, 108)], [5]] == held.engine.batches[:3]
 
     run(test)
 
@@ -221,6 +228,26 @@ def test_what_expires_leaves_before_the_forward_pass():
                 await held.batcher.render(held.slot, [1, 2])
             assert held.batcher.waiting == 0
             held.engine.may_go.set()
+        assert held.engine.batches == [[999]]
+
+    run(test)
+
+
+def test_what_has_expired_is_dropped_even_if_the_loop_is_late():
+    """The device looks at the clock itself: a busy event loop costs no forward pass."""
+
+    async def test():
+        async with Held(deadline_s=0.2) as held:
+            late = held.ask([1])
+            await held.waiting(1)
+            end = monotonic() + 0.3
+            held.first.cancel()
+            while monotonic() < end:
+                pass  # the loop is held up past the deadline
+            held.engine.may_go.set()
+            assert await asyncio.to_thread(held.dropped)
+            with pytest.raises(DeadlineExceeded):
+                await late
         assert held.engine.batches == [[999]]
 
     run(test)
