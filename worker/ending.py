@@ -23,6 +23,7 @@ def end(store: Store, record: JobRecord, status: JobStatus, reason: str) -> JobR
     if isinstance(order, ImportOrder):
         Path(order.source).unlink(missing_ok=True)
     ended = replace(record, status=status, phase=None, reason=reason, ended_at=timestamp())
+    # The event comes first: who sees an ended record has all of its events.
+    store.jobs.append_event(record.id, status.value, {"reason": reason, "version": record.version})
     store.jobs.save(ended)
-    store.jobs.append_event(record.id, status.value, {"reason": reason})
     return ended

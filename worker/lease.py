@@ -27,6 +27,9 @@ return 0
 """
 
 
+RENEWALS = 5  # in a lease's time; the reaper counts on two in 0.4 of it
+
+
 class Lease:
     """A key in Redis with our token, renewed by a thread until released or lost.
 
@@ -88,7 +91,7 @@ class Lease:
         self.release()
 
     def _renew(self) -> None:
-        while not self._ended.wait(self._ttl_ms / 1000 / 5):
+        while not self._ended.wait(self._ttl_ms / 1000 / RENEWALS):
             try:
                 self._held = bool(
                     self._redis.eval(RENEW, 1, self._key, self._token, str(self._ttl_ms))

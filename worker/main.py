@@ -1,5 +1,6 @@
 """The worker process: one RQ worker, and the reaper beside it."""
 
+import contextlib
 import logging
 import signal
 import threading
@@ -38,21 +39,17 @@ def main(settings: WorkerSettings, worker_class: type[CatteryWorker] = CatteryWo
     """
     store = Store.open(settings.store_url)
     redis = connect(settings.redis_url)
-    with Reaper(store, redis, settings):
+    with Reaper(store, redis, settings), contextlib.suppress(StopRequested):
         while not _work(settings, worker_class):
             log.warning("The worker lost Redis and tries again.")
-            try:
-                threading.Event().wait(RECONNECT_AFTER_S)
-            except StopRequested:  # RQ's signal handler raises it where no job runs
-                break
+            threading.Event().wait(RECONNECT_AFTER_S)
     redis.close()
     return 0
 
 
 def _work(settings: WorkerSettings, worker_class: type[CatteryWorker]) -> bool:
     """Work until told to stop (True) or until Redis is lost (False)."""
-    signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGINT, _stop)
+    _listen()
     redis = connect(settings.redis_url)
     worker: CatteryWorker | None = None
     try:
@@ -61,13 +58,17 @@ def _work(settings: WorkerSettings, worker_class: type[CatteryWorker]) -> bool:
         )
         worker.settings = settings
         worker.work(logging_level="WARNING")
-    except StopRequested:
-        return True
     except AWAY as err:
         log.warning("Redis cannot be reached: %s", err)
     finally:
+        _listen()  # RQ's handlers belong to a worker that is no more
         redis.close()
     return worker is not None and worker.is_stopping
+
+
+def _listen() -> None:
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
 
 
 def _stop(_signum: int, _frame: FrameType | None) -> None:

@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 MAX_INTERRUPTIONS = 5
 """A job interrupted this often without getting any further is given up."""
 
-CERTAIN_AFTER_S = 4.0
-"""A holder renews its lease within this time after Redis was flushed or came back."""
+CERTAIN_AFTER = 0.4
+"""Share of the lease's time within which a holder has it again after Redis was flushed."""
 
 LOOK_AGAIN_S = 1.0
 REQUEUE_LOCK_MS = 30_000
@@ -114,7 +114,7 @@ class Reaper:
     def _patience(self, record: JobRecord, attempt: Attempt) -> float:
         """How long a job may be in nobody's hands before it counts as lost, seconds."""
         if record.status is JobStatus.STARTED:
-            return CERTAIN_AFTER_S
+            return CERTAIN_AFTER * self._settings.lease_s
         # Not started: its process may just be waking up, before it takes the lease.
         return self._settings.lease_s if attempt is Attempt.IN_HAND else 0.0
 

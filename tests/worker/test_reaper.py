@@ -51,7 +51,7 @@ def settings(tmp_path, valkey):
 @pytest.fixture
 def reaper(store, redis, settings, monkeypatch):
     """Return a reaper that is sure at once; its thread is not started."""
-    monkeypatch.setattr(reaping, "CERTAIN_AFTER_S", 0.0)
+    monkeypatch.setattr(reaping, "CERTAIN_AFTER", 0.0)
     return Reaper(store, redis, settings)
 
 
@@ -108,7 +108,7 @@ def test_jobs_with_a_holder_of_the_command_line_or_ended_are_left_alone(store, r
 
 def test_twenty_reapers_queue_a_job_once(store, redis, settings, monkeypatch):
     """Any number of workers may look at the same time."""
-    monkeypatch.setattr(reaping, "CERTAIN_AFTER_S", 0.0)
+    monkeypatch.setattr(reaping, "CERTAIN_AFTER", 0.0)
     record = new_job(store, status=JobStatus.STARTED)
     reapers = [Reaper(store, redis, settings) for _ in range(20)]
     threads = [threading.Thread(target=reaper.sweep) for reaper in reapers]
