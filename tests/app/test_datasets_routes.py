@@ -1,0 +1,214 @@
+"""Tests of app.routes.datasets and app.uploads."""
+
+import asyncio
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from models.store.records import ImportOrder, JobKind
+from tests.app.asking import problem_of
+from tests.app.ordering import add_dataset, new_job
+
+ZIP = {"content-type": "application/zip"}
+
+
+@pytest.fixture(scope="module")
+def archive(pictures) -> bytes:
+    """Return a zip file of three real pictures."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as target:
+        for picture in sorted((pictures / "cats").iterdir())[:3]:
+            target.write(picture, picture.name)
+    return file.getvalue()
+
+
+def left(tmp_path: Path) -> list[Path]:
+    """Return what lies in the folder of uploads."""
+    return sorted((tmp_path / "data" / "uploads").glob("*"))
+
+
+def in_pieces(content: bytes, size: int = 1000):
+    """Yield a body without a declared length."""
+
+    async def body():
+        for begin in range(0, len(content), size):
+            yield content[begin : begin + size]
+
+    return body()
+
+
+@pytest.mark.parametrize("is_declared", [True, False])
+def test_an_upload_becomes_an_import_job(api, tmp_path, archive, is_declared):
+    """202 with the job; the zip lies on disk, byte for byte, for the worker."""
+    content = archive if is_declared else in_pieces(archive)
+    response = api.post("/datasets/cats", content=content, headers=ZIP, params={"licence": "CC0"})
+    assert response.status_code == 202, response.text
+    job = response.json()
+    assert (job["kind"], job["status"]) == ("import", "queued")
+    assert job["order"] == {"name": "cats", "licence": "CC0"}
+    assert response.headers["location"] == f"/jobs/{job['id']}"
+    order = api.store.jobs.order(api.store.jobs.get(job["id"]))
+    assert Path(order.source).read_bytes() == archive
+    assert left(tmp_path) == [Path(order.source)]
+
+
+def test_a_name_is_taken_once(api, tmp_path, archive):
+    """409 where the data set exists; the body is not kept."""
+    add_dataset(api.store, tmp_path)
+    problem_of(api.post("/datasets/cats", content=archive, headers=ZIP), 409, "conflict")
+    assert left(tmp_path) == []
+
+
+def test_a_name_under_import_is_taken(api, tmp_path, archive):
+    """409 while another import of that name waits or runs; free again when it was canceled."""
+    job = api.post("/datasets/cats", content=archive, headers=ZIP).json()
+    document = problem_of(api.post("/datasets/cats", content=archive, headers=ZIP), 409, "conflict")
+    assert job["id"] in document["detail"]
+    assert api.post("/datasets/dogs", content=archive, headers=ZIP).status_code == 202
+    api.post(job["links"]["cancel"])
+    assert api.post("/datasets/cats", content=archive, headers=ZIP).status_code == 202
+
+
+def test_two_uploads_of_one_name_at_once_are_one(api, archive):
+    """The second is refused while the first still comes in."""
+    gate = asyncio.Event()
+
+    async def slow():
+        yield archive[:100]
+        await gate.wait()
+        yield archive[100:]
+
+    async def both():
+        first = asyncio.create_task(api.client.post("/datasets/cats", content=slow(), headers=ZIP))
+        while not api.app.state.uploads._names:
+            await asyncio.sleep(0)
+        second = await api.client.post("/datasets/cats", content=archive, headers=ZIP)
+        gate.set()
+        return await first, second
+
+    first, second = api.run(both())
+    assert first.status_code == 202
+    problem_of(second, 409, "conflict")
+
+
+def test_a_name_taken_during_the_upload_is_a_conflict(api, tmp_path, archive):
+    """A race is looked at again after the body has come, and nothing stays."""
+
+    async def slow():
+        yield archive[:100]
+        api.store.jobs.create(JobKind.IMPORT, ImportOrder(name="cats", source="elsewhere"))
+        yield archive[100:]
+
+    problem_of(api.post("/datasets/cats", content=slow(), headers=ZIP), 409, "conflict")
+    assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"no zip at all", b"PK\x03\x04 cut short"])
+def test_what_is_no_zip_is_refused(api, tmp_path, content):
+    """422, and nothing stays on disk."""
+    problem_of(api.post("/datasets/cats", content=content, headers=ZIP), 422, "invalid-value")
+    assert left(tmp_path) == []
+    assert api.store.jobs.list() == []
+
+
+def test_what_is_no_zip_is_refused_by_its_first_bytes(api):
+    """Gigabytes of something else are not waited for."""
+    read = []
+
+    async def endless():
+        while True:
+            read.append(1)
+            yield b"x" * 1000
+
+    problem_of(api.post("/datasets/cats", content=endless(), headers=ZIP), 422)
+    assert len(read) < 5
+
+
+def test_an_upload_over_its_limit_leaves_nothing(new_api, redis_url, tmp_path, archive):
+    """413 as soon as the limit is passed; orders' smaller limit does not count here."""
+    limits = {"max_upload_bytes": 4096, "max_body_bytes": 1024}
+    with new_api(redis_url=redis_url, **limits) as api:
+        assert len(archive) > 4096
+        for content in (archive, in_pieces(archive)):
+            response = api.post("/datasets/cats", content=content, headers=ZIP)
+            document = problem_of(response, 413, "too-large")
+            assert "CATTERY_MAX_UPLOAD_BYTES" in document["remedy"]
+            assert left(tmp_path) == []
+        assert api.store.jobs.list() == []
+
+
+def test_a_client_that_hangs_up_leaves_nothing(api, tmp_path, archive):
+    """Half an upload is no upload."""
+    uploads = api.app.state.uploads
+
+    async def broken():
+        yield archive[:1000]
+        raise ConnectionResetError
+
+    async def keep():
+        await uploads.keep(broken())
+
+    with pytest.raises(Exception, match=r"could not be kept"):
+        api.run(keep())
+    assert left(tmp_path) == []
+
+
+def test_what_a_killed_process_left_is_swept_away(new_api, tmp_path):
+    """Half-written uploads of an earlier run go at start; whole ones may have a job."""
+    folder = tmp_path / "data" / "uploads"
+    folder.mkdir(parents=True)
+    (folder / "half.part").touch()
+    (folder / "whole.zip").touch()
+    with new_api():
+        assert [path.name for path in left(tmp_path)] == ["whole.zip"]
+
+
+@pytest.mark.parametrize(
+    "name", ["Cats", "..", "a b", "-x", "x" * 64, "a..b", "%2e%2e", "caf%C3%A9"]
+)
+def test_a_bad_name_is_refused(api, tmp_path, archive, name):
+    """Names that could leave the data set's folder never become a path."""
+    response = api.post(f"/datasets/{name}", content=archive, headers=ZIP)
+    assert response.status_code in (404, 405, 415, 422)
+    problem_of(response, response.status_code)
+    assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize("url", ["", "unix:///nowhere/valkey.sock"])
+def test_without_redis_nothing_is_taken_in(new_api, tmp_path, archive, url):
+    """503 before the body is read."""
+    with new_api(redis_url=url) as api:
+        response = api.post("/datasets/cats", content=archive, headers=ZIP)
+        problem_of(response, 503, "queue-unavailable")
+        assert response.headers["retry-after"] == "5"
+        assert api.store.jobs.list() == []
+    assert left(tmp_path) == []
+
+
+def test_data_sets_are_told(api, tmp_path):
+    """Counts per resolution, refusals and a preview with a tag."""
+    add_dataset(api.store, tmp_path)
+    (listed,) = api.get("/datasets").json()["datasets"]
+    one = api.get("/datasets/cats").json()
+    assert listed == one
+    assert (one["counts"], one["rejected"]) == ({"64": 500}, {"too small": 2})
+    preview = api.get(one["links"]["preview"])
+    assert (preview.content, preview.headers["content-type"]) == (b"a preview", "image/png")
+    tag = {"if-none-match": preview.headers["etag"]}
+    assert api.get(one["links"]["preview"], headers=tag).status_code == 304
+    document = problem_of(api.get("/datasets/dogs"), 404, "not-found")
+    assert document["known"] == ["cats"]
+
+
+def test_a_data_set_in_use_stays(api, tmp_path):
+    """409 while a job needs it, 204 afterwards, then 410."""
+    add_dataset(api.store, tmp_path)
+    job = new_job(api.store)
+    problem_of(api.delete("/datasets/cats"), 409, "conflict")
+    api.post(f"/jobs/{job.id}/cancel")
+    assert api.delete("/datasets/cats").status_code == 204
+    for path in ("/datasets/cats", "/datasets/cats/preview.png"):
+        problem_of(api.get(path), 410, "gone")
+    problem_of(api.delete("/datasets/cats"), 410, "gone")

@@ -1,0 +1,108 @@
+"""Tests of app.routes.health, app.routes.recipes and app.main."""
+
+import pytest
+
+from models.errors import StoreError
+from models.recipes import LIMITS, RECIPES
+from tests.app.asking import problem_of
+from tests.app.painting import put_into_service
+
+
+def test_life_depends_on_nothing(new_api, monkeypatch):
+    """With store and Redis away the process still says that it lives."""
+    with new_api() as api:
+        monkeypatch.setattr(api.app.state, "store", None)
+        monkeypatch.setattr(api.app.state, "queue", None)
+        assert api.get("/healthz").json()["status"] == "alive"
+
+
+def test_ready_when_cats_can_be_had(api):
+    """All parts are told."""
+    put_into_service(api.store, 1)
+    api.run(api.app.state.pool.refresh_all())
+    ready = api.get("/readyz").json()
+    assert ready["status"] == "ready"
+    assert set(ready["checks"].values()) == {"ok"}
+
+
+def test_redis_away_is_told_and_no_reason_to_leave(new_api, store):
+    """Serving needs no queue."""
+    put_into_service(store, 1)
+    with new_api() as api:
+        response = api.get("/readyz")
+        assert response.status_code == 200
+        assert "Redis" in response.json()["checks"]["queue"]
+
+
+def test_without_the_default_model_nothing_is_ready(api):
+    """503 names what is missing."""
+    response = api.get("/readyz")
+    document = problem_of(response, 503, "not-ready")
+    assert document["missing"] == ["default_model: The model 'dcgan' is not in service."]
+    assert response.headers["retry-after"] == "5"
+
+
+def test_without_the_store_nothing_is_ready(api, monkeypatch):
+    """A store that is away is told in its own words."""
+    put_into_service(api.store, 1)
+    api.run(api.app.state.pool.refresh_all())
+
+    def fail(_path):
+        raise StoreError("The store is away.")
+
+    monkeypatch.setattr(api.store.tree, "names", fail)
+    document = problem_of(api.get("/readyz"), 503, "not-ready")
+    assert document["missing"] == ["store: The store is away."]
+
+
+def test_a_broken_store_is_a_problem_with_retry_after(api, monkeypatch):
+    """Calls that need the store say when to come again."""
+
+    def fail(_path):
+        raise StoreError("The store is away.")
+
+    monkeypatch.setattr(api.store.tree, "names", fail)
+    response = api.get("/models")
+    problem_of(response, 503, "store-unavailable")
+    assert response.headers["retry-after"] == "5"
+
+
+def test_answers_are_counted(api):
+    """Prometheus sees answers by route and status, what the gate refuses included."""
+    api.get("/recipes")
+    api.get("/recipes", headers={"host": "evil.example"})
+    text = api.get("/metrics").text
+    assert 'cattery_requests_total{method="GET",route="/recipes",status="200"} 1.0' in text
+    assert 'status="403"' in text
+
+
+def test_the_index_links_to_what_exists(api):
+    """Every address on it answers."""
+    put_into_service(api.store, 1)
+    api.run(api.app.state.pool.refresh_all())
+    index = api.get("/").json()
+    links = {name: link for name, link in index.items() if link.startswith("/")}
+    assert {name: api.get(link).status_code for name, link in links.items()} == dict.fromkeys(
+        links, 200
+    )
+
+
+def test_recipes_are_the_table(api):
+    """Defaults, limits and paper of every row."""
+    told = {row["name"]: row for row in api.get("/recipes").json()["recipes"]}
+    assert set(told) == set(RECIPES)
+    for name, row in told.items():
+        assert row["source"] == RECIPES[name].source
+        assert set(row["limits"]) <= set(LIMITS)
+        assert api.get(f"/recipes/{name}").json() == row
+
+
+def test_an_unknown_recipe_is_told_with_the_known_ones(api):
+    """404 lists the table."""
+    assert problem_of(api.get("/recipes/x"), 404)["known"] == sorted(RECIPES)
+
+
+@pytest.mark.parametrize("path", ["/recipes/", "/models/"])
+def test_a_slash_too_many_is_no_redirect(api, path):
+    """An address is right or unknown."""
+    problem_of(api.get(path), 404)

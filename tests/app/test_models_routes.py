@@ -1,0 +1,166 @@
+"""Tests of app.routes.models."""
+
+import hashlib
+import json
+
+import pytest
+
+from tests.app.asking import problem_of
+from tests.app.painting import publish, put_into_service, red_of
+
+
+def painted_by(api) -> str:
+    """Return the version that a request without one gets."""
+    return api.get("/cats?model=dcgan&seed=1").headers["cattery-version"]
+
+
+def promote(api, version: str, model: str = "dcgan"):
+    """Ask for a version to be put into service."""
+    return api.post(f"/models/{model}/promote", json={"version": version})
+
+
+@pytest.fixture
+def versions(api):
+    """Put version 1 into service, publish 2 beside it, and return both ids."""
+    serving, other = put_into_service(api.store, 1), publish(api.store, 2)
+    api.run(api.app.state.pool.refresh("dcgan"))
+    return serving.version, other.version
+
+
+def test_models_are_listed(api, versions):
+    """Each with what it has in service, and the default one's name."""
+    listed = api.get("/models").json()
+    assert listed["default"] == "dcgan"
+    (model,) = listed["models"]
+    assert (model["name"], model["serving"], model["versions"]) == ("dcgan", versions[0], 2)
+
+
+def test_a_model_tells_its_versions_and_moves(api, versions):
+    """Cards, aliases, history and links that work."""
+    model = api.get("/models/dcgan").json()
+    assert (model["serving"], model["previous"], model["loaded"]) == (
+        versions[0],
+        None,
+        versions[0],
+    )
+    assert [move["action"] for move in model["history"]] == ["promote"]
+    cards = {card["version"]: card for card in model["versions"]}
+    assert {v: card["alias"] for v, card in cards.items()} == {
+        versions[0]: "serving",
+        versions[1]: None,
+    }
+    card = cards[versions[1]]
+    assert card == api.get(card["links"]["self"]).json()
+    assert api.get(card["links"]["samples"]).content == b"no picture"
+    assert api.get(card["links"]["cats"]).status_code == 200
+
+
+def test_a_promoted_version_paints_the_next_cat(api, versions):
+    """The answer comes after the swap, so the next request sees it."""
+    response = promote(api, versions[1])
+    assert response.status_code == 200, response.text
+    assert (response.json()["serving"], response.json()["previous"]) == (versions[1], versions[0])
+    assert response.json()["loaded"] == painted_by(api) == versions[1]
+
+
+def test_a_rollback_brings_the_previous_one_back(api, versions):
+    """And once more swaps again."""
+    promote(api, versions[1])
+    assert api.post("/models/dcgan/rollback").json()["loaded"] == versions[0]
+    assert painted_by(api) == versions[0]
+    assert api.post("/models/dcgan/rollback").json()["loaded"] == versions[1]
+
+
+def test_a_version_may_be_shortened(api, versions):
+    """Its first digits are enough where they are unique."""
+    assert promote(api, versions[1][:6]).json()["serving"] == versions[1]
+
+
+@pytest.mark.parametrize("url", ["", "unix:///nowhere/valkey.sock"])
+def test_moving_an_alias_needs_no_redis(new_api, store, url):
+    """With Redis away promotion and rollback work all the same."""
+    old, new = put_into_service(store, 1), publish(store, 2)
+    with new_api(redis_url=url) as api:
+        assert promote(api, new.version).status_code == 200
+        assert painted_by(api) == new.version
+        assert api.post("/models/dcgan/rollback").json()["loaded"] == old.version
+
+
+def test_a_version_that_cannot_paint_is_not_promoted(api, versions):
+    """It is loaded and checked first; the alias and the pool stay."""
+    bad = publish(api.store, 3, weights=json.dumps({"red": 255}).encode()).version
+    document = problem_of(promote(api, bad), 409, "conflict")
+    assert "cannot be served" in document["detail"]
+    assert api.get("/models/dcgan").json()["serving"] == painted_by(api) == versions[0]
+
+
+def test_nothing_to_roll_back_to_is_a_conflict(api, versions):
+    """409 says so."""
+    problem_of(api.post("/models/dcgan/rollback"), 409, "conflict")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/models/dgcan", None),
+        ("POST", "/models/dgcan/rollback", None),
+        ("POST", "/models/dgcan/promote", {"version": "0123456789ab"}),
+        ("GET", "/models/dgcan/versions/0123456789ab", None),
+    ],
+)
+def test_an_unknown_model_is_told_with_the_known_ones(api, versions, method, path, body):
+    """404 lists the models."""
+    response = api.ask(method, path, **({"json": body} if body else {}))
+    assert problem_of(response, 404, "not-found")["known"] == ["dcgan"]
+
+
+def test_an_unknown_version_is_told_with_the_known_ones(api, versions):
+    """404 lists the versions."""
+    for response in (promote(api, "0" * 12), api.get("/models/dcgan/versions/" + "0" * 12)):
+        assert problem_of(response, 404, "not-found")["known"] == sorted(versions)
+
+
+@pytest.mark.parametrize("body", [{}, {"version": ""}, {"version": 5}, {"version": "a", "x": 1}])
+def test_a_promotion_names_one_version(api, versions, body):
+    """Anything else is a 422."""
+    problem_of(api.post("/models/dcgan/promote", json=body), 422, "invalid-value")
+
+
+def test_weights_travel_whole_and_once(api, versions):
+    """The file is the one that was published, tagged by its checksum."""
+    path = f"/models/dcgan/versions/{versions[0]}/generator.safetensors"
+    response = api.get(path)
+    assert response.content == json.dumps({"red": red_of(1)}).encode()
+    digest = hashlib.sha256(response.content).hexdigest()
+    assert response.headers["etag"] == f'"{digest}"'
+    assert f"dcgan@{versions[0]}.safetensors" in response.headers["content-disposition"].replace(
+        "%40", "@"
+    )
+    again = api.get(path, headers={"if-none-match": response.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    head = api.ask("HEAD", path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == str(len(response.content))
+
+
+def test_damaged_weights_are_not_sent(api, versions):
+    """The file is checked before it leaves."""
+    path = f"models/dcgan/versions/{versions[0]}/generator.safetensors"
+    api.store.tree.write(path, b"rotten")
+    problem_of(api.get("/" + path), 500, "damaged-version")
+
+
+def test_only_versions_out_of_service_are_deleted(api, versions):
+    """409 while serving or previous, 204 afterwards, then 410 for ever."""
+    third = publish(api.store, 3).version
+    promote(api, versions[1])
+    for version in versions:
+        problem_of(api.delete(f"/models/dcgan/versions/{version}"), 409, "conflict")
+    here = f"/models/dcgan/versions/{third}"
+    assert api.get(f"/cats?model=dcgan@{third}").status_code == 200
+    assert api.delete(here).status_code == 204
+    for path in (here, here + "/samples.png", here + "/generator.safetensors"):
+        problem_of(api.get(path), 410, "gone")
+    problem_of(api.delete(here), 410, "gone")
+    problem_of(promote(api, third), 410, "gone")
+    problem_of(api.get(f"/cats?model=dcgan@{third}"), 410, "gone")

@@ -1,0 +1,176 @@
+"""Tests of app.openapi, app.problems and app.allowed."""
+
+import re
+
+import pytest
+
+from app.allowed import Ranges
+from app.handlers import MAX_ERRORS
+from app.main import create_app
+from app.security import SAFE_METHODS
+from app.settings import AppSettings
+from tests.app.asking import problem_of
+
+PROBLEM = {"$ref": "#/components/schemas/Problem"}
+
+
+@pytest.fixture(scope="module")
+def document() -> dict:
+    """Return the OpenAPI document."""
+    return create_app(AppSettings()).openapi()
+
+
+def operations(document):
+    """Yield path, method and description of every call."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method.upper(), operation
+
+
+def test_every_call_has_a_name_a_summary_and_a_known_tag(document):
+    """Generated clients and readers find their way."""
+    ids = [operation["operationId"] for *_, operation in operations(document)]
+    assert len(ids) == len(set(ids))
+    assert [name for name in ids if not re.fullmatch(r"[a-z_]+", name)] == []
+    tags = {tag["name"] for tag in document["tags"]}
+    for path, _, operation in operations(document):
+        assert operation["summary"], path
+        assert operation["description"], path
+        assert set(operation["tags"]) <= tags, path
+
+
+def test_every_error_is_documented_as_a_problem(document):
+    """All statuses from 400 up have the one schema."""
+    for path, method, operation in operations(document):
+        errors = {status for status in operation["responses"] if status >= "400"}
+        expected = {"403", "500"} | (set() if method in SAFE_METHODS else {"401", "413", "415"})
+        assert expected <= errors, (path, method)
+        for status in errors:
+            content = operation["responses"][status]["content"]
+            assert content["application/problem+json"]["schema"] == PROBLEM, (path, status)
+            assert set(content) == {"application/problem+json"}, (path, status)
+
+
+def test_every_call_with_a_name_in_it_may_not_find_it(document):
+    """A path with a parameter documents 404."""
+    for path, _, operation in operations(document):
+        if "{" in path and operation["operationId"] != "import_dataset":
+            assert "404" in operation["responses"], path
+
+
+def test_changes_name_the_key(document):
+    """What needs the key where one is configured says so; nothing else does."""
+    for path, method, operation in operations(document):
+        assert ("security" in operation) == (method not in SAFE_METHODS), path
+
+
+def test_every_reference_leads_somewhere(document):
+    """The document is whole."""
+    names = set(re.findall(r"#/components/schemas/([A-Za-z_-]+)", str(document)))
+    assert names <= set(document["components"]["schemas"])
+    assert not names & {"HTTPValidationError", "ValidationError"}
+
+
+def test_bodies_and_parameters_have_examples_or_defaults(document):
+    """A reader sees what a call looks like."""
+    for path, _, operation in operations(document):
+        for parameter in operation.get("parameters", []):
+            if parameter.get("required"):
+                schema = parameter["schema"]
+                told = {"example", "examples", "default", "enum"} & {*parameter, *schema}
+                assert told, (path, parameter["name"])
+    assert document["components"]["schemas"]["TrainBody"]["examples"]
+
+
+def test_ranges_are_told_in_words(document):
+    """What a field allows is read from the document itself."""
+    ranges = Ranges(document)
+    assert ranges.of("/cats", "GET", "query", ["n"]) == "a whole number from 1 to 64"
+    assert ranges.of("/cats", "HEAD", "query", ["n"]) == "a whole number from 1 to 64"
+    assert ranges.of("/train", "POST", "body", ["promote"]) == "one of if_better, always, never"
+    assert ranges.of("/train", "POST", "body", ["budget", "hours"]) == "one of kimg, minutes"
+    assert ranges.of("/nowhere", "GET", "query", ["n"]) == "none"
+
+
+@pytest.mark.parametrize("n", ["0", "65", "-1", "x", "1.5", "9" * 400])
+def test_how_many_cats_may_come_is_told(api, n):
+    """422 names n and its range."""
+    told = problem_of(api.get(f"/cats?n={n}"), 422, "invalid-value")
+    assert (told["field"], told["allowed"]) == ("n", "a whole number from 1 to 64")
+
+
+def test_errors_are_told_up_to_a_number(api):
+    """A thousand wrong fields do not make a thousand-fold answer."""
+    body = {f"wrong-{number}": 1 for number in range(1000)}
+    assert len(problem_of(api.post("/train", json=body), 422)["errors"]) == MAX_ERRORS
+
+
+def values() -> list[str]:
+    """Return what nobody should put into an address."""
+    return [
+        "%00",
+        "%ff",
+        "..%2f..",
+        "a" * 3000,
+        "%F0%9F%90%88",
+        "-1",
+        "@",
+        "%0d%0aX:1",
+        "{}",
+        "nan",
+    ]
+
+
+def test_garbage_in_addresses_never_breaks_anything(api, document):
+    """Every call with nonsense for names and parameters answers as a 4xx problem, or not at all."""
+    for path, method, operation in operations(document):
+        for value in values():
+            url = re.sub(r"\{[^}]+\}", value, path)
+            query = "&".join(
+                f"{p['name']}={value}"
+                for p in operation.get("parameters", [])
+                if p["in"] == "query"
+            )
+            response = api.ask(method, f"{url}?{query}" if query else url)
+            where = (method, url[:80], response.text[:300])
+            if "{" in path or query or method != "GET":
+                assert 400 <= response.status_code < 500, where
+                problem_of(response, response.status_code)
+            else:
+                assert response.status_code in (200, 404, 503), where
+
+
+GARBAGE = [
+    b"null",
+    b"[]",
+    b'"x"',
+    b"5",
+    b'{"recipe": null, "dataset": {}, "budget": [], "overrides": 7}',
+    b'{"recipe": "\\ud800", "dataset": "\\u0000", "budget": {"kimg": 1}}',
+    b'{"version": "\\ud800"}',
+    b'{"version": ["dcgan"]}',
+    b'{"recipe": "dcgan", "dataset": "cats", "budget": {"kimg": 1}, "overrides": {"": {}}}',
+    b"\x00\xff",
+    b'{"a":' * 5000,
+]
+
+
+@pytest.mark.parametrize("body", GARBAGE)
+def test_garbage_in_bodies_never_breaks_anything(api, document, body):
+    """Every call with a nonsensical body answers as a 4xx problem."""
+    for path, method, _ in operations(document):
+        if method in SAFE_METHODS:
+            continue
+        kind = "application/zip" if path == "/datasets/{name}" else "application/json"
+        url = re.sub(r"\{[^}]+\}", "cats", path)
+        response = api.ask(method, url, content=body, headers={"content-type": kind})
+        assert 400 <= response.status_code < 500, (method, url, response.text[:300])
+        problem_of(response, response.status_code)
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256])
+def test_an_idempotency_key_has_a_length(api, key):
+    """Neither empty nor endless."""
+    body = {"recipe": "dcgan", "dataset": "cats", "budget": {"kimg": 1}}
+    response = api.post("/train", json=body, headers={"idempotency-key": key})
+    assert problem_of(response, 422)["field"] == "Idempotency-Key"
