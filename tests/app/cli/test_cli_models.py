@@ -4,9 +4,12 @@ import json
 import zipfile
 
 import pytest
+import torch
 
 from app.cli.parcels import read_parcel, write_parcel
+from models.checkpoints import save_generator
 from models.errors import CheckpointError, Conflict
+from models.networks import NETWORKS
 
 
 def test_list_tells_which_version_serves(cattery, store, published):
@@ -78,3 +81,19 @@ def test_a_zip_without_weights_is_refused(tmp_path):
         read_parcel(tmp_path / "other.zip")
     with pytest.raises(CheckpointError, match="no readable zip"):
         read_parcel(tmp_path / "broken.zip")
+
+
+def test_an_imported_version_is_checked_and_does_not_serve_yet(cattery, store, tmp_path):
+    """A real generator comes in under a new name; damaged weights do not."""
+    torch.manual_seed(1)
+    network = NETWORKS["dcgan"]
+    config = network.config(size_px=64, z_dim=8, width=8)
+    weights = save_generator(network.generator(config).eval(), kind="dcgan", config=config)
+    (tmp_path / "good.safetensors").write_bytes(weights)
+    (tmp_path / "bad.safetensors").write_bytes(weights[:-100])
+    outcome = cattery("models", "import", "visitor", str(tmp_path / "good.safetensors"))
+    assert outcome.code == 0, outcome.err
+    assert len(store.versions.list("visitor")) == 1
+    assert store.aliases.get("visitor").serving is None
+    assert cattery("models", "import", "visitor", str(tmp_path / "bad.safetensors")).code == 1
+    assert len(store.versions.list("visitor")) == 1
