@@ -27,6 +27,9 @@ MAX_INTERRUPTIONS = 5
 CERTAIN_AFTER = 0.4
 """Share of the lease's time within which a holder has it again after Redis was flushed."""
 
+WAKE_UP_S = 10.0
+"""A job process takes its lease within this time after its start, also on a busy machine."""
+
 LOOK_AGAIN_S = 1.0
 REQUEUE_LOCK_MS = 30_000
 
@@ -116,7 +119,7 @@ class Reaper:
         if record.status is JobStatus.STARTED:
             return CERTAIN_AFTER * self._settings.lease_s
         # Not started: its process may just be waking up, before it takes the lease.
-        return self._settings.lease_s if attempt is Attempt.IN_HAND else 0.0
+        return WAKE_UP_S if attempt is Attempt.IN_HAND else 0.0
 
     def _queue_again(self, seen: JobRecord, attempt: Attempt) -> None:
         lock = f"cattery:requeue:{seen.id}-{seen.attempts}"
