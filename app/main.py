@@ -35,6 +35,9 @@ def create_app(
 ) -> FastAPI:
     """Return the app; nothing is opened before its lifespan begins.
 
+    A server that ends should set `app.state.stopping` before it waits for its
+    connections: event streams then end by themselves.
+
     Args:
         settings: The front end's.
         store: An opened store; by default that of the settings.
@@ -50,6 +53,7 @@ def create_app(
         version=version("cattery"),
         openapi_tags=TAGS,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
         lifespan=_lifespan(settings, store, load),
     )
     app.state.settings = settings

@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from app.examples import EXAMPLES
 from app.problems import Problem, problems
 from app.security import SAFE_METHODS
 
@@ -56,6 +57,8 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
     schemas["Problem"] = problem
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
+    for name, example in EXAMPLES.items():
+        schemas[name]["examples"] = [example]
     parts["securitySchemes"] = {"key": _KEY}
     for path in document["paths"].values():
         for method, operation in path.items():

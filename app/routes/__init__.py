@@ -1,0 +1,1 @@
+"""What the front end answers, one module per noun."""
