@@ -54,6 +54,17 @@ def test_an_upload_becomes_an_import_job(api, tmp_path, archive, is_declared):
     assert left(tmp_path) == [Path(order.source)]
 
 
+def test_a_larger_upload_arrives_whole(api):
+    """What comes in many pieces is written in large ones, and none is lost."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as target:
+        target.writestr("noise.bin", bytes(range(256)) * 14_000)
+    sent = file.getvalue()
+    response = api.post("/datasets/noise", content=in_pieces(sent, 65_536), headers=ZIP)
+    order = api.store.jobs.order(api.store.jobs.get(response.json()["id"]))
+    assert Path(order.source).read_bytes() == sent
+
+
 def test_a_name_is_taken_once(api, tmp_path, archive):
     """409 where the data set exists; the body is not kept."""
     add_dataset(api.store, tmp_path)

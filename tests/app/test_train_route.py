@@ -14,7 +14,9 @@ from app.settings import AppSettings
 from models.store.records import JobStatus
 from tests.app.asking import problem_of
 from tests.app.ordering import ORDER, add_dataset
+from tests.app.painting import put_into_service
 from worker.protocol import ANNOUNCEMENTS, QUEUE, RUN_JOB
+from worker.valkey import EmbeddedValkey
 
 
 @pytest.fixture
@@ -143,6 +145,25 @@ def test_without_redis_nothing_is_ordered(new_api, cats, url):
         assert response.headers["retry-after"] == "9"
         assert api.store.jobs.list() == []
         assert time.monotonic() - began < 5
+
+
+def test_redis_may_come_and_go(new_api, store, cats, tmp_path):
+    """While a real server is away cats are served and orders are not; afterwards both are."""
+    put_into_service(store, 1)
+    order = ORDER | {"model": "kittens"}  # what paints here is smaller than what is ordered
+    valkey = EmbeddedValkey(tmp_path / "valkey").start()
+    try:
+        with new_api(redis_url=valkey.url) as api:
+            job = api.post("/train", json=order).json()
+            valkey.stop()
+            problem_of(api.post("/train", json=order), 503, "queue-unavailable")
+            with pytest.raises(QueueUnavailable):
+                api.app.state.queue.submit(store.jobs.get(job["id"]))
+            assert api.get("/cats?n=4").status_code == 200
+            valkey.start()
+            assert api.post("/train", json=order).status_code == 202
+    finally:
+        valkey.stop()
 
 
 def test_redis_going_away_in_between_loses_nothing(api, cats, monkeypatch):
