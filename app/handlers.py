@@ -12,7 +12,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from app.allowed import Ranges
-from app.errors import INTERNAL, KINDS, Kind, document_of, problem_response, response_of
+from app.errors import (
+    INTERNAL,
+    KINDS,
+    Kind,
+    Unavailable,
+    document_of,
+    problem_response,
+    response_of,
+)
 from app.plain import brief, cut
 from models.errors import CatteryError, InvalidValue, NotFound
 
@@ -38,7 +46,9 @@ async def _ours(request: Request, error: Exception) -> Response:
         raise error
     response = problem_response(error, request.url.path)
     if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.warning("%s %s: %s", request.method, request.url.path, error)
+        # What a probe or a crowd asks for every second must not fill the log.
+        level = logging.INFO if isinstance(error, Unavailable) else logging.WARNING
+        log.log(level, "%s %s: %s", request.method, request.url.path, error)
     return response
 
 
