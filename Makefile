@@ -56,12 +56,13 @@ $(BIN)/pip:
 	    "package python3-venv)." >&2; rm -rf $(VENV); exit 1; }
 
 # The pinned torch by itself, and first: it is nearly all of the download, so its size is told
-# before, and pip can be pointed to another index for it alone.
+# before, and pip can be pointed to another index for it alone (which need not have the versions
+# of its dependencies that constraints.txt names: those come with the rest).
 define install_torch
 if ! $(BIN)/python -c 'import importlib.metadata as m; m.version("torch")' 2> /dev/null; then \
   echo "Installing torch: a download of about 3 GB on x86-64 Linux, less elsewhere."; \
   [ -n "$(TORCH_INDEX)" ] || echo "For another build of it, see 'make help' (TORCH_INDEX)."; \
   $(PIP) install --constraint constraints.txt \
-    $(if $(TORCH_INDEX),--index-url "$(TORCH_INDEX)") torch; \
+    $(if $(TORCH_INDEX),--no-deps --index-url "$(TORCH_INDEX)") torch; \
 fi
 endef
