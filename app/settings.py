@@ -49,7 +49,10 @@ class AppSettings(SharedSettings):
         default="dcgan", description="Model of a request that names none, as name or name@version."
     )
     max_batch: int = Field(
-        default=64, ge=1, le=4096, description="Most pictures in one forward pass, images."
+        default=64,
+        ge=1,
+        le=64,  # up to this size a CPU's floats are the same at every batch size, as tested
+        description="Most pictures in one forward pass, images.",
     )
     max_waiting_images: int = Field(
         default=4096, ge=64, description="Pictures that may wait before callers get 503, images."

@@ -5,6 +5,7 @@ left it, keeps its record and history, saves state, measures snapshots, and
 publishes the best one.
 """
 
+import hashlib
 import logging
 import time
 from collections.abc import Callable
@@ -43,7 +44,6 @@ from models.training import StepReport, is_spent, train
 from models.training_state import load_state, save_state
 
 STATE = "trainer.safetensors"
-BEST = "best.safetensors"
 SHEET_SEEDS = 16
 CARD_SEEDS = 64
 
@@ -195,6 +195,7 @@ class _Run:
             self.best, self.parent = extra["best"], extra["parent"]
             self.measured_kimg = extra["measured_kimg"]
             self.schedule.resume(extra["schedule"])
+            self._carry_best()
             self.journal.event("resumed", {"kimg": self._kimg()})
         elif self.order.resume_from:
             source = self.store.jobs.get(self.order.resume_from)
@@ -204,6 +205,16 @@ class _Run:
             load_state(self.trainer, str(path))
             self.start_kimg, self.parent = self._kimg(), source.version
             self.journal.event("resumed", {"kimg": self._kimg(), "from": source.id})
+
+    def _carry_best(self) -> None:
+        """Bring the best snapshot into this epoch, so that older ones can be dropped."""
+        if self.best is None:
+            return
+        weights = self.state.newest(_best_file(self.best))
+        if weights is None:
+            self.best = self.measured_kimg = None  # measured again at the next chance
+            return
+        self.state.write(self.epoch, _best_file(self.best), weights)
 
     # --- training
 
@@ -280,6 +291,7 @@ class _Run:
             "schedule": self.schedule.state(),
         }
         self.state.write(self.epoch, STATE, save_state(self.trainer, extra))
+        self.state.prune(self.epoch)
         self.schedule.checkpointed()
 
     def _snapshot(self) -> None:
@@ -291,8 +303,8 @@ class _Run:
         metric = self._measure(load_generator(weights))
         found = {"kimg": round(self._kimg(), 3), "metric": metric, "training_s": self.training_s}
         if self.best is None or _value(metric) < _value(self.best["metric"]):
-            self.state.write(self.epoch, BEST, weights)
-            self.best = found
+            self.best = {**found, "sha256": hashlib.sha256(weights).hexdigest()}
+            self.state.write(self.epoch, _best_file(self.best), weights)
         self.measured_kimg = self._kimg()
         self.journal.snapshot(found, self.best)
 
@@ -310,8 +322,8 @@ class _Run:
 
     def _publish(self, wish: Promote, why: str = "") -> None:
         self.journal.phase(Phase.PUBLISHING)
-        weights = self.state.newest(BEST)
         best = self.best
+        weights = None if best is None else self.state.newest(_best_file(best))
         if weights is None or best is None:
             raise CatteryError("The best snapshot is gone from the job's state.")
         card = make_card(
@@ -347,6 +359,11 @@ class _Run:
             self.store.aliases.promote(model, version, reason=verdict.reason)
             self.announce(model)
         self.journal.published(version, promoted=verdict.promote, reason=verdict.reason)
+
+
+def _best_file(best: Json) -> str:
+    """Name the best weights by their sum: a kill between two writes cannot pair wrongly."""
+    return f"best-{best['sha256'][:12]}.safetensors"
 
 
 def _value(metric: Json | None) -> float:

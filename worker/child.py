@@ -4,7 +4,6 @@ Its settings, and so the Redis URL with a password in it, come by environment va
 which only the same user can read; arguments are for everybody to see.
 """
 
-import os
 import signal
 import sys
 
@@ -13,6 +12,7 @@ from rq.job import Job
 
 from worker.connection import connect
 from worker.parentage import signal_on_parents_death, watch_parent
+from worker.priority import stand_back
 from worker.queueing import SERIALIZER, job_queue
 from worker.settings import WorkerSettings
 from worker.spawning import CatteryWorker
@@ -26,7 +26,7 @@ def main() -> None:
     signal_on_parents_death(parent, signal.SIGKILL)
     watch_parent(parent)
     settings = WorkerSettings()
-    os.nice(settings.nice)
+    stand_back(settings.nice)
     redis = connect(settings.redis_url)
     worker = CatteryWorker(
         [job_queue(redis)],

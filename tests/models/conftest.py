@@ -1,0 +1,89 @@
+"""Small real things for the tests of models/: pictures, a store with a data set, a trainer."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from models.data import BatchStream
+from models.precision import FLOAT32, Precision
+from models.recipes import recipe
+from models.store import Store
+from models.store.records import Budget, DatasetRecord, TrainingOrder
+from models.trainer import Trainer
+
+OVERRIDES = {"width": 4, "batch": 8}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    """Tiny networks gain nothing from two threads, which wait for each other on a busy machine."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def small_pictures(pictures: Path) -> NDArray[np.uint8]:
+    """Sixty-four real cats at 32 px, uint8 (64, 32, 32, 3)."""
+    files = sorted(pictures.rglob("*.jpg"))[:64]
+    return np.stack([np.asarray(Image.open(f).convert("RGB").resize((32, 32))) for f in files])
+
+
+@pytest.fixture
+def make_trainer(small_pictures: NDArray[np.uint8]) -> Callable[..., Trainer]:
+    """Build a tiny trainer; equal arguments give equal trainers."""
+
+    def make(seed: int = 0, precision: Precision = FLOAT32, **overrides: object) -> Trainer:
+        row = recipe("dcgan")
+        settings = row.with_overrides({**OVERRIDES, **overrides})
+        device = torch.device("cpu")
+        stream = BatchStream(small_pictures, settings.batch, seed, device)
+        return Trainer(row, settings, 32, stream, seed=seed, device=device, precision=precision)
+
+    return make
+
+
+@pytest.fixture
+def store_with_cats(tmp_path: Path, small_pictures: NDArray[np.uint8]) -> Store:
+    """A store that holds the data set "small" at 32 px."""
+    store = Store.open(str(tmp_path / "store"))
+    files = {}
+    for name, rows in (("32", small_pictures[4:]), ("32-heldout", small_pictures[:4])):
+        path = tmp_path / f"{name}.npy"
+        np.save(path, rows)
+        files[f"packs/{name}.npy"] = path
+    preview = tmp_path / "preview.png"
+    Image.fromarray(small_pictures[0]).save(preview)
+    files["preview.png"] = preview
+    count = len(small_pictures) - 4
+    record = DatasetRecord(
+        name="small",
+        fingerprint="0" * 64,
+        kept=count + 4,
+        heldout=4,
+        counts={"32": count},
+        heldout_counts={"32": 4},
+    )
+    store.datasets.add(record, files)
+    return store
+
+
+@pytest.fixture
+def small_order() -> Callable[..., TrainingOrder]:
+    """Make an order for a job of a few seconds."""
+
+    def make(**changes: object) -> TrainingOrder:
+        values: dict[str, object] = {
+            "recipe": "dcgan",
+            "dataset": "small",
+            "model": "tiny",
+            "size_px": 32,
+            "budget": Budget(kimg=0.08),
+            "overrides": OVERRIDES,
+        }
+        return TrainingOrder(**{**values, **changes})  # type: ignore[arg-type]
+
+    return make

@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from models.checkpoints import load_generator, save_generator
+from models.engine import Engine
+from models.errors import CheckpointError
+from models.images import contact_sheet, default_columns, encode_png
+from models.networks.dcgan import DcganConfig, DcganGenerator
+
+CONFIG = DcganConfig(size_px=64, z_dim=100, width=16)
+
+
+def _file(config: DcganConfig = CONFIG) -> bytes:
+    torch.manual_seed(0)
+    network = DcganGenerator(config)
+    with torch.no_grad():  # trained batch norms are not at their defaults
+        for name, value in network.state_dict().items():
+            if "running_var" in name:
+                value.uniform_(0.01, 2.0)
+    return save_generator(network.eval(), kind="dcgan", config=config)
+
+
+def test_one_seed_is_one_cat_at_every_batch_size() -> None:
+    """Pixels are equal alone and in any company, from 1 to 64."""
+    engine = Engine(load_generator(_file()))
+    alone = engine.render([7])[0]
+    for size in (2, 3, 5, 8, 16, 31, 64):
+        batch = engine.render([*range(100, 100 + size - 1), 7])
+        assert np.array_equal(batch[-1], alone), size
+    assert alone.shape == (64, 64, 3)
+    assert alone.std() > 0
+
+
+def test_equal_weights_are_equal_bytes_and_come_back_whole() -> None:
+    """A version's id relies on it."""
+    raw = _file()
+    assert raw == _file()
+    again = load_generator(raw)
+    assert save_generator(again.network, kind="dcgan", config=CONFIG) == raw
+    assert (again.size_px, again.z_dim) == (64, 100)
+
+
+@pytest.mark.parametrize("keep", [0, 4, 8, 60, 500, 20_000])
+def test_a_truncated_weights_file_is_refused(keep: int) -> None:
+    """Wherever it was cut."""
+    with pytest.raises(CheckpointError):
+        load_generator(_file()[:keep])
+
+
+def test_weights_that_are_not_finite_are_refused() -> None:
+    """One NaN is enough, and the tensor is named."""
+    network = DcganGenerator(CONFIG)
+    with torch.no_grad():
+        network.main[3].weight[0, 0, 0, 0] = float("nan")
+    raw = save_generator(network, kind="dcgan", config=CONFIG)
+    with pytest.raises(CheckpointError, match=r"main\.3\.weight"):
+        load_generator(raw)
+
+
+def test_weights_of_another_shape_are_refused() -> None:
+    """A header that promises another width than the tensors have."""
+    other = DcganConfig(size_px=64, z_dim=100, width=32)
+    network = DcganGenerator(CONFIG)
+    with pytest.raises(CheckpointError, match="shape"):
+        load_generator(save_generator(network, kind="dcgan", config=other))
+
+
+@pytest.mark.parametrize("junk", [b"", b"not a weights file at all", b"\xff" * 64, b"\x80\x04]."])
+def test_what_is_no_weights_file_is_refused(junk: bytes) -> None:
+    """Text, noise and pickles alike; nothing is unpickled."""
+    with pytest.raises(CheckpointError):
+        load_generator(junk)
+
+
+def test_a_sheet_lays_pictures_edge_to_edge_row_by_row() -> None:
+    """Places that stay empty are black; the default is the squarest sheet."""
+    pixels = np.stack([np.full((2, 2, 3), 10 * (i + 1), np.uint8) for i in range(5)])
+    sheet = contact_sheet(pixels)
+    assert sheet.shape == (4, 6, 3)
+    assert sheet[0, :, 0].tolist() == [10, 10, 20, 20, 30, 30]
+    assert sheet[2, :, 0].tolist() == [40, 40, 50, 50, 0, 0]
+    assert contact_sheet(pixels, columns=1).shape == (10, 2, 3)
+    assert [default_columns(n) for n in (1, 2, 4, 5, 9, 10, 64)] == [1, 2, 2, 3, 3, 4, 8]
+
+
+def test_a_png_comes_back_as_it_went_in_with_its_text() -> None:
+    """Lossless, and the provenance is in the text chunks."""
+    from io import BytesIO
+
+    pixels = np.arange(64 * 64 * 3, dtype=np.uint64).astype(np.uint8).reshape(64, 64, 3)
+    raw = encode_png(pixels, {"Model": "dcgan", "Seed": "7"})
+    picture = Image.open(BytesIO(raw))
+    assert np.array_equal(np.asarray(picture), pixels)
+    assert picture.info["Seed"] == "7"  # type: ignore[index]
+    assert raw == encode_png(pixels, {"Model": "dcgan", "Seed": "7"})

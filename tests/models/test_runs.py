@@ -1,0 +1,196 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.errors import LeaseLost
+from models.runs import StopReason, run_training
+from models.store import Store
+from models.store.records import Budget, JobKind, JobRecord, JobStatus, Promote, TrainingOrder
+
+Order = Callable[..., TrainingOrder]
+
+
+class Runner:
+    """Runs jobs of one store as a worker would."""
+
+    def __init__(self, store: Store, cache: Path) -> None:
+        self.store, self.cache, self.announced = store, cache, list[str]()
+
+    def create(self, order: TrainingOrder) -> JobRecord:
+        """Write a job down."""
+        return self.store.jobs.create(JobKind.TRAIN, order)[0]
+
+    def run(self, record: JobRecord, **how: Any) -> JobRecord:
+        """Carry a job out here."""
+        ways: dict[str, Any] = {
+            "lease": lambda: True,
+            "should_stop": lambda: None,
+            "announce": self.announced.append,
+            "device": "cpu",
+        }
+        return run_training(record, self.store, cache=self.cache, **{**ways, **how})
+
+    def events(self, record: JobRecord) -> list[str]:
+        """Return the kinds of a job's events."""
+        return [event.type for event in self.store.jobs.events(record.id)]
+
+
+@pytest.fixture
+def runner(store_with_cats: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
+    """A runner; 512 fakes would take most of the test's time, 64 make the same code work."""
+    monkeypatch.setattr("models.metrics.measuring.FAKES", 64)
+    monkeypatch.setattr("models.schedule.LOOK_S", 0.0)
+    return Runner(store_with_cats, tmp_path / "cache")
+
+
+def _after(looks: int, reason: StopReason) -> Callable[[], StopReason | None]:
+    left = iter([None] * looks)
+    return lambda: next(left, reason)
+
+
+def test_a_job_ends_with_a_version_in_service(runner: Runner, small_order: Order) -> None:
+    """The first version of a model is promoted, its card tells where it comes from."""
+    record = runner.run(runner.create(small_order(seed=5)))
+    assert record.status is JobStatus.FINISHED, record.reason
+    card = runner.store.versions.card("tiny", str(record.version))
+    assert runner.store.aliases.get("tiny").serving == card.version
+    assert (card.recipe, card.seed, card.kimg, card.job) == ("dcgan", 5, 0.08, record.id)
+    assert card.dataset["pictures"] == 60
+    assert card.metrics[0]["protocol"]["fakes"] == 64
+    assert runner.announced == ["tiny"]
+    assert record.progress.kimg == 0.08
+    assert record.progress.eta_s == 0
+    assert runner.store.jobs.sample(record.id, record.samples[0]).startswith(b"\x89PNG")
+    events = runner.events(record)
+    assert events[:2] == ["queued", "started"]
+    assert events[-2:] == ["published", "finished"]
+    assert {"phase", "progress", "sample", "snapshot"} <= set(events)
+
+
+def test_a_paused_job_ends_with_the_weights_of_an_uninterrupted_one(
+    runner: Runner, small_order: Order
+) -> None:
+    """The version's id is a hash of the weights: equal ids, equal weights."""
+    whole = runner.run(runner.create(small_order()))
+    paused = runner.run(runner.create(small_order()), should_stop=_after(6, StopReason.PAUSE))
+    assert paused.status is JobStatus.QUEUED
+    assert 0 < paused.progress.kimg < 0.08
+    resumed = runner.run(paused)
+    assert resumed.version == whole.version
+    assert "resumed" in runner.events(resumed)
+
+
+def test_a_canceled_job_with_a_snapshot_publishes_it_and_never_promotes(
+    runner: Runner, small_order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if the order says always."""
+    monkeypatch.setattr("models.schedule.MIN_SNAPSHOT_KIMG", 0.01)
+    order = small_order(promote=Promote.ALWAYS)
+    record = runner.run(runner.create(order), should_stop=_after(8, StopReason.CANCEL))
+    assert record.status is JobStatus.CANCELED
+    assert record.version is not None
+    assert record.promoted is False
+    assert runner.store.aliases.get("tiny").serving is None
+
+
+def test_a_job_canceled_before_its_first_snapshot_publishes_nothing(
+    runner: Runner, small_order: Order
+) -> None:
+    """There is nothing worth keeping."""
+    record = runner.run(runner.create(small_order()), should_stop=_after(4, StopReason.CANCEL))
+    assert (record.status, record.version) == (JobStatus.CANCELED, None)
+    assert runner.store.versions.models() == []
+
+
+def test_if_better_keeps_an_equal_version_back_and_always_does_not(
+    runner: Runner, small_order: Order
+) -> None:
+    """The gate compares on the same pictures and seeds; its reason is on the card."""
+    first = runner.run(runner.create(small_order(budget=Budget(kimg=0.16))))
+    second = runner.run(runner.create(small_order(budget=Budget(kimg=0.008))))
+    card = runner.store.versions.card("tiny", str(second.version))
+    assert card.promotion is not None
+    assert str(first.version) in card.promotion["reason"]
+    better = card.promotion["decision"] == "promoted"
+    serving = runner.store.aliases.get("tiny").serving
+    assert serving == (second.version if better else first.version)
+    third = runner.run(runner.create(small_order(seed=9, promote=Promote.ALWAYS)))
+    assert runner.store.aliases.get("tiny").serving == third.version
+    fourth = runner.run(runner.create(small_order(seed=4, promote=Promote.NEVER)))
+    assert runner.store.aliases.get("tiny").serving == third.version
+    assert fourth.promoted is False
+
+
+def test_a_metric_that_cannot_be_computed_never_promotes(
+    runner: Runner, small_order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job still finishes and its version is kept."""
+
+    def fail(*_: object) -> float:
+        raise ArithmeticError("no convergence")
+
+    monkeypatch.setattr("models.metrics.measuring.frechet_distance", fail)
+    record = runner.run(runner.create(small_order()))
+    assert record.status is JobStatus.FINISHED
+    assert record.version is not None
+    assert record.promoted is False
+    assert runner.store.versions.card("tiny", record.version).metrics == ()
+
+
+def test_a_diverged_job_ends_collapsed(runner: Runner, small_order: Order) -> None:
+    """It says what was not finite and when; nothing goes into service."""
+    order = small_order(
+        budget=Budget(kimg=4),
+        overrides={
+            "width": 4,
+            "batch": 8,
+            "lr_generator": 0.1,
+            "lr_discriminator": 0.1,
+            "beta1": 0.0,
+            "beta2": 0.0,
+        },
+    )
+    record = runner.create(order)
+    from models.trainer import Trainer
+
+    original = Trainer.step
+
+    def poisoned(self: Trainer) -> Any:
+        losses = original(self)
+        return replace(losses, generator=losses.generator * float("nan"))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "step", poisoned)
+        record = runner.run(record)
+    assert record.status is JobStatus.COLLAPSED
+    assert "generator was not finite at step 50" in str(record.reason)
+
+
+def test_a_job_goes_on_from_another_s_state(runner: Runner, small_order: Order) -> None:
+    """Its kimg count on, its parent is on the card, its own budget is spent whole."""
+    first = runner.run(runner.create(small_order()))
+    second = runner.run(runner.create(small_order(resume_from=first.id)))
+    card = runner.store.versions.card("tiny", str(second.version))
+    assert (card.parent, second.progress.kimg) == (first.version, 0.16)
+    whole = runner.run(runner.create(small_order(budget=Budget(kimg=0.16), model="other")))
+    if second.best and whole.best and second.best["kimg"] == whole.best["kimg"]:
+        assert second.version == whole.version
+
+
+def test_who_lost_the_lease_writes_nothing_more(runner: Runner, small_order: Order) -> None:
+    """The record stays what the new holder finds."""
+    record = runner.create(small_order())
+    holds = iter([True] * 8)
+    with pytest.raises(LeaseLost):
+        runner.run(record, lease=lambda: next(holds, False))
+    assert runner.store.jobs.get(record.id).status is JobStatus.STARTED
+
+
+def test_a_job_without_its_data_set_fails_and_says_so(runner: Runner, small_order: Order) -> None:
+    """Deleted between order and start."""
+    record = runner.run(runner.create(small_order(dataset="lost")))
+    assert record.status is JobStatus.FAILED
+    assert "lost" in str(record.reason)

@@ -1,0 +1,37 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from worker.priority import AUTOGROUP
+
+STAND_BACK = (
+    "import os; from pathlib import Path; from worker.priority import stand_back; os.setsid();"
+    "stand_back(7); print(os.nice(0));"
+    "p = Path('/proc/self/autogroup'); print(p.read_text() if p.exists() else 'none')"
+)
+
+
+def _stood_back() -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", STAND_BACK], capture_output=True, text=True, check=True
+    )
+    return done.stdout.splitlines()
+
+
+def test_a_job_process_is_niced() -> None:
+    """Against its own session."""
+    assert _stood_back()[0] == "7"
+
+
+@pytest.mark.skipif(not AUTOGROUP.exists(), reason="this kernel does not group by session")
+def test_its_session_is_niced_too() -> None:
+    """Against the front end, which has another session."""
+    assert _stood_back()[1].endswith("nice 7")
+
+
+def test_a_kernel_without_groups_is_no_obstacle(tmp_path: Path) -> None:
+    """Nice alone must do then."""
+    code = f"from pathlib import Path; from worker.priority import stand_back; stand_back(3, Path({str(tmp_path / 'no' / 'file')!r}))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
