@@ -33,5 +33,9 @@ def test_its_session_is_niced_too() -> None:
 
 def test_a_kernel_without_groups_is_no_obstacle(tmp_path: Path) -> None:
     """Nice alone must do then."""
-    code = f"from pathlib import Path; from worker.priority import stand_back; stand_back(3, Path({str(tmp_path / 'no' / 'file')!r}))"
+    missing = str(tmp_path / "no" / "file")
+    code = (
+        "from pathlib import Path; from worker.priority import stand_back;"
+        f"stand_back(3, Path({missing!r}))"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
