@@ -37,7 +37,7 @@ def test_an_error_of_ours_is_one_line(cattery):
     """An unknown model ends with 1 and one line that names it, without a traceback."""
     outcome = cattery("models", "show", "nobody")
     assert outcome.code == 1
-    assert outcome.err == "Error: There is no model 'nobody'. Known: none.\n"
+    assert outcome.err == "Error: There is no model 'nobody'. Known: dcgan.\n"
 
 
 def test_a_bad_setting_is_one_line_with_its_name(cattery, monkeypatch):
