@@ -7,7 +7,6 @@ publishes the best one.
 
 import hashlib
 import logging
-import time
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -24,6 +23,7 @@ from models.gate import Verdict, judge
 from models.images import contact_sheet, encode_png
 from models.journal import Journal
 from models.metrics.features import Features
+from models.metrics.frechet import Reference
 from models.metrics.measuring import measure, reference_statistics
 from models.precision import fastest_precision, pick_device
 from models.provenance import make_card
@@ -138,8 +138,11 @@ class _Run:
         self.journal.start()
         try:
             self.journal.phase(Phase.PREPARING)
-            self._check_stop()
             self._prepare()
+            # Not before: a job canceled while it waited for its second process may have a best
+            # snapshot, which only its state knows.
+            self._check_stop()
+            self.reference = self._reference()
             self._check_stop()
             self.journal.phase(Phase.TRAINING)
             self._train()
@@ -154,8 +157,7 @@ class _Run:
 
     def _stopped(self, reason: StopReason) -> JobRecord:
         if reason is StopReason.PAUSE:
-            if hasattr(self, "trainer"):
-                self._save_state()
+            self._save_state()
             return self.journal.pause("The worker was stopped; the job goes on with the next one.")
         return self._end_early(JobStatus.CANCELED, "It was canceled.")
 
@@ -183,9 +185,10 @@ class _Run:
             precision=fastest_precision(self.device),
         )
         self._load_state()
-        self.reference = reference_statistics(
-            self.store, self.dataset, size, cache=self.cache, device=self.device
-        )
+
+    def _reference(self) -> Reference:
+        size, cache = self.order.size_px, self.cache
+        return reference_statistics(self.store, self.dataset, size, cache=cache, device=self.device)
 
     def _load_state(self) -> None:
         own = self.state.newest_path(STATE, self.cache)
@@ -219,7 +222,7 @@ class _Run:
     # --- training
 
     def _train(self) -> None:
-        budget, began = self.order.budget, (time.monotonic(), self._kimg())
+        budget = self.order.budget
         self._sample()
         reports = train(
             self.trainer, budget, training_s=self.training_s, start_kimg=self.start_kimg
@@ -229,7 +232,6 @@ class _Run:
             done = is_spent(budget, report.kimg - self.start_kimg, report.training_s)
             self.journal.progress(lambda r=report: self._progress(r), force=done)  # type: ignore[misc]
             self._between_steps(report)
-        log.info("Trained from %.1f to %.1f kimg", began[1], self._kimg())
         self._save_state()
         self._sample()
 

@@ -105,23 +105,29 @@ def test_a_job_canceled_before_its_first_snapshot_publishes_nothing(
     assert runner.store.versions.models() == []
 
 
-def test_if_better_keeps_an_equal_version_back_and_always_does_not(
-    runner: Runner, small_order: Order
+def test_the_order_s_wish_decides(runner: Runner, small_order: Order) -> None:
+    """If better keeps an equal version back, always and never do what they say."""
+    first = runner.run(runner.create(small_order()))
+    equal = runner.run(runner.create(small_order()))
+    assert (equal.version, equal.promoted) == (first.version, False)
+    always = runner.run(runner.create(small_order(seed=9, promote=Promote.ALWAYS)))
+    assert runner.store.aliases.get("tiny").serving == always.version
+    never = runner.run(runner.create(small_order(seed=4, promote=Promote.NEVER)))
+    assert runner.store.aliases.get("tiny").serving == always.version
+    assert never.promoted is False
+
+
+def test_a_job_canceled_while_it_waited_publishes_its_earlier_best(
+    runner: Runner, small_order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The gate compares on the same pictures and seeds; its reason is on the card."""
-    first = runner.run(runner.create(small_order(budget=Budget(kimg=0.16))))
-    second = runner.run(runner.create(small_order(budget=Budget(kimg=0.008))))
-    card = runner.store.versions.card("tiny", str(second.version))
-    assert card.promotion is not None
-    assert str(first.version) in card.promotion["reason"]
-    better = card.promotion["decision"] == "promoted"
-    serving = runner.store.aliases.get("tiny").serving
-    assert serving == (second.version if better else first.version)
-    third = runner.run(runner.create(small_order(seed=9, promote=Promote.ALWAYS)))
-    assert runner.store.aliases.get("tiny").serving == third.version
-    fourth = runner.run(runner.create(small_order(seed=4, promote=Promote.NEVER)))
-    assert runner.store.aliases.get("tiny").serving == third.version
-    assert fourth.promoted is False
+    """The process that takes it up finds the snapshot in its state."""
+    monkeypatch.setattr("models.schedule.MIN_SNAPSHOT_KIMG", 0.01)
+    paused = runner.run(runner.create(small_order()), should_stop=_after(8, StopReason.PAUSE))
+    assert paused.best is not None
+    ended = runner.run(paused, should_stop=_after(0, StopReason.CANCEL))
+    assert ended.status is JobStatus.CANCELED
+    assert ended.version is not None
+    assert ended.promoted is False
 
 
 def test_a_metric_that_cannot_be_computed_never_promotes(
@@ -176,8 +182,7 @@ def test_a_job_goes_on_from_another_s_state(runner: Runner, small_order: Order) 
     card = runner.store.versions.card("tiny", str(second.version))
     assert (card.parent, second.progress.kimg) == (first.version, 0.16)
     whole = runner.run(runner.create(small_order(budget=Budget(kimg=0.16), model="other")))
-    if second.best and whole.best and second.best["kimg"] == whole.best["kimg"]:
-        assert second.version == whole.version
+    assert second.version == whole.version
 
 
 def test_who_lost_the_lease_writes_nothing_more(runner: Runner, small_order: Order) -> None:
