@@ -6,7 +6,18 @@ from typing import Any
 
 from torch import nn
 
-from models.networks.dcgan import DcganConfig, DcganDiscriminator, DcganGenerator
+from models.networks.dcgan import (
+    DcganConfig,
+    DcganDiscriminator,
+    DcganGenerator,
+    PlainCritic,
+    SeluDiscriminator,
+    SeluGenerator,
+)
+from models.networks.fastgan import FastganGenerator, ProjectedConfig
+from models.networks.projected import ProjectedDiscriminator
+from models.networks.r3gan import R3ganConfig, R3ganDiscriminator, R3ganGenerator
+from models.networks.sngan import SnganConfig, SnganDiscriminator, SnganGenerator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,16 +28,58 @@ class Network:
         config: Dataclass with at least `size_px` and `z_dim`; its fields are
             what a weights file records of the network.
         generator: (N, Z) float32 to (N, 3, H, W) in [-1, 1].
-        discriminator: (N, 3, H, W) in [-1, 1] to (N,) logits.
+        discriminator: (N, 3, H, W) in [-1, 1] to (N,) logits, or (N, K) of K judges.
+        has_batch_norm: Whether the discriminator looks across the batch.
+        renders_evenly: Whether its generator makes equal floats on a CPU at batch sizes of
+            1, 2, 4, ..., 64 (tests/models/test_engine.py); others are rendered one by one.
+        looks_first: Whether the discriminator is `score(features(pictures))`, features
+            free of trained weights, so that a step computes them once for both updates.
+        normalize_generator: Whether the generator is trained with spectral norm
+            (`models.networks.spectral`); what is built, kept in files and served
+            is the plain one.
     """
 
     config: Callable[..., Any]
     generator: Callable[[Any], nn.Module]
     discriminator: Callable[[Any], nn.Module]
+    has_batch_norm: bool = False
+    renders_evenly: bool = False
+    looks_first: bool = False
+    normalize_generator: bool = False
 
 
 NETWORKS: Mapping[str, Network] = {
     "dcgan": Network(
-        config=DcganConfig, generator=DcganGenerator, discriminator=DcganDiscriminator
+        config=DcganConfig,
+        generator=DcganGenerator,
+        discriminator=DcganDiscriminator,
+        has_batch_norm=True,
+        renders_evenly=True,
+    ),
+    "dcgan-selu": Network(
+        config=DcganConfig,
+        generator=SeluGenerator,
+        discriminator=SeluDiscriminator,
+        renders_evenly=True,
+    ),
+    "dcgan-plain-critic": Network(
+        config=DcganConfig,
+        generator=DcganGenerator,
+        discriminator=PlainCritic,
+        renders_evenly=True,
+    ),
+    "sngan": Network(
+        config=SnganConfig, generator=SnganGenerator, discriminator=SnganDiscriminator
+    ),
+    "r3gan": Network(
+        config=R3ganConfig, generator=R3ganGenerator, discriminator=R3ganDiscriminator
+    ),
+    "projected": Network(
+        config=ProjectedConfig,
+        generator=FastganGenerator,
+        discriminator=ProjectedDiscriminator,
+        has_batch_norm=True,
+        looks_first=True,
+        normalize_generator=True,
     ),
 }

@@ -1,9 +1,10 @@
-"""The DCGAN pair, layer by layer as in the 2017 cat experiments.
+"""The DCGAN pair, layer by layer as in the 2017 cat experiments, and its two variants.
 
 The number of layers follows from the size: the generator starts at 4x4 with
 `width * size / 8` channels and halves them at each doubling; the discriminator
 mirrors it. No biases in convolutions, batch norm everywhere but at the
-discriminator's first layer and at both ends.
+discriminator's first layer and at both ends. What follows a convolution is
+what the variants change: SELU alone, or no batch norm in the critic.
 
 Source: Radford et al. 2016, arXiv:1511.06434.
 """
@@ -44,14 +45,12 @@ class DcganGenerator(nn.Module):
         channels = config.width * (config.size_px // 8)
         layers: list[nn.Module] = [
             nn.ConvTranspose2d(config.z_dim, channels, 4, 1, 0, bias=False),
-            nn.BatchNorm2d(channels),
-            nn.ReLU(inplace=True),
+            *self.after_convolution(channels),
         ]
         while channels > config.width:
             layers += [
                 nn.ConvTranspose2d(channels, channels // 2, 4, 2, 1, bias=False),
-                nn.BatchNorm2d(channels // 2),
-                nn.ReLU(inplace=True),
+                *self.after_convolution(channels // 2),
             ]
             channels //= 2
         layers += [nn.ConvTranspose2d(channels, 3, 4, 2, 1, bias=False), nn.Tanh()]
@@ -69,6 +68,10 @@ class DcganGenerator(nn.Module):
         """
         return self.main(z[:, :, None, None])
 
+    def after_convolution(self, channels: int) -> list[nn.Module]:
+        """Return the layers between a convolution and the next."""
+        return [nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
+
 
 class DcganDiscriminator(nn.Module):
     """Pictures in, raw logits out: higher means more real.
@@ -82,13 +85,12 @@ class DcganDiscriminator(nn.Module):
         channels, side = config.width, config.size_px // 2
         layers: list[nn.Module] = [
             nn.Conv2d(3, channels, 4, 2, 1, bias=False),
-            nn.LeakyReLU(0.2, inplace=True),
+            *self.after_convolution(channels, is_first=True),
         ]
         while side > 4:
             layers += [
                 nn.Conv2d(channels, 2 * channels, 4, 2, 1, bias=False),
-                nn.BatchNorm2d(2 * channels),
-                nn.LeakyReLU(0.2, inplace=True),
+                *self.after_convolution(2 * channels, is_first=False),
             ]
             channels, side = 2 * channels, side // 2
         layers += [nn.Conv2d(channels, 1, 4, 1, 0, bias=False), nn.Flatten(0)]
@@ -106,6 +108,49 @@ class DcganDiscriminator(nn.Module):
         """
         return self.main(pictures)
 
+    def after_convolution(self, channels: int, *, is_first: bool) -> list[nn.Module]:
+        """Return the layers between a convolution and the next."""
+        norm = [] if is_first else [nn.BatchNorm2d(channels)]
+        return [*norm, nn.LeakyReLU(0.2, inplace=True)]
+
+
+class SeluGenerator(DcganGenerator):
+    """The DCGAN generator with SELU in place of batch norm and ReLU.
+
+    Its weights start at N(0, 0.02), as in the 2017 experiments; `init_lecun`
+    gives it the start that the activation was made for.
+
+    Source: Klambauer et al. 2017, arXiv:1706.02515.
+    """
+
+    def after_convolution(self, channels: int) -> list[nn.Module]:  # noqa: ARG002 - no norm
+        """Return the layers between a convolution and the next."""
+        return [nn.SELU(inplace=True)]
+
+
+class SeluDiscriminator(DcganDiscriminator):
+    """The DCGAN discriminator with SELU in place of batch norm and leaky ReLU.
+
+    Source: Klambauer et al. 2017, arXiv:1706.02515.
+    """
+
+    def after_convolution(self, channels: int, *, is_first: bool) -> list[nn.Module]:  # noqa: ARG002
+        """Return the layers between a convolution and the next."""
+        return [nn.SELU(inplace=True)]
+
+
+class PlainCritic(DcganDiscriminator):
+    """The DCGAN discriminator without batch norm, so that a picture's logit is its own alone.
+
+    A penalty on the gradient of each logit by its picture asks for that.
+
+    Source: Gulrajani et al. 2017, arXiv:1704.00028, section 4.
+    """
+
+    def after_convolution(self, channels: int, *, is_first: bool) -> list[nn.Module]:  # noqa: ARG002
+        """Return the layers between a convolution and the next."""
+        return [nn.LeakyReLU(0.2, inplace=True)]
+
 
 def init_dcgan(module: nn.Module) -> None:
     """Draw a module's weights as DCGAN does: N(0, 0.02), batch norm around one."""
@@ -114,3 +159,19 @@ def init_dcgan(module: nn.Module) -> None:
     elif isinstance(module, nn.BatchNorm2d):
         nn.init.normal_(module.weight, 1.0, INIT_STD)
         nn.init.zeros_(module.bias)
+
+
+def init_lecun(module: nn.Module) -> None:
+    """Draw a convolution's weights from N(0, 1 / fan-in), which SELU keeps at unit variance.
+
+    The fan-in is the number of weights that one output really sees. Of a transposed
+    convolution's kernel that is one weight in stride^2, so kernel^2 / stride^2 a
+    channel; and where it opens a single pixel (no padding), one a channel.
+
+    Source: Klambauer et al. 2017, arXiv:1706.02515, section 2, "Initialization".
+    """
+    if isinstance(module, nn.ConvTranspose2d):
+        taps = (module.kernel_size[0] // module.stride[0]) ** 2 if module.padding[0] else 1
+        nn.init.normal_(module.weight, 0.0, (module.in_channels * taps) ** -0.5)
+    elif isinstance(module, nn.Conv2d):
+        nn.init.normal_(module.weight, 0.0, module.weight[0].numel() ** -0.5)

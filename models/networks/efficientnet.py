@@ -33,9 +33,10 @@ State = dict[str, Tensor]
 def efficientnet_lite0() -> nn.Sequential:
     """Return the network: (N, 3, H, W) scaled to (x - 127) / 128, to (N, 1280, H / 32, W / 32).
 
-    Its layers are the stem, the 16 blocks and the head, in this order.
+    Its layers are the stem, the 16 blocks and the head, in this order. It has no
+    parameters and an empty state dict: nothing in it is trained or kept.
     """
-    return _build(_read_weights()).eval().requires_grad_(requires_grad=False)
+    return _build(_read_weights()).eval()
 
 
 class _Residual(nn.Module):
@@ -54,7 +55,11 @@ class _Conv(nn.Module):
 
     def __init__(self, weight: Tensor, bias: Tensor, stride: int, groups: int, clip: bool) -> None:
         super().__init__()
-        self.weight, self.bias = nn.Parameter(weight), nn.Parameter(bias)
+        # Buffers that no state dict holds: they never change and come from the package.
+        self.register_buffer("weight", weight, persistent=False)
+        self.register_buffer("bias", bias, persistent=False)
+        self.weight: Tensor
+        self.bias: Tensor
         self.stride, self.groups, self.clip = stride, groups, clip
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,0 +1,195 @@
+"""The projected discriminator: small judges of what a frozen network sees in a picture.
+
+EfficientNet-Lite0's maps at four sides are mixed across channels, then from small to
+large sides, by random convolutions that never change; a small discriminator judges
+the result at each side.
+
+Two departures from the paper save work. Its last mix doubles the largest maps' side
+by interpolation, which adds nothing to see: the first judge looks at them in their own
+size. And the mixing convolutions come before the doubling, which is the same.
+
+Source: Sauer et al. 2021, arXiv:2111.01007, sections 3.1 to 3.3.
+"""
+
+import copy
+from math import sqrt
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.networks.dcgan import init_dcgan
+from models.networks.efficientnet import efficientnet_lite0
+from models.networks.fastgan import ProjectedConfig
+from models.networks.resampling import bilinear_matrix, resample
+from models.networks.scales import scales
+from models.networks.spectral import normalize
+
+TAPS = ((4, 24, 4), (6, 40, 8), (12, 112, 16), (17, 320, 32))
+"""Layers of EfficientNet-Lite0 up to each tap, channels there, and how many times smaller."""
+
+MIXED = (64, 128, 256, 512)
+"""Channels of each tap once mixed across channels."""
+
+PROJECTION_SEED = 0
+"""Every discriminator looks through the same random projection."""
+
+JUDGED_PX = 8
+"""A judge halves its maps until they are no larger than this."""
+
+
+def seen_side(size_px: int) -> int:
+    """Return the side at which the frozen network sees pictures of a side.
+
+    Below 224 px, where it was trained, twice the side, from 128 to 224 px: doubled
+    pictures show it what it knows at the scale it knows it. From 256 px up the
+    pictures as they are, since what is not seen is not learned. Never smaller than
+    the pictures: nothing can alias.
+    """
+    return size_px if size_px >= 256 else min(max(2 * size_px, 128), 224)
+
+
+class ProjectedDiscriminator(nn.Module):
+    """Pictures in, raw logits out, K a picture.
+
+    `features` knows no trained weights: a trainer may compute it once a step for
+    real and once for made pictures, and `score` both as often as it needs.
+    `parameters()` are the judges' alone; the random projection is in the state dict,
+    EfficientNet-Lite0's weights are not, for they come from their package.
+
+    Args:
+        config: Shape of the network; `z_dim` is not used.
+
+    Raises:
+        RecipeError: It cannot see the size.
+    """
+
+    def __init__(self, config: ProjectedConfig) -> None:
+        super().__init__()
+        side = seen_side(scales(config.size_px)[-1])
+        sides = [side // times for _, _, times in TAPS]
+        self.frozen = _Frozen()
+        self.projection = _Projection(sides)
+        enlarging = bilinear_matrix(config.size_px, side) if side > config.size_px else None
+        self.register_buffer("enlarging", enlarging, persistent=False)
+        self.enlarging: Tensor | None
+        judged = [sides[0], *(2 * s for s in sides[1:])]
+        channels = [MIXED[0], *MIXED[:-1]]
+        most = 4 * config.width
+        self.judges = nn.ModuleList(map(_judge, channels, judged, [most] * len(judged)))
+        self.judges.apply(init_dcgan)
+        normalize(self.judges)
+
+    def features(self, pictures: Tensor) -> list[Tensor]:
+        """Look at pictures; differentiable by them, and by nothing else.
+
+        Args:
+            pictures: (N, 3, H, W) in [-1, 1].
+
+        Returns:
+            (N, 64, S, S), (N, 64, S, S), (N, 128, S / 2, S / 2) and (N, 256, S / 4,
+            S / 4), S being a quarter of the side seen; bf16 under autocast to it.
+        """
+        # EfficientNet-Lite's own scale: (v - 127) / 128 for v in 0 ... 255.
+        scaled = pictures.float() * (127.5 / 128) + 0.5 / 128
+        if self.enlarging is not None:
+            with torch.autocast(pictures.device.type, enabled=False):
+                scaled = self.enlarging @ scaled @ self.enlarging.T
+        return self.projection(self.frozen(scaled))
+
+    def score(self, features: list[Tensor]) -> Tensor:
+        """Judge features.
+
+        Args:
+            features: What `features` returned.
+
+        Returns:
+            (N, K) logits, as many of each of the four judges.
+        """
+        pairs = zip(self.judges, features, strict=True)
+        return torch.cat([judge(maps).flatten(1) for judge, maps in pairs], 1)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Score pictures: (N, 3, H, W) in [-1, 1] to (N, K) logits."""
+        return self.score(self.features(pictures))
+
+
+class _Frozen(nn.Module):
+    """EfficientNet-Lite0 up to its last tap, its weights held once in each type asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        network = efficientnet_lite0()
+        ends = [end for end, _, _ in TAPS]
+        starts = [0, *ends[:-1]]
+        self.stages = nn.ModuleList(network[a:b] for a, b in zip(starts, ends, strict=True))
+        # A plain dict, so that copies are no parts of the module. The weights never change.
+        self._copies: dict[tuple[torch.dtype, torch.device], nn.ModuleList] = {}
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        maps = []
+        kind = x.device.type
+        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
+        x = x.to(dtype)
+        for stage in self._in(dtype, x.device):
+            x = stage(x)
+            maps.append(x)
+        return maps
+
+    def _in(self, dtype: torch.dtype, device: torch.device) -> nn.ModuleList:
+        if dtype == torch.float32:
+            return self.stages
+        if (dtype, device) not in self._copies:
+            self._copies[dtype, device] = copy.deepcopy(self.stages).to(dtype)
+        return self._copies[dtype, device]
+
+
+class _Projection(nn.Module):
+    """Random mixing across channels, then across sides; the same in every discriminator."""
+
+    def __init__(self, sides: list[int]) -> None:
+        super().__init__()
+        random = torch.Generator().manual_seed(PROJECTION_SEED)
+        narrower = [MIXED[0], *MIXED[:-1]]
+        for level, (_, channels, _) in enumerate(TAPS):
+            self._draw(f"across_channels{level}", channels, MIXED[level], random)
+            self._draw(f"across_sides{level}", MIXED[level], narrower[level], random)
+        for level, side in enumerate(sides[1:], 1):
+            self.register_buffer(f"double{level}", bilinear_matrix(side, 2 * side), False)
+
+    def _draw(self, name: str, inputs: int, outputs: int, random: torch.Generator) -> None:
+        """Hold a random 1x1 convolution as a buffer, which no optimizer sees."""
+        weight = torch.randn(outputs, inputs, 1, 1, generator=random) * sqrt(2 / inputs)
+        self.register_buffer(name, weight)
+
+    def forward(self, maps: list[Tensor]) -> list[Tensor]:
+        """Return maps mixed across channels and from smaller to larger sides, largest first."""
+        mixed: list[Tensor] = []
+        for level in reversed(range(len(TAPS))):
+            x = F.conv2d(maps[level], self.get_buffer(f"across_channels{level}"))
+            if mixed:
+                x = x + mixed[0]
+            x = F.conv2d(x, self.get_buffer(f"across_sides{level}"))
+            if level:
+                x = resample(x, self.get_buffer(f"double{level}"))
+            mixed.insert(0, x)
+        return mixed
+
+
+def _judge(channels: int, side: int, most: int) -> nn.Sequential:
+    """Return a small discriminator of maps of a side: one logit a 4x4 patch at its end.
+
+    It halves the side until it is at most 8; maps that small already pass one block
+    that does not halve, so that all judges see alike patches and none is linear.
+    """
+    layers: list[nn.Module] = []
+    while side > JUDGED_PX or not layers:
+        kernel, stride = (4, 2) if side > JUDGED_PX else (3, 1)
+        wider = min(2 * channels, most)
+        layers += [
+            nn.Conv2d(channels, wider, kernel, stride, 1, bias=False),
+            nn.BatchNorm2d(wider),
+            nn.LeakyReLU(0.2, inplace=True),
+        ]
+        channels, side = wider, side // stride
+    return nn.Sequential(*layers, nn.Conv2d(channels, 1, 4, bias=False))

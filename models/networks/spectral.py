@@ -1,0 +1,76 @@
+"""Spectral norm: weights divided by their largest singular value, in training and for good.
+
+A generator that is trained with it is built plain, normalized by `normalize`, and
+served as `folded` leaves it: plain again, the division carried out. Averages are
+taken of the weights before division, then folded.
+
+Source: Miyato et al. 2018, arXiv:1802.05957.
+"""
+
+import copy
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations, parametrize
+
+NORMALIZED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+
+M = TypeVar("M", bound=nn.Module)
+
+
+class SpectralNorm(parametrizations._SpectralNorm):
+    """Torch's spectral norm, one power iteration a step, in float32 under autocast too.
+
+    Args:
+        weight: The weight, two or more axes.
+        dim: Its axis of outputs.
+    """
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """Return the weight over the current estimate of its largest singular value."""
+        with torch.autocast(weight.device.type, enabled=False):
+            return super().forward(weight)
+
+
+def normalize(module: M) -> M:
+    """Give every convolution and linear layer spectral norm; return the module."""
+    for layer in list(module.modules()):
+        if isinstance(layer, NORMALIZED):
+            norm = SpectralNorm(layer.weight.detach(), dim=_output_axis(layer))
+            parametrize.register_parametrization(layer, "weight", norm)
+    return module
+
+
+@torch.no_grad()
+def folded(module: M) -> M:
+    """Return a plain copy: every normalized weight over its exact largest singular value."""
+    plain = copy.deepcopy(module)
+    for layer in list(plain.modules()):
+        if parametrize.is_parametrized(layer, "weight"):
+            _fold(layer)
+    return plain
+
+
+def _fold(layer: nn.Module) -> None:
+    """Make a normalized layer a plain one.
+
+    Not by `remove_parametrizations`: it changes the layer's class, which a copy shares
+    with what it was copied from.
+    """
+    weight = layer.get_parameter("parametrizations.weight.original")
+    layer.__class__ = parametrize.type_before_parametrizations(layer)
+    del layer.parametrizations
+    largest = _largest_singular_value(weight.movedim(_output_axis(layer), 0))
+    layer.weight = nn.Parameter(weight / largest, weight.requires_grad)
+
+
+def _output_axis(layer: nn.Module) -> int:
+    return 1 if isinstance(layer, nn.ConvTranspose2d) else 0
+
+
+def _largest_singular_value(weight: Tensor) -> Tensor:
+    """Return it, scalar, by way of the smaller Gram matrix, which float64 can afford."""
+    matrix = weight.flatten(1).double()
+    gram = matrix @ matrix.T if len(matrix) <= matrix.shape[1] else matrix.T @ matrix
+    return torch.linalg.eigvalsh(gram)[-1].sqrt().to(weight.dtype)
