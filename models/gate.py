@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from models.checkpoints import Generator, load_generator
 from models.errors import CatteryError
+from models.metrics.kid import difference
+from models.metrics.measuring import Measurement
 from models.store import Store
-from models.store.records import Json, Promote
+from models.store.records import Promote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,18 +22,25 @@ class Verdict:
 def judge(
     store: Store,
     model: str,
-    found: Json | None,
+    found: Measurement | None,
     wish: Promote,
-    measure: Callable[[Generator], Json],
+    measure: Callable[[Generator], Measurement],
+    *,
+    version: str | None = None,
 ) -> Verdict:
     """Decide on promotion.
+
+    A version is better if the whole 95 % interval of the difference of both kernel
+    distances lies below zero. The one in service is measured anew, whatever its card
+    says, so that both are compared on the same pictures and the same seeds.
 
     Args:
         store: Holds the version in service.
         model: The model.
-        found: The new version's metric, or None if it could not be computed.
+        found: What was measured of it, or None if that could not be done.
         wish: What the order says.
         measure: Measures a generator as the new one was: same data, same seeds.
+        version: The new version's id, if known: one in service is not better than itself.
     """
     if wish is Promote.NEVER:
         return Verdict(promote=False, reason="The order says never.")
@@ -42,19 +51,30 @@ def judge(
     serving = store.aliases.get(model).serving
     if serving is None:
         return Verdict(promote=True, reason="No version was in service.")
+    if serving == version:
+        return Verdict(promote=False, reason=f"It is {serving}, the version in service.")
     return _compare(store, model, serving, found, measure)
 
 
 def _compare(
-    store: Store, model: str, serving: str, found: Json, measure: Callable[[Generator], Json]
+    store: Store,
+    model: str,
+    serving: str,
+    found: Measurement,
+    measure: Callable[[Generator], Measurement],
 ) -> Verdict:
     try:
         incumbent = measure(load_generator(store.versions.weights(model, serving)))
+        change = difference(found.projections, incumbent.projections)
     except CatteryError as err:
         reason = f"The version in service, {serving}, could not be measured: {err}"
         return Verdict(promote=False, reason=reason)
-    new, old = found["value"], incumbent["value"]
-    is_better = new < old
-    comparison = "better than" if is_better else "not better than"
-    reason = f"{found['name']} {new:g} is {comparison} {old:g} of {serving}, in service."
+    low, high = change.interval
+    is_better = high < 0
+    comparison = "better than" if is_better else "not surely better than"
+    new, old = found.projections.value, incumbent.projections.value
+    reason = (
+        f"Its KID, {new:.4g}, is {comparison} the {old:.4g} of {serving}, in service: "
+        f"a difference of {change.value:.3g}, 95 % interval {low:.3g} to {high:.3g}."
+    )
     return Verdict(promote=is_better, reason=reason)

@@ -1,1 +1,1 @@
-"""How good the cats are: features, the Frechet distance, kept reference statistics."""
+"""How good the cats are: feature networks, distances between sets, and what they are kept as."""

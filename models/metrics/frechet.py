@@ -5,75 +5,50 @@ Source: Heusel et al. 2017, arXiv:1706.08500, eq. 6.
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
-
-from models.errors import StoreError
-
-Array = NDArray[np.float64]
+import torch
+from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
-    """Real pictures' statistics.
+class Gaussian:
+    """What the distance needs to know of the real pictures.
 
     Attributes:
         mean: (D,) float64.
         root: (D, D) float64, the symmetric square root of the covariance: with
-            it at hand, a comparison costs one small singular value decomposition.
-        count: Number of pictures.
+            it at hand, a comparison costs one small symmetric eigenproblem.
     """
 
-    mean: Array
-    root: Array
-    count: int
-
-    def to_bytes(self) -> bytes:
-        """Return the statistics as a safetensors file."""
-        return save({"mean": self.mean, "root": self.root}, {"count": str(self.count)})
-
-    @classmethod
-    def from_bytes(cls, raw: bytes) -> "Reference":
-        """Read the statistics back.
-
-        Raises:
-            StoreError: The file is damaged.
-        """
-        try:
-            tensors = load(raw)
-            length = int.from_bytes(raw[:8], "little")
-            header = raw[8 : 8 + length].decode()
-            count = int(header.split('"count":"')[1].split('"')[0])
-            return cls(mean=tensors["mean"], root=tensors["root"], count=count)
-        except (SafetensorError, KeyError, IndexError, ValueError) as err:
-            raise StoreError(f"The reference statistics are damaged: {err}.") from err
+    mean: Tensor
+    root: Tensor
 
 
-def reference_of(features: NDArray[np.float32]) -> Reference:
-    """Return the statistics of real features, (N, D) float32 with N of at least 2."""
-    values = features.astype(np.float64)
-    mean = values.mean(0)
-    eigenvalues, vectors = np.linalg.eigh(np.cov(values, rowvar=False))
-    root = (vectors * np.sqrt(np.clip(eigenvalues, 0.0, None))) @ vectors.T
-    return Reference(mean=mean, root=root, count=len(values))
+def gaussian_of(real: Tensor) -> Gaussian:
+    """Return the Gaussian of real features, (N, D) float64 with N of at least 2."""
+    mean = real.mean(0)
+    centered = real - mean
+    eigenvalues, vectors = torch.linalg.eigh(centered.T @ centered / (len(real) - 1))
+    root = (vectors * eigenvalues.clamp(min=0.0).sqrt()) @ vectors.T
+    return Gaussian(mean=mean, root=root)
 
 
-def frechet_distance(reference: Reference, features: NDArray[np.float32]) -> float:
-    """Return the distance of made pictures' features to the reference.
+def frechet_distance(real: Gaussian, fake: Tensor) -> float:
+    """Return the distance of made pictures' features to the real ones'.
 
     The trace of the root of the product of both covariances is the sum of the
-    singular values of `reference.root @ centered.T / sqrt(N - 1)`.
+    singular values of `root @ centered.T / sqrt(N - 1)`, and these are the roots
+    of the eigenvalues of the smaller of its two Gram matrices, which takes a
+    quarter of the time.
 
     Args:
-        reference: Of the real pictures.
-        features: (N, D) float32, N of at least 2.
+        real: Of the real pictures.
+        fake: (N, D) float64 on the same device, N of at least 2.
     """
-    values = features.astype(np.float64)
-    mean = values.mean(0)
-    centered = (values - mean) / np.sqrt(len(values) - 1)
-    shared = np.linalg.svd(reference.root @ centered.T, compute_uv=False).sum()
-    shift = np.square(mean - reference.mean).sum()
-    traces = np.square(reference.root).sum() + np.square(centered).sum()
-    return float(max(shift + traces - 2.0 * shared, 0.0))
+    mean = fake.mean(0)
+    centered = (fake - mean) / (len(fake) - 1) ** 0.5
+    product = real.root @ centered.T
+    gram = product @ product.T if len(product) < len(fake) else product.T @ product
+    shared = torch.linalg.eigvalsh(gram).clamp(min=0.0).sqrt().sum()
+    shift = (mean - real.mean).square().sum()
+    traces = real.root.square().sum() + centered.square().sum()
+    return max(float(shift + traces - 2.0 * shared), 0.0)

@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
-from models.checkpoints import save_generator
+from models.checkpoints import Generator, save_generator
 from models.errors import CatteryError
 from models.gate import judge
+from models.metrics.kid import Projections
+from models.metrics.measuring import Measurement
 from models.networks.dcgan import DcganConfig, DcganGenerator
 from models.store import Store
 from models.store.records import Card, Promote
@@ -11,38 +15,111 @@ from models.store.records import Card, Promote
 CONFIG = DcganConfig(size_px=32, z_dim=8, width=4)
 
 
+def _measured(*fake: float) -> Measurement:
+    """A measurement whose KID is 0.5 plus the mean of what the fakes add."""
+    shares = torch.tensor([10.0, 11.0, 12.0, 13.0], dtype=torch.float64) + torch.tensor(fake)
+    real = torch.tensor([-11.0, -11.0, -11.0, -11.0], dtype=torch.float64)
+    row = {"name": "kid", "value": 0.0, "protocol": {}}
+    projections = Projections(real=real, fake=shares)
+    return Measurement(rows=(row,), absent={}, projections=projections, closest=())
+
+
+OLD = _measured(0.0, 0.0, 0.0, 0.0)
+
+
 @pytest.fixture
 def serving(store_with_cats: Store) -> str:
-    """A version in service of the model "m"."""
+    """A version in service of the model "m", whose card holds an old Frechet distance only."""
     torch.manual_seed(0)
     weights = save_generator(DcganGenerator(CONFIG), kind="dcgan", config=CONFIG)
     card = Card(
         model="m", version="", sha256="", recipe="dcgan", size_px=32, z_dim=8, latent="x",
         settings={}, kimg=1, seed=0, created_at="now",
+        metrics=({"name": "frechet_distance", "value": 0.0, "protocol": {"name": "frechet-512"}},),
     )  # fmt: skip
     version = store_with_cats.versions.publish("m", weights, card, b"png").version
     store_with_cats.aliases.promote("m", version)
     return version
 
 
-@pytest.mark.parametrize(("new", "wins"), [(9.0, True), (10.0, False), (11.0, False)])
-def test_only_a_better_version_takes_over(
-    store_with_cats: Store, serving: str, new: float, wins: bool
+def test_a_version_surely_better_takes_over(store_with_cats: Store, serving: str) -> None:
+    """Every fake is nearer by about 0.2: the paired interval is narrow, each one's own is not.
+
+    The shares of the difference are -0.21, -0.19, -0.2, -0.2: mean -0.2, variance
+    2e-4 / 3, so the interval is -0.2 -+ 1.96 * 2 * sqrt(2e-4 / 3 / 4) = -0.216 to -0.184.
+    """
+    new = _measured(-0.21, -0.19, -0.2, -0.2)
+    low, high = new.projections.interval
+    assert low < 0.3 < 0.5 < high
+    verdict = judge(store_with_cats, "m", new, Promote.IF_BETTER, lambda _: OLD)
+    assert verdict.promote
+    told = ("KID, 0.3, is better than the 0.5", serving, "difference of -0.2", "-0.216 to -0.184")
+    assert all(words in verdict.reason for words in told)
+
+
+@pytest.mark.parametrize("fake", [(-1.0, 0.7, -1.0, 0.7), (0.0, 0.0, 0.0, 0.0), (1.0, 1.1, 1, 1)])
+def test_a_version_not_surely_better_is_kept_back(
+    store_with_cats: Store, serving: str, fake: tuple[float, ...]
 ) -> None:
-    """Lower is better, equal is not; the reason tells both figures and the version."""
-    found = {"name": "frechet_distance", "value": new}
-    verdict = judge(store_with_cats, "m", found, Promote.IF_BETTER, lambda _: {"value": 10.0})
-    assert verdict.promote is wins
-    assert all(word in verdict.reason for word in (f"{new:g}", "10", serving))
+    """A better estimate within its uncertainty, an equal and a worse one."""
+    found = _measured(*fake)
+    verdict = judge(store_with_cats, "m", found, Promote.IF_BETTER, lambda _: OLD)
+    assert not verdict.promote
+    assert f"not surely better than the 0.5 of {serving}" in verdict.reason
+
+
+def test_the_version_in_service_is_not_better_than_itself(
+    store_with_cats: Store, serving: str
+) -> None:
+    """Equal weights have equal ids; nothing is measured."""
+
+    def fail(_: Generator) -> Measurement:
+        raise AssertionError
+
+    wish = Promote.IF_BETTER
+    verdict = judge(store_with_cats, "m", OLD, wish, fail, version=serving)
+    assert not verdict.promote
+    assert serving in verdict.reason
+
+
+def test_the_incumbent_is_measured_anew(store_with_cats: Store, serving: str) -> None:
+    """What its card says, another metric of another protocol, is of no account."""
+    seen = []
+
+    def measure(generator: Generator) -> Measurement:
+        seen.append(generator.z_dim)
+        return OLD
+
+    new = _measured(-0.21, -0.19, -0.2, -0.2)
+    assert judge(store_with_cats, "m", new, Promote.IF_BETTER, measure).promote
+    assert seen == [8]
 
 
 def test_an_incumbent_that_cannot_be_measured_stays(store_with_cats: Store, serving: str) -> None:
-    """Nothing is replaced by what could not be compared."""
+    """Nothing is replaced by what could not be compared, for example on other numbers of fakes."""
 
-    def fail(_: object) -> dict[str, float]:
+    def fail(_: Generator) -> Measurement:
         raise CatteryError("no features.")
 
-    found = {"name": "frechet_distance", "value": 1.0}
-    verdict = judge(store_with_cats, "m", found, Promote.IF_BETTER, fail)
+    other = replace(OLD, projections=replace(OLD.projections, fake=OLD.projections.fake[:2]))
+    for measure in (fail, lambda _: other):
+        verdict = judge(store_with_cats, "m", OLD, Promote.IF_BETTER, measure)
+        assert not verdict.promote
+        assert f"{serving}, could not be measured" in verdict.reason
+
+
+def test_a_version_that_could_not_be_measured_is_kept_back(store_with_cats: Store) -> None:
+    """Even where nothing is in service."""
+    verdict = judge(store_with_cats, "m", None, Promote.IF_BETTER, lambda _: OLD)
     assert not verdict.promote
-    assert serving in verdict.reason
+
+
+def test_the_first_version_and_the_order_s_wish_need_no_comparison(
+    store_with_cats: Store, serving: str
+) -> None:
+    """Always and never do what they say; with nothing in service there is nothing to beat."""
+    measure = lambda _: OLD  # noqa: E731
+    worse = _measured(1.0, 1.1, 1.0, 1.0)
+    assert judge(store_with_cats, "m", worse, Promote.ALWAYS, measure).promote
+    assert not judge(store_with_cats, "m", worse, Promote.NEVER, measure).promote
+    assert judge(store_with_cats, "another", worse, Promote.IF_BETTER, measure).promote

@@ -1,0 +1,108 @@
+"""How good one job's generators are: all measured on the same data, seeds and features."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from models.checkpoints import Generator, load_generator
+from models.errors import CatteryError
+from models.metrics.features import Features
+from models.metrics.measuring import (
+    PROTOCOLS,
+    Measurement,
+    Protocol,
+    Reference,
+    headline,
+    measure,
+    reference_statistics,
+)
+from models.store import Store
+from models.store.records import DatasetRecord, Json
+
+log = logging.getLogger(__name__)
+
+
+class Appraiser:
+    """Measures generators against a data set.
+
+    Args:
+        store: Holds the data set and its kept statistics.
+        dataset: The data set.
+        size_px: Side of the pictures.
+        cache: Local folder for packs of a remote store.
+        device: Where to compute.
+        fakes: Pictures made to measure a version; the protocol's own number if None.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        dataset: DatasetRecord,
+        size_px: int,
+        cache: Path,
+        device: torch.device,
+        fakes: int | None = None,
+    ) -> None:
+        self._store, self._dataset, self._size_px = store, dataset, size_px
+        self._cache, self._device = cache, device
+        self._final = _with_fakes(PROTOCOLS["cattery"], fakes)
+        self._quick = _with_fakes(PROTOCOLS["snapshot"], fakes)
+        self._kept: tuple[Features, Reference] | None = None
+
+    def prepare(self) -> None:
+        """Make or read the statistics of the real pictures.
+
+        Raises:
+            CatteryError: There are too few, or what was kept is damaged.
+        """
+        self._ready()
+
+    def snapshot(self, weights: bytes) -> Json | None:
+        """Return the metric that snapshots are chosen by, or None where it cannot be computed."""
+        found = self._measured(weights, self._quick)
+        return None if found is None else headline(found.rows)
+
+    def version(self, weights: bytes) -> Measurement | None:
+        """Measure a version whole, or return None where it cannot be measured."""
+        return self._measured(weights, self._final)
+
+    def incumbent(self, generator: Generator) -> Measurement:
+        """Measure a generator as versions are measured.
+
+        Raises:
+            CatteryError: It cannot be measured.
+        """
+        features, reference = self._ready()
+        return measure(generator, reference, features, self._device, self._final)
+
+    def _measured(self, weights: bytes, protocol: Protocol) -> Measurement | None:
+        try:
+            features, reference = self._ready()
+            generator = load_generator(weights)
+            return measure(generator, reference, features, self._device, protocol)
+        except (CatteryError, ArithmeticError, ValueError) as err:
+            log.warning("A generator could not be measured: %s", err)
+            return None
+
+    def _ready(self) -> tuple[Features, Reference]:
+        if self._kept is None:
+            features = Features(self._device)
+            reference = reference_statistics(
+                self._store,
+                self._dataset,
+                self._size_px,
+                cache=self._cache,
+                features=features,
+                device=self._device,
+            )
+            self._kept = features, reference
+        return self._kept
+
+
+def _with_fakes(protocol: Protocol, fakes: int | None) -> Protocol:
+    """Return a protocol with another number of pictures, which its results then say."""
+    if fakes is None:
+        return protocol
+    return replace(protocol, fakes=min(protocol.fakes, fakes), fakes_large=None)

@@ -1,0 +1,128 @@
+"""The one table of protocols: how a generator is measured, so that figures can be compared.
+
+This module imports no torch: the command line reads the table to say what there is.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from models.errors import InvalidValue
+from models.store.records import Json
+
+HEADLINE = "kid"
+"""The metric that decides: lower is better, its estimate is unbiased and has an interval."""
+
+REALS_AT_MOST = 10_000
+KID = "kernel (x.y / D + 1)^3, unbiased, all pairs"
+NEIGHBORS = 3
+LARGE_PX = 256
+"""From this size on a protocol may ask for fewer fakes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protocol:
+    """Everything that a figure depends on besides the generator and the data set.
+
+    The resizer is the feature network's, in `models.metrics.features.FEATURES`.
+
+    Attributes:
+        name: What results are told apart by.
+        features: Name of a feature network.
+        fakes: Pictures made, of as many seeds from `first_seed` on.
+        fakes_large: The same for pictures of 256 px and more; None: as many.
+        first_seed: The first seed.
+        reals_at_most: Training pictures compared with, all over the data set if there are more.
+        has_neighbors: Whether precision, recall and memorization are measured as well.
+        kid: How the kernel distance is estimated.
+        note: What it is for, half a sentence.
+    """
+
+    name: str
+    features: str
+    fakes: int
+    fakes_large: int | None = None
+    first_seed: int = 0
+    reals_at_most: int = REALS_AT_MOST
+    has_neighbors: bool = True
+    kid: str = KID
+    note: str
+
+    def seeds(self, size_px: int) -> range:
+        """Return the seeds whose pictures are measured at this size."""
+        is_large = self.fakes_large is not None and size_px >= LARGE_PX
+        count = self.fakes_large if is_large and self.fakes_large is not None else self.fakes
+        return range(self.first_seed, self.first_seed + count)
+
+
+_ROWS = (
+    Protocol(
+        name="cattery",
+        features="efficientnet-lite0",
+        fakes=2_000,
+        note="the default, and what the gate decides by",
+    ),
+    Protocol(
+        name="snapshot",
+        features="efficientnet-lite0",
+        fakes=512,
+        has_neighbors=False,
+        note="quick, to choose among the snapshots of one job",
+    ),
+    Protocol(
+        name="lab",
+        features="efficientnet-lite0-imagenet",
+        fakes=7_000,
+        fakes_large=5_000,
+        has_neighbors=False,
+        note="as the figures this project started from were measured",
+    ),
+    Protocol(
+        name="inception",
+        features="inception-v3",
+        fakes=10_000,
+        note="the FID of the literature, with weights of the user's",
+    ),
+)
+
+PROTOCOLS: Mapping[str, Protocol] = {row.name: row for row in _ROWS}
+
+
+def protocol(name: str) -> Protocol:
+    """Return a protocol by its name.
+
+    Raises:
+        InvalidValue: There is none of that name.
+    """
+    if name not in PROTOCOLS:
+        raise InvalidValue("protocol", name, ", ".join(PROTOCOLS))
+    return PROTOCOLS[name]
+
+
+def headline(rows: Iterable[Json]) -> Json | None:
+    """Return the result that versions are compared by, or None where it was not measured.
+
+    Args:
+        rows: As a card keeps them; of several such results the default protocol's counts.
+    """
+    found = [row for row in rows if row.get("name") == HEADLINE]
+    return next((row for row in found if _protocol_of(row) == "cattery"), next(iter(found), None))
+
+
+def merged(kept: Iterable[Json], new: Iterable[Json]) -> tuple[Json, ...]:
+    """Return a card's results with new ones added; one measured again takes its old place.
+
+    Args:
+        kept: What the card holds.
+        new: Rows of `Measurement.rows`; same name and same protocol means same result.
+    """
+    return tuple({_identity(row): row for row in (*kept, *new)}.values())
+
+
+def _identity(row: Json) -> str:
+    return json.dumps([row.get("name"), row.get("protocol")], sort_keys=True)
+
+
+def _protocol_of(row: Json) -> object:
+    of = row.get("protocol")
+    return of.get("name") if isinstance(of, dict) else None

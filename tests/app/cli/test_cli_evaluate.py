@@ -1,0 +1,153 @@
+"""Measuring a version from the command line."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from models.checkpoints import save_generator
+from models.metrics.protocols import PROTOCOLS
+from models.networks import NETWORKS
+from models.store.names import timestamp
+from models.store.records import Card, DatasetRecord
+
+FINGERPRINT = "ab" * 32
+
+
+@pytest.fixture(scope="module")
+def cats(pictures):
+    """Fifty-six real cats at 32 px."""
+    files = sorted((pictures / "cats").glob("*.jpg"))[:56]
+    return np.stack([np.asarray(Image.open(f).convert("RGB").resize((32, 32))) for f in files])
+
+
+@pytest.fixture
+def add_dataset(store, cats, tmp_path):
+    """Return a function that adds a data set of forty cats, and sixteen held out."""
+
+    def add(name, fingerprint=FINGERPRINT, heldout=16):
+        files = {"preview.png": tmp_path / "preview.png"}
+        files["preview.png"].write_bytes(b"png")
+        for place, rows in (("32", cats[:40]), ("32-heldout", cats[40:][:heldout])):
+            files[f"packs/{place}.npy"] = tmp_path / f"{place}.npy"
+            np.save(files[f"packs/{place}.npy"], rows)
+        record = DatasetRecord(
+            name=name,
+            fingerprint=fingerprint,
+            kept=40 + heldout,
+            heldout=heldout,
+            counts={"32": 40},
+            heldout_counts={"32": heldout},
+        )
+        store.datasets.add(record, files)
+
+    return add
+
+
+@pytest.fixture
+def tabby(store, monkeypatch):
+    """Publish a small random generator, trained on the data set `cats`; fewer fakes do here."""
+    for name in ("cattery", "lab"):
+        few = replace(PROTOCOLS[name], fakes=12)
+        monkeypatch.setitem(PROTOCOLS, name, few)
+    torch.manual_seed(1)
+    network = NETWORKS["dcgan"]
+    config = network.config(size_px=32, z_dim=8, width=8)
+    weights = save_generator(network.generator(config).eval(), kind="dcgan", config=config)
+    card = Card(
+        model="tabby",
+        version="",
+        sha256="",
+        recipe="dcgan",
+        size_px=32,
+        z_dim=8,
+        latent="any",
+        settings={},
+        kimg=1.5,
+        seed=0,
+        created_at=timestamp(),
+        dataset={"name": "cats", "fingerprint": FINGERPRINT},
+        metrics=({"name": "frechet_distance", "value": 9.0, "protocol": {"name": "frechet-512"}},),
+    )
+    return store.versions.publish("tabby", weights, card, b"png")
+
+
+def _metrics(store, card):
+    rows = store.versions.card("tabby", card.version).metrics
+    return [(row["name"], row["protocol"]["name"]) for row in rows]
+
+
+def test_results_are_printed_and_kept_on_the_card(cattery, store, tabby, add_dataset):
+    """Five rows on stdout, the same on the card after what it held; measured again, no more."""
+    add_dataset("cats")
+    ref = f"tabby@{tabby.version}"
+    names = ["frechet_distance", "kid", "precision", "recall", "memorization"]
+    for _ in range(2):
+        outcome = cattery("evaluate", ref, "--device", "cpu")
+        assert outcome.code == 0, outcome.err
+        lines = outcome.out.splitlines()
+        assert [line.split()[0] for line in lines] == ["metric", *names]
+        kept = [("frechet_distance", "frechet-512"), *((name, "cattery") for name in names)]
+        assert _metrics(store, tabby) == kept
+    assert "expected 0.05882 if nothing is memorized" in lines[5]
+    assert " to " in lines[2]
+    assert "the card keeps it" in outcome.err
+    assert "Note:" not in outcome.err
+
+
+def test_another_data_set_and_protocol_are_other_results(cattery, store, tabby, add_dataset):
+    """What it was not trained on is said; the lab's two figures stand beside the others."""
+    add_dataset("others", "cd" * 32)
+    arguments = ("--dataset", "others", "--protocol", "lab", "--device", "cpu")
+    outcome = cattery("evaluate", f"tabby@{tabby.version}", *arguments)
+    assert outcome.code == 0, outcome.err
+    assert "trained on other pictures than others holds" in outcome.err
+    assert _metrics(store, tabby)[1:] == [("frechet_distance", "lab"), ("kid", "lab")]
+    protocol = store.versions.card("tabby", tabby.version).metrics[1]["protocol"]
+    assert (protocol["dataset"], protocol["fingerprint"]) == ("others", "cd" * 32)
+    assert protocol["features"] == "efficientnet-lite0-imagenet"
+
+
+def test_the_nearest_pairs_are_drawn(cattery, tabby, add_dataset, cats, tmp_path):
+    """Eight samples above their training pictures; few pictures held out are told as a reason."""
+    add_dataset("cats", heldout=4)
+    sheet = tmp_path / "pairs.png"
+    arguments = ("--neighbors", str(sheet), "--device", "cpu")
+    outcome = cattery("evaluate", f"tabby@{tabby.version}", *arguments)
+    assert outcome.code == 0, outcome.err
+    assert "No memorization: number of pictures held out is 4." in outcome.err
+    drawn = np.asarray(Image.open(sheet))
+    assert drawn.shape == (64, 256, 3)
+    below = drawn[32:].reshape(32, 8, 32, 3).swapaxes(0, 1)
+    assert all((cats[:40] == picture).all((1, 2, 3)).any() for picture in below)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--protocol", "fid"], "protocol is 'fid'. Allowed: cattery, snapshot, lab, inception."),
+        (["--protocol", "inception"], "inception is None. Allowed: a safetensors file"),
+        (["--inception", "any.safetensors"], "brings its own weights"),
+        (["--neighbors", "pairs.jpg"], "neighbors is 'pairs.jpg'. Allowed: a .png file"),
+        (["--neighbors", "p.png", "--protocol", "lab"], "nothing: lab looks for no neighbors"),
+        (["--dataset", "dogs"], "There is no dataset 'dogs'. Known: cats."),
+    ],
+)
+def test_what_makes_no_sense_is_one_line(cattery, store, tabby, add_dataset, arguments, message):
+    """Each error names the value and what is allowed, before anything is measured."""
+    add_dataset("cats")
+    outcome = cattery("evaluate", f"tabby@{tabby.version}", *arguments)
+    assert outcome.code == 1
+    assert message in outcome.err
+    assert outcome.err.count("\n") == 1
+    assert _metrics(store, tabby) == [("frechet_distance", "frechet-512")]
+
+
+def test_a_version_that_names_no_data_set_asks_for_one(cattery, published):
+    """An imported version may come without."""
+    card = published(b"weights")
+    outcome = cattery("evaluate", f"tabby@{card.version}")
+    assert outcome.code == 1
+    assert "dataset is None" in outcome.err

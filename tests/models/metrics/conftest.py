@@ -1,0 +1,97 @@
+"""A feature network, and a store whose data set has enough pictures held out."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from models.checkpoints import Generator
+from models.metrics.features import Features
+from models.metrics.measuring import PROTOCOLS, Protocol, Reference, reference_statistics
+from models.store import Store
+from models.store.records import DatasetRecord
+
+CPU = torch.device("cpu")
+REALS, HELDOUT = 40, 16
+
+
+@pytest.fixture(scope="session")
+def features() -> Features:
+    """The default feature network."""
+    return Features(CPU)
+
+
+@pytest.fixture(scope="session")
+def make_store(small_pictures: NDArray[np.uint8]) -> Callable[..., Store]:
+    """Return a maker of stores with the data set "small" at 32 px."""
+
+    def make(folder: Path, reals: int = REALS, heldout: int = HELDOUT) -> Store:
+        store = Store.open(str(folder / "store"))
+        files = {"preview.png": folder / "preview.png"}
+        files["preview.png"].write_bytes(b"png")
+        packs = {"32": small_pictures[:reals], "32-heldout": small_pictures[reals:][:heldout]}
+        for name, rows in packs.items():
+            if len(rows):
+                files[f"packs/{name}.npy"] = folder / f"{name}.npy"
+                np.save(files[f"packs/{name}.npy"], rows)
+        store.datasets.add(_record(reals, heldout), files)
+        return store
+
+    return make
+
+
+def _record(reals: int, heldout: int) -> DatasetRecord:
+    return DatasetRecord(
+        name="small",
+        fingerprint="ab" * 32,
+        kept=reals + heldout,
+        heldout=heldout,
+        counts={"32": reals},
+        heldout_counts={"32": heldout} if heldout else {},
+    )
+
+
+@pytest.fixture(scope="session")
+def store(make_store: Callable[..., Store], tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """The store; tests only add to it what is kept anyway."""
+    return make_store(tmp_path_factory.mktemp("metrics"))
+
+
+@pytest.fixture(scope="session")
+def reference(
+    store: Store, features: Features, tmp_path_factory: pytest.TempPathFactory
+) -> Reference:
+    """What is kept of its forty cats."""
+    cache = tmp_path_factory.mktemp("cache")
+    dataset = store.datasets.get("small")
+    return reference_statistics(store, dataset, 32, cache=cache, features=features)
+
+
+class _Replay(nn.Module):
+    """A network that shows given pictures one after another, whatever the latents."""
+
+    def __init__(self, pictures: NDArray[np.uint8]) -> None:
+        super().__init__()
+        self.pictures = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+        self.at = 0
+
+    def forward(self, z: Tensor) -> Tensor:
+        self.at += len(z)
+        return self.pictures[self.at - len(z) : self.at]
+
+
+@pytest.fixture
+def replaying() -> Callable[[NDArray[np.uint8]], Generator]:
+    """Return a maker of generators that show given pictures."""
+    return lambda pictures: Generator(_Replay(pictures), {}, {"size_px": 32, "z_dim": 2})
+
+
+@pytest.fixture
+def few() -> Callable[[str, int], Protocol]:
+    """Return a protocol with fewer fakes."""
+    return lambda name, fakes: replace(PROTOCOLS[name], fakes=fakes)

@@ -1,0 +1,87 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from models.errors import InvalidValue
+from models.metrics.blocks import as_rows
+from models.metrics.features import FEATURES, Features
+from models.metrics.frechet import frechet_distance, gaussian_of
+
+CPU = torch.device("cpu")
+
+
+def test_features_tell_cats_from_noise(
+    features: Features, small_pictures: NDArray[np.uint8]
+) -> None:
+    """Two halves of real cats are nearer to each other than to noise, more than twice."""
+    cats = features(small_pictures)
+    assert cats.shape == (64, 1280)
+    assert cats.dtype == np.float32
+    noise = np.random.default_rng(0).integers(0, 256, (32, 32, 32, 3)).astype(np.uint8)
+    real, more, other = (
+        as_rows(torch.from_numpy(rows), CPU) for rows in (cats[:32], cats[32:], features(noise))
+    )
+    gaussian = gaussian_of(real)
+    assert frechet_distance(gaussian, other) > 2 * frechet_distance(gaussian, more)
+
+
+def test_features_do_not_depend_on_the_batch(
+    features: Features, small_pictures: NDArray[np.uint8]
+) -> None:
+    """The progress callback hears of every batch; rows are the same alone, to float32."""
+    heard: list[int] = []
+    rows = features(small_pictures[:20], heard.append)
+    assert heard == [8, 16, 20]
+    assert np.allclose(rows[:1], features(small_pictures[:1]), rtol=1e-4, atol=1e-5)
+    assert features(small_pictures[:0]).shape == (0, 1280)
+
+
+def test_pictures_are_scaled_as_the_network_was_trained(features: Features) -> None:
+    """A gray of 127 is zero for the default; for the lab's a color of ImageNet's mean is."""
+    seen = []
+
+    def look(made: Features, level: float) -> float:
+        made._network.register_forward_pre_hook(lambda _, x: seen.append(x[0]))
+        made(np.full((1, 8, 8, 3), level, np.uint8))
+        return float(seen[-1].abs().max())
+
+    assert look(features, 127) == pytest.approx(0, abs=1e-5)
+    assert look(features, 255) == pytest.approx(1, abs=1e-5)
+    # 0 is 2.118, 2.036 and 1.804 deviations below ImageNet's means, by channel
+    assert look(Features(CPU, "efficientnet-lite0-imagenet"), 0) == pytest.approx(2.118, abs=1e-3)
+    assert seen[-1].shape == (1, 3, 224, 224)
+
+
+def test_what_was_done_is_told(features: Features) -> None:
+    """Network, resizer and precision; the key of kept statistics tells networks apart."""
+    assert features.protocol == {
+        "features": "efficientnet-lite0",
+        "resizer": "torch bicubic antialiased to 224",
+        "precision": "fp32",
+    }
+    assert features.key == "efficientnet-lite0-fp32"
+    assert FEATURES["inception-v3"].resizer == "torch bilinear to 299"
+
+
+def test_an_unknown_network_and_an_unwanted_file_are_refused(tmp_path: Path) -> None:
+    """Both errors say what is allowed."""
+    with pytest.raises(InvalidValue, match="efficientnet-lite0, "):
+        Features(CPU, "vgg")
+    with pytest.raises(InvalidValue, match="brings its own weights"):
+        Features(CPU, weights=tmp_path / "any.safetensors")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_and_a_cpu_see_the_same(
+    features: Features, small_pictures: NDArray[np.uint8]
+) -> None:
+    """float32 without TF32: equal to a ten-thousandth, and the setting is as before after it."""
+    settings = torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    before = settings.fp32_precision
+    there = Features(torch.device("cuda"))(small_pictures)
+    assert np.allclose(there, features(small_pictures), rtol=1e-4, atol=1e-4)
+    assert settings.fp32_precision == before

@@ -1,0 +1,136 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from models.checkpoints import Generator
+from models.errors import InvalidValue
+from models.metrics.features import Features
+from models.metrics.kid import difference
+from models.metrics.measuring import Measurement, Protocol, Reference, measure, reference_statistics
+from models.store import Store
+
+CPU = torch.device("cpu")
+
+Few = Callable[[str, int], Protocol]
+Replaying = Callable[[NDArray[np.uint8]], Generator]
+
+
+def _values(found: Measurement) -> dict[str, float]:
+    return {row["name"]: row["value"] for row in found.rows}
+
+
+def test_unseen_cats_are_near_and_new(
+    features: Features,
+    reference: Reference,
+    small_pictures: NDArray[np.uint8],
+    replaying: Replaying,
+    few: Few,
+) -> None:
+    """All five metrics in order, each with its protocol; KID holds zero within its interval."""
+    heard: list[tuple[int, int]] = []
+    found = measure(
+        replaying(small_pictures[40:]),
+        reference,
+        features,
+        CPU,
+        few("cattery", 24),
+        on_progress=lambda done, total: heard.append((done, total)),
+    )
+    assert heard[-1] == (24, 24)
+    names = ["frechet_distance", "kid", "precision", "recall", "memorization"]
+    assert [row["name"] for row in found.rows] == names
+    low, high = found.rows[1]["interval"]
+    assert low < 0 < high
+    assert _values(found)["precision"] > 0.5
+    assert 0 <= _values(found)["memorization"] <= 0.3
+    assert found.rows[0]["protocol"] == {
+        "name": "cattery",
+        "features": "efficientnet-lite0",
+        "resizer": "torch bicubic antialiased to 224",
+        "precision": "fp32",
+        "size_px": 32,
+        "fakes": 24,
+        "seeds": "0 to 23",
+        "reals": 40,
+        "dataset": "small",
+        "fingerprint": "ab" * 32,
+        "kid": "kernel (x.y / D + 1)^3, unbiased, all pairs",
+    }
+    assert json.loads(json.dumps(found.rows)) == list(found.rows)
+
+
+def test_training_pictures_shown_again_are_told_as_memorized(
+    features: Features,
+    reference: Reference,
+    small_pictures: NDArray[np.uint8],
+    replaying: Replaying,
+    few: Few,
+) -> None:
+    """Every sample is nearer than any held-out picture, and its picture is named."""
+    shown = small_pictures[7:27]
+    found = measure(replaying(shown), reference, features, CPU, few("cattery", 20))
+    assert _values(found)["memorization"] == 1.0
+    assert _values(found)["precision"] == 1.0
+    details = found.rows[4]["details"]
+    assert details["expected"] == pytest.approx(1 / 17, abs=1e-5)
+    assert details["median_ratio"] < 0.01
+    assert details["heldout"] == 16
+    assert len(found.closest) == len(details["closest"]) == 8
+    assert all(pair.picture == pair.seed + 7 for pair in found.closest)
+    assert found.closest[0].distance < 0.02
+
+
+def test_a_snapshot_is_measured_by_two_metrics(
+    features: Features,
+    reference: Reference,
+    small_pictures: NDArray[np.uint8],
+    replaying: Replaying,
+    few: Few,
+) -> None:
+    """KID with its interval and the Frechet distance; noise is told from cats by both."""
+    protocol = few("snapshot", 16)
+    cats = measure(replaying(small_pictures[40:56]), reference, features, CPU, protocol)
+    noise = np.random.default_rng(0).integers(0, 256, (16, 32, 32, 3)).astype(np.uint8)
+    worse = measure(replaying(noise), reference, features, CPU, protocol)
+    assert [row["name"] for row in cats.rows] == ["frechet_distance", "kid"]
+    assert (cats.closest, dict(cats.absent)) == ((), {})
+    assert all(_values(worse)[name] > _values(cats)[name] for name in _values(cats))
+    assert difference(cats.projections, worse.projections).interval[1] < 0
+
+
+def test_what_cannot_be_told_is_absent_with_its_reason(
+    make_store: Callable[..., Store],
+    tmp_path: Path,
+    features: Features,
+    small_pictures: NDArray[np.uint8],
+    replaying: Replaying,
+    few: Few,
+) -> None:
+    """Three reals and none held out: no neighbors to count, but a KID all the same."""
+    store = make_store(tmp_path, reals=3, heldout=0)
+    dataset = store.datasets.get("small")
+    reference = reference_statistics(store, dataset, 32, cache=tmp_path, features=features)
+    pictures = small_pictures[40:48]
+    found = measure(replaying(pictures), reference, features, CPU, few("cattery", 8))
+    assert [row["name"] for row in found.rows] == ["frechet_distance", "kid"]
+    assert set(found.absent) == {"precision", "recall", "memorization"}
+    assert "number of pictures is 3" in found.absent["precision"]
+    assert "held out is 0" in found.absent["memorization"]
+
+
+def test_parts_that_do_not_belong_together_are_refused(
+    features: Features, reference: Reference, small_pictures: NDArray[np.uint8], few: Few
+) -> None:
+    """Another size, or another feature network than the reference's."""
+    generator = Generator(torch.nn.Identity(), {}, {"size_px": 64, "z_dim": 2})
+    with pytest.raises(InvalidValue, match=r"at 64 px.*at 32 px"):
+        measure(generator, reference, features, CPU, few("snapshot", 4))
+    other = Features(CPU, "efficientnet-lite0-imagenet")
+    generator = Generator(torch.nn.Identity(), {}, {"size_px": 32, "z_dim": 2})
+    with pytest.raises(InvalidValue, match="efficientnet-lite0-imagenet-fp32"):
+        measure(generator, reference, other, CPU, few("snapshot", 4))
