@@ -83,7 +83,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "dataset": {"name": "cats", "pictures": 8339, "licence": "CC BY 4.0"},
         "ema": 0.999,
         "mirror": True,
-        "metrics": [{"name": "frechet_distance", "value": 42.0}],
+        "metrics": [{"name": "kid", "value": 0.0094, "interval": [0.0088, 0.01]}],
         "software": {"torch": "2.13.0"},
         "hardware": "CPU, 2 cores",
         "training_s": 120.0,

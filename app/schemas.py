@@ -6,7 +6,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.ordering import MAX_KIMG, MAX_MINUTES
-from models.recipes import MAX_SIZE_PX, MIN_SIZE_PX
+from models.recipe import MAX_SIZE_PX, MIN_SIZE_PX
 from models.sampling import MAX_SEED
 from models.store.records import (
     AliasMove,
@@ -124,7 +124,9 @@ class RecipeView(BaseModel):
     name: str = Field(examples=["dcgan"])
     title: str
     source: str = Field(description="The paper.")
+    note: str = Field(description="What to know before choosing it; may be empty.")
     default_size_px: int
+    sizes_px: list[int] = Field(description="Sizes that it is tuned and measured for.")
     defaults: dict[str, float | bool] = Field(description="Its numbers.")
     limits: dict[str, LimitView] = Field(description="Which of them an order may override.")
 

@@ -25,13 +25,22 @@ class MovingAverage:
         self.module = copy.deepcopy(module).eval().requires_grad_(requires_grad=False)
         self.decay = decay
         self._pairs = _float_pairs(self.module, module)
+        self._share = torch.zeros((), device=self._pairs[0][0].device)
+
+    def aim(self, step: int) -> None:
+        """Set how far the next update goes: the one after the module's step number `step`, from 0.
+
+        Apart from `update`, which a CUDA graph replays as it was captured.
+        """
+        self._share.fill_(1.0 - min(self.decay, (1 + step) / (10 + step)))
 
     @torch.no_grad()
-    def update(self, step: int) -> None:
-        """Move the average towards the module after its update number `step`, from 0."""
-        decay = min(self.decay, (1 + step) / (10 + step))
+    def update(self) -> None:
+        """Move the average towards the module by the share that was aimed at."""
         averages, values = self._pairs
-        torch._foreach_lerp_(averages, values, 1.0 - decay)
+        steps = torch._foreach_sub(values, averages)
+        torch._foreach_mul_(steps, self._share)
+        torch._foreach_add_(averages, steps)
 
 
 def _float_pairs(average: nn.Module, module: nn.Module) -> tuple[list[Tensor], list[Tensor]]:

@@ -67,21 +67,30 @@ class BatchStream:
         Returns:
             (N, 3, H, W) uint8 on the device, channels last in memory.
         """
-        indices = np.array([self._index(self.position + i) for i in range(self._batch)])
+        indices = self._indices(self.position, self._batch)
         self.position += self._batch
         if self._resident is not None:
-            rows = self._resident[torch.from_numpy(indices).to(self._device)]
+            rows = self._resident[torch.from_numpy(indices).to(self._device, non_blocking=True)]
         else:
             rows = torch.from_numpy(self._pictures[indices]).to(self._device)
         return rows.permute(0, 3, 1, 2)
 
-    def _index(self, position: int) -> int:
-        epoch, place = divmod(position, len(self._pictures))
+    def _indices(self, position: int, count: int) -> NDArray[np.int64]:
+        """Return the rows at `count` places from a position, which may span epochs."""
+        parts: list[NDArray[np.int64]] = []
+        while count > 0:
+            epoch, place = divmod(position, len(self._pictures))
+            parts.append(self._order_of(epoch)[place : place + count])
+            position += len(parts[-1])
+            count -= len(parts[-1])
+        return np.concatenate(parts)
+
+    def _order_of(self, epoch: int) -> NDArray[np.int64]:
         if epoch != self._epoch:
             stream = np.random.Philox(key=[self._seed, epoch])
             self._order = np.random.Generator(stream).permutation(len(self._pictures))
             self._epoch = epoch
-        return int(self._order[place])
+        return self._order
 
 
 def _resident(pictures: NDArray[np.uint8], device: torch.device) -> Tensor | None:

@@ -9,17 +9,22 @@ from torch import Tensor
 
 from models.checkpoints import Generator
 from models.errors import CheckpointError
+from models.networks import NETWORKS
 from models.sampling import latents
 
 CUDA_BATCH = 16
 """On a GPU every forward pass has this size: kernels chosen by size round differently."""
 
+MOST_AT_ONCE = 64
+
 
 class Engine:
     """Renders one generator. Call it from one thread at a time.
 
-    float32 throughout: on a CPU equal floats at every batch size from 1 to 64
-    (tests/models/test_engine.py), so one seed is one cat whatever shares its batch.
+    float32 throughout, and one seed is one cat whatever shares its batch. On a CPU that
+    holds for DCGAN's generators at batch sizes that are powers of two up to 64, so a
+    batch is split into such; others' pictures are rendered one by one, which costs them
+    little there (tests/models/test_engine.py).
 
     Args:
         generator: A checked generator.
@@ -32,6 +37,8 @@ class Engine:
         self.z_dim = generator.z_dim
         self.name = f"torch-fp32-{self.device.type}"
         self._generator = generator.to(self.device).eval()
+        network = NETWORKS.get(str(generator.meta.get("network")))
+        self._renders_evenly = network is not None and network.renders_evenly
 
     def render(self, seeds: Sequence[int]) -> NDArray[np.uint8]:
         """Make one picture per seed.
@@ -40,8 +47,21 @@ class Engine:
             (N, H, W, 3) uint8.
         """
         z = torch.from_numpy(latents(seeds, self.z_dim))
-        pixels = self._in_fixed_batches(z) if self.device.type == "cuda" else self._forward(z)
+        if self.device.type == "cuda":
+            pixels = self._in_fixed_batches(z)
+        else:
+            pixels = torch.cat(
+                [self._forward(part) for part in torch.split(z, self._sizes(len(z)))]
+            )
         return pixels.permute(0, 2, 3, 1).contiguous().numpy()
+
+    def _sizes(self, count: int) -> list[int]:
+        """Return batch sizes that give equal floats, largest first, adding up to a count."""
+        if not self._renders_evenly:
+            return [1] * count
+        whole, rest = divmod(count, MOST_AT_ONCE)
+        powers = [1 << bit for bit in reversed(range(rest.bit_length())) if rest >> bit & 1]
+        return [MOST_AT_ONCE] * whole + powers
 
     def warm(self) -> None:
         """Render once, so that the first request is fast, and look at what came out.

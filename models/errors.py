@@ -10,7 +10,7 @@
     ├── CheckpointError     a weights or state file is damaged or of another kind
     ├── StoreError          the store cannot be reached, read or written
     ├── LeaseLost           another process holds this job now
-    └── TrainingDiverged    a loss or a weight stopped being finite
+    └── TrainingCollapsed   training has failed by one of its rules (models/watch.py)
 
 Attributes are data; the message is made from them: what happened, with which
 value, what to do.
@@ -117,3 +117,19 @@ class TrainingDiverged(CatteryError):
         super().__init__(f"{what} was not finite at step {step}.", "Lower the learning rate.")
         self.step = step
         self.what = what
+
+
+class TrainingCollapsed(CatteryError):
+    """Training has failed by one of the rules of `models.watch`.
+
+    Args:
+        step: Generator update at which the rule fired.
+        rule: "non_finite", "discriminator_won", "alike" or "spots".
+        detail: What was seen, with its value, the limit and since when.
+        remedy: What to do about it, one sentence.
+    """
+
+    def __init__(self, step: int, rule: str, detail: str, remedy: str = "") -> None:
+        super().__init__(f"Training collapsed at step {step} ({rule}): {detail}.", remedy)
+        self.step = step
+        self.rule = rule

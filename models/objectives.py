@@ -1,15 +1,18 @@
 """What discriminator and generator minimize, as pairs of plain functions.
 
-Both functions are always given both logits, always `(real, fake)`, shape (N,)
-float32, higher meaning more real, and return a mean-reduced scalar.
-Discriminators never end in a sigmoid; cross-entropy becomes softplus.
+Both functions are always given both logits, always `(real, fake)`, float32,
+higher meaning more real, and return a mean-reduced scalar. Logits are (N,), or
+(N, K) from a discriminator that scores K patches of a picture: each patch then
+counts like a picture of its own. Discriminators never end in a sigmoid;
+cross-entropy becomes softplus.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import relu, softplus
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -23,13 +26,21 @@ class Objective:
         generator: Loss of the generator.
         is_relativistic: Whether the generator's loss looks at real logits too;
             if not, its step does not score real pictures.
+        looks_across_batch: Whether a picture's loss depends on the others' logits.
         source: The paper.
     """
 
     discriminator: Loss
     generator: Loss
     is_relativistic: bool = False
+    looks_across_batch: bool = False
     source: str
+
+    @property
+    def chance(self) -> float:
+        """The discriminator's loss where it cannot tell anything: all logits zero."""
+        nothing = torch.zeros(1)
+        return float(self.discriminator(nothing, nothing))
 
 
 def cross_entropy_discriminator(real: Tensor, fake: Tensor) -> Tensor:
@@ -48,8 +59,155 @@ def cross_entropy_generator(real: Tensor, fake: Tensor) -> Tensor:  # noqa: ARG0
     return softplus(-fake).mean()
 
 
+def least_squares_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """Score real pictures as 1 and made ones as 0 by squared distance.
+
+    Source: Mao et al. 2017, arXiv:1611.04076, eq. 9.
+    """
+    return ((real - 1).square().mean() + fake.square().mean()) / 2
+
+
+def least_squares_generator(real: Tensor, fake: Tensor) -> Tensor:  # noqa: ARG001 - one signature
+    """Have made pictures scored as 1.
+
+    Source: Mao et al. 2017, arXiv:1611.04076, eq. 9.
+    """
+    return (fake - 1).square().mean() / 2
+
+
+def wasserstein_critic(real: Tensor, fake: Tensor) -> Tensor:
+    """Drive the means of real and made pictures' scores apart.
+
+    Source: Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1.
+    """
+    return fake.mean() - real.mean()
+
+
+def wasserstein_generator(real: Tensor, fake: Tensor) -> Tensor:  # noqa: ARG001 - one signature
+    """Raise the made pictures' mean score.
+
+    Source: Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1.
+    """
+    return -fake.mean()
+
+
+def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """Score real pictures above 1 and made ones below -1; what lies beyond does not count.
+
+    Source: Lim and Ye 2017, arXiv:1705.02894; Miyato et al. 2018, arXiv:1802.05957, eq. 16.
+    """
+    return relu(1 - real).mean() + relu(1 + fake).mean()
+
+
+def relativistic_average_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """Score real pictures above the average made one, and the other way round.
+
+    Source: Jolicoeur-Martineau 2018, arXiv:1807.00734, eq. 10.
+    """
+    return softplus(fake.mean() - real).mean() + softplus(fake - real.mean()).mean()
+
+
+def relativistic_average_generator(real: Tensor, fake: Tensor) -> Tensor:
+    """Have made pictures scored above the average real one, and the other way round.
+
+    Source: Jolicoeur-Martineau 2018, arXiv:1807.00734, eq. 11.
+    """
+    return relativistic_average_discriminator(fake, real)
+
+
+def relativistic_average_least_squares_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """Score real pictures 1 above the average made one, made ones 1 below the average real one.
+
+    Source: Jolicoeur-Martineau 2018, arXiv:1807.00734, appendix (RaLSGAN).
+    """
+    return (real - fake.mean() - 1).square().mean() + (fake - real.mean() + 1).square().mean()
+
+
+def relativistic_average_least_squares_generator(real: Tensor, fake: Tensor) -> Tensor:
+    """Have it the other way round.
+
+    Source: Jolicoeur-Martineau 2018, arXiv:1807.00734, appendix (RaLSGAN).
+    """
+    return relativistic_average_least_squares_discriminator(fake, real)
+
+
+def relativistic_average_hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """Score real pictures more than 1 above the average made one, and the other way round.
+
+    Source: Jolicoeur-Martineau 2018, arXiv:1807.00734, appendix (RaHingeGAN).
+    """
+    return relu(1 - (real - fake.mean())).mean() + relu(1 + (fake - real.mean())).mean()
+
+
+def relativistic_average_hinge_generator(real: Tensor, fake: Tensor) -> Tensor:
+    """Have it the other way round.
+
+    Source: Jolicoeur-Martineau 2018, arXiv:1807.00734, appendix (RaHingeGAN).
+    """
+    return relativistic_average_hinge_discriminator(fake, real)
+
+
+def relativistic_pairing_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """Score each real picture above the made one it is paired with.
+
+    Source: Jolicoeur-Martineau 2018, arXiv:1807.00734, eq. 3; Huang et al. 2024,
+    arXiv:2501.05441, eq. 2.
+    """
+    return softplus(fake - real).mean()
+
+
+def relativistic_pairing_generator(real: Tensor, fake: Tensor) -> Tensor:
+    """Have each made picture scored above the real one it is paired with.
+
+    Source: Jolicoeur-Martineau 2018, arXiv:1807.00734, eq. 4.
+    """
+    return softplus(real - fake).mean()
+
+
 CROSS_ENTROPY = Objective(
     discriminator=cross_entropy_discriminator,
     generator=cross_entropy_generator,
     source="Goodfellow et al. 2014, arXiv:1406.2661",
+)
+LEAST_SQUARES = Objective(
+    discriminator=least_squares_discriminator,
+    generator=least_squares_generator,
+    source="Mao et al. 2017, arXiv:1611.04076",
+)
+WASSERSTEIN = Objective(
+    discriminator=wasserstein_critic,
+    generator=wasserstein_generator,
+    source="Arjovsky et al. 2017, arXiv:1701.07875",
+)
+HINGE = Objective(
+    discriminator=hinge_discriminator,
+    generator=wasserstein_generator,
+    source="Lim and Ye 2017, arXiv:1705.02894",
+)
+RELATIVISTIC_AVERAGE = Objective(
+    discriminator=relativistic_average_discriminator,
+    generator=relativistic_average_generator,
+    is_relativistic=True,
+    looks_across_batch=True,
+    source="Jolicoeur-Martineau 2018, arXiv:1807.00734",
+)
+RELATIVISTIC_AVERAGE_LEAST_SQUARES = Objective(
+    discriminator=relativistic_average_least_squares_discriminator,
+    generator=relativistic_average_least_squares_generator,
+    is_relativistic=True,
+    looks_across_batch=True,
+    source="Jolicoeur-Martineau 2018, arXiv:1807.00734",
+)
+RELATIVISTIC_AVERAGE_HINGE = Objective(
+    discriminator=relativistic_average_hinge_discriminator,
+    generator=relativistic_average_hinge_generator,
+    is_relativistic=True,
+    looks_across_batch=True,
+    source="Jolicoeur-Martineau 2018, arXiv:1807.00734",
+)
+RELATIVISTIC_PAIRING = Objective(
+    discriminator=relativistic_pairing_discriminator,
+    generator=relativistic_pairing_generator,
+    is_relativistic=True,
+    source="Huang et al. 2024, arXiv:2501.05441",
 )

@@ -5,7 +5,9 @@ from dataclasses import asdict
 from math import isfinite
 
 from models.errors import Conflict, DatasetError, Gone, InvalidValue, NotFound, RecipeError
-from models.recipes import Recipe, Settings, check_size, recipe
+from models.numbers import Settings
+from models.recipe import Recipe, check_size
+from models.recipes import recipe
 from models.sampling import check_seed
 from models.store import Store
 from models.store.names import check_name
@@ -57,8 +59,8 @@ def make_order(
     row = _recipe(recipe)
     size = check_size(size_px or row.default_size_px)
     settings = row.with_overrides(overrides or {})
-    default = row.name if size == row.default_size_px else f"{row.name}-{size}"
-    name = check_name("model", model or default)
+    row.network_config(size, settings)  # refuses what the networks cannot be
+    name = check_name("model", model or row.default_model(size))
     _check_data(dataset, size, settings)
     _check_model_size(store, name, size)
     order = TrainingOrder(
@@ -68,7 +70,7 @@ def make_order(
         size_px=size,
         budget=check_budget(budget),
         seed=check_seed(seed),
-        overrides={key: asdict(settings)[key] for key in overrides or {}},
+        overrides={key: settings.given()[key] for key in overrides or {}},
         promote=promote,
         resume_from=_source_job(store, resume_from),
     )

@@ -1,7 +1,6 @@
 """What a card says about where a version comes from."""
 
 import platform
-from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -37,7 +36,7 @@ def make_card(
     *,
     kimg: float,
     training_s: float,
-    metric: Json | None,
+    metrics: tuple[Json, ...],
     parent: str | None,
 ) -> Card:
     """Return the card of a trained generator; the store adds version and checksum."""
@@ -49,7 +48,7 @@ def make_card(
         size_px=order.size_px,
         z_dim=trainer.settings.z_dim,
         latent=LATENT_SCHEME,
-        settings={**asdict(trainer.settings), "precision": trainer.precision.name},
+        settings={**trainer.settings.given(), "precision": trainer.precision.name},
         kimg=round(kimg, 3),
         seed=order.seed,
         created_at=timestamp(),
@@ -61,12 +60,13 @@ def make_card(
         },
         ema=trainer.settings.ema or None,
         mirror=trainer.settings.mirror,
-        metrics=(metric,) if metric else (),
+        metrics=metrics,
         software=software(),
         hardware=hardware(trainer.device),
         training_s=round(training_s, 1),
         parent=parent,
         job=record.id,
+        note=trainer.pacing.note or "",
     )
 
 

@@ -5,47 +5,39 @@ left it, keeps its record and history, saves state, measures snapshots, and
 publishes the best one.
 """
 
-import hashlib
 import logging
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import nn
 
-from models.checkpoints import Generator, load_generator, save_generator
+from models.appraising import Appraiser
+from models.checkpoints import Generator, save_generator
 from models.data import BatchStream, open_pack
+from models.distributed import SOLO, Team
 from models.engine import Engine
-from models.errors import CatteryError, LeaseLost, TrainingDiverged
-from models.gate import Verdict, judge
+from models.errors import CatteryError, LeaseLost, TrainingCollapsed
+from models.fitting import fitting_batch
 from models.images import contact_sheet, encode_png
 from models.journal import Journal
-from models.metrics.features import Features
-from models.metrics.frechet import Reference
-from models.metrics.measuring import measure, reference_statistics
 from models.precision import fastest_precision, pick_device
-from models.provenance import make_card
+from models.publishing import Publisher
 from models.recipes import recipe
 from models.schedule import Schedule
+from models.snapshots import Snapshots
 from models.store import Store
-from models.store.records import (
-    JobRecord,
-    JobStatus,
-    Json,
-    Phase,
-    Progress,
-    Promote,
-    TrainingOrder,
-)
+from models.store.records import JobRecord, JobStatus, Phase, Progress, Promote, TrainingOrder
 from models.trainer import Trainer
 from models.training import StepReport, is_spent, train
 from models.training_state import load_state, save_state
+from models.watch import Watch
 
 STATE = "trainer.safetensors"
 SHEET_SEEDS = 16
-CARD_SEEDS = 64
 
 log = logging.getLogger(__name__)
 
@@ -62,30 +54,45 @@ class _Stopped(Exception):
         self.reason = reason
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where and how runs are carried out.
+
+    Attributes:
+        store: Where everything is kept.
+        cache: Local folder for copies of a remote store's files.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        threads: CPU threads; PyTorch's default if None.
+        checkpoint_s: Seconds between two saved states.
+        fakes: Pictures made to measure a version; the protocol's own number if None.
+        team: The processes that train together; this one leads.
+    """
+
+    store: Store
+    cache: Path
+    device: str = "auto"
+    threads: int | None = None
+    checkpoint_s: float = 30.0
+    fakes: int | None = None
+    team: Team = SOLO
+
+
 def run_training(
     record: JobRecord,
-    store: Store,
+    place: Place,
     *,
-    cache: Path,
     lease: Callable[[], bool],
     should_stop: Callable[[], StopReason | None],
     announce: Callable[[str], None],
-    device: str = "auto",
-    threads: int | None = None,
-    checkpoint_s: float = 30.0,
 ) -> JobRecord:
     """Carry out a training job.
 
     Args:
         record: The job as it is now: new, or interrupted earlier.
-        store: Where everything is kept.
-        cache: Local folder for copies of a remote store's files.
+        place: Where and how.
         lease: Tells whether this process still holds the job.
         should_stop: Asked between steps.
         announce: Is told the model whose alias moved.
-        device: "auto", "cpu", "cuda" or "cuda:N".
-        threads: CPU threads; PyTorch's default if None.
-        checkpoint_s: Seconds between two saved states.
 
     Returns:
         The record as it ended, or as it waits again after a pause. Whatever
@@ -94,12 +101,11 @@ def run_training(
     Raises:
         LeaseLost: Another process holds the job now.
     """
-    journal = Journal(record, store, lease)
+    journal = Journal(record, place.store, lease)
     try:
-        if threads:
-            torch.set_num_threads(threads)
-        run = _Run(journal, store, cache, pick_device(device), should_stop, announce, checkpoint_s)
-        return run.carry_out()
+        if place.threads:
+            torch.set_num_threads(place.threads)
+        return _Run(journal, place, should_stop, announce).carry_out()
     except LeaseLost:
         raise
     except CatteryError as err:
@@ -109,30 +115,61 @@ def run_training(
         return journal.end(JobStatus.FAILED, f"{type(err).__name__}: {err}")
 
 
+def build_trainer(
+    order: TrainingOrder, store: Store, *, cache: Path, device: torch.device, team: Team = SOLO
+) -> Trainer:
+    """Return a new trainer for an order.
+
+    Raises:
+        CatteryError: Data set, recipe, numbers or team do not go together.
+    """
+    row = recipe(order.recipe)
+    settings = row.with_overrides(order.overrides)
+    pack = store.datasets.pack_path(order.dataset, order.size_px, heldout=False, cache=cache)
+    stream = BatchStream(open_pack(pack), settings.batch, order.seed, device)
+    return Trainer(
+        row,
+        settings,
+        order.size_px,
+        stream,
+        seed=order.seed,
+        device=device,
+        precision=fastest_precision(device),
+        team=team,
+    )
+
+
 class _Run:
     def __init__(
         self,
         journal: Journal,
-        store: Store,
-        cache: Path,
-        device: torch.device,
+        place: Place,
         should_stop: Callable[[], StopReason | None],
         announce: Callable[[str], None],
-        checkpoint_s: float,
     ) -> None:
-        self.journal, self.store, self.cache, self.device = journal, store, cache, device
-        self.should_stop, self.announce = should_stop, announce
+        self.journal, self.place, self.should_stop = journal, place, should_stop
+        store, self.device = place.store, pick_device(place.device)
         self.order = cast("TrainingOrder", store.jobs.order(journal.record))
         self.state = store.jobs.state(journal.record.id)
         self.epoch = self.state.take()
-        self.dataset = store.datasets.get(self.order.dataset)
-        self.schedule = Schedule(self.order.budget, checkpoint_s)
-        self.best: Json | None = None
-        self.measured_kimg: float | None = None
+        dataset = store.datasets.get(self.order.dataset)
+        self.appraiser = Appraiser(
+            store, dataset, self.order.size_px, place.cache, self.device, place.fakes
+        )
+        self.snapshots = Snapshots(journal, self.state, self.epoch, self.appraiser.snapshot)
+        self.schedule = Schedule(self.order.budget, place.checkpoint_s)
+        self.publisher = Publisher(
+            store=store,
+            journal=journal,
+            order=self.order,
+            dataset=dataset,
+            device=self.device,
+            appraiser=self.appraiser,
+            announce=announce,
+        )
         self.training_s = 0.0
         self.start_kimg = 0.0
         self.parent: str | None = None
-        self.features: Features | None = None
 
     def carry_out(self) -> JobRecord:
         self.journal.start()
@@ -142,7 +179,7 @@ class _Run:
             # Not before: a job canceled while it waited for its second process may have a best
             # snapshot, which only its state knows.
             self._check_stop()
-            self.reference = self._reference()
+            self.appraiser.prepare()
             self._check_stop()
             self.journal.phase(Phase.TRAINING)
             self._train()
@@ -150,10 +187,14 @@ class _Run:
             self._snapshot()
         except _Stopped as stop:
             return self._stopped(stop.reason)
-        except TrainingDiverged as err:
+        except TrainingCollapsed as err:
             return self._end_early(JobStatus.COLLAPSED, str(err))
-        self._publish(self.order.promote)
-        return self.journal.end(JobStatus.FINISHED)
+        except torch.OutOfMemoryError:
+            pass  # what fits is tried where the failed step's tensors are no longer referred to
+        else:
+            self._publish(self.order.promote)
+            return self.journal.end(JobStatus.FINISHED)
+        return self._end_early(JobStatus.FAILED, self._what_fits())
 
     def _stopped(self, reason: StopReason) -> JobRecord:
         if reason is StopReason.PAUSE:
@@ -163,61 +204,55 @@ class _Run:
 
     def _end_early(self, status: JobStatus, reason: str) -> JobRecord:
         """End without a promotion; what was good enough to be kept is published."""
-        if self.best is not None:
+        if self.snapshots.best is not None:
             self._publish(Promote.NEVER, reason)
         return self.journal.end(status, reason)
+
+    def _what_fits(self) -> str:
+        batch = self.trainer.settings.batch
+        order, store, cache = self.order, self.place.store, self.place.cache
+        del self.trainer, self.publisher
+
+        def step(batch: int) -> None:
+            smaller = replace(order, overrides={**order.overrides, "batch": batch})
+            build_trainer(smaller, store, cache=cache, device=self.device).step()
+
+        fits = fitting_batch(step, batch)
+        advice = "not even a batch of 2 fits: lower width" if fits is None else f"{fits} fits"
+        return f"The memory of {self.device} does not hold a batch of {batch}; {advice}."
 
     # --- preparing
 
     def _prepare(self) -> None:
-        self.row = recipe(self.order.recipe)
-        self.settings = self.row.with_overrides(self.order.overrides)
-        size, place = self.order.size_px, self.cache
-        pack = self.store.datasets.pack_path(self.dataset.name, size, heldout=False, cache=place)
-        stream = BatchStream(open_pack(pack), self.settings.batch, self.order.seed, self.device)
-        self.trainer = Trainer(
-            self.row,
-            self.settings,
-            size,
-            stream,
-            seed=self.order.seed,
-            device=self.device,
-            precision=fastest_precision(self.device),
+        place = self.place
+        place.team.hear(self.journal.record.id.encode())
+        self.trainer = build_trainer(
+            self.order, place.store, cache=place.cache, device=self.device, team=place.team
         )
+        self.watch = Watch(self.trainer.recipe.objective.chance)
         self._load_state()
-
-    def _reference(self) -> Reference:
-        size, cache = self.order.size_px, self.cache
-        return reference_statistics(self.store, self.dataset, size, cache=cache, device=self.device)
+        if place.team.size > 1:
+            place.team.hear(save_state(self.trainer, {}))
 
     def _load_state(self) -> None:
-        own = self.state.newest_path(STATE, self.cache)
+        jobs, cache = self.place.store.jobs, self.place.cache
+        own = self.state.newest_path(STATE, cache)
         if own is not None:
             extra = load_state(self.trainer, str(own))
             self.training_s, self.start_kimg = extra["training_s"], extra["start_kimg"]
-            self.best, self.parent = extra["best"], extra["parent"]
-            self.measured_kimg = extra["measured_kimg"]
+            self.parent = extra["parent"]
             self.schedule.resume(extra["schedule"])
-            self._carry_best()
+            self.watch.resume(extra["watch"])
+            self.snapshots.resume(extra["snapshots"])
             self.journal.event("resumed", {"kimg": self._kimg()})
         elif self.order.resume_from:
-            source = self.store.jobs.get(self.order.resume_from)
-            path = self.store.jobs.state(source.id).newest_path(STATE, self.cache)
+            source = jobs.get(self.order.resume_from)
+            path = jobs.state(source.id).newest_path(STATE, cache)
             if path is None:
                 raise CatteryError(f"The training state of job {source.id} is gone.")
             load_state(self.trainer, str(path))
             self.start_kimg, self.parent = self._kimg(), source.version
             self.journal.event("resumed", {"kimg": self._kimg(), "from": source.id})
-
-    def _carry_best(self) -> None:
-        """Bring the best snapshot into this epoch, so that older ones can be dropped."""
-        if self.best is None:
-            return
-        weights = self.state.newest(_best_file(self.best))
-        if weights is None:
-            self.best = self.measured_kimg = None  # measured again at the next chance
-            return
-        self.state.write(self.epoch, _best_file(self.best), weights)
 
     # --- training
 
@@ -225,13 +260,18 @@ class _Run:
         budget = self.order.budget
         self._sample()
         reports = train(
-            self.trainer, budget, training_s=self.training_s, start_kimg=self.start_kimg
+            self.trainer,
+            budget,
+            watch=self.watch,
+            training_s=self.training_s,
+            start_kimg=self.start_kimg,
         )
-        for report in reports:
-            self.training_s = report.training_s
-            done = is_spent(budget, report.kimg - self.start_kimg, report.training_s)
-            self.journal.progress(lambda r=report: self._progress(r), force=done)  # type: ignore[misc]
-            self._between_steps(report)
+        with closing(reports):  # at once, whatever ends the loop: a team waits for its word
+            for report in reports:
+                self.training_s = report.training_s
+                done = is_spent(budget, report.kimg - self.start_kimg, report.training_s)
+                self.journal.progress(lambda r=report: self._progress(r), force=done)  # type: ignore[misc]
+                self._between_steps(report)
         self._save_state()
         self._sample()
 
@@ -273,13 +313,14 @@ class _Run:
         )
 
     def _sample(self) -> None:
-        pixels = self._engine(self.trainer.average.module).render(range(SHEET_SEEDS))
+        config: dict[str, Any] = {
+            "size_px": self.order.size_px,
+            "z_dim": self.trainer.settings.z_dim,
+        }
+        header = {"network": self.trainer.recipe.network}
+        engine = Engine(Generator(self.trainer.snapshot(), header, config), self.device)
         label = f"{self._kimg():.3f}".rstrip("0").rstrip(".")
-        self.journal.sample(label, encode_png(contact_sheet(pixels)))
-
-    def _engine(self, network: nn.Module) -> Engine:
-        config: dict[str, Any] = {"size_px": self.order.size_px, "z_dim": self.settings.z_dim}
-        return Engine(Generator(network, {}, config), self.device)
+        self.journal.sample(label, encode_png(contact_sheet(engine.render(range(SHEET_SEEDS)))))
 
     # --- measuring and keeping
 
@@ -287,87 +328,29 @@ class _Run:
         extra = {
             "training_s": self.training_s,
             "start_kimg": self.start_kimg,
-            "best": self.best,
             "parent": self.parent,
-            "measured_kimg": self.measured_kimg,
             "schedule": self.schedule.state(),
+            "watch": self.watch.state(),
+            "snapshots": self.snapshots.state(),
         }
         self.state.write(self.epoch, STATE, save_state(self.trainer, extra))
         self.state.prune(self.epoch)
         self.schedule.checkpointed()
 
     def _snapshot(self) -> None:
-        """Measure the average as it is now and keep it if it is the best so far."""
-        if self.measured_kimg == self._kimg():
-            return
-        network = self.trainer.average.module
-        weights = save_generator(network, kind=self.row.network, config=self.trainer.config)
-        metric = self._measure(load_generator(weights))
-        found = {"kimg": round(self._kimg(), 3), "metric": metric, "training_s": self.training_s}
-        if self.best is None or _value(metric) < _value(self.best["metric"]):
-            self.best = {**found, "sha256": hashlib.sha256(weights).hexdigest()}
-            self.state.write(self.epoch, _best_file(self.best), weights)
-        self.measured_kimg = self._kimg()
-        self.journal.snapshot(found, self.best)
+        self.snapshots.take(self._weights, self._kimg(), self.training_s)
 
-    def _measure(self, generator: Generator) -> Json | None:
-        """Return the metric, or None where it could not be computed (which never promotes)."""
-        try:
-            if self.features is None:
-                self.features = Features(self.device)
-            return measure(generator, self.reference, self.features, self.device)
-        except (CatteryError, ArithmeticError, ValueError) as err:
-            log.warning("Job %s could not be measured: %s", self.journal.record.id, err)
-            return None
-
-    # --- publishing
+    def _weights(self) -> bytes:
+        kind, config = self.trainer.recipe.network, self.trainer.config
+        return save_generator(self.trainer.snapshot(), kind=kind, config=config)
 
     def _publish(self, wish: Promote, why: str = "") -> None:
         self.journal.phase(Phase.PUBLISHING)
-        best = self.best
-        weights = None if best is None else self.state.newest(_best_file(best))
-        if weights is None or best is None:
-            raise CatteryError("The best snapshot is gone from the job's state.")
-        card = make_card(
+        self.publisher.publish(
             self.trainer,
-            self.order,
-            self.journal.record,
-            self.dataset,
-            kimg=best["kimg"],
-            training_s=best["training_s"],
-            metric=best["metric"],
+            self.snapshots.weights(),
+            self.snapshots.best or {},
             parent=self.parent,
+            wish=wish,
+            why=why,
         )
-        engine = Engine(load_generator(weights), self.device)
-        sheet = encode_png(contact_sheet(engine.render(range(CARD_SEEDS))))
-        card = self.store.versions.publish(self.order.model, weights, card, sheet)
-        self._promote(card.version, best["metric"], wish, why)
-
-    def _promote(self, version: str, metric: Json | None, wish: Promote, why: str) -> None:
-        def measure_same(generator: Generator) -> Json:
-            found = self._measure(generator)
-            if found is None:
-                raise CatteryError("its metric could not be computed.")
-            return found
-
-        model = self.order.model
-        verdict = judge(self.store, model, metric, wish, measure_same)
-        if why:
-            verdict = Verdict(promote=False, reason=why)
-        decision = {"decision": "promoted" if verdict.promote else "kept back"}
-        promotion = {**decision, "reason": verdict.reason}
-        self.store.versions.update_card(model, version, promotion=promotion)
-        if verdict.promote:
-            self.store.aliases.promote(model, version, reason=verdict.reason)
-            self.announce(model)
-        self.journal.published(version, promoted=verdict.promote, reason=verdict.reason)
-
-
-def _best_file(best: Json) -> str:
-    """Name the best weights by their sum: a kill between two writes cannot pair wrongly."""
-    return f"best-{best['sha256'][:12]}.safetensors"
-
-
-def _value(metric: Json | None) -> float:
-    """Order metrics; one that could not be computed is worse than any."""
-    return float("inf") if metric is None else float(metric["value"])

@@ -1,14 +1,12 @@
 """Training as an iterator of step reports: prints nothing, knows no queue, stops anywhere."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
-import torch
-
-from models.errors import TrainingDiverged
 from models.store.records import Budget
 from models.trainer import StepLosses, Trainer
+from models.watch import Watch
 
 CHECK_EVERY = 50
 """Steps between two looks at the losses (reading them back makes a GPU wait)."""
@@ -35,10 +33,11 @@ def train(
     trainer: Trainer,
     budget: Budget,
     *,
+    watch: Watch | None = None,
     training_s: float = 0.0,
     start_kimg: float = 0.0,
     clock: Callable[[], float] = time.perf_counter,
-) -> Iterator[StepReport]:
+) -> Generator[StepReport]:
     """Train until the budget is spent.
 
     Time between two reports, in which a caller may measure or save, is not
@@ -47,6 +46,7 @@ def train(
     Args:
         trainer: What is trained, new or resumed.
         budget: kimg or minutes of training.
+        watch: Looks at every 50th step; None for nobody.
         training_s: Seconds already spent when a job goes on.
         start_kimg: kimg that the trainer had when the job began (not zero when a
             job goes on from another job's state); they do not count.
@@ -56,20 +56,50 @@ def train(
         One report a step.
 
     Raises:
-        TrainingDiverged: A loss stopped being finite.
+        TrainingCollapsed: What the watch says.
     """
-    while not is_spent(budget, trainer.stream.position / 1000 - start_kimg, training_s):
-        begun = clock()
-        losses = trainer.step()
-        if trainer.step_count % CHECK_EVERY == 0:
-            _check_finite(trainer, losses)
-        training_s += clock() - begun
-        yield StepReport(
-            step=trainer.step_count,
-            kimg=trainer.stream.position / 1000,
-            training_s=training_s,
-            losses=losses,
-        )
+    team, stream = trainer.team, trainer.stream
+    try:
+        while team.agree(not is_spent(budget, stream.position / 1000 - start_kimg, training_s)):
+            begun = clock()
+            _expect(trainer, budget, start_kimg, training_s)
+            losses = trainer.step()
+            if watch and trainer.step_count % CHECK_EVERY == 0:
+                watch.look(trainer.step_count, losses.values(), trainer.real, trainer.fake)
+            training_s += clock() - begun
+            yield StepReport(
+                step=trainer.step_count,
+                kimg=stream.position / 1000,
+                training_s=training_s,
+                losses=losses,
+            )
+    except BaseException:
+        team.agree(False)  # whatever ends this loop, the others must not wait for its next word
+        raise
+
+
+def follow(trainer: Trainer) -> None:
+    """Train with a leader, step for step, until it ends; it alone decides, saves and measures."""
+    while trainer.team.agree(False):
+        _hear_expectation(trainer)
+        trainer.step()
+
+
+def _expect(trainer: Trainer, budget: Budget, start_kimg: float, training_s: float) -> None:
+    """Tell the critic's pacing how long the run will be, once that is known."""
+    pacing = trainer.pacing
+    if pacing.expected_kimg is None and budget.kimg is not None:
+        pacing.expected_kimg = start_kimg + budget.kimg
+    elif pacing.expected_kimg is None and training_s > 0:  # the first step told the speed
+        rate = (trainer.stream.position / 1000 - start_kimg) / training_s
+        pacing.expected_kimg = start_kimg + rate * 60 * (budget.minutes or 0.0)
+    _hear_expectation(trainer)
+
+
+def _hear_expectation(trainer: Trainer) -> None:
+    if trainer.settings.critic_boost is not None:
+        word = trainer.team.hear(str(trainer.pacing.expected_kimg or "").encode())
+        trainer.pacing.expected_kimg = float(word) if word else None
 
 
 def is_spent(budget: Budget, kimg: float, training_s: float) -> bool:
@@ -77,9 +107,3 @@ def is_spent(budget: Budget, kimg: float, training_s: float) -> bool:
     if budget.kimg is not None:
         return kimg >= budget.kimg
     return training_s >= 60 * (budget.minutes or 0.0)
-
-
-def _check_finite(trainer: Trainer, losses: StepLosses) -> None:
-    for name, value in losses.values().items():
-        if not torch.isfinite(torch.tensor(value)):
-            raise TrainingDiverged(trainer.step_count, name)

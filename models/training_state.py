@@ -5,6 +5,7 @@ No pickle: tensors by name, and the few plain numbers as JSON in the header.
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from models.errors import CheckpointError
 from models.trainer import Trainer
 
-FORMAT = "cattery-training-state-1"
+FORMAT = "cattery-training-state-2"
 
 
 def save_state(trainer: Trainer, extra: dict[str, Any]) -> bytes:
@@ -32,6 +33,7 @@ def save_state(trainer: Trainer, extra: dict[str, Any]) -> bytes:
         "config": json.dumps(_config(trainer)),
         "step_count": str(trainer.step_count),
         "position": str(trainer.stream.position),
+        "expected_kimg": json.dumps(trainer.pacing.expected_kimg),
         "extra": json.dumps(extra),
     }
     return save(tensors, header)
@@ -54,10 +56,11 @@ def load_state(trainer: Trainer, path: str) -> dict[str, Any]:
     _check(trainer, header, tensors)
     for name, target in _module_tensors(trainer):
         target.copy_(tensors[name])
-    trainer.random.set_state(tensors["random"].cpu())
+    trainer.random_state = tensors["random"].cpu()
     _load_optimizers(trainer, tensors)
     trainer.step_count = int(header["step_count"])
     trainer.stream.position = int(header["position"])
+    trainer.pacing.expected_kimg = json.loads(header["expected_kimg"])
     return dict(json.loads(header["extra"]))
 
 
@@ -85,9 +88,7 @@ def _check(trainer: Trainer, header: dict[str, str], tensors: dict[str, Tensor])
 
 
 def _config(trainer: Trainer) -> dict[str, Any]:
-    return {"size_px": trainer.config.size_px, "width": trainer.settings.width} | {
-        "z_dim": trainer.settings.z_dim
-    }
+    return asdict(trainer.config)
 
 
 def _modules(trainer: Trainer) -> dict[str, nn.Module]:
@@ -106,7 +107,7 @@ def _module_tensors(trainer: Trainer) -> Iterator[tuple[str, Tensor]]:
 
 def _tensors(trainer: Trainer) -> Iterator[tuple[str, Tensor]]:
     yield from _module_tensors(trainer)
-    yield "random", trainer.random.get_state()
+    yield "random", trainer.random_state
     for part, optimizer in trainer.optimizers.items():
         for index, values in optimizer.state_dict()["state"].items():
             for key, tensor in values.items():

@@ -72,19 +72,17 @@ def _do(
 
         run_import(record, store, cache=cache, should_stop=should_stop, lease=lease.held)
         return
-    from models.runs import run_training
+    from models.runs import Place, run_training
 
-    run_training(
-        record,
-        store,
+    place = Place(
+        store=store,
         cache=cache,
         device=settings.device,
         threads=settings.threads,
-        lease=lease.held,
-        should_stop=should_stop,
-        announce=announce,
         checkpoint_s=settings.checkpoint_s,
+        fakes=settings.fakes,
     )
+    run_training(record, place, lease=lease.held, should_stop=should_stop, announce=announce)
 
 
 def announcer(redis: Redis) -> Callable[[str], None]:

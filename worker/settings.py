@@ -20,6 +20,11 @@ class WorkerSettings(SharedSettings):
     checkpoint_s: float = Field(
         default=30.0, gt=0, description="Seconds of training between two saved states."
     )
+    fakes: int | None = Field(
+        default=None,
+        ge=16,
+        description="Pictures made to measure a version; empty: as many as the protocol says.",
+    )
     state_keep_s: float = Field(
         default=86400.0, ge=0, description="How long an ended job keeps its state, seconds."
     )

@@ -24,7 +24,7 @@ def list_() -> None:
     """List all versions of all models, newest first."""
     store = open_store_with_zoo()
     show_table(
-        ("version", "serves", "px", "recipe", "kimg", "distance", "created"),
+        ("version", "serves", "px", "recipe", "kimg", "KID", "created"),
         [row for model in store.versions.models() for row in _rows(store, model)],
     )
 
@@ -35,14 +35,18 @@ def _rows(store: "Store", model: str) -> Iterator[tuple[object, ...]]:
     for card in store.versions.list(model):
         role = roles.get(card.version)
         name = f"{model}@{card.version}"
-        distance = _distance(card)
-        yield name, role, card.size_px, card.recipe, card.kimg, distance, card.created_at
+        yield name, role, card.size_px, card.recipe, card.kimg, _kid(card), card.created_at
 
 
-def _distance(card: "Card") -> str | None:
-    """Return a version's first Frechet distance for people, if it was measured."""
-    values = [m["value"] for m in card.metrics if isinstance(m.get("value"), int | float)]
-    return f"{values[0]:.1f}" if values else None
+def _kid(card: "Card") -> str | None:
+    """Return a version's kernel distance with half of its interval, if it was measured."""
+    from models.metrics.protocols import headline
+
+    found = headline(card.metrics)
+    if found is None:
+        return None
+    low, high = found["interval"]
+    return f"{found['value']:.4f} ± {(high - low) / 2:.4f}"
 
 
 @model_commands.command()

@@ -14,6 +14,8 @@ from models.errors import CatteryError, Conflict, InvalidValue
 from models.store.records import Budget, JobKind, JobRecord, JobStatus, Promote, TrainingOrder
 
 if TYPE_CHECKING:
+    from models.distributed import Team
+    from models.runs import Place
     from models.store import Store
 
 RUNNER = "cli"
@@ -47,13 +49,17 @@ def train(
         typer.Option(metavar="JOB", help="Go on where a job, or a version's job, stopped."),
     ] = None,
 ) -> None:
-    """Train a generator, measure it and add it to the store; Ctrl-C saves where it is."""
+    """Train a generator, measure it and add it to the store; Ctrl-C saves where it is.
+
+    Under `torchrun` the processes train it together, one GPU each.
+    """
     store = open_store()
     budget = Budget(kimg=kimg, minutes=minutes)
-    if resume is not None:
-        record = _resumed(store, _job_of(store, resume), budget, promote)
-    else:
-        record = _ordered(
+
+    def order() -> JobRecord:
+        if resume is not None:
+            return _resumed(store, _job_of(store, resume), budget, promote)
+        return _ordered(
             store,
             recipe=_given("RECIPE", recipe),
             dataset=store.datasets.get(_given("--dataset", dataset)),
@@ -64,7 +70,21 @@ def train(
             overrides=parse_overrides(overrides or []),
             promote=promote,
         )
-    _tell(store, _run(store, record))
+
+    _train_together(store, order)
+
+
+def _train_together(store: "Store", order: Callable[[], JobRecord]) -> None:
+    """Lead a training, or follow the process that `torchrun` made the leader."""
+    from models.distributed import team_of_torchrun
+
+    with team_of_torchrun() as team:
+        if team.leads:
+            _tell(store, run_here(store, order(), team))
+        else:
+            from models.following import run_following
+
+            run_following(place_here(store, team))
 
 
 def parse_overrides(texts: list[str]) -> dict[str, Any]:
@@ -131,29 +151,41 @@ def _resumed(store: "Store", job: str, budget: Budget, promote: Promote) -> JobR
     )
 
 
-def _run(store: "Store", record: JobRecord) -> JobRecord:
-    """Run the job in this process, with a bar; return its record when it has ended or paused."""
+def run_here(store: "Store", record: JobRecord, team: "Team | None" = None) -> JobRecord:
+    """Run a job in this process, with a bar; return its record when it has ended or paused."""
     from models.runs import StopReason, run_training
-    from worker.settings import WorkerSettings
 
-    settings = WorkerSettings()
     say(f"Job {record.id}; its samples are in {store.url}/jobs/{record.id}/samples")
-    with interruptible() as stopped, _shown(lambda: store.jobs.get(record.id)):
+    with interruptible() as stopped, shown(lambda: store.jobs.get(record.id)):
         return run_training(
             record,
-            store,
-            cache=shared_settings().data / "cache",
-            device=settings.device,
-            threads=settings.threads,
+            place_here(store, team),
             lease=lambda: True,  # two of them on one job: the store lets only the later one write
             should_stop=lambda: StopReason.PAUSE if stopped() else None,
             announce=lambda _model: None,  # serving processes look at the store by themselves
-            checkpoint_s=settings.checkpoint_s,
         )
 
 
+def place_here(store: "Store", team: "Team | None" = None) -> "Place":
+    """Return this process's place: the settings' device and threads, with a store and a team."""
+    from models.distributed import SOLO
+    from models.runs import Place
+    from worker.settings import WorkerSettings
+
+    settings = WorkerSettings()
+    return Place(
+        store=store,
+        cache=shared_settings().data / "cache",
+        device=settings.device,
+        threads=settings.threads,
+        checkpoint_s=settings.checkpoint_s,
+        fakes=settings.fakes,
+        team=team or SOLO,
+    )
+
+
 @contextmanager
-def _shown(read: Callable[[], JobRecord]) -> Iterator[None]:
+def shown(read: Callable[[], JobRecord]) -> Iterator[None]:
     """Show a job's progress while the block runs; the record is where everyone reads it."""
     done = threading.Event()
     with training_bar() as bar:
@@ -183,8 +215,8 @@ def view(record: JobRecord) -> dict[str, Any]:
     facts = [f"{progress.kimg:.1f} kimg"]
     if progress.images_per_s:
         facts.append(f"{progress.images_per_s:.0f} img/s")
-    shown = [name for name in ("discriminator", "generator") if name in progress.losses]
-    facts += [f"{name[0].upper()} {progress.losses[name]:.2f}" for name in shown]
+    told = [name for name in ("discriminator", "generator") if name in progress.losses]
+    facts += [f"{name[0].upper()} {progress.losses[name]:.2f}" for name in told]
     return {
         "description": record.phase or record.status,
         "completed": min(1.0, share),

@@ -34,10 +34,12 @@ def small_pictures(pictures: Path) -> NDArray[np.uint8]:
 
 @pytest.fixture
 def make_trainer(small_pictures: NDArray[np.uint8]) -> Callable[..., Trainer]:
-    """Build a tiny trainer; equal arguments give equal trainers."""
+    """Build a tiny trainer of any recipe; equal arguments give equal trainers."""
 
-    def make(seed: int = 0, precision: Precision = FLOAT32, **overrides: object) -> Trainer:
-        row = recipe("dcgan")
+    def make(
+        name: str = "dcgan", seed: int = 0, precision: Precision = FLOAT32, **overrides: object
+    ) -> Trainer:
+        row = recipe(name)
         settings = row.with_overrides({**OVERRIDES, **overrides})
         device = torch.device("cpu")
         stream = BatchStream(small_pictures, settings.batch, seed, device)

@@ -7,6 +7,7 @@ from models.checkpoints import load_generator, save_generator
 from models.engine import Engine
 from models.errors import CheckpointError
 from models.images import contact_sheet, default_columns, encode_png
+from models.networks import NETWORKS
 from models.networks.dcgan import DcganConfig, DcganGenerator
 
 CONFIG = DcganConfig(size_px=64, z_dim=100, width=16)
@@ -22,15 +23,48 @@ def _file(config: DcganConfig = CONFIG) -> bytes:
     return save_generator(network.eval(), kind="dcgan", config=config)
 
 
-def test_one_seed_is_one_cat_at_every_batch_size() -> None:
-    """Pixels are equal alone and in any company, from 1 to 64."""
-    engine = Engine(load_generator(_file()))
-    alone = engine.render([7])[0]
-    for size in (2, 3, 5, 8, 16, 31, 64):
-        batch = engine.render([*range(100, 100 + size - 1), 7])
-        assert np.array_equal(batch[-1], alone), size
-    assert alone.shape == (64, 64, 3)
+def _lively(kind: str) -> bytes:
+    """Return a file of a generator of any network, with weights that make contrasts."""
+    network = NETWORKS[kind]
+    config = network.config(size_px=32, z_dim=16, width=16)
+    torch.manual_seed(0)
+    generator = network.generator(config)
+    with torch.no_grad():
+        for parameter in generator.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return save_generator(generator.eval(), kind=kind, config=config)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("kind", sorted(NETWORKS))
+def test_one_seed_is_one_cat_at_every_batch_size(kind: str, threads: int) -> None:
+    """Pixels are equal alone and in any company, from 1 to 70, whatever the network."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        engine = Engine(load_generator(_lively(kind)))
+        alone = engine.render([7])[0]
+        for size in (2, 3, 5, 8, 16, 31, 64, 70):
+            batch = engine.render([*range(100, 100 + size - 1), 7])
+            assert len(batch) == size
+            assert np.array_equal(batch[-1], alone), size
+    finally:
+        torch.set_num_threads(before)
+    assert alone.shape == (32, 32, 3)
     assert alone.std() > 0
+
+
+@pytest.mark.parametrize("kind", [k for k, row in NETWORKS.items() if row.renders_evenly])
+def test_floats_are_equal_at_powers_of_two_where_the_table_says_so(kind: str) -> None:
+    """Before rounding to gray levels, and at the size that is served."""
+    network = NETWORKS[kind]
+    torch.manual_seed(0)
+    generator = network.generator(network.config(size_px=64, z_dim=100, width=16)).eval()
+    z = torch.randn(64, 100)
+    with torch.inference_mode():
+        alone = torch.cat([generator(row) for row in z.split(1)])
+        for size in (2, 4, 8, 16, 32, 64):
+            assert torch.equal(torch.cat([generator(rows) for rows in z.split(size)]), alone), size
 
 
 def test_equal_weights_are_equal_bytes_and_come_back_whole() -> None:

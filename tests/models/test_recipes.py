@@ -1,7 +1,9 @@
 import pytest
 
 from models.errors import NotFound, RecipeError
-from models.recipes import LIMITS, RECIPES, Settings, check_size, recipe
+from models.numbers import LIMITS, Settings
+from models.recipe import check_size
+from models.recipes import RECIPES, recipe
 
 
 def test_dcgan_has_the_original_s_settings() -> None:
@@ -18,8 +20,52 @@ def test_every_recipe_keeps_its_own_limits_and_describes_itself(name: str) -> No
     row = recipe(name)
     defaults = row.describe()["defaults"]
     assert row.with_overrides(defaults) == row.settings
-    assert set(row.describe()["limits"]) == set(Settings.__dataclass_fields__) == set(LIMITS)
+    assert set(row.describe()["limits"]) == set(row.settings.given())
     assert "arXiv" in row.source
+
+
+def test_every_number_is_described_and_belongs_to_a_recipe() -> None:
+    """The table of limits has exactly the settings that some recipe reads."""
+    read = {name for row in RECIPES.values() for name in row.settings.given()}
+    assert read == set(Settings.__dataclass_fields__) == set(LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [
+        ("dcgan-selu", {"width": 64, "lr_generator": 2e-4, "lr_discriminator": 5e-5}),
+        (
+            "wgan",
+            {"width": 64, "lr_generator": 5e-5, "lr_discriminator": 5e-5, "clip": 0.01}
+            | {"critic_steps": 5, "critic_boost": 100},
+        ),
+        (
+            "wgan-gp",
+            {"lr_generator": 1e-4, "lr_discriminator": 1e-4, "beta1": 0.0, "beta2": 0.9}
+            | {"critic_steps": 5, "penalty": 10.0},
+        ),
+        ("lsgan", {"width": 128, "lr_generator": 1e-4, "lr_discriminator": 1e-4, "beta1": 0.5}),
+        ("ralsgan", {"width": 64, "batch": 32, "z_dim": 128, "lr_discriminator": 2e-4}),
+    ],
+)
+def test_the_story_s_recipes_have_the_original_s_numbers(
+    name: str, numbers: dict[str, float]
+) -> None:
+    """As the scripts of 2017 and 2018 had them."""
+    given = recipe(name).settings.given()
+    assert {key: given[key] for key in numbers} == numbers
+
+
+def test_a_model_is_named_for_its_recipe_and_another_size() -> None:
+    """Recipe names carry no size."""
+    assert recipe("projected").default_model(256) == "projected"
+    assert recipe("projected").default_model(128) == "projected-128"
+
+
+def test_a_number_of_another_recipe_is_refused() -> None:
+    """The error tells which numbers this one has."""
+    with pytest.raises(RecipeError, match="numbers of dcgan: width, z_dim"):
+        recipe("dcgan").with_overrides({"clip": 0.01})
 
 
 @pytest.mark.parametrize(
@@ -31,7 +77,7 @@ def test_every_recipe_keeps_its_own_limits_and_describes_itself(name: str) -> No
         ({"width": 64.5}, "whole"),
         ({"width": True}, "finite number"),
         ({"mirror": 1}, "true or false"),
-        ({"widht": 64}, "one of width"),
+        ({"widht": 64}, "numbers of dcgan: width"),
         ({"batch": "64"}, "finite number"),
     ],
 )

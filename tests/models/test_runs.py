@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from models.errors import LeaseLost
-from models.runs import StopReason, run_training
+from models.errors import LeaseLost, TrainingCollapsed
+from models.runs import Place, StopReason, run_training
 from models.store import Store
 from models.store.records import Budget, JobKind, JobRecord, JobStatus, Promote, TrainingOrder
+from models.trainer import Trainer
 
 Order = Callable[..., TrainingOrder]
 
@@ -29,9 +31,9 @@ class Runner:
             "lease": lambda: True,
             "should_stop": lambda: None,
             "announce": self.announced.append,
-            "device": "cpu",
         }
-        return run_training(record, self.store, cache=self.cache, **{**ways, **how})
+        place = Place(store=self.store, cache=self.cache, device="cpu", fakes=64)
+        return run_training(record, place, **{**ways, **how})
 
     def events(self, record: JobRecord) -> list[str]:
         """Return the kinds of a job's events."""
@@ -40,8 +42,7 @@ class Runner:
 
 @pytest.fixture
 def runner(store_with_cats: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
-    """A runner; 512 fakes would take most of the test's time, 64 make the same code work."""
-    monkeypatch.setattr("models.metrics.measuring.FAKES", 64)
+    """A runner that looks between any two steps."""
     monkeypatch.setattr("models.schedule.LOOK_S", 0.0)
     return Runner(store_with_cats, tmp_path / "cache")
 
@@ -59,7 +60,8 @@ def test_a_job_ends_with_a_version_in_service(runner: Runner, small_order: Order
     assert runner.store.aliases.get("tiny").serving == card.version
     assert (card.recipe, card.seed, card.kimg, card.job) == ("dcgan", 5, 0.08, record.id)
     assert card.dataset["pictures"] == 60
-    assert card.metrics[0]["protocol"]["fakes"] == 64
+    assert {row["name"] for row in card.metrics} >= {"kid", "frechet_distance", "precision"}
+    assert {row["protocol"]["fakes"] for row in card.metrics} == {64}
     assert runner.announced == ["tiny"]
     assert record.progress.kimg == 0.08
     assert record.progress.eta_s == 0
@@ -138,7 +140,7 @@ def test_a_metric_that_cannot_be_computed_never_promotes(
     def fail(*_: object) -> float:
         raise ArithmeticError("no convergence")
 
-    monkeypatch.setattr("models.metrics.measuring.frechet_distance", fail)
+    monkeypatch.setattr("models.appraising.measure", fail)
     record = runner.run(runner.create(small_order()))
     assert record.status is JobStatus.FINISHED
     assert record.version is not None
@@ -146,33 +148,57 @@ def test_a_metric_that_cannot_be_computed_never_promotes(
     assert runner.store.versions.card("tiny", record.version).metrics == ()
 
 
-def test_a_diverged_job_ends_collapsed(runner: Runner, small_order: Order) -> None:
+def test_a_diverged_job_ends_collapsed(
+    runner: Runner, small_order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It says what was not finite and when; nothing goes into service."""
-    order = small_order(
-        budget=Budget(kimg=4),
-        overrides={
-            "width": 4,
-            "batch": 8,
-            "lr_generator": 0.1,
-            "lr_discriminator": 0.1,
-            "beta1": 0.0,
-            "beta2": 0.0,
-        },
-    )
-    record = runner.create(order)
-    from models.trainer import Trainer
-
     original = Trainer.step
 
     def poisoned(self: Trainer) -> Any:
         losses = original(self)
         return replace(losses, generator=losses.generator * float("nan"))
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Trainer, "step", poisoned)
-        record = runner.run(record)
+    monkeypatch.setattr(Trainer, "step", poisoned)
+    record = runner.run(runner.create(small_order(budget=Budget(kimg=4))))
     assert record.status is JobStatus.COLLAPSED
-    assert "generator was not finite at step 50" in str(record.reason)
+    assert "step 50 (non_finite)" in str(record.reason)
+
+
+def test_a_collapsed_job_keeps_its_best_snapshot_and_never_promotes_it(
+    runner: Runner, small_order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if the order says always; the card says why."""
+    monkeypatch.setattr("models.schedule.MIN_SNAPSHOT_KIMG", 0.1)
+
+    def fail(*_: object) -> None:
+        raise TrainingCollapsed(50, "alike", "all are one cat")
+
+    monkeypatch.setattr("models.runs.Watch.look", fail)
+    order = small_order(budget=Budget(kimg=0.8), promote=Promote.ALWAYS)
+    record = runner.run(runner.create(order))
+    assert (record.status, record.promoted) == (JobStatus.COLLAPSED, False)
+    assert runner.store.aliases.get("tiny").serving is None
+    card = runner.store.versions.card("tiny", str(record.version))
+    assert card.kimg < 0.4
+    assert "alike" in str(card.promotion)
+
+
+def test_out_of_memory_ends_the_job_with_what_would_fit(
+    runner: Runner, small_order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here a device has room for batches of four."""
+    original = Trainer.step
+
+    def small(self: Trainer) -> Any:
+        if self.settings.batch > 4:
+            raise torch.OutOfMemoryError("no room")
+        return original(self)
+
+    monkeypatch.setattr(Trainer, "step", small)
+    overrides = {"width": 4, "batch": 32}
+    record = runner.run(runner.create(small_order(overrides=overrides)))
+    assert (record.status, record.version) == (JobStatus.FAILED, None)
+    assert "does not hold a batch of 32; 4 fits" in str(record.reason)
 
 
 def test_a_job_goes_on_from_another_s_state(runner: Runner, small_order: Order) -> None:

@@ -1,17 +1,21 @@
 from collections.abc import Callable
 from itertools import count
+from math import isfinite
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from models.errors import CheckpointError, DatasetError, TrainingDiverged
+from models.checkpoints import load_generator, save_generator
+from models.errors import CheckpointError, DatasetError, TrainingCollapsed
 from models.precision import FLOAT32, fastest_precision
+from models.recipes import RECIPES
 from models.store.records import Budget
 from models.trainer import Trainer
 from models.training import CHECK_EVERY, train
 from models.training_state import load_state, save_state
+from models.watch import Watch
 
 Make = Callable[..., Trainer]
 
@@ -51,6 +55,83 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(
     assert _differing(whole, first) != []
 
 
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_every_recipe_trains_and_resumes_bit_for_bit(
+    make_trainer: Make, tmp_path: Path, name: str
+) -> None:
+    """Three steps are one step, saved and loaded, and two more; losses stay finite."""
+    numbers = {"width": 8, "batch": 8}
+    whole, first, second = (make_trainer(name, **numbers) for _ in range(3))
+    losses = [whole.step().values() for _ in range(3)][-1]
+    assert all(isfinite(value) for value in losses.values())
+    first.step()
+    path = tmp_path / "state.safetensors"
+    path.write_bytes(save_state(first, {}))
+    load_state(second, str(path))
+    second.step()
+    second.step()
+    assert _differing(whole, second) == []
+    assert _differing(whole, first) != []
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_every_recipe_s_snapshot_is_a_generator_that_is_served(
+    make_trainer: Make, name: str
+) -> None:
+    """What is saved loads again, paints what the trainer's own average paints, and no noise."""
+    trainer = make_trainer(name, width=8, batch=8)
+    trainer.step()
+    network = trainer.snapshot()
+    raw = save_generator(network, kind=trainer.recipe.network, config=trainer.config)
+    z = torch.randn(3, trainer.settings.z_dim, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        served, own = load_generator(raw)(z), network(z)
+        assert torch.allclose(served, own, atol=1e-5)
+        assert torch.equal(served, load_generator(raw)(z))
+    assert served.shape == (3, 3, 32, 32)
+
+
+def test_random_numbers_of_others_do_not_change_a_run(make_trainer: Make) -> None:
+    """A trainer draws from a state of its own, and leaves everybody else's alone."""
+    alone, disturbed = make_trainer("projected", width=8), make_trainer("projected", width=8)
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    alone.step()
+    assert torch.equal(torch.rand(3), expected)
+    disturbed.step()
+    assert _differing(alone, disturbed) == []
+
+
+def test_a_wgan_critic_moves_five_times_and_stays_within_its_clip(make_trainer: Make) -> None:
+    """Each generator step shows five batches, and no weight of the critic leaves the box."""
+    trainer = make_trainer("wgan", clip=0.005)
+    trainer.step()
+    assert trainer.stream.position == 5 * trainer.settings.batch
+    assert max(p.abs().max().item() for p in trainer.discriminator.parameters()) <= 0.005
+
+
+def test_a_boost_is_shortened_for_a_short_order_and_said(make_trainer: Make) -> None:
+    """An order of 0.16 kimg has no longer boosts than ordinary steps."""
+    trainer = make_trainer("wgan")
+    _run(trainer, 0.16)
+    assert trainer.pacing.boost == trainer.settings.critic_steps == 5
+    assert "instead of 100" in str(trainer.pacing.note)
+
+
+def test_an_order_in_minutes_learns_its_length_from_its_first_step(make_trainer: Make) -> None:
+    """Here each step takes a second by the clock: six steps of 40 pictures are 0.24 kimg."""
+    trainer, ticks = make_trainer("wgan"), count()
+    list(train(trainer, Budget(minutes=0.1), clock=lambda: float(next(ticks))))
+    assert trainer.pacing.expected_kimg == pytest.approx(0.24)
+
+
+def test_a_lecun_start_is_as_wide_as_its_inputs_are_few(make_trainer: Make) -> None:
+    """The discriminator's first layer sees 3 x 4 x 4 values: standard deviation 1 / sqrt(48)."""
+    first = make_trainer("dcgan-selu", lecun=True, width=64).discriminator.main[0]
+    assert first.weight.std().item() == pytest.approx(48**-0.5, rel=0.05)
+
+
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(make_trainer: Make) -> None:
     """Training is reproducible on a CPU."""
     one, same, other = make_trainer(seed=1), make_trainer(seed=1), make_trainer(seed=2)
@@ -85,7 +166,9 @@ def test_the_average_can_be_switched_off(make_trainer: Make) -> None:
 def test_mirroring_can_be_switched_off(make_trainer: Make) -> None:
     """Without it a batch is what lies in the pack; with it half of the pictures are flipped."""
     plain, mirrored = make_trainer(mirror=False), make_trainer(mirror=True)
-    real, flipped = plain._next_real(), mirrored._next_real()
+    plain.step()
+    mirrored.step()
+    real, flipped = plain.real, mirrored.real
     same = [torch.equal(a, b) for a, b in zip(real, flipped, strict=True)]
     turned = [torch.equal(a, b.flip(2)) for a, b in zip(real, flipped, strict=True)]
     assert all(a or b for a, b in zip(same, turned, strict=True))
@@ -101,12 +184,13 @@ def test_time_between_reports_is_not_training_time(make_trainer: Make) -> None:
 
 
 def test_a_loss_that_is_not_finite_ends_training(make_trainer: Make) -> None:
-    """Within fifty steps, with the quantity's name."""
+    """Within fifty steps, with the rule's name."""
     trainer = make_trainer()
     with torch.no_grad():
         next(trainer.discriminator.parameters()).fill_(float("nan"))
-    with pytest.raises(TrainingDiverged, match="discriminator") as caught:
-        _run(trainer, 10)
+    watch = Watch(trainer.recipe.objective.chance)
+    with pytest.raises(TrainingCollapsed, match="non_finite") as caught:
+        list(train(trainer, Budget(kimg=10), watch=watch))
     assert caught.value.step <= CHECK_EVERY
 
 

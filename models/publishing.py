@@ -1,0 +1,101 @@
+"""From the best snapshot of a run to a version of a model, and perhaps into service."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from models.appraising import Appraiser
+from models.checkpoints import load_generator
+from models.engine import Engine
+from models.gate import Verdict, judge
+from models.images import contact_sheet, encode_png
+from models.journal import Journal
+from models.metrics.protocols import merged
+from models.provenance import make_card
+from models.store import Store
+from models.store.records import DatasetRecord, Json, Promote, TrainingOrder
+from models.trainer import Trainer
+
+CARD_SEEDS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publisher:
+    """Publishes one job's version.
+
+    Attributes:
+        store: Where to.
+        journal: The job's.
+        order: What was asked.
+        dataset: What it was trained on.
+        device: Where pictures are made.
+        appraiser: Measures versions.
+        announce: Is told the model whose alias moved.
+    """
+
+    store: Store
+    journal: Journal
+    order: TrainingOrder
+    dataset: DatasetRecord
+    device: torch.device
+    appraiser: Appraiser
+    announce: Callable[[str], None]
+
+    def publish(
+        self,
+        trainer: Trainer,
+        weights: bytes,
+        best: Json,
+        *,
+        parent: str | None,
+        wish: Promote,
+        why: str = "",
+    ) -> None:
+        """Publish a snapshot, then let the gate decide.
+
+        Args:
+            trainer: What trained it; the card tells its numbers.
+            weights: The snapshot's file.
+            best: What is known of the snapshot: its kimg, seconds and metric.
+            parent: Version that the run went on from.
+            wish: When the version goes into service.
+            why: Why it does not, whatever the order says; empty if the gate shall decide.
+        """
+        found = None if why else self.appraiser.version(weights)
+        metrics = found.rows if found else (best["metric"],) if best["metric"] else ()
+        card = make_card(
+            trainer,
+            self.order,
+            self.journal.record,
+            self.dataset,
+            kimg=best["kimg"],
+            training_s=best["training_s"],
+            metrics=metrics,
+            parent=parent,
+        )
+        sheet = encode_png(contact_sheet(self._engine(weights).render(range(CARD_SEEDS))))
+        published = self.store.versions.publish(self.order.model, weights, card, sheet)
+        version = published.version
+        if published.metrics != metrics:  # these weights were published before
+            both = merged(published.metrics, metrics)
+            self.store.versions.update_card(self.order.model, version, metrics=both)
+        if why:
+            self._decide(version, Verdict(promote=False, reason=why))
+        else:
+            measure, model = self.appraiser.incumbent, self.order.model
+            verdict = judge(self.store, model, found, wish, measure, version=version)
+            self._decide(version, verdict)
+
+    def _engine(self, weights: bytes) -> Engine:
+        return Engine(load_generator(weights), self.device)
+
+    def _decide(self, version: str, verdict: Verdict) -> None:
+        model = self.order.model
+        decision = "promoted" if verdict.promote else "kept back"
+        promotion = {"decision": decision, "reason": verdict.reason}
+        self.store.versions.update_card(model, version, promotion=promotion)
+        if verdict.promote:
+            self.store.aliases.promote(model, version, reason=verdict.reason)
+            self.announce(model)
+        self.journal.published(version, promoted=verdict.promote, reason=verdict.reason)

@@ -1,0 +1,82 @@
+"""Adding a recipe touches one place: a row is added, and everything that lists recipes has it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from docs.generate import recipes_page
+from models.errors import RecipeError
+from models.objectives import RELATIVISTIC_PAIRING
+from models.ordering import make_order
+from models.recipe import Recipe
+from models.recipes import RECIPES, recipe
+from models.store import Store
+from models.store.records import Budget
+from models.trainer import Trainer
+
+NAME = "rpgan-toy"
+
+
+@pytest.fixture(autouse=True)
+def added(monkeypatch: pytest.MonkeyPatch) -> Recipe:
+    """One new row of the table, made of parts that exist."""
+    row = Recipe(
+        name=NAME,
+        title="Relativistic pairing on the networks of 2016",
+        source="Jolicoeur-Martineau 2018, arXiv:1807.00734",
+        network="dcgan",
+        objective=RELATIVISTIC_PAIRING,
+        sizes_px=(32,),
+        settings=RECIPES["dcgan"].settings,
+    )
+    monkeypatch.setitem(RECIPES, NAME, row)  # type: ignore[arg-type]
+    return row
+
+
+def test_a_new_row_trains(make_trainer: Callable[..., Trainer]) -> None:
+    """The trainer knows parts, not names."""
+    trainer = make_trainer(NAME)
+    losses = trainer.step().values()
+    assert losses["discriminator"] == pytest.approx(0.69, abs=0.4)
+    assert trainer.step_count == 1
+
+
+def test_a_new_row_can_be_ordered(store_with_cats: Store) -> None:
+    """Checked against its own numbers, with its own default size and model name."""
+    dataset = store_with_cats.datasets.get("small")
+    order = make_order(
+        recipe=NAME,
+        dataset=dataset,
+        store=store_with_cats,
+        budget=Budget(kimg=1),
+        overrides={"batch": 8},
+    )
+    assert (order.model, order.size_px) == (NAME, 32)
+    with pytest.raises(RecipeError, match=f"numbers of {NAME}"):
+        recipe(NAME).with_overrides({"r1": 1})
+
+
+def test_a_new_row_is_documented(added: Recipe) -> None:
+    """The page is written from the table."""
+    page = "\n".join(recipes_page())
+    assert f"## `{NAME}`" in page
+    assert added.source in page
+
+
+def test_no_other_module_names_a_recipe() -> None:
+    """What knew a recipe by name would have to be changed for the next one.
+
+    `dcgan` alone may be named: it is the default model, and the example of the documentation.
+    """
+    root = Path(__file__).parents[2]
+    quoted = [f'"{name}"' for name in RECIPES if name != "dcgan"]
+    tables = {"models/recipes.py", "models/networks/__init__.py"}
+    found = [
+        (path.relative_to(root).as_posix(), name)
+        for room in ("app", "worker", "models")
+        for path in (root / room).rglob("*.py")
+        for name in quoted
+        if path.relative_to(root).as_posix() not in tables and name in path.read_text()
+    ]
+    assert found == []

@@ -1,0 +1,141 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from models.comparing_table import COLUMNS, cells, duration, markdown, remarks
+from models.store import Store
+from models.store.records import JobStatus
+from tests.models.comparisons import FIGURES, QUICK, Stage
+
+COLLAPSED = (JobStatus.COLLAPSED, "Training collapsed at step 200 (alike): 0.1 of 0.4.")
+KID_ONLY = ({"name": "kid", "value": 0.5, "interval": [0.4, 0.6], "protocol": QUICK},)
+
+
+@pytest.fixture
+def stage(store_with_cats: Store, tmp_path: Path) -> Stage:
+    """Comparisons whose jobs end at once."""
+    return Stage(store_with_cats, tmp_path / "comparison")
+
+
+def test_a_row_of_the_table_has_a_text_for_every_figure(stage: Stage) -> None:
+    """As the issue lists them."""
+    comparison = stage.compare()
+    shown = cells(comparison)[1]
+    assert tuple(shown) == tuple(COLUMNS)
+    assert shown == {
+        "recipe": "wgan",
+        "status": "finished",
+        "FD": "101.2",
+        "KID (95 %)": "0.0625 (0.06 to 0.065)",
+        "precision": "0.500",
+        "recall": "0.250",
+        "images/s": "125.0",
+        "training, s": "4.0",
+        "in all, s": "7.0",
+        "peak memory, MB": "300",
+        "kimg": "0.5",
+        "steps": "63",
+        "px": "32",
+        "version": f"compare-wgan-32@{comparison.rows[1].version}",
+    }
+
+
+def test_the_markdown_is_one_table_with_a_line_a_recipe(stage: Stage) -> None:
+    """Every line has as many cells as there are columns."""
+    text = markdown(stage.compare())
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(lines) == 2 + 3
+    assert {line.count("|") for line in lines} == {len(COLUMNS) + 1}
+    assert (stage.folder / "comparison.md").read_text(encoding="utf-8") == text
+
+
+def test_it_says_what_the_figures_depend_on(stage: Stage) -> None:
+    """Data set and fingerprint, protocol, hardware, software, memory's meaning and date."""
+    text = markdown(stage.compare())
+    assert f"- data set: small, fingerprint {'0' * 64}" in text
+    assert "- protocol: name cattery, features efficientnet-lite0, fakes 2000" in text
+    assert "- hardware: a CPU\n" in text
+    assert "- software: torch 2.13.0\n" in text
+    assert "- numbers set: width 4, batch 8" in text
+    assert re.search(r"- peak memory: the process's memory", text)
+    assert re.search(r"- last changed: \d{4}-\d\d-\d\dT", text)
+
+
+@pytest.mark.parametrize(("kimg", "ranks"), [(99.9, False), (100.0, True)])
+def test_a_short_comparison_says_that_it_ranks_nothing(
+    stage: Stage, kimg: float, ranks: bool
+) -> None:
+    """Below 100 kimg a recipe."""
+    assert ("ranks nothing" not in markdown(stage.compare(kimg=kimg))) == ranks
+
+
+def test_a_recipe_without_a_number_that_was_set_is_said_to_have_its_own(stage: Stage) -> None:
+    """Beside the table."""
+    text = markdown(stage.compare(overrides={"width": 4, "batch": 8, "clip": 0.02}))
+    assert "- `dcgan`: It has no clip and was trained with its own numbers." in text
+    assert "- `wgan`: It has no" not in text
+
+
+def test_a_snapshot_s_figures_are_marked_beside_finished_versions(stage: Stage) -> None:
+    """A job that ended early was measured by the quicker protocol."""
+    stage.ends["dcgan"], stage.metrics["dcgan"] = COLLAPSED, KID_ONLY
+    comparison = stage.compare()
+    shown = cells(comparison)
+    assert (shown[0]["FD"], shown[0]["KID (95 %)"]) == ("", "0.5 (0.4 to 0.6) *")
+    assert shown[1]["KID (95 %)"] == "0.0625 (0.06 to 0.065)"
+    text = markdown(comparison)
+    assert "- `dcgan`: Collapsed: Training collapsed at step 200 (alike)" in text
+    assert "protocol: name snapshot, features efficientnet-lite0, fakes 512." in text
+    assert "- protocol: name cattery" in text
+
+
+def test_of_two_protocols_on_a_card_the_default_one_is_shown(stage: Stage) -> None:
+    """`cattery evaluate` may have added the other."""
+    lab = {"name": "kid", "value": 9.0, "protocol": {"name": "lab"}}
+    stage.metrics["dcgan"] = (lab, *FIGURES)
+    assert cells(stage.compare())[0]["KID (95 %)"] == "0.0625 (0.06 to 0.065)"
+
+
+def test_what_could_not_be_measured_is_empty_and_said(stage: Stage) -> None:
+    """A version without figures."""
+    stage.metrics["dcgan"] = ()
+    comparison = stage.compare()
+    assert cells(comparison)[0]["FD"] == ""
+    assert "It could not be measured." in list(remarks(comparison.rows[0], None))
+
+
+def test_notes_of_recipe_and_card_are_remarks(stage: Stage) -> None:
+    """What one must know to read the row."""
+    stage.notes["wgan"] = "Boosts have 5 steps"
+    said = list(remarks(stage.compare().rows[1], FIGURES[0]["protocol"]))
+    assert said[0] == "Boosts have 5 steps."
+    assert said[1].startswith("The critic moves 100 times")
+    assert said[1].endswith(".")
+
+
+def test_an_unfinished_comparison_says_so(stage: Stage) -> None:
+    """An interrupted recipe and one that was not begun have a status of their own."""
+    stage.ends["wgan"] = (JobStatus.QUEUED, None)
+    comparison = stage.compare()
+    assert [row["status"] for row in cells(comparison)] == ["finished", "interrupted", "to do"]
+    assert "1 of 3 recipes have ended; the same command goes on." in markdown(comparison)
+
+
+def test_speeds_of_two_machines_are_said_not_to_compare(stage: Stage) -> None:
+    """The comparison went on elsewhere."""
+    stage.ends["wgan"] = (JobStatus.QUEUED, None)
+    stage.compare()
+    del stage.ends["wgan"]
+    stage.hardware = "another CPU"
+    text = markdown(stage.compare())
+    assert "Not all ran on the same hardware" in text
+    assert "- hardware: a CPU; or another CPU" in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.4, "0 s"), (99, "99 s"), (720, "12 min"), (12600, "3.5 h")]
+)
+def test_durations_are_told_as_people_do(seconds: float, words: str) -> None:
+    """Seconds, minutes or hours."""
+    assert duration(seconds) == words
