@@ -6,8 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
+from app.cli.compare import compare
 from app.cli.dataset import dataset_commands
 from app.cli.doctor import doctor
+from app.cli.evaluate import evaluate
 from app.cli.generate import generate
 from app.cli.models import model_commands
 from app.cli.serve import serve
@@ -23,7 +25,7 @@ commands = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (serve, worker, train, generate, doctor):
+for _command in (serve, worker, train, compare, generate, evaluate, doctor):
     commands.command()(_command)
 commands.add_typer(dataset_commands, name="dataset")
 commands.add_typer(model_commands, name="models")

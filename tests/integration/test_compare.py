@@ -1,0 +1,163 @@
+"""Every recipe, really trained side by side on the small pictures, for moments each."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from itertools import cycle
+from math import isfinite
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models.checkpoints import load_generator
+from models.comparing import Comparer, chosen
+from models.comparing_costs import Meter
+from models.comparing_records import Asked, Comparison
+from models.comparing_table import metric
+from models.datasets import import_dataset
+from models.engine import Engine
+from models.recipes import RECIPES
+from models.runs import Place, StopReason, run_training
+from models.store import Store
+from models.store.records import JobRecord, JobStatus
+
+FAKES = 16
+# Forty pictures are two generator steps where the critic takes five of four pictures for each,
+# and ten elsewhere: one step before an interruption leaves something to go on with everywhere.
+KIMG = 0.04
+OVERRIDES = {"width": 8, "batch": 4}
+LOOKS_BEFORE_A_STEP = 2
+SEEDS = 8
+
+Looks = Callable[[], StopReason | None]
+
+
+class Bench:
+    """Compares every recipe on one data set, each time in a folder of its own."""
+
+    def __init__(self, folder: Path, pictures: Path) -> None:
+        self.folder = folder
+        self.store = Store.open(str(folder / "store"))
+        few = folder / "few"  # each is one more forward pass of a large network
+        few.mkdir()
+        for picture in sorted((pictures / "cats").glob("*.jpg"))[:48]:
+            shutil.copy(picture, few)
+        cache = folder / "cache"
+        import_dataset(self.store, "few", few, cache=cache, statistics=False)
+        self.place = Place(
+            store=self.store, cache=cache, device="cpu", threads=1, checkpoint_s=3600, fakes=FAKES
+        )
+
+    def compare(self, name: str, looks: Callable[[], Looks]) -> Comparison:
+        """Compare all recipes in a folder; every run is stopped as its own looks say."""
+        dataset = self.store.datasets.get("few")
+
+        def run(record: JobRecord) -> JobRecord:
+            return run_training(
+                record, self.place, lease=lambda: True, should_stop=looks(), announce=lambda _: None
+            )
+
+        comparer = Comparer(
+            store=self.store,
+            folder=self.folder / name,
+            run=run,
+            meter=Meter(torch.device("cpu")),
+            tell=lambda _: None,
+        )
+        asked = Asked(
+            recipes=chosen(["all"]),
+            dataset="few",
+            fingerprint=dataset.fingerprint,
+            kimg=KIMG,
+            size_px=32,
+            seed=1,
+            overrides=OVERRIDES,
+            fakes=FAKES,
+        )
+        return comparer.compare(asked, dataset)
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory, pictures: Path) -> Iterator[Bench]:
+    """Return a bench whose runs ask after every step whether they should stop."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("models.schedule.LOOK_S", 0.0)
+        yield Bench(tmp_path_factory.mktemp("compare"), pictures)
+
+
+@pytest.fixture(scope="module")
+def whole(bench: Bench) -> Comparison:
+    """Return an uninterrupted comparison of all recipes."""
+    return bench.compare("whole", lambda: lambda: None)
+
+
+@pytest.mark.slow
+def test_every_recipe_trains_is_measured_and_makes_its_own_cats(
+    bench: Bench, whole: Comparison
+) -> None:
+    """A finished row with finite figures a recipe; other seeds are other pictures."""
+    assert [row.recipe for row in whole.rows] == list(RECIPES)
+    assert {row.recipe: row.reason for row in whole.rows if row.status != "finished"} == {}
+    for row in whole.rows:
+        kid = metric(row, "kid")
+        values = [metric(row, name) for name in ("frechet_distance", "precision", "recall")]
+        assert kid is not None, row.recipe
+        assert None not in values, row.recipe
+        distance, precision, recall = (found["value"] for found in values if found)
+        assert 0 < distance < 1e5, row.recipe
+        assert 0 <= precision <= 1, row.recipe
+        assert 0 <= recall <= 1, row.recipe
+        low, high = kid["interval"]
+        assert isfinite(low), row.recipe
+        assert low < kid["value"] < high < float("inf"), row.recipe
+        assert kid["protocol"]["fakes"] == FAKES
+        assert row.steps >= 2, row.recipe
+        assert row.kimg >= KIMG, row.recipe
+        assert (row.images_per_s or 0) > 0, row.recipe
+        assert 0 < row.training_s < row.wall_s, row.recipe
+        assert 100e6 < row.peak_bytes < 20e9, row.recipe
+        weights = bench.store.versions.weights(row.model, str(row.version))
+        pictures = Engine(load_generator(weights)).render(range(SEEDS))
+        assert pictures.shape == (SEEDS, 32, 32, 3)
+        assert len(np.unique(pictures.reshape(SEEDS, -1), axis=0)) == SEEDS, row.recipe
+
+
+@pytest.mark.slow
+def test_the_folder_holds_the_table_and_one_page_of_all_sheets(
+    bench: Bench, whole: Comparison
+) -> None:
+    """As many rows and pictures as there are recipes."""
+    folder = bench.folder / "whole"
+    table = (folder / "comparison.md").read_text(encoding="utf-8")
+    assert table.count("| finished |") == len(whole.rows) == len(RECIPES)
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    assert page.count('<img src="data:image/webp;base64,') == len(RECIPES)
+    assert {path.stem for path in (folder / "sheets").iterdir()} == set(RECIPES)
+
+
+@pytest.mark.slow
+def test_a_comparison_interrupted_in_every_recipe_gives_the_same_versions(
+    bench: Bench, whole: Comparison
+) -> None:
+    """Bit for bit: a version's id is the sum of its weights file."""
+    turns = cycle((True, False))
+
+    def every_other() -> Looks:
+        """Stop a recipe's first run after its first step, and let its second one be."""
+        stops = [None] * LOOKS_BEFORE_A_STEP + [StopReason.PAUSE] if next(turns) else []
+        left = iter(stops)
+        return lambda: next(left, None)
+
+    comparison, calls = bench.compare("interrupted", every_other), 1
+    assert comparison.rows[0].status is JobStatus.QUEUED
+    while not comparison.is_complete:
+        assert calls <= 2 * len(RECIPES)
+        comparison, calls = bench.compare("interrupted", every_other), calls + 1
+    assert calls == len(RECIPES) + 1
+    for row, uninterrupted in zip(comparison.rows, whole.rows, strict=True):
+        events = [event.type for event in bench.store.jobs.events(str(row.job))]
+        assert events.count("resumed") == 1, row.recipe
+        assert row.job != uninterrupted.job
+        assert row.version == uninterrupted.version, row.recipe
+        assert (row.kimg, row.steps) == (uninterrupted.kimg, uninterrupted.steps)
