@@ -9,10 +9,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PINS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check docs clean
+.PHONY: help serve test check gpu-check docs clean
 
 help: ## Say what there is to do
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  PYTHON=python3.12 chooses the interpreter. TORCH_INDEX=URL chooses another build of"
 	@echo "  torch: its URL is under 'Start locally' on PyTorch's site (before that: make clean)."
 
@@ -30,6 +30,10 @@ check: $(VENV)/.installed-dev ## Check style, types, import rules, spelling and 
 	$(BIN)/typos
 	$(BIN)/deptry .
 	$(BIN)/python docs/generate.py --check
+
+gpu-check: $(VENV)/.installed-dev ## Run the tests that need a GPU, and print the figures
+	@$(BIN)/python -m benchmarks.gpu_check $(PARTS) \
+	  $(if $(DATASET),--dataset $(DATASET)) $(if $(PICTURES),--pictures "$(PICTURES)")
 
 docs: $(VENV)/.installed-dev ## Write the reference pages in docs/ again from the tables in the code
 	$(BIN)/python docs/generate.py

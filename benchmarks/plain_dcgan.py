@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from models.recipes import Settings
+from models.numbers import Settings
 
 
 def generator(z_dim: int, width: int) -> nn.Sequential:
@@ -54,7 +54,26 @@ def draw_weights(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
-class PlainLoop:
+def endless_batches(pictures: Tensor, batch: int, device: torch.device) -> Iterator[Tensor]:
+    """Yield shuffled batches in [-1, 1] for ever; two processes make them, as in the example.
+
+    On a CPU none does: they would take the cores that train.
+    """
+    workers = 2 if device.type == "cuda" else 0
+    loader = DataLoader(
+        TensorDataset(pictures.float() / 127.5 - 1),
+        batch,
+        shuffle=True,
+        drop_last=True,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+    )
+    while True:
+        for (pictures_in_range,) in loader:
+            yield pictures_in_range
+
+
+class PlainDcgan:
     """The loop, one step at a time.
 
     Args:
@@ -65,25 +84,19 @@ class PlainLoop:
 
     def __init__(self, pictures: Tensor, settings: Settings, device: torch.device) -> None:
         self._settings, self._device = settings, device
-        self._generator = generator(settings.z_dim, settings.width).to(device)
-        self._discriminator = discriminator(settings.width).to(device)
-        self._generator.apply(draw_weights)
-        self._discriminator.apply(draw_weights)
-        betas = (settings.beta1, settings.beta2)
+        self.generator = generator(settings.z_dim, settings.width).to(device)
+        self.discriminator = discriminator(settings.width).to(device)
+        self.generator.apply(draw_weights)
+        self.discriminator.apply(draw_weights)
+        betas = (settings.beta1 or 0.0, settings.beta2)
         self._adam_g = torch.optim.Adam(
-            self._generator.parameters(), lr=settings.lr_generator, betas=betas
+            self.generator.parameters(), lr=settings.lr_generator, betas=betas
         )
         self._adam_d = torch.optim.Adam(
-            self._discriminator.parameters(), lr=settings.lr_discriminator, betas=betas
+            self.discriminator.parameters(), lr=settings.lr_discriminator, betas=betas
         )
         self._loss = nn.BCELoss()
-        self._batches = self._endless(TensorDataset(pictures.float() / 127.5 - 1))
-
-    def _endless(self, pictures: TensorDataset) -> Iterator[Tensor]:
-        loader = DataLoader(pictures, self._settings.batch, shuffle=True, drop_last=True)
-        while True:
-            for (batch,) in loader:
-                yield batch
+        self._batches = endless_batches(pictures, settings.batch, device)
 
     def step(self) -> tuple[float, float]:
         """Update both networks once; return their losses."""
@@ -91,16 +104,16 @@ class PlainLoop:
         ones = torch.ones(len(real), device=self._device)
         z = torch.randn(len(real), self._settings.z_dim, 1, 1, device=self._device)
 
-        self._discriminator.zero_grad()
-        loss_real = self._loss(self._discriminator(real), ones)
+        self.discriminator.zero_grad()
+        loss_real = self._loss(self.discriminator(real), ones)
         loss_real.backward()
-        fake = self._generator(z)
-        loss_fake = self._loss(self._discriminator(fake.detach()), torch.zeros_like(ones))
+        fake = self.generator(z)
+        loss_fake = self._loss(self.discriminator(fake.detach()), torch.zeros_like(ones))
         loss_fake.backward()
         self._adam_d.step()
 
-        self._generator.zero_grad()
-        loss_g = self._loss(self._discriminator(fake), ones)
+        self.generator.zero_grad()
+        loss_g = self._loss(self.discriminator(fake), ones)
         loss_g.backward()
         self._adam_g.step()
         return (loss_real + loss_fake).item(), loss_g.item()

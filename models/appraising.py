@@ -55,9 +55,16 @@ class Appraiser:
         """Make or read the statistics of the real pictures.
 
         Raises:
-            CatteryError: There are too few, or what was kept is damaged.
+            CatteryError: There are too few, what was kept is damaged, or the device's
+                memory does not suffice.
         """
-        self._ready()
+        try:
+            self._ready()
+        except torch.OutOfMemoryError as err:
+            raise CatteryError(
+                f"The memory of {self._device} does not hold the feature network.",
+                "Free some of it; the batch plays no part in this.",
+            ) from err
 
     def snapshot(self, weights: bytes) -> Json | None:
         """Return the metric that snapshots are chosen by, or None where it cannot be computed."""
@@ -82,7 +89,7 @@ class Appraiser:
             features, reference = self._ready()
             generator = load_generator(weights)
             return measure(generator, reference, features, self._device, protocol)
-        except (CatteryError, ArithmeticError, ValueError) as err:
+        except (CatteryError, ArithmeticError, ValueError, torch.OutOfMemoryError) as err:
             log.warning("A generator could not be measured: %s", err)
             return None
 

@@ -11,10 +11,12 @@ process's share. Random numbers inside a discriminator's augmentation and a
 generator's noise are the same in every process.
 """
 
+import gc
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -72,6 +74,8 @@ class Team:
             return raw
         length = torch.tensor([len(raw)])
         dist.broadcast(length, src=0)
+        if not int(length):
+            return b""
         body = torch.zeros(int(length), dtype=torch.uint8)
         if self.leads:
             body = torch.frombuffer(bytearray(raw), dtype=torch.uint8)
@@ -107,5 +111,8 @@ def team_of_torchrun() -> Iterator[Team]:
     dist.init_process_group("cpu:gloo,cuda:nccl" if use_gpu else "gloo")
     try:
         yield Team(rank=dist.get_rank(), size=dist.get_world_size())
+        # Nobody leaves before the leader has published: torchrun ends all when one goes wrong.
+        dist.monitored_barrier(timeout=timedelta(hours=1))
     finally:
+        gc.collect()  # graphs that hold collectives must be gone, or NCCL waits for them
         dist.destroy_process_group()

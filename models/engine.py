@@ -10,6 +10,7 @@ from torch import Tensor
 from models.checkpoints import Generator
 from models.errors import CheckpointError
 from models.networks import NETWORKS
+from models.precision import exact_convolutions
 from models.sampling import latents
 
 CUDA_BATCH = 16
@@ -77,7 +78,8 @@ class Engine:
 
     @torch.inference_mode()
     def _forward(self, z: Tensor) -> Tensor:
-        pictures = self._generator(z.to(self.device))
+        with exact_convolutions(self.device):
+            pictures = self._generator(z.to(self.device))
         levels = pictures.add(1.0).mul_(127.5).round_().clamp_(0, 255)
         return levels.to(torch.uint8).cpu()
 

@@ -30,26 +30,32 @@ class Replayed(Generic[T]):
 
     def __init__(self, function: Callable[[Tensor], T], device: torch.device) -> None:
         self._function = function
-        self._is_on_gpu = device.type == "cuda"
+        self._device = device
         self._calls = 0
         self._captured: _Captured[T] | None = None
+        # One for all: memory that a stream has used is kept for that stream alone.
+        self._side: torch.cuda.Stream | None = None
 
     def __call__(self, batch: Tensor) -> T:
-        """Run it on a batch; every call's batch must have the first one's shape."""
-        if not self._is_on_gpu:
+        """Run it on a batch; every call's batch must have the first one's shape.
+
+        Raises:
+            torch.OutOfMemoryError: The device's memory does not suffice.
+        """
+        if self._device.type != "cuda":
             return self._function(batch)
-        self._calls += 1
-        if self._calls <= WARM_UP:
-            return self._on_side_stream(batch)
-        if self._captured is None:
-            self._captured = self._capture(batch)
-        self._captured.batch.copy_(batch, non_blocking=True)
-        self._captured.graph.replay()
-        return self._captured.result
+        with torch.cuda.device(self._device):
+            self._calls += 1
+            if self._calls <= WARM_UP:
+                return self._on_side_stream(batch)
+            if self._captured is None:
+                self._captured = self._capture(batch)
+            self._captured.batch.copy_(batch, non_blocking=True)
+            self._captured.graph.replay()
+            return self._captured.result
 
     def _on_side_stream(self, batch: Tensor) -> T:
-        side: torch.cuda.Stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        main = torch.cuda.current_stream()
+        side, main = self._stream(), torch.cuda.current_stream()
         side.wait_stream(main)
         with torch.cuda.stream(side):
             result = self._function(batch)
@@ -58,9 +64,25 @@ class Replayed(Generic[T]):
 
     def _capture(self, batch: Tensor) -> "_Captured[T]":
         graph, place = torch.cuda.CUDAGraph(), batch.clone()
-        with torch.cuda.graph(graph):
-            result = self._function(place)
+        failure: torch.OutOfMemoryError | None = None
+        try:
+            # thread_local: what other threads do meanwhile (NCCL's watchdog) is not ours.
+            with torch.cuda.graph(graph, stream=self._stream(), capture_error_mode="thread_local"):
+                try:
+                    result = self._function(place)
+                except torch.OutOfMemoryError as err:
+                    failure = err
+                    raise
+        except RuntimeError:
+            if failure is not None:  # ending a broken capture raises an error of its own over it
+                raise failure from None
+            raise
         return _Captured(graph, place, result)
+
+    def _stream(self) -> torch.cuda.Stream:
+        if self._side is None:
+            self._side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        return self._side
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,22 @@ def least_squares_generator(real: Tensor, fake: Tensor) -> Tensor:  # noqa: ARG0
     return (fake - 1).square().mean() / 2
 
 
+def least_squares_symmetric_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """Score real pictures as 1 and made ones as -1 by squared distance.
+
+    Source: Mao et al. 2017, arXiv:1611.04076, eq. 8 (a = -1, b = 1, c = 0).
+    """
+    return ((real - 1).square().mean() + (fake + 1).square().mean()) / 2
+
+
+def least_squares_symmetric_generator(real: Tensor, fake: Tensor) -> Tensor:  # noqa: ARG001
+    """Have made pictures scored as 0, in the middle; this pair minimizes Pearson's chi-squared.
+
+    Source: Mao et al. 2017, arXiv:1611.04076, eq. 8.
+    """
+    return fake.square().mean() / 2
+
+
 def wasserstein_critic(real: Tensor, fake: Tensor) -> Tensor:
     """Drive the means of real and made pictures' scores apart.
 
@@ -172,6 +188,11 @@ CROSS_ENTROPY = Objective(
 LEAST_SQUARES = Objective(
     discriminator=least_squares_discriminator,
     generator=least_squares_generator,
+    source="Mao et al. 2017, arXiv:1611.04076",
+)
+LEAST_SQUARES_SYMMETRIC = Objective(
+    discriminator=least_squares_symmetric_discriminator,
+    generator=least_squares_symmetric_generator,
     source="Mao et al. 2017, arXiv:1611.04076",
 )
 WASSERSTEIN = Objective(

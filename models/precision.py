@@ -1,6 +1,7 @@
 """Which number format a device trains fastest in, from what was measured."""
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -42,6 +43,32 @@ def fastest_precision(device: torch.device) -> Precision:
         return BFLOAT16 if torch.cuda.is_bf16_supported() else FLOAT32
     multiplies = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return BFLOAT16 if multiplies else FLOAT32
+
+
+@contextmanager
+def exact_convolutions(device: torch.device) -> Iterator[None]:
+    """Switch TF32 off, which cuDNN uses by default and which keeps ten bits of a product."""
+    if device.type != "cuda":
+        yield
+        return
+    settings = torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    before = settings.fp32_precision
+    settings.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        settings.fp32_precision = before
+
+
+@contextmanager
+def fastest_kernels(device: torch.device) -> Iterator[None]:
+    """Have cuDNN try its kernels out; for training alone, since kernels round differently."""
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = device.type == "cuda" or before
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
 
 
 def pick_device(name: str = "auto") -> torch.device:

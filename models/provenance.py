@@ -1,11 +1,15 @@
 """What a card says about where a version comes from."""
 
 import platform
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
 
+from models.numbers import Settings
+from models.pacing import Pacing
+from models.precision import Precision
 from models.sampling import LATENT_SCHEME
 from models.store.names import timestamp
 from models.store.records import Card, DatasetRecord, JobRecord, Json, TrainingOrder
@@ -28,8 +32,35 @@ def hardware(device: torch.device) -> str:
     return f"{_processor()}, {torch.get_num_threads()} threads"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """How a run trains, apart from the trainer and its memory.
+
+    Attributes:
+        settings: The recipe's numbers, overrides applied.
+        precision: Number format of the forward passes.
+        device: Where it computes.
+        pacing: Tells what was shortened.
+    """
+
+    settings: Settings
+    precision: Precision
+    device: torch.device
+    pacing: Pacing
+
+    @classmethod
+    def of(cls, trainer: Trainer) -> "Origin":
+        """Return a trainer's."""
+        return cls(
+            settings=trainer.settings,
+            precision=trainer.precision,
+            device=trainer.device,
+            pacing=trainer.pacing,
+        )
+
+
 def make_card(
-    trainer: Trainer,
+    origin: Origin,
     order: TrainingOrder,
     record: JobRecord,
     dataset: DatasetRecord,
@@ -46,9 +77,9 @@ def make_card(
         sha256="",
         recipe=order.recipe,
         size_px=order.size_px,
-        z_dim=trainer.settings.z_dim,
+        z_dim=origin.settings.z_dim,
         latent=LATENT_SCHEME,
-        settings={**trainer.settings.given(), "precision": trainer.precision.name},
+        settings={**origin.settings.given(), "precision": origin.precision.name},
         kimg=round(kimg, 3),
         seed=order.seed,
         created_at=timestamp(),
@@ -58,15 +89,15 @@ def make_card(
             "licence": dataset.licence,
             "pictures": dataset.counts[str(order.size_px)],
         },
-        ema=trainer.settings.ema or None,
-        mirror=trainer.settings.mirror,
+        ema=origin.settings.ema or None,
+        mirror=origin.settings.mirror,
         metrics=metrics,
         software=software(),
-        hardware=hardware(trainer.device),
+        hardware=hardware(origin.device),
         training_s=round(training_s, 1),
         parent=parent,
         job=record.id,
-        note=trainer.pacing.note or "",
+        note=origin.pacing.note or "",
     )
 
 

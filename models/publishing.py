@@ -12,10 +12,9 @@ from models.gate import Verdict, judge
 from models.images import contact_sheet, encode_png
 from models.journal import Journal
 from models.metrics.protocols import merged
-from models.provenance import make_card
+from models.provenance import Origin, make_card
 from models.store import Store
 from models.store.records import DatasetRecord, Json, Promote, TrainingOrder
-from models.trainer import Trainer
 
 CARD_SEEDS = 64
 
@@ -44,7 +43,7 @@ class Publisher:
 
     def publish(
         self,
-        trainer: Trainer,
+        origin: Origin,
         weights: bytes,
         best: Json,
         *,
@@ -55,7 +54,7 @@ class Publisher:
         """Publish a snapshot, then let the gate decide.
 
         Args:
-            trainer: What trained it; the card tells its numbers.
+            origin: How it was trained, for the card.
             weights: The snapshot's file.
             best: What is known of the snapshot: its kimg, seconds and metric.
             parent: Version that the run went on from.
@@ -65,7 +64,7 @@ class Publisher:
         found = None if why else self.appraiser.version(weights)
         metrics = found.rows if found else (best["metric"],) if best["metric"] else ()
         card = make_card(
-            trainer,
+            origin,
             self.order,
             self.journal.record,
             self.dataset,

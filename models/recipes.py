@@ -13,6 +13,7 @@ from models.objectives import (
     CROSS_ENTROPY,
     HINGE,
     LEAST_SQUARES,
+    LEAST_SQUARES_SYMMETRIC,
     RELATIVISTIC_AVERAGE,
     RELATIVISTIC_AVERAGE_HINGE,
     RELATIVISTIC_AVERAGE_LEAST_SQUARES,
@@ -131,6 +132,17 @@ RECIPES: Mapping[str, Recipe] = _table(
         sizes_px=(64,),
         settings=replace(CATS_2017, lr_generator=1e-4, lr_discriminator=1e-4),
         note="One of the 2017 runs ended in contrast spots with these numbers",
+    ),
+    Recipe(
+        name="lsgan-stable",
+        title="Least squares GAN without momentum, and with symmetric labels",
+        source="Mao et al. 2017, arXiv:1611.04076",
+        network="dcgan",
+        objective=LEAST_SQUARES_SYMMETRIC,
+        sizes_px=(64,),
+        settings=replace(CATS_2017, lr_generator=1e-4, lr_discriminator=1e-4, beta1=0.0),
+        note="Holds at learning rates and momentum at which `lsgan` ends in spots "
+        "([collapse](collapse.md))",
     ),
     Recipe(
         name="ragan",

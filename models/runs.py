@@ -22,9 +22,11 @@ from models.distributed import SOLO, Team
 from models.engine import Engine
 from models.errors import CatteryError, LeaseLost, TrainingCollapsed
 from models.fitting import fitting_batch
+from models.graphs import WARM_UP
 from models.images import contact_sheet, encode_png
 from models.journal import Journal
 from models.precision import fastest_precision, pick_device
+from models.provenance import Origin
 from models.publishing import Publisher
 from models.recipes import recipe
 from models.schedule import Schedule
@@ -189,11 +191,12 @@ class _Run:
             return self._stopped(stop.reason)
         except TrainingCollapsed as err:
             return self._end_early(JobStatus.COLLAPSED, str(err))
-        except torch.OutOfMemoryError:
-            pass  # what fits is tried where the failed step's tensors are no longer referred to
+        except torch.OutOfMemoryError as err:
+            log.warning("Job %s: %s", self.journal.record.id, err)
         else:
             self._publish(self.order.promote)
             return self.journal.end(JobStatus.FINISHED)
+        # Only here is the failed step's traceback gone, and with it what its tensors held.
         return self._end_early(JobStatus.FAILED, self._what_fits())
 
     def _stopped(self, reason: StopReason) -> JobRecord:
@@ -209,14 +212,17 @@ class _Run:
         return self.journal.end(status, reason)
 
     def _what_fits(self) -> str:
-        batch = self.trainer.settings.batch
         order, store, cache = self.order, self.place.store, self.place.cache
-        del self.trainer, self.publisher
+        vars(self).pop("trainer", None)  # there is none yet if building it took too much
+        steps = WARM_UP + 1 if self.device.type == "cuda" else 1  # a capture takes the most
 
         def step(batch: int) -> None:
             smaller = replace(order, overrides={**order.overrides, "batch": batch})
-            build_trainer(smaller, store, cache=cache, device=self.device).step()
+            trainer = build_trainer(smaller, store, cache=cache, device=self.device)
+            for _ in range(steps):
+                trainer.step()
 
+        batch = recipe(order.recipe).with_overrides(order.overrides).batch
         fits = fitting_batch(step, batch)
         advice = "not even a batch of 2 fits: lower width" if fits is None else f"{fits} fits"
         return f"The memory of {self.device} does not hold a batch of {batch}; {advice}."
@@ -229,6 +235,7 @@ class _Run:
         self.trainer = build_trainer(
             self.order, place.store, cache=place.cache, device=self.device, team=place.team
         )
+        self.origin = Origin.of(self.trainer)
         self.watch = Watch(self.trainer.recipe.objective.chance)
         self._load_state()
         if place.team.size > 1:
@@ -347,7 +354,7 @@ class _Run:
     def _publish(self, wish: Promote, why: str = "") -> None:
         self.journal.phase(Phase.PUBLISHING)
         self.publisher.publish(
-            self.trainer,
+            self.origin,
             self.snapshots.weights(),
             self.snapshots.best or {},
             parent=self.parent,

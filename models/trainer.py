@@ -23,7 +23,7 @@ from models.networks.spectral import folded, normalize
 from models.numbers import Settings
 from models.optimizers import OPTIMIZERS
 from models.pacing import Pacing
-from models.precision import Precision
+from models.precision import Precision, fastest_kernels
 from models.recipe import Recipe
 from models.regularizers import CriticPass
 
@@ -121,7 +121,7 @@ class Trainer:
 
     def step(self) -> StepLosses:
         """Update the discriminator as often as is its turn, then generator and average once."""
-        with self._own_random():
+        with self._own_random(), fastest_kernels(self.device):
             for _ in range(self.pacing.critic_steps(self.step_count) - 1):
                 self._extra(self.stream.next())
             self.average.aim(self.step_count)

@@ -82,6 +82,11 @@ def _check(trainer: Trainer, header: dict[str, str], tensors: dict[str, Tensor])
             f"The training state is of {found}, the order asks for {wanted[0]} {wanted[1]}.",
             "Resume with the recipe, size and width it was trained with.",
         )
+    if tensors["random"].numel() != trainer.random_state.numel():
+        raise CheckpointError(
+            f"The training state was saved on another kind of device than {trainer.device}.",
+            "Resume where it was trained: on a GPU, or on a CPU.",
+        )
     for name, target in _module_tensors(trainer):
         if name not in tensors or tensors[name].shape != target.shape:
             raise CheckpointError(f"The training state lacks a fitting {name}.")

@@ -189,7 +189,7 @@ RULES: Mapping[str, Rule] = _table(
     ),
     Rule(
         name="alike",
-        meaning="distance from a made picture to the nearest other, over the same of real ones",
+        meaning="distance of a made picture to the nearest other, over the same of real pictures",
         measure=relative_variety,
         limit=0.1,
         is_floor=True,
@@ -198,15 +198,15 @@ RULES: Mapping[str, Rule] = _table(
     ),
     Rule(
         name="spots",
-        meaning="share of saturated values that stand out from both neighbors, above that in real ones",
+        meaning="share of saturated values that stand out from both neighbors, above real ones",
         measure=excess_of_spots,
-        limit=0.005,
+        limit=0.003,
         looks=6,
         remedy="Lower the learning rates, and beta1 to 0.",
     ),
     Rule(
         name="saturated",
-        meaning="share of values at the ends of the range, above that in real pictures",
+        meaning="share of saturated values, above that in real pictures",
         measure=excess_of_saturated,
         limit=0.5,
         looks=6,

@@ -1,6 +1,7 @@
 """`cattery train`: a training job in the foreground, without queue or service."""
 
 import json
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -84,6 +85,8 @@ def _train_together(store: "Store", order: Callable[[], JobRecord]) -> None:
         else:
             from models.following import run_following
 
+            for number in (signal.SIGINT, signal.SIGTERM):  # the leader alone is to be asked
+                signal.signal(number, signal.SIG_IGN)
             run_following(place_here(store, team))
 
 

@@ -5,8 +5,7 @@ machines can be compared, which is worth more than bf16's double speed.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from torch.nn import functional as F
 from models.errors import InvalidValue
 from models.metrics.inception import load_inception
 from models.networks.efficientnet import efficientnet_lite0
+from models.precision import exact_convolutions
 from models.store.records import Json
 
 DEFAULT = "efficientnet-lite0"
@@ -153,7 +153,7 @@ class Features:
         size = (row.side_px, row.side_px)
         x = F.interpolate(x, size, mode=row.mode, align_corners=False, antialias=row.is_antialiased)
         x = x.clamp_(0, 255).sub_(self._mean).div_(self._std)
-        with _exact_convolutions(self._device):
+        with exact_convolutions(self._device):
             maps = self._network(x.contiguous(memory_format=self._layout))
         return maps.mean((2, 3)).cpu().numpy()
 
@@ -176,18 +176,3 @@ class Features:
 def _sum_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def _exact_convolutions(device: torch.device) -> Iterator[None]:
-    """Switch TF32 off, which cuDNN uses by default and which keeps ten bits of a product."""
-    if device.type != "cuda":
-        yield
-        return
-    settings = torch.backends.cudnn.conv  # type: ignore[attr-defined]
-    before = settings.fp32_precision
-    settings.fp32_precision = "ieee"
-    try:
-        yield
-    finally:
-        settings.fp32_precision = before

@@ -97,7 +97,7 @@ def test_variety_cannot_be_told_from_few_pictures_or_equal_real_ones() -> None:
 
 
 def test_spots_are_saturated_values_that_stand_out_from_both_neighbors() -> None:
-    """All of a checkered ground, one line in fourteen; no paler ground, and no edge that is lower."""
+    """All of a checkered ground, one line in fourteen; none of a paler ground or of a low edge."""
     line, edge = torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 16, 16)
     line[:, :, :, 8], edge[:, :, :, 8:] = 1.0, 1.0
     assert share_of_spots(checkered()) == 1

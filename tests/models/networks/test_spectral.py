@@ -40,7 +40,14 @@ def test_a_folded_generator_is_the_normalized_one_under_plain_names() -> None:
 
 
 @pytest.mark.parametrize(
-    "layer", [nn.Linear(6, 4), nn.Conv2d(3, 5, 3), nn.ConvTranspose2d(3, 5, 4)]
+    "layer",
+    [
+        nn.Linear(6, 4),
+        nn.Conv2d(3, 5, 3),
+        nn.ConvTranspose2d(3, 5, 4),
+        nn.Linear(900, 600),  # large enough for the iterative way
+        nn.Conv2d(128, 600, 3),
+    ],
 )
 def test_a_folded_weight_has_largest_singular_value_one(layer: nn.Module) -> None:
     """By the axis of outputs, which is the second of a transposed convolution."""

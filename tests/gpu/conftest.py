@@ -1,0 +1,91 @@
+"""Every test in this folder needs a CUDA device and is skipped where there is none."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from models.data import BatchStream
+from models.precision import FLOAT32, Precision
+from models.recipes import recipe
+from models.store import Store
+from models.store.records import DatasetRecord
+from models.trainer import Trainer
+
+HERE = Path(__file__).parent
+REASON = "no CUDA device is here; `make gpu-check` runs these where one is"
+SIZE_PX = 32
+PICTURES = 1024
+OVERRIDES: dict[str, object] = {"width": 16, "batch": 16}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is in this folder, and skip it where it cannot run."""
+    has_gpu = torch.cuda.is_available()
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.gpu)
+            if not has_gpu:
+                item.add_marker(pytest.mark.skip(reason=REASON))
+
+
+@pytest.fixture
+def gpu() -> Iterator[torch.device]:
+    """The first GPU, given back whole."""
+    yield torch.device("cuda")
+    torch.cuda.synchronize()
+    torch.cuda.empty_cache()
+
+
+@pytest.fixture(scope="session")
+def noise() -> NDArray[np.uint8]:
+    """As many pictures as the largest batch has, smooth noise, uint8 (1024, 32, 32, 3)."""
+    coarse = np.random.default_rng(0).integers(0, 256, (PICTURES, 8, 8, 3), np.uint8)
+    return coarse.repeat(SIZE_PX // 8, 1).repeat(SIZE_PX // 8, 2)
+
+
+@pytest.fixture
+def make_trainer(noise: NDArray[np.uint8], gpu: torch.device) -> Callable[..., Trainer]:
+    """Build a small trainer; equal arguments give equal trainers."""
+
+    def make(
+        name: str = "dcgan",
+        *,
+        device: torch.device = gpu,
+        precision: Precision = FLOAT32,
+        **overrides: object,
+    ) -> Trainer:
+        row = recipe(name)
+        settings = row.with_overrides({**OVERRIDES, **overrides})
+        stream = BatchStream(noise, settings.batch, 0, device)
+        return Trainer(row, settings, SIZE_PX, stream, seed=0, device=device, precision=precision)
+
+    return make
+
+
+@pytest.fixture
+def store(tmp_path: Path, noise: NDArray[np.uint8]) -> Store:
+    """A store that holds the data set "noise" at 32 and 64 px."""
+    store = Store.open(str(tmp_path / "store"))
+    files = {}
+    for size_px in (32, 64):
+        large = noise.repeat(size_px // SIZE_PX, 1).repeat(size_px // SIZE_PX, 2)
+        for name, rows in ((f"{size_px}", large), (f"{size_px}-heldout", large[:64])):
+            files[f"packs/{name}.npy"] = tmp_path / f"{name}.npy"
+            np.save(tmp_path / f"{name}.npy", rows)
+    files["preview.png"] = tmp_path / "preview.png"
+    Image.fromarray(noise[0]).save(files["preview.png"])
+    record = DatasetRecord(
+        name="noise",
+        fingerprint="0" * 64,
+        kept=PICTURES + 64,
+        heldout=64,
+        counts={"32": PICTURES, "64": PICTURES},
+        heldout_counts={"32": 64, "64": 64},
+    )
+    store.datasets.add(record, files)
+    return store
