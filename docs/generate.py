@@ -15,7 +15,7 @@ from app.main import create_app
 from app.settings import AppSettings
 from models.metrics.features import FEATURES
 from models.metrics.inception import CONVERSION
-from models.metrics.protocols import PROTOCOLS
+from models.metrics.protocols import LARGE_PX, METRICS, PROTOCOLS, Protocol
 from models.recipe import Recipe
 from models.recipes import RECIPES
 from worker.protocol import SharedSettings
@@ -95,7 +95,7 @@ def recipes_page() -> Iterator[str]:
     yield "A recipe says how to train: networks, losses and numbers."
     yield "An order may override the numbers, each within its range:"
     yield "`overrides` in `POST /train`, `--set NAME=VALUE` on the command line."
-    yield "Any size that is a power of two from 32 px up may be ordered, beside those it is tuned for."
+    yield "Beside the sizes it is tuned for, any power of two from 32 px up may be ordered."
     yield ""
     yield from _table(
         ("recipe", "px", "networks", "what it is"),
@@ -112,7 +112,7 @@ def _recipe(row: Recipe) -> Iterator[str]:
     yield from ("", f"## `{row.name}`", "")
     yield f"{row.title}."
     yield f"Source: {row.source}."
-    yield f"Tuned for {_sizes(row.sizes_px)} px; {row.default_size_px} unless the order says otherwise."
+    yield f"Tuned for {_sizes(row.sizes_px)} px; {row.default_size_px} unless the order says so."
     yield f"Networks `{row.network}`, optimizer `{row.optimizer}`."
     if row.note:
         yield f"{row.note}."
@@ -133,64 +133,50 @@ def _choice(number: Schema) -> str:
 
 
 def metrics_page() -> Iterator[str]:
-    """Yield what is measured and by which protocols."""
-    yield METRICS % CONVERSION
-    rows = [
-        (
-            f"`{row.name}`",
-            f"`{row.features}`",
-            FEATURES[row.features].resizer,
-            f"{row.fakes:,}"
-            + (f" ({row.fakes_large:,} from 256 px on)" if row.fakes_large else ""),
-            f"{row.reals_at_most:,}",
-            "yes" if row.has_neighbors else "no",
-            row.note,
-        )
-        for row in PROTOCOLS.values()
-    ]
+    """Yield what is measured, what it decides, and by which protocols."""
+    yield "# Metrics"
+    yield ""
+    yield "How good a generator is, is told by comparing pictures that it makes with the training"
+    yield "pictures, all seen through a network that was trained on other things."
+    yield "Nothing is downloaded for that: the default network's weights come with a package."
+    yield "`cattery evaluate MODEL` measures and prints, and the version's card keeps the figures"
+    yield "(`metrics` in `GET /models/MODEL`), each with its whole protocol."
+    yield "Figures of two protocols, or of two data sets, must not be compared."
+    yield ""
+    rows = [(f"`{row.name}`", row.meaning, row.better, row.source) for row in METRICS]
+    yield from _table(("name", "what it is", "better", "source"), rows)
+    yield ""
+    yield "The interval of `kid` follows from each picture's own share in it"
+    yield "(the variance of a U-statistic of two samples, to first order)."
+    yield "The gate (`promote: if_better`) measures the version in service with the same seeds and"
+    yield "the same real pictures, and promotes only if the whole interval of the difference lies"
+    yield "below zero."
+    yield ""
+    yield "The Frechet distance on EfficientNet-Lite0 is not the FID of the literature and must not"
+    yield "be put beside published values."
+    yield "For that there is the protocol `inception`, with weights that you bring:"
+    yield "`cattery evaluate MODEL --protocol inception --inception FILE`."
+    yield "The file must be safetensors, since nothing from outside is unpickled here;"
+    yield "pytorch-fid's weights become one in an environment where you trust them:"
+    yield from ("", "```sh", CONVERSION, "```", "")
+    yield "A recipe whose discriminator looks through EfficientNet-Lite0 is flattered by metrics"
+    yield "that look through it as well; [its row](recipes.md) says so."
+    yield from ("", "## Protocols", "")
     heads = ("protocol", "features", "resizer", "fakes", "reals at most", "neighbors", "what for")
-    yield from _table(heads, rows)
+    yield from _table(heads, [_protocol(row) for row in PROTOCOLS.values()])
 
 
-METRICS = """\
-# Metrics
-
-How good a generator is, is told by comparing pictures that it makes with the data set's training
-pictures, all seen through a network that was trained on other things.
-Nothing is downloaded for that: the default network's weights come with a package.
-`cattery evaluate MODEL` measures and prints, and the version's card keeps the figures
-(`metrics` in `GET /models/MODEL`), each with its whole protocol.
-Figures of two protocols, or of two data sets, must not be compared.
-
-| name | what it is | better | source |
-| --- | --- | --- | --- |
-| `kid` | Kernel distance (polynomial of degree 3), unbiased, over all pictures; with its 95 %% interval. It decides which snapshot of a job is kept, and whether a version goes into service | lower | Binkowski et al. 2018, arXiv:1801.01401 |
-| `frechet_distance` | Distance of the two sets seen as Gaussians; falls with the number of fakes | lower | Heusel et al. 2017, arXiv:1706.08500 |
-| `precision` | Share of made pictures that lie among the real ones (third nearest neighbor) | higher | Kynkäänniemi et al. 2019, arXiv:1904.06991 |
-| `recall` | Share of real pictures that lie among the made ones: variety | higher | the same |
-| `memorization` | Share of made pictures nearer to a training picture than the nearest hundredth of the held-out pictures, which no job has seen; about 0.01 where nothing is memorized | lower | |
-
-The interval of `kid` follows from each picture's own share in it (the variance of a U-statistic of
-two samples, to first order).
-The gate (`promote: if_better`) measures the version in service with the same seeds and the same real
-pictures, and promotes only if the whole interval of the difference lies below zero.
-
-The Frechet distance on EfficientNet-Lite0 is not the FID of the literature and must not be put beside
-published values.
-For that there is the protocol `inception`, with weights that you bring
-(`cattery evaluate MODEL --protocol inception --inception FILE`).
-The file must be safetensors, since nothing from outside is unpickled here;
-pytorch-fid's weights become one in an environment where you trust them:
-
-```sh
-%s
-```
-
-A recipe whose discriminator looks through EfficientNet-Lite0 (`projected`) is flattered by metrics that
-look through it as well.
-
-## Protocols
-"""
+def _protocol(row: Protocol) -> tuple[str, ...]:
+    large = f" ({row.fakes_large:,} from {LARGE_PX} px on)" if row.fakes_large else ""
+    return (
+        f"`{row.name}`",
+        f"`{row.features}`",
+        FEATURES[row.features].resizer,
+        f"{row.fakes:,}{large}",
+        f"{row.reals_at_most:,}",
+        "yes" if row.has_neighbors else "no",
+        row.note,
+    )
 
 
 def api_page() -> Iterator[str]:

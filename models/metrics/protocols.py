@@ -21,6 +21,60 @@ LARGE_PX = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """What a figure means.
+
+    Attributes:
+        name: Key of its rows on a card.
+        meaning: What it is, in words.
+        better: "lower" or "higher".
+        source: The paper, if there is one.
+    """
+
+    name: str
+    meaning: str
+    better: str
+    source: str
+
+
+METRICS = (
+    Metric(
+        name="kid",
+        meaning="Kernel distance (polynomial of degree 3), unbiased, over all pictures, with its "
+        "95 % interval. It decides which snapshot of a job is kept, and whether a version goes "
+        "into service",
+        better="lower",
+        source="Binkowski et al. 2018, arXiv:1801.01401",
+    ),
+    Metric(
+        name="frechet_distance",
+        meaning="Distance of the two sets seen as Gaussians; the more fakes, the lower",
+        better="lower",
+        source="Heusel et al. 2017, arXiv:1706.08500",
+    ),
+    Metric(
+        name="precision",
+        meaning="Share of made pictures that lie among the real ones (third nearest neighbor)",
+        better="higher",
+        source="Kynkäänniemi et al. 2019, arXiv:1904.06991",
+    ),
+    Metric(
+        name="recall",
+        meaning="Share of real pictures that lie among the made ones: variety",
+        better="higher",
+        source="Kynkäänniemi et al. 2019, arXiv:1904.06991",
+    ),
+    Metric(
+        name="memorization",
+        meaning="Share of made pictures nearer to a training picture than the nearest hundredth "
+        "of the held-out pictures, which no job has seen; about 0.01 where nothing is memorized",
+        better="lower",
+        source="",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
     """Everything that a figure depends on besides the generator and the data set.
 
