@@ -37,6 +37,10 @@ class ProjectedConfig:
     z_dim: int
     width: int
 
+    def __post_init__(self) -> None:
+        """Refuse what the networks cannot be, before anything is built."""
+        _ = self.channels
+
     @property
     def channels(self) -> dict[int, int]:
         """Channels of the generator at the sides 4, 8, ..., `size_px`.

@@ -57,6 +57,10 @@ class R3ganConfig:
     z_dim: int
     width: int
 
+    def __post_init__(self) -> None:
+        """Refuse what the networks cannot be, before anything is built."""
+        _ = self.channels
+
     @property
     def channels(self) -> list[int]:
         """Channels at the sides 4, 8, ..., `size_px`.

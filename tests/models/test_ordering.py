@@ -38,6 +38,12 @@ def test_defaults_are_filled_in(store_with_cats: Store) -> None:
         ({"size_px": 48}, RecipeError, "power of two"),
         ({"size_px": 256}, DatasetError, "0 training pictures of 256 px"),
         ({"overrides": {"batch": 61}}, DatasetError, "61 pictures"),
+        ({"overrides": {"clip": 0.1}}, RecipeError, "numbers of dcgan: width"),
+        (
+            {"recipe": "r3gan", "overrides": {"width": 12, "batch": 8}},
+            RecipeError,
+            "width is 12. Allowed: a multiple of 8",
+        ),
         ({"budget": Budget()}, InvalidValue, "exactly one"),
         ({"budget": Budget(kimg=1, minutes=1)}, InvalidValue, "exactly one"),
         ({"budget": Budget(kimg=0)}, InvalidValue, "more than 0"),

@@ -59,11 +59,9 @@ def test_branches_start_at_zero_and_other_layers_at_a_scale_that_fits_the_depth(
 @pytest.mark.parametrize("width", [4, 12, 0, -8])
 def test_a_width_that_does_not_fill_groups_is_refused(width: int) -> None:
     """Sixteen channels a group, of twice the width."""
-    config = R3ganConfig(size_px=32, z_dim=8, width=width)
-    for build in (R3ganGenerator, R3ganDiscriminator):
-        with pytest.raises(RecipeError, match="a multiple of 8") as caught:
-            build(config)
-        assert (caught.value.field, caught.value.value) == ("width", width)
+    with pytest.raises(RecipeError, match="a multiple of 8") as caught:
+        R3ganConfig(size_px=32, z_dim=8, width=width)
+    assert (caught.value.field, caught.value.value) == ("width", width)
 
 
 def test_pictures_are_bounded_in_eval_mode_alone() -> None:

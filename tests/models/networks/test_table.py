@@ -96,11 +96,9 @@ def test_the_table_knows_which_discriminators_look_across_the_batch(kind: str) -
 @pytest.mark.parametrize("size_px", [16, 48, 1024])
 @pytest.mark.parametrize("kind", CHECKED)
 def test_a_size_that_a_network_cannot_make_is_refused(kind: str, size_px: int) -> None:
-    """By either of the pair."""
-    config = _config(kind, size_px)
-    for build in (NETWORKS[kind].generator, NETWORKS[kind].discriminator):
-        with pytest.raises(RecipeError, match="power of two"):
-            build(config)
+    """By the config, so that an order is refused before anything is built."""
+    with pytest.raises(RecipeError, match="power of two"):
+        _config(kind, size_px)
 
 
 @pytest.mark.parametrize("kind", ["dcgan-plain-critic", "r3gan", "sngan"])
