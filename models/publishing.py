@@ -11,6 +11,7 @@ from models.engine import Engine
 from models.gate import Verdict, judge
 from models.images import contact_sheet, encode_png
 from models.journal import Journal
+from models.metrics.measuring import Measurement
 from models.metrics.protocols import merged
 from models.provenance import Origin, make_card
 from models.store import Store
@@ -47,6 +48,7 @@ class Publisher:
         weights: bytes,
         best: Json,
         *,
+        found: Measurement | None,
         parent: str | None,
         wish: Promote,
         why: str = "",
@@ -57,11 +59,11 @@ class Publisher:
             origin: How it was trained, for the card.
             weights: The snapshot's file.
             best: What is known of the snapshot: its kimg, seconds and metric.
+            found: What was measured of it, or None.
             parent: Version that the run went on from.
             wish: When the version goes into service.
             why: Why it does not, whatever the order says; empty if the gate shall decide.
         """
-        found = None if why else self.appraiser.version(weights)
         metrics = found.rows if found else (best["metric"],) if best["metric"] else ()
         card = make_card(
             origin,

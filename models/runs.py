@@ -25,6 +25,7 @@ from models.fitting import fitting_batch
 from models.graphs import WARM_UP
 from models.images import contact_sheet, encode_png
 from models.journal import Journal
+from models.metrics.measuring import Measurement
 from models.precision import fastest_precision, pick_device
 from models.provenance import Origin
 from models.publishing import Publisher
@@ -187,6 +188,7 @@ class _Run:
             self._train()
             self.journal.phase(Phase.MEASURING)
             self._snapshot()
+            found = self.appraiser.version(self.snapshots.weights())
         except _Stopped as stop:
             return self._stopped(stop.reason)
         except TrainingCollapsed as err:
@@ -194,7 +196,7 @@ class _Run:
         except torch.OutOfMemoryError as err:
             log.warning("Job %s: %s", self.journal.record.id, err)
         else:
-            self._publish(self.order.promote)
+            self._publish(self.order.promote, found)
             return self.journal.end(JobStatus.FINISHED)
         # Only here is the failed step's traceback gone, and with it what its tensors held.
         return self._end_early(JobStatus.FAILED, self._what_fits())
@@ -208,7 +210,7 @@ class _Run:
     def _end_early(self, status: JobStatus, reason: str) -> JobRecord:
         """End without a promotion; what was good enough to be kept is published."""
         if self.snapshots.best is not None:
-            self._publish(Promote.NEVER, reason)
+            self._publish(Promote.NEVER, None, reason)
         return self.journal.end(status, reason)
 
     def _what_fits(self) -> str:
@@ -351,12 +353,13 @@ class _Run:
         kind, config = self.trainer.recipe.network, self.trainer.config
         return save_generator(self.trainer.snapshot(), kind=kind, config=config)
 
-    def _publish(self, wish: Promote, why: str = "") -> None:
+    def _publish(self, wish: Promote, found: Measurement | None, why: str = "") -> None:
         self.journal.phase(Phase.PUBLISHING)
         self.publisher.publish(
             self.origin,
             self.snapshots.weights(),
             self.snapshots.best or {},
+            found=found,
             parent=self.parent,
             wish=wish,
             why=why,

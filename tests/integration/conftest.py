@@ -41,7 +41,8 @@ class Service:
         self.folder = folder
         self.data = folder / "data"
         self.log_file = folder / f"serve-{time.monotonic_ns()}.log"
-        given = {"CATTERY_DATA": str(self.data), "CATTERY_PORT": "0", **settings}
+        given = {"CATTERY_DATA": str(self.data), "CATTERY_PORT": "0", "CATTERY_FAKES": "64"}
+        given |= settings
         inherited = os.environ  # noqa: TID251 - a child needs PATH and HOME
         kept = {k: v for k, v in inherited.items() if not k.startswith("CATTERY_")}
         with self.log_file.open("wb") as log:

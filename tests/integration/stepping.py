@@ -83,9 +83,14 @@ class Run:
         return self.record
 
 
-def run_training(record, store, *, cache, lease, should_stop, announce, **_):
+def place(**parts):
+    """As `models.runs.Place`."""
+    return types.SimpleNamespace(**parts)
+
+
+def run_training(record, place, *, lease, should_stop, announce):
     """As in `models.runs`, but counting."""
-    run = Run(record, store, cache, lease, should_stop)
+    run = Run(record, place.store, place.cache, lease, should_stop)
     return run.finish(run.steps(), announce)
 
 
@@ -101,6 +106,6 @@ if __name__ == "__main__":
 
         sys.exit(worker.main.main(WorkerSettings(), stepping.SteppingWorker))
     runs = types.ModuleType("models.runs")
-    runs.run_training, runs.StopReason = run_training, StopReason
+    runs.run_training, runs.StopReason, runs.Place = run_training, StopReason, place
     sys.modules["models.runs"] = runs
     worker.child.main()

@@ -27,7 +27,7 @@ def train(pictures, tmp_path):
     for picture in sorted((pictures / "cats").glob("*.jpg"))[:40]:
         shutil.copy(picture, few)
     import_dataset(store, "cats", few, cache=data / "cache", statistics=False)
-    environment = {**os.environ, "CATTERY_DATA": str(data)}  # noqa: TID251 - a child needs PATH
+    environment = {**os.environ, "CATTERY_DATA": str(data), "CATTERY_FAKES": "64"}  # noqa: TID251 - a child needs PATH
     started = []
 
     def start(*arguments):

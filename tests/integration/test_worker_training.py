@@ -33,6 +33,7 @@ def house(tmp_path):
             nice=5,
             device="cpu",
             threads=1,
+            fakes=64,
         )
         house = House(settings, Store.open(settings.store_url), command=REAL)
         yield house
