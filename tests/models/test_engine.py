@@ -44,7 +44,8 @@ def test_one_seed_is_one_cat_at_every_batch_size(kind: str, threads: int) -> Non
     try:
         engine = Engine(load_generator(_lively(kind)))
         alone = engine.render([7])[0]
-        for size in (2, 3, 5, 8, 16, 31, 64, 70):
+        # Those that are rendered one by one have no company; one size shows that they are.
+        for size in (2, 3, 5, 8, 16, 31, 64, 70) if NETWORKS[kind].renders_evenly else (3,):
             batch = engine.render([*range(100, 100 + size - 1), 7])
             assert len(batch) == size
             assert np.array_equal(batch[-1], alone), size
