@@ -59,7 +59,7 @@ def make_order(
     row = _recipe(recipe)
     size = check_size(size_px or row.default_size_px)
     settings = row.with_overrides(overrides or {})
-    row.network_config(size, settings)  # refuses what the networks cannot be
+    _check_networks(row, size, settings, overrides or {})
     name = check_name("model", model or row.default_model(size))
     _check_data(dataset, size, settings)
     _check_model_size(store, name, size)
@@ -81,6 +81,17 @@ def make_order(
 
 def _recipe(name: str) -> Recipe:
     return recipe(name)
+
+
+def _check_networks(
+    row: Recipe, size_px: int, settings: Settings, overrides: Mapping[str, object]
+) -> None:
+    """Refuse what the networks cannot be, by the name that the client wrote."""
+    try:
+        row.network_config(size_px, settings)
+    except RecipeError as err:
+        field = f"overrides.{err.field}" if err.field in overrides else err.field
+        raise RecipeError(field, err.value, err.allowed) from None
 
 
 def check_budget(budget: Budget) -> Budget:

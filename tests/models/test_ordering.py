@@ -42,7 +42,7 @@ def test_defaults_are_filled_in(store_with_cats: Store) -> None:
         (
             {"recipe": "r3gan", "overrides": {"width": 12, "batch": 8}},
             RecipeError,
-            "width is 12. Allowed: a multiple of 8",
+            "overrides.width is 12. Allowed: a multiple of 8",
         ),
         ({"budget": Budget()}, InvalidValue, "exactly one"),
         ({"budget": Budget(kimg=1, minutes=1)}, InvalidValue, "exactly one"),
