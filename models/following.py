@@ -4,9 +4,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
 
+from models.building import build_trainer
 from models.distributed import Team
 from models.precision import pick_device
-from models.runs import Place, build_trainer
+from models.runs import Place
 from models.store.records import TrainingOrder
 from models.trainer import Trainer
 from models.training import follow

@@ -8,7 +8,7 @@ publishes the best one.
 import logging
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
@@ -16,25 +16,21 @@ from typing import Any, cast
 import torch
 
 from models.appraising import Appraiser
+from models.building import build_trainer, what_fits
 from models.checkpoints import Generator, save_generator
-from models.data import BatchStream, open_pack
 from models.distributed import SOLO, Team
 from models.engine import Engine
 from models.errors import CatteryError, LeaseLost, TrainingCollapsed
-from models.fitting import fitting_batch
-from models.graphs import WARM_UP
 from models.images import contact_sheet, encode_png
 from models.journal import Journal
 from models.metrics.measuring import Measurement
-from models.precision import fastest_precision, pick_device
+from models.precision import pick_device
 from models.provenance import Origin
 from models.publishing import Publisher
-from models.recipes import recipe
 from models.schedule import Schedule
 from models.snapshots import Snapshots
 from models.store import Store
 from models.store.records import JobRecord, JobStatus, Phase, Progress, Promote, TrainingOrder
-from models.trainer import Trainer
 from models.training import StepReport, is_spent, train
 from models.training_state import load_state, save_state
 from models.watch import Watch
@@ -118,30 +114,6 @@ def run_training(
         return journal.end(JobStatus.FAILED, f"{type(err).__name__}: {err}")
 
 
-def build_trainer(
-    order: TrainingOrder, store: Store, *, cache: Path, device: torch.device, team: Team = SOLO
-) -> Trainer:
-    """Return a new trainer for an order.
-
-    Raises:
-        CatteryError: Data set, recipe, numbers or team do not go together.
-    """
-    row = recipe(order.recipe)
-    settings = row.with_overrides(order.overrides)
-    pack = store.datasets.pack_path(order.dataset, order.size_px, heldout=False, cache=cache)
-    stream = BatchStream(open_pack(pack), settings.batch, order.seed, device)
-    return Trainer(
-        row,
-        settings,
-        order.size_px,
-        stream,
-        seed=order.seed,
-        device=device,
-        precision=fastest_precision(device),
-        team=team,
-    )
-
-
 class _Run:
     def __init__(
         self,
@@ -199,7 +171,9 @@ class _Run:
             self._publish(self.order.promote, found)
             return self.journal.end(JobStatus.FINISHED)
         # Only here is the failed step's traceback gone, and with it what its tensors held.
-        return self._end_early(JobStatus.FAILED, self._what_fits())
+        vars(self).pop("trainer", None)  # there is none yet if building it took too much
+        advice = what_fits(self.order, self.place.store, cache=self.place.cache, device=self.device)
+        return self._end_early(JobStatus.FAILED, advice)
 
     def _stopped(self, reason: StopReason) -> JobRecord:
         if reason is StopReason.PAUSE:
@@ -212,22 +186,6 @@ class _Run:
         if self.snapshots.best is not None:
             self._publish(Promote.NEVER, None, reason)
         return self.journal.end(status, reason)
-
-    def _what_fits(self) -> str:
-        order, store, cache = self.order, self.place.store, self.place.cache
-        vars(self).pop("trainer", None)  # there is none yet if building it took too much
-        steps = WARM_UP + 1 if self.device.type == "cuda" else 1  # a capture takes the most
-
-        def step(batch: int) -> None:
-            smaller = replace(order, overrides={**order.overrides, "batch": batch})
-            trainer = build_trainer(smaller, store, cache=cache, device=self.device)
-            for _ in range(steps):
-                trainer.step()
-
-        batch = recipe(order.recipe).with_overrides(order.overrides).batch
-        fits = fitting_batch(step, batch)
-        advice = "not even a batch of 2 fits: lower width" if fits is None else f"{fits} fits"
-        return f"The memory of {self.device} does not hold a batch of {batch}; {advice}."
 
     # --- preparing
 
