@@ -27,8 +27,8 @@ from models.recipes import RECIPES, recipe
 from models.store.records import Budget, JobRecord, Promote, TrainingOrder
 
 DATASET = "benchmark"
-FAKES = 64
-"""Pictures of the final measurement, which no figure here is of."""
+FAKES = 512
+"""Pictures of the final measurement, which no figure here is of; not fewer than a snapshot's."""
 
 PARTS = {
     "sampling": (runs._Run, "_sample"),
