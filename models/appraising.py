@@ -47,8 +47,10 @@ class Appraiser:
     ) -> None:
         self._store, self._dataset, self._size_px = store, dataset, size_px
         self._cache, self._device = cache, device
-        self._final = _with_fakes(PROTOCOLS["cattery"], fakes)
-        self._quick = _with_fakes(PROTOCOLS["snapshot"], fakes)
+        final, quick = PROTOCOLS["cattery"], PROTOCOLS["snapshot"]
+        self._final = _with_fakes(final, fakes)
+        # More pictures for versions are no wish for slower snapshots.
+        self._quick = _with_fakes(quick, fakes and min(fakes, quick.fakes))
         self._kept: tuple[Features, Reference] | None = None
 
     def prepare(self) -> None:
@@ -112,4 +114,4 @@ def _with_fakes(protocol: Protocol, fakes: int | None) -> Protocol:
     """Return a protocol with another number of pictures, which its results then say."""
     if fakes is None:
         return protocol
-    return replace(protocol, fakes=min(protocol.fakes, fakes), fakes_large=None)
+    return replace(protocol, fakes=fakes, fakes_large=None)
