@@ -105,20 +105,6 @@ class LeaseLost(CatteryError):
         self.job = job
 
 
-class TrainingDiverged(CatteryError):
-    """A loss or a weight stopped being finite.
-
-    Args:
-        step: Generator update at which it was seen.
-        what: Name of the quantity.
-    """
-
-    def __init__(self, step: int, what: str) -> None:
-        super().__init__(f"{what} was not finite at step {step}.", "Lower the learning rate.")
-        self.step = step
-        self.what = what
-
-
 class TrainingCollapsed(CatteryError):
     """Training has failed by one of the rules of `models.watch`.
 
