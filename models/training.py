@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from models.store.records import Budget
 from models.trainer import StepLosses, Trainer
-from models.watch import Watch
+from models.watch import LOOK_EVERY, Watch
 
-CHECK_EVERY = 50
+CHECK_EVERY = LOOK_EVERY
 """Steps between two looks at the losses (reading them back makes a GPU wait)."""
 
 

@@ -18,7 +18,7 @@ from models.errors import TrainingCollapsed
 from models.store.records import Json
 
 LOOK_EVERY = 50
-"""Generator steps between two looks; `models.training.CHECK_EVERY` is the same."""
+"""Generator steps between two looks; `models.training` keeps to it."""
 
 MIN_PICTURES = 16
 """Pictures of a batch below which nearest neighbors say nothing, and `alike` is off."""
