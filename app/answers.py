@@ -7,7 +7,9 @@ from urllib.parse import urlencode
 
 from app.etags import etag_of
 from app.negotiation import MEDIA_TYPES, Format
+from app.rendering import labels
 from app.slots import Slot
+from app.variations import PLAIN, Variation
 
 
 class Freshness(StrEnum):
@@ -26,8 +28,9 @@ class Answer:
         slot: The version.
         seeds: One per cat, consecutive.
         format: What they are wrapped in.
-        columns: Cats in a row of a contact sheet; None elsewhere.
         freshness: How long it may be kept.
+        variation: How the cats differ from the seeds' own.
+        columns: Cats in a row of a contact sheet; None elsewhere.
         root: Path that the app is mounted at, "" or without a slash at its end.
         was_negotiated: Whether the Accept header chose the format.
     """
@@ -36,6 +39,7 @@ class Answer:
     seeds: Sequence[int]
     format: Format
     freshness: Freshness
+    variation: Variation = PLAIN
     columns: int | None = None
     root: str = ""
     was_negotiated: bool = False
@@ -48,15 +52,14 @@ class Answer:
     @property
     def etag(self) -> str:
         """Strong entity tag, known without rendering."""
-        return etag_of(
-            self.slot, self.format, self.seeds[0], len(self.seeds), self.columns, self.root
-        )
+        shape = (self.format, self.seeds[0], len(self.seeds), self.columns, self.root)
+        return etag_of(self.slot, *shape, *self.variation.query().items())
 
     @property
     def address(self) -> str:
         """Where the same bytes can be had for ever."""
         if self.is_one_cat:
-            return permalink(self.slot, self.seeds[0], self.root)
+            return permalink(self.slot, self.seeds[0], self.root, self.variation)
         query: dict[str, object] = {
             "model": self.slot.name,
             "n": len(self.seeds),
@@ -65,6 +68,7 @@ class Answer:
         }
         if self.columns is not None:
             query["columns"] = self.columns
+        query |= self.variation.query()
         return f"{self.root}/cats?{urlencode(query, safe='@')}"
 
     @property
@@ -79,9 +83,7 @@ class Answer:
             "Content-Disposition": self._disposition(),
             "Content-Location": self.address,
             "Cache-Control": self.freshness,
-            "Cattery-Model": self.slot.model,
-            "Cattery-Version": self.slot.version,
-            "Cattery-Seeds": seeds_text(self.seeds),
+            **labels(self.slot, {"seeds": seeds_text(self.seeds), **self.variation.query()}),
         }
         if self.freshness is not Freshness.RANDOM:
             headers["ETag"] = self.etag
@@ -100,17 +102,24 @@ class Answer:
         if ending is None:
             return "inline"
         kind = "attachment" if self.format is Format.ZIP else "inline"
-        return f'{kind}; filename="{self.slot.name}-{seeds_text(self.seeds)}.{ending}"'
+        stem = f"{self.slot.name}-{seeds_text(self.seeds)}{suffix(self.variation)}"
+        return f'{kind}; filename="{stem}.{ending}"'
 
 
-def permalink(slot: Slot, seed: int, root: str) -> str:
-    """Return the path of one cat, the same for ever."""
-    return f"{root}/cats/{slot.name}/{seed}.png"
+def permalink(slot: Slot, seed: int, root: str, variation: Variation = PLAIN) -> str:
+    """Return the address of one cat, the same for ever."""
+    path, query = f"{root}/cats/{slot.name}/{seed}.png", variation.query()
+    return f"{path}?{urlencode(query)}" if query else path
 
 
-def file_name(slot: Slot, seed: int) -> str:
+def file_name(slot: Slot, seed: int, variation: Variation = PLAIN) -> str:
     """Return the name of one cat's file."""
-    return f"{slot.name}-{seed}.png"
+    return f"{slot.name}-{seed}{suffix(variation)}.png"
+
+
+def suffix(variation: Variation) -> str:
+    """Return what tells a file's name from that of the seed's own cat; nothing for that one."""
+    return "".join(f"-{name}-{value}" for name, value in variation.query().items())
 
 
 def seeds_text(seeds: Sequence[int]) -> str:

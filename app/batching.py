@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from app.errors import Busy, DeadlineExceeded
 from app.slots import Slot
 from app.telemetry import Telemetry
+from models.sampling import Point
 
 log = logging.getLogger(__name__)
 
@@ -30,27 +31,27 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(slots=True, eq=False)
 class _Request:
-    """Seeds of one client on their way; only the batcher touches it."""
+    """Points of one client on their way; only the batcher touches it."""
 
     slot: Slot
-    seeds: list[int]
+    points: list[Point]
     expires_at: float
     entered_at: float
     pixels: list[Pixels] = field(default_factory=list)
-    given: int = 0  # seeds that have a place in a batch
+    given: int = 0  # points that have a place in a batch
     future: "Future[Pixels]" = field(default_factory=Future)
 
     @property
     def left(self) -> int:
-        return len(self.seeds) - self.given
+        return len(self.points) - self.given
 
-    def take(self, count: int) -> list[int]:
+    def take(self, count: int) -> list[Point]:
         self.given += count
-        return self.seeds[self.given - count : self.given]
+        return self.points[self.given - count : self.given]
 
     def add(self, pixels: Pixels) -> None:
         self.pixels.append(pixels)
-        if sum(map(len, self.pixels)) == len(self.seeds):
+        if sum(map(len, self.pixels)) == len(self.points):
             _settle(self.future, np.concatenate(self.pixels))
 
 
@@ -59,11 +60,11 @@ class _Batch:
     """What one forward pass renders: parts of requests that share a slot."""
 
     slot: Slot
-    parts: list[tuple[_Request, list[int]]]
+    parts: list[tuple[_Request, list[Point]]]
 
     @property
-    def seeds(self) -> list[int]:
-        return [seed for _, seeds in self.parts for seed in seeds]
+    def points(self) -> list[Point]:
+        return [point for _, points in self.parts for point in points]
 
 
 class Batcher:
@@ -101,8 +102,8 @@ class Batcher:
         """Pictures that wait for a forward pass now."""
         return self._waiting
 
-    async def render(self, slot: Slot, seeds: Sequence[int]) -> Pixels:
-        """Render one picture per seed, all by one slot. Cancel it to leave the queue.
+    async def render(self, slot: Slot, points: Sequence[Point]) -> Pixels:
+        """Render one picture per seed or place, all by one slot. Cancel it to leave the queue.
 
         Returns:
             (N, H, W, 3) uint8.
@@ -111,7 +112,7 @@ class Batcher:
             Busy: Too many pictures wait already, or the app is closing.
             DeadlineExceeded: It was not done in time.
         """
-        request = self._enter(slot, seeds)
+        request = self._enter(slot, points)
         try:
             async with asyncio.timeout(self._deadline_s):
                 return await asyncio.wrap_future(request.future)
@@ -132,17 +133,17 @@ class Batcher:
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
 
-    def _enter(self, slot: Slot, seeds: Sequence[int]) -> _Request:
+    def _enter(self, slot: Slot, points: Sequence[Point]) -> _Request:
         now = monotonic()
-        request = _Request(slot, list(seeds), now + self._deadline_s, now)
+        request = _Request(slot, list(points), now + self._deadline_s, now)
         with self._changed:
             if self._is_closed:
                 raise Busy("The service is closing.", retry_after_s=5)
-            if self._waiting and self._waiting + len(seeds) > self._max_waiting:
+            if self._waiting and self._waiting + len(points) > self._max_waiting:
                 self._telemetry.refused.labels("busy").inc()
                 raise self._busy()
             self._queue.append(request)
-            self._count(len(seeds))
+            self._count(len(points))
             if self._thread is None:
                 self._thread = threading.Thread(
                     target=self._work, name="cattery-device", daemon=True
@@ -174,7 +175,7 @@ class Batcher:
         while (batch := self._next()) is not None:
             try:
                 began = monotonic()
-                pixels = batch.slot.engine.render(batch.seeds)
+                pixels = batch.slot.engine.render(batch.points)
                 self._note_speed(batch, monotonic() - began)
             except Exception as err:  # the clients of this batch are told, the thread lives on
                 log.exception("a batch of %s failed", batch.slot.name)
@@ -221,7 +222,7 @@ class Batcher:
         return _Batch(slot, parts)
 
     def _note_speed(self, batch: _Batch, seconds: float) -> None:
-        count = len(batch.seeds)
+        count = len(batch.points)
         self._telemetry.forward_s.observe(seconds)
         self._telemetry.images.labels(batch.slot.model).inc(count)
         speed = count / max(seconds, 1e-6)
@@ -250,9 +251,9 @@ def deal(places: int, wanted: Sequence[int]) -> list[int]:
 
 def _hand_out(batch: _Batch, pixels: Pixels) -> None:
     begin = 0
-    for request, seeds in batch.parts:
-        request.add(pixels[begin : begin + len(seeds)])
-        begin += len(seeds)
+    for request, points in batch.parts:
+        request.add(pixels[begin : begin + len(points)])
+        begin += len(points)
 
 
 def _settle(future: "Future[Pixels]", pixels: Pixels) -> None:

@@ -1,7 +1,7 @@
 """Strong entity tags, known without rendering.
 
-An answer's bytes follow from the version, the seeds, the engine, the encoder and
-the way the pictures are wrapped; a tag is a digest of exactly these.
+An answer's bytes follow from the version, the seeds and their variation, the engine, the
+encoder and the way the pictures are wrapped; a tag is a digest of exactly these.
 """
 
 import hashlib

@@ -90,6 +90,8 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "parent": None,
         "job": _JOB,
         "promotion": {"decision": "promoted", "reason": "42.0 is better than 60.0."},
+        "order": {"recipe": "dcgan", "dataset": "cats", "budget": {"kimg": 400}, "seed": 0},
+        "picks": [7, 23],
         "note": "",
         "alias": "serving",
         "links": {
@@ -105,6 +107,8 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "serving": _VERSION,
         "previous": None,
         "versions": 1,
+        "licence": "CC BY 4.0",
+        "picks": [f"/cats/dcgan@{_VERSION}/7.png"],
         "links": {"self": "/models/dcgan", "cats": "/cats?model=dcgan"},
     },
 }

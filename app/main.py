@@ -14,7 +14,7 @@ from app.openapi import TAGS, describe
 from app.pool import GeneratorPool
 from app.queue import JobQueue
 from app.rendering import Renderer
-from app.routes import cats, datasets, health, jobs, models, recipes, train
+from app.routes import cats, datasets, health, jobs, models, recipes, train, walks
 from app.security import Gate, Hardening, check_closed
 from app.settings import AppSettings
 from app.slots import EngineLoader, load_engine
@@ -27,7 +27,7 @@ from models.store.zoo import register_zoo
 
 log = logging.getLogger(__name__)
 
-ROUTERS = (cats, models, recipes, train, jobs, datasets, health)
+ROUTERS = (cats, walks, models, recipes, train, jobs, datasets, health)
 
 
 def create_app(
@@ -93,7 +93,8 @@ async def _start(
     state, telemetry = app.state, app.state.telemetry
     state.stopping = asyncio.Event()
     state.store = store or await asyncio.to_thread(Store.open, settings.store_url)
-    for problem in await asyncio.to_thread(register_zoo, state.store):
+    state.zoo_problems = await asyncio.to_thread(register_zoo, state.store)
+    for problem in state.zoo_problems:
         log.warning("%s", problem)
     state.uploads = Uploads(settings.uploads)
     await asyncio.to_thread(state.uploads.sweep)

@@ -1,12 +1,58 @@
 """What the cats' calls take and give, as OpenAPI says it."""
 
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.negotiation import MEDIA_TYPES, Format
 from app.problems import Responses, problems
+from app.variations import DISTANCE, LEAST_TRUNCATION, Variation
+from app.walks import FEWEST_FRAMES, FRAMES, MOST_FRAMES
+from models.animations import ANIMATIONS, AnimationFormat
 from models.sampling import MAX_SEED
 
 MAX_CATS = 64
+
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+Near = Annotated[
+    Seed | None,
+    Field(
+        description="Neighbors of this seed: each cat lies on the way from it to the cat's own "
+        "seed, along the great circle between their latents.",
+        examples=[7],
+    ),
+]
+Distance = Annotated[
+    float | None,
+    Field(
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="How far on that way, a share of it, at most three decimals; "
+        f"default: {DISTANCE:g}. Only with near.",
+        examples=[0.2],
+    ),
+]
+Truncation = Annotated[
+    float,
+    Field(
+        ge=LEAST_TRUNCATION,
+        le=1,
+        allow_inf_nan=False,
+        description="What latents are multiplied by, at most three decimals: less varied cats, "
+        "nearer to the average one. Below 1 only for models whose pictures depend on the "
+        "latent's length.",
+        examples=[0.7],
+    ),
+]
+Model = Annotated[
+    str | None,
+    Field(
+        max_length=100,
+        description="Model, or model@version for one version; default: the service's default.",
+        examples=["dcgan"],
+    ),
+]
 
 
 class CatsQuery(BaseModel):
@@ -14,12 +60,7 @@ class CatsQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    model: str | None = Field(
-        None,
-        max_length=100,
-        description="Model, or model@version for one version; default: the service's default.",
-        examples=["dcgan"],
-    )
+    model: Model = None
     n: int = Field(1, ge=1, le=MAX_CATS, description="How many cats.", examples=[16])
     seed: int | None = Field(
         None,
@@ -37,6 +78,72 @@ class CatsQuery(BaseModel):
     format: Format | None = Field(
         None, description="What the cats are wrapped in; default: what Accept likes best."
     )
+    near: Near = None
+    distance: Distance = None
+    truncation: Truncation = 1.0
+
+
+class CatQuery(BaseModel):
+    """Parameters of a permalink."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    near: Near = None
+    distance: Distance = None
+    truncation: Truncation = 1.0
+
+
+class WalkQuery(BaseModel):
+    """Parameters of a walk's own address."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    frames: int = Field(
+        FRAMES,
+        ge=FEWEST_FRAMES,
+        le=MOST_FRAMES,
+        description="How many pictures, the first and the last cat included. "
+        "All together have at most CATTERY_MAX_WALK_PIXELS pixels.",
+    )
+    truncation: Truncation = 1.0
+
+
+class WalksQuery(BaseModel):
+    """Parameters of `GET /cats/walk`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: Model = None
+    start: Seed | None = Field(
+        None,
+        alias="from",
+        description="Seed of the first cat. Default: a random one.",
+        examples=[3],
+    )
+    end: Seed | None = Field(
+        None, alias="to", description="Seed of the last cat. Default: a random one.", examples=[11]
+    )
+    frames: int | None = Field(
+        None,
+        ge=FEWEST_FRAMES,
+        le=MOST_FRAMES,
+        description="How many pictures, the first and the last cat included; "
+        f"default: {FRAMES}, or as many as CATTERY_MAX_WALK_PIXELS lets through.",
+        examples=[24],
+    )
+    format: AnimationFormat = Field(
+        AnimationFormat.WEBP, description="What they are wrapped in; apng alone loses nothing."
+    )
+    truncation: Truncation = 1.0
+
+
+def variation_of(query: CatsQuery | CatQuery) -> Variation:
+    """Return how cats shall differ from the seeds' own.
+
+    Raises:
+        InvalidValue: It makes no sense: a distance from nothing, or too many decimals.
+    """
+    return Variation.asked(query.near, query.distance, query.truncation)
 
 
 class CatLink(BaseModel):
@@ -56,19 +163,53 @@ class CatsListing(BaseModel):
 
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
-_HEADERS = {
-    name: {"description": text, "schema": {"type": "string"}}
-    for name, text in {
-        "Cattery-Model": "Model that painted the cats.",
-        "Cattery-Version": "Full id of its version.",
+_ORIGIN = {
+    "Cattery-Model": "Model that painted the cats.",
+    "Cattery-Version": "Full id of its version.",
+}
+_ALWAYS = {"Content-Location": "Where the same bytes can be had for ever."}
+_CHANGED = {
+    "Cattery-Near": "Whose neighbors they are, where that was asked for.",
+    "Cattery-Distance": "How far away, where neighbors were asked for.",
+    "Cattery-Truncation": "What the latents were multiplied by, where it is not 1.",
+}
+
+
+def _headers(texts: dict[str, str]) -> dict[str, object]:
+    return {
+        name: {"description": text, "schema": {"type": "string"}} for name, text in texts.items()
+    }
+
+
+_HEADERS = _headers(
+    {
+        **_ORIGIN,
         "Cattery-Seeds": 'The seed, or first and last: "7-22".',
-        "Content-Location": "Where the same bytes can be had for ever.",
+        **_CHANGED,
+        **_ALWAYS,
         "ETag": "Known without rendering; absent where the seed was random.",
-    }.items()
+    }
+)
+_WALK_HEADERS = _headers(
+    {
+        **_ORIGIN,
+        "Cattery-From": "Seed of the first frame.",
+        "Cattery-To": "Seed of the last frame.",
+        "Cattery-Frames": "How many frames.",
+        "Cattery-Truncation": _CHANGED["Cattery-Truncation"],
+        **_ALWAYS,
+        "ETag": "Known without rendering.",
+    }
+)
+_KNOWN = {"description": "The client has it already."}
+_ELSEWHERE = {
+    "description": "It has another address, which stays for ever.",
+    "headers": {"Location": {"description": "That address.", "schema": {"type": "string"}}},
 }
 ONE_CAT: Responses = {
     200: {"description": "The cat.", "headers": _HEADERS, "content": {"image/png": _BINARY}},
-    304: {"description": "The client has it already."},
+    304: _KNOWN,
+    307: _ELSEWHERE,
     **problems(404, 410, 422, 500, 503, 504),
 }
 SOME_CATS: Responses = {
@@ -82,6 +223,17 @@ SOME_CATS: Responses = {
             if kind is not Format.JSON
         },
     },
-    304: {"description": "The client has it already."},
+    304: _KNOWN,
     **problems(404, 406, 410, 422, 500, 503, 504),
 }
+ONE_WALK: Responses = {
+    200: {
+        "description": "The walk, which plays endlessly.",
+        "headers": _WALK_HEADERS,
+        "content": {animation.media_type: _BINARY for animation in ANIMATIONS.values()},
+    },
+    304: _KNOWN,
+    307: _ELSEWHERE,
+    **problems(404, 410, 422, 500, 503, 504),
+}
+SOME_WALK: Responses = {307: _ELSEWHERE, **problems(404, 410, 422, 500, 503)}

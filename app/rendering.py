@@ -1,7 +1,7 @@
-"""From a slot and seeds to PNG files: forward pass, then encoding off the event loop."""
+"""From a slot and points to files: forward pass, then encoding off the event loop."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -11,12 +11,17 @@ from app.batching import Batcher, Pixels
 from app.errors import Busy
 from app.slots import Slot
 from app.telemetry import Telemetry
+from app.variations import PLAIN, Variation
 from models.images import ENCODER, contact_sheet, encode_png
+from models.sampling import Point
 
 SOFTWARE = f"Cattery {version('cattery')}"
 
 RELEASE = f"{SOFTWARE}, torch {version('torch')}, Pillow {version('pillow')}, {ENCODER}"
 """All software that shapes an answer's bytes; part of every ETag."""
+
+Encode = Callable[[Pixels, Mapping[str, str]], bytes]
+"""Makes (N, H, W, 3) uint8 and provenance a file."""
 
 
 class Renderer:
@@ -24,7 +29,8 @@ class Renderer:
 
     Encoding has threads of its own, for it takes longer than a forward pass on a
     GPU. A request never has more pictures in them than there are threads, so one
-    picture passes between the sixty-four of another.
+    picture passes between the sixty-four of another. Walks leave one thread to the
+    others, for one is encoded as a whole.
 
     Args:
         batcher: What renders.
@@ -46,6 +52,7 @@ class Renderer:
         self._max_waiting = max_waiting
         self._telemetry = telemetry or Telemetry()
         self._encoders = ThreadPoolExecutor(encode_threads, thread_name_prefix="cattery-encode")
+        self._walks = asyncio.Semaphore(max(1, encode_threads - 1))
         self._encoding = 0
 
     @property
@@ -57,41 +64,71 @@ class Renderer:
         """End the threads after what they are at."""
         self._encoders.shutdown(cancel_futures=True)
 
-    async def cats(self, slot: Slot, seeds: Sequence[int]) -> list[bytes]:
+    async def cats(
+        self, slot: Slot, seeds: Sequence[int], variation: Variation = PLAIN
+    ) -> list[bytes]:
         """Return one PNG file per seed, the same bytes in whatever company.
 
         Raises:
             Busy, DeadlineExceeded: As `Batcher.render`.
         """
-        pixels = await self._render(slot, seeds)
+        pixels = await self._render(slot, variation.points(seeds))
+        texts = [cat_text(slot, seed, variation) for seed in seeds]
         files: list[bytes] = []
         with self._counted(len(seeds)):
             for begin in range(0, len(seeds), self._threads):
                 some = range(begin, min(begin + self._threads, len(seeds)))
-                jobs = [self._encode(pixels[i : i + 1], cat_text(slot, seeds[i]), 1) for i in some]
+                jobs = [self._encode(pixels[i : i + 1], texts[i], 1) for i in some]
                 files += await asyncio.gather(*jobs)
         return files
 
-    async def sheet(self, slot: Slot, seeds: Sequence[int], columns: int | None) -> bytes:
+    async def sheet(
+        self,
+        slot: Slot,
+        seeds: Sequence[int],
+        columns: int | None,
+        variation: Variation = PLAIN,
+    ) -> bytes:
         """Return one PNG file with all pictures edge to edge, row by row.
 
         Args:
             slot: The version.
             seeds: One per picture.
             columns: Pictures in a row; None: the least square that holds all.
+            variation: How the pictures differ from the seeds' own.
 
         Raises:
             Busy, DeadlineExceeded: As `Batcher.render`.
         """
-        pixels = await self._render(slot, seeds)
+        pixels = await self._render(slot, variation.points(seeds))
         with self._counted(len(seeds)):
-            return await self._encode(pixels, sheet_text(slot, seeds), columns)
+            return await self._encode(pixels, sheet_text(slot, seeds, variation), columns)
 
-    async def _render(self, slot: Slot, seeds: Sequence[int]) -> Pixels:
+    async def walk(
+        self, slot: Slot, points: Sequence[Point], encode: Encode, text: Mapping[str, str]
+    ) -> bytes:
+        """Return one file with a picture per point, one after the other.
+
+        Args:
+            slot: The version.
+            points: One per frame.
+            encode: Makes the file; it may take its time.
+            text: Provenance.
+
+        Raises:
+            Busy, DeadlineExceeded: As `Batcher.render`.
+        """
+        pixels = await self._render(slot, points)
+        loop = asyncio.get_running_loop()
+        with self._counted(len(points)):
+            async with self._walks:
+                return await loop.run_in_executor(self._encoders, encode, pixels, text)
+
+    async def _render(self, slot: Slot, points: Sequence[Point]) -> Pixels:
         if self._encoding > self._max_waiting:
             self._telemetry.refused.labels("busy").inc()
             raise Busy(f"{self._encoding} pictures wait to be encoded already.")
-        return await self._batcher.render(slot, seeds)
+        return await self._batcher.render(slot, points)
 
     async def _encode(self, pixels: Pixels, text: Mapping[str, str], columns: int | None) -> bytes:
         loop = asyncio.get_running_loop()
@@ -112,18 +149,22 @@ class Renderer:
             self._encoding -= images
 
 
-def cat_text(slot: Slot, seed: int) -> dict[str, str]:
+def cat_text(slot: Slot, seed: int, variation: Variation = PLAIN) -> dict[str, str]:
     """Return the PNG text chunks of one cat: where it came from."""
-    return {
-        "Software": SOFTWARE,
-        "Cattery-Model": slot.model,
-        "Cattery-Version": slot.version,
-        "Cattery-Seed": str(seed),
-    }
+    return provenance(slot, {"seed": str(seed), **variation.query()})
 
 
-def sheet_text(slot: Slot, seeds: Sequence[int]) -> dict[str, str]:
+def sheet_text(slot: Slot, seeds: Sequence[int], variation: Variation = PLAIN) -> dict[str, str]:
     """Return the PNG text chunks of a contact sheet."""
-    text = cat_text(slot, seeds[0])
-    del text["Cattery-Seed"]
-    return {**text, "Cattery-Seeds": f"{seeds[0]}-{seeds[-1]}"}
+    return provenance(slot, {"seeds": f"{seeds[0]}-{seeds[-1]}", **variation.query()})
+
+
+def provenance(slot: Slot, facts: Mapping[str, str]) -> dict[str, str]:
+    """Return what a file says of its origin: software, version, and facts by their names."""
+    return {"Software": SOFTWARE, **labels(slot, facts)}
+
+
+def labels(slot: Slot, facts: Mapping[str, str]) -> dict[str, str]:
+    """Return a version and facts as headers and files call them: `Cattery-Seed` for "seed"."""
+    told = {"model": slot.model, "version": slot.version, **facts}
+    return {f"Cattery-{name.capitalize()}": fact for name, fact in told.items()}

@@ -209,6 +209,16 @@ class ModelSummary(BaseModel):
     serving: str | None = Field(description="Version in service.", examples=["0123456789ab"])
     previous: str | None = Field(description="Version that a rollback brings back.")
     versions: int = Field(description="How many versions it has.")
+    licence: str = Field(
+        description="What is known of the licence of the pictures that the version in service, "
+        "or else the newest one, was trained on; it binds whoever uses its cats.",
+        examples=["CC BY 4.0"],
+    )
+    picks: list[str] = Field(
+        description="Permalinks of cats of the version in service worth showing, chosen by "
+        "somebody who looked; empty where nobody did.",
+        examples=[["/cats/dcgan@0123456789ab/7.png"]],
+    )
     links: dict[str, str]
 
 

@@ -57,6 +57,11 @@ class AppSettings(SharedSettings):
     max_waiting_images: int = Field(
         default=4096, ge=64, description="Pictures that may wait before callers get 503, images."
     )
+    max_walk_pixels: int = Field(
+        default=8_388_608,  # 128 frames of 256 px: two seconds of encoding
+        ge=1,
+        description="Most pixels of all frames of a walk together.",
+    )
     deadline_s: float = Field(
         default=30.0,
         gt=0,

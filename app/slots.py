@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from models import engine
 from models.checkpoints import load_generator
 from models.errors import CatteryError, CheckpointError
+from models.sampling import Point
 from models.store import Store
 from models.store.records import Card
 
@@ -26,11 +27,15 @@ class Engine(Protocol):
     def size_px(self) -> int:
         """Side of its pictures."""
 
+    @property
+    def truncates(self) -> bool:
+        """Whether its pictures depend on the latent's length."""
+
     def warm(self) -> None:
         """Render once; CheckpointError if the picture is not finite."""
 
-    def render(self, seeds: Sequence[int]) -> NDArray[np.uint8]:
-        """Return (N, H, W, 3) uint8, one picture per seed."""
+    def render(self, points: Sequence[Point]) -> NDArray[np.uint8]:
+        """Return (N, H, W, 3) uint8, one picture per seed or place."""
 
 
 EngineLoader = Callable[[Path, str], Engine]

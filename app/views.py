@@ -59,14 +59,22 @@ def model_summary(store: Store, name: str, root: str) -> ModelSummary | None:
     cards, aliases = store.versions.list(name), store.aliases.get(name)
     if not cards:
         return None
+    shown = next((card for card in cards if card.version == aliases.serving), cards[0])
     return ModelSummary(
         name=name,
         size_px=cards[0].size_px,
         serving=aliases.serving,
         previous=aliases.previous,
         versions=len(cards),
+        licence=str(shown.dataset.get("licence", "")),
+        picks=picks_of(shown, root),
         links={"self": f"{root}/models/{name}", "cats": f"{root}/cats?model={name}"},
     )
+
+
+def picks_of(card: Card, root: str) -> list[str]:
+    """Return the permalinks of a version's cats worth showing."""
+    return [f"{root}/cats/{card.model}@{card.version}/{seed}.png" for seed in card.picks]
 
 
 def model_view(store: Store, name: str, loaded: str | None, root: str) -> ModelView:

@@ -1,4 +1,4 @@
-"""From seeds to uint8 pixels on one device."""
+"""From points of latent space to uint8 pixels on one device."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from models.checkpoints import Generator
 from models.errors import CheckpointError
 from models.networks import NETWORKS
 from models.precision import exact_convolutions
-from models.sampling import latents
+from models.sampling import Point, latents
 
 CUDA_BATCH = 16
 """On a GPU every forward pass has this size: kernels chosen by size round differently."""
@@ -30,6 +30,9 @@ class Engine:
     Args:
         generator: A checked generator.
         device: Where to compute.
+
+    Attributes:
+        truncates: Whether its pictures depend on the latent's length.
     """
 
     def __init__(self, generator: Generator, device: str | torch.device = "cpu") -> None:
@@ -40,14 +43,21 @@ class Engine:
         self._generator = generator.to(self.device).eval()
         network = NETWORKS.get(str(generator.meta.get("network")))
         self._renders_evenly = network is not None and network.renders_evenly
+        self.truncates = network is not None and network.truncates
 
-    def render(self, seeds: Sequence[int]) -> NDArray[np.uint8]:
-        """Make one picture per seed.
+    def render(self, points: Sequence[Point]) -> NDArray[np.uint8]:
+        """Make one picture per point.
+
+        Args:
+            points: N seeds, or places between seeds.
 
         Returns:
             (N, H, W, 3) uint8.
+
+        Raises:
+            InvalidValue: A point is out of range, see `models.sampling.latents`.
         """
-        z = torch.from_numpy(latents(seeds, self.z_dim))
+        z = torch.from_numpy(latents(points, self.z_dim))
         if self.device.type == "cuda":
             pixels = self._in_fixed_batches(z)
         else:

@@ -11,6 +11,9 @@ from PIL import Image, PngImagePlugin
 ENCODER = "pillow-png-1"
 """Name of the encoder and its settings; part of every ETag."""
 
+LARGEST_OF_64_PX = 128
+"""Sheets of larger pictures show fewer: sixty-four of 256 px would take six megabytes."""
+
 
 def encode_png(pixels: NDArray[np.uint8], text: Mapping[str, str] | None = None) -> bytes:
     """Encode one picture.
@@ -34,6 +37,11 @@ def encode_png(pixels: NDArray[np.uint8], text: Mapping[str, str] | None = None)
 def default_columns(count: int) -> int:
     """Return the columns of the squarest sheet: the square root, rounded up."""
     return isqrt(count - 1) + 1 if count > 0 else 1
+
+
+def card_seeds(size_px: int) -> range:
+    """Return the seeds of a version's contact sheet: 64 cats, or 16 where each is large."""
+    return range(64 if size_px <= LARGEST_OF_64_PX else 16)
 
 
 def contact_sheet(pixels: NDArray[np.uint8], columns: int | None = None) -> NDArray[np.uint8]:

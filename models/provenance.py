@@ -11,6 +11,7 @@ from models.numbers import Settings
 from models.pacing import Pacing
 from models.precision import Precision
 from models.sampling import LATENT_SCHEME
+from models.store.jsonable import to_json
 from models.store.names import timestamp
 from models.store.records import Card, DatasetRecord, JobRecord, Json, TrainingOrder
 from models.trainer import Trainer
@@ -97,6 +98,7 @@ def make_card(
         training_s=round(training_s, 1),
         parent=parent,
         job=record.id,
+        order=to_json(order),
         note=origin.pacing.note or "",
     )
 

@@ -9,15 +9,13 @@ from models.appraising import Appraiser
 from models.checkpoints import load_generator
 from models.engine import Engine
 from models.gate import Verdict, judge
-from models.images import contact_sheet, encode_png
+from models.images import card_seeds, contact_sheet, encode_png
 from models.journal import Journal
 from models.metrics.measuring import Measurement
 from models.metrics.protocols import merged
 from models.provenance import Origin, make_card
 from models.store import Store
 from models.store.records import DatasetRecord, Json, Promote, TrainingOrder
-
-CARD_SEEDS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +73,8 @@ class Publisher:
             metrics=metrics,
             parent=parent,
         )
-        sheet = encode_png(contact_sheet(self._engine(weights).render(range(CARD_SEEDS))))
+        seeds = card_seeds(self.order.size_px)
+        sheet = encode_png(contact_sheet(self._engine(weights).render(seeds)))
         published = self.store.versions.publish(self.order.model, weights, card, sheet)
         version = published.version
         if published.metrics != metrics:  # these weights were published before

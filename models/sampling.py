@@ -6,11 +6,17 @@ the order of requests. Normals come from the raw 64-bit words by Box and
 Muller's transform in float64, because NumPy promises stable raw words but not
 stable normal variates from release to release.
 
+Points between two seeds lie on the great circle through both: almost all of a
+Gaussian's mass in many dimensions has nearly the same length, and a straight line
+would leave it.
+
 Sources: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"
-(Philox); Box and Muller 1958.
+(Philox); Box and Muller 1958; White 2016, arXiv:1609.04468, section 2.1
+(spherical interpolation).
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +30,46 @@ MAX_SEED = 2**53 - 1
 """Largest seed: the largest integer that every JSON reader keeps exact."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A point of latent space that is no seed itself.
+
+    Attributes:
+        start: A seed.
+        end: Another seed, or the same.
+        share: How far the point lies from `start` to `end` along the great circle
+            through both, 0 to 1; at 0 and 1 it is exactly that seed's latent.
+        truncation: What the latent is multiplied by, 0 to 1; 1 leaves it as it is.
+    """
+
+    start: int
+    end: int
+    share: float = 0.0
+    truncation: float = 1.0
+
+
+Point = int | Place
+"""What a picture is made of: a seed, or a place between two."""
+
+
+def walk(start: int, end: int, frames: int, *, truncation: float = 1.0) -> list[Place]:
+    """Return places at equal steps from one seed to another, both included.
+
+    Args:
+        start: First seed.
+        end: Last seed.
+        frames: How many places, at least 2.
+        truncation: See `Place`.
+
+    Raises:
+        InvalidValue: There are fewer than two frames.
+    """
+    if frames < 2:
+        raise InvalidValue("frames", frames, "at least 2")
+    shares = (frame / (frames - 1) for frame in range(frames))
+    return [Place(start=start, end=end, share=share, truncation=truncation) for share in shares]
+
+
 def check_seed(seed: int, field: str = "seed") -> int:
     """Return the seed if it is one.
 
@@ -35,21 +81,46 @@ def check_seed(seed: int, field: str = "seed") -> int:
     return seed
 
 
-def latents(seeds: Sequence[int], z_dim: int) -> NDArray[np.float32]:
-    """Return one standard normal latent per seed.
+def latents(points: Sequence[Point], z_dim: int) -> NDArray[np.float32]:
+    """Return one latent per point; a seed's is standard normal.
 
     Args:
-        seeds: N seeds, each from 0 to `MAX_SEED`.
+        points: N seeds, each from 0 to `MAX_SEED`, or places.
         z_dim: Z, the latent's length.
 
     Returns:
         (N, Z) float32.
 
     Raises:
-        InvalidValue: A seed is out of range.
+        InvalidValue: A seed, share or truncation is out of range.
     """
-    rows = [_normals(check_seed(seed), z_dim) for seed in seeds]
+    rows = [_latent(point, z_dim) for point in points]
     return np.stack(rows) if rows else np.empty((0, z_dim), np.float32)
+
+
+def _latent(point: Point, z_dim: int) -> NDArray[np.float32]:
+    if not isinstance(point, Place):
+        return _normals(check_seed(point), z_dim)
+    for name in ("share", "truncation"):
+        if not 0 <= getattr(point, name) <= 1:
+            raise InvalidValue(name, getattr(point, name), "0 to 1")
+    z = _normals(check_seed(point.start), z_dim)
+    if point.share:
+        z = _between(z, _normals(check_seed(point.end), z_dim), point.share)
+    return z if point.truncation == 1 else (z * point.truncation).astype(np.float32)
+
+
+def _between(
+    start: NDArray[np.float32], end: NDArray[np.float32], share: float
+) -> NDArray[np.float32]:
+    """Return a point on the great circle between two directions; lengths change evenly, too."""
+    lengths = np.linalg.norm(start.astype(np.float64)), np.linalg.norm(end.astype(np.float64))
+    a, b = start / lengths[0], end / lengths[1]
+    angle = np.arccos(np.clip(a @ b, -1.0, 1.0))
+    if angle < 1e-6:  # the same seed twice: there is no way between
+        return start
+    direction = (np.sin((1 - share) * angle) * a + np.sin(share * angle) * b) / np.sin(angle)
+    return (direction * ((1 - share) * lengths[0] + share * lengths[1])).astype(np.float32)
 
 
 def _normals(seed: int, count: int) -> NDArray[np.float32]:

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from app.slots import Slot
+    from app.variations import Variation
+    from models.sampling import Point
 
 BATCH = 64
 MOST = 1024
 
-Writer = Callable[["Slot", Sequence[int], "NDArray[np.uint8]"], bytes]
-"""Turns a slot, its seeds and their (N, H, W, 3) pictures into a file."""
+Writer = Callable[["Slot", Sequence[int], "Variation", "NDArray[np.uint8]"], bytes]
+"""Turns a slot, seeds, their variation and their (N, H, W, 3) pictures into a file."""
 
 
 def generate(
@@ -36,25 +38,40 @@ def generate(
     columns: Annotated[
         int | None, typer.Option(min=1, max=MOST, help="Cats in a row of the sheet.")
     ] = None,
+    near: Annotated[
+        int | None, typer.Option(min=0, help="Neighbors of this seed, each toward its own.")
+    ] = None,
+    distance: Annotated[
+        float | None, typer.Option(help="How far from it, 0 to 1; none: 0.2.")
+    ] = None,
+    truncation: Annotated[
+        float, typer.Option(help="0.1 to 1: less varied cats, nearer to the average one.")
+    ] = 1.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
 ) -> None:
     """Make cats and write them to a file: the same bytes that the service answers."""
     write = _writer(output, columns)
+    from app.variations import Variation
     from models.sampling import MAX_SEED
 
+    variation = Variation.asked(near, distance, truncation)
     first = secrets.randbelow(MAX_SEED - n + 2) if seed is None else seed
     if first + n - 1 > MAX_SEED:
         raise InvalidValue("seed", first, f"0 to {MAX_SEED - n + 1} for {n} cats")
-    slot = _open(model, device)
+    slot = open_slot(model, device)
+    variation.check(slot)
     seeds = range(first, first + n)
-    output.write_bytes(write(slot, seeds, _render(slot, seeds)))
+    pixels = render(slot, variation.points(seeds))
+    output.write_bytes(write(slot, seeds, variation, pixels))
     say(f"{output}: {n} of {slot.name}, seeds {seeds[0]} to {seeds[-1]}")
 
 
 def _writer(output: Path, columns: int | None) -> Writer:
     """Return what turns pictures into the file that the suffix asks for."""
     writers: Mapping[str, Writer] = {
-        ".png": lambda slot, seeds, pixels: _png(slot, seeds, pixels, columns),
+        ".png": lambda slot, seeds, variation, pixels: _png(
+            slot, seeds, variation, pixels, columns
+        ),
         ".zip": _zip,
     }
     try:
@@ -63,7 +80,12 @@ def _writer(output: Path, columns: int | None) -> Writer:
         raise InvalidValue("output", str(output), "a name that ends in .png or .zip") from None
 
 
-def _open(ref: str, device: str) -> "Slot":
+def open_slot(ref: str, device: str) -> "Slot":
+    """Load a version by its name or an alias.
+
+    Raises:
+        NotFound, Gone, CheckpointError, StoreError: As `app.slots.make_slot`.
+    """
     from app.slots import load_engine, make_slot
     from models.precision import pick_device
 
@@ -74,33 +96,41 @@ def _open(ref: str, device: str) -> "Slot":
     return make_slot(store, model, version, device=where, cache=cache, load=load_engine)
 
 
-def _render(slot: "Slot", seeds: Sequence[int]) -> "NDArray[np.uint8]":
+def render(slot: "Slot", points: Sequence["Point"]) -> "NDArray[np.uint8]":
+    """Return (N, H, W, 3) uint8, one picture per point, with a bar."""
     import numpy as np
 
-    batches = [seeds[begin : begin + BATCH] for begin in range(0, len(seeds), BATCH)]
+    batches = [points[begin : begin + BATCH] for begin in range(0, len(points), BATCH)]
     with counting_bar() as bar:
         return np.concatenate([slot.engine.render(b) for b in bar.track(batches, description="")])
 
 
 def _png(
-    slot: "Slot", seeds: Sequence[int], pixels: "NDArray[np.uint8]", columns: int | None
+    slot: "Slot",
+    seeds: Sequence[int],
+    variation: "Variation",
+    pixels: "NDArray[np.uint8]",
+    columns: int | None,
 ) -> bytes:
     from app.rendering import cat_text, sheet_text
     from models.images import contact_sheet, encode_png
 
     if len(seeds) == 1:
-        return encode_png(pixels[0], cat_text(slot, seeds[0]))
-    return encode_png(contact_sheet(pixels, columns), sheet_text(slot, seeds))
+        return encode_png(pixels[0], cat_text(slot, seeds[0], variation))
+    return encode_png(contact_sheet(pixels, columns), sheet_text(slot, seeds, variation))
 
 
-def _zip(slot: "Slot", seeds: Sequence[int], pixels: "NDArray[np.uint8]") -> bytes:
+def _zip(
+    slot: "Slot", seeds: Sequence[int], variation: "Variation", pixels: "NDArray[np.uint8]"
+) -> bytes:
+    from app.answers import file_name
     from app.bundles import zip_of
     from app.rendering import cat_text
     from models.images import encode_png
 
     return zip_of(
         {
-            f"{slot.name}-{seed}.png": encode_png(picture, cat_text(slot, seed))
+            file_name(slot, seed, variation): encode_png(picture, cat_text(slot, seed, variation))
             for seed, picture in zip(seeds, pixels, strict=True)
         }
     )

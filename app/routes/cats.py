@@ -3,7 +3,6 @@
 import asyncio
 import json
 import secrets
-from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -12,18 +11,14 @@ from starlette.responses import RedirectResponse
 from app.answers import Answer, Freshness, file_name, permalink
 from app.bundles import multipart_of, zip_of
 from app.deps import PoolDep, RootDep, known_parameters_only
-from app.etags import is_known
-from app.hangups import HungUp, while_connected
 from app.negotiation import Format, negotiate
-from app.offer import ONE_CAT, SOME_CATS, CatsQuery
+from app.offer import ONE_CAT, SOME_CATS, CatQuery, CatsQuery, variation_of
 from app.rendering import Renderer
-from app.telemetry import Telemetry
+from app.sending import send
 from models.errors import InvalidValue
 from models.images import default_columns
 from models.sampling import MAX_SEED
 from models.store.names import is_version
-
-HUNG_UP = 499  # as nginx logs it; nobody reads it but the request counter
 
 router = APIRouter(tags=["cats"])
 
@@ -33,16 +28,22 @@ router = APIRouter(tags=["cats"])
 async def get_cats(
     request: Request, query: Annotated[CatsQuery, Query()], pool: PoolDep, root: RootDep
 ) -> Response:
-    """Cats with the seeds `seed` to `seed + n - 1`, as a picture, a zip, parts or links."""
+    """Cats with the seeds `seed` to `seed + n - 1`, as a picture, a zip, parts or links.
+
+    With `near` they are the neighbors of one cat, each toward one of the seeds.
+    """
     accept = ", ".join(request.headers.getlist("accept"))
     kind = query.format or negotiate(accept)
-    seeds = _seeds(query)
+    seeds, variation = _seeds(query), variation_of(query)
+    slot = await pool.take(query.model)
+    variation.check(slot)
     answer = Answer(
-        slot=await pool.take(query.model),
+        slot=slot,
         seeds=seeds,
         format=kind,
-        columns=_columns(query, kind),
         freshness=_freshness(query),
+        variation=variation,
+        columns=_columns(query, kind),
         root=root,
         was_negotiated=query.format is None,
     )
@@ -63,6 +64,7 @@ async def get_cats(
 )
 async def get_cat(
     request: Request,
+    query: Annotated[CatQuery, Query()],
     pool: PoolDep,
     root: RootDep,
     model: Annotated[str, Path(examples=["dcgan"])],
@@ -70,56 +72,41 @@ async def get_cat(
     seed: Annotated[int, Path(ge=0, le=MAX_SEED, examples=[7])],
 ) -> Response:
     """The same cat for ever. An alias, a shortened id or a padded seed is redirected (307)."""
+    variation = variation_of(query)
     slot = await pool.take(f"{model}@{version}")
+    variation.check(slot)
     if (version, request.path_params["seed"]) != (slot.version, str(seed)):
-        target = permalink(slot, seed, root)
+        target = permalink(slot, seed, root, variation)
         return RedirectResponse(target, headers={"Cache-Control": Freshness.MOVABLE})
     answer = Answer(
         slot=slot,
         seeds=(seed,),
         format=Format.PNG,
         freshness=Freshness.FIXED,
+        variation=variation,
         root=root,
     )
     return await _respond(request, answer)
 
 
 async def _respond(request: Request, answer: Answer) -> Response:
-    """Render an answer, unless the client has it or wants to hear of it only."""
-    headers = answer.headers()
-    known = is_known(request.headers.get("if-none-match"), answer.etag)
-    if known and answer.freshness is not Freshness.RANDOM:
-        del headers["Content-Type"], headers["Content-Disposition"]
-        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    if request.method == "HEAD":
-        response = Response(headers=headers)
-        # RFC 9110, 9.3.2: a length that only rendering could tell may be left out.
-        del response.headers["content-length"]
-        return response
-    renderer: Renderer = request.app.state.renderer
-    try:
-        body = await while_connected(request, _body(renderer, answer))
-    except HungUp:
-        telemetry: Telemetry = request.app.state.telemetry
-        telemetry.refused.labels("hung_up").inc()
-        return Response(status_code=HUNG_UP)
-    return Response(body, headers=headers)
+    return await send(request, answer.headers(), lambda renderer: _body(renderer, answer))
 
 
 async def _body(renderer: Renderer, answer: Answer) -> bytes:
-    slot, seeds = answer.slot, answer.seeds
+    slot, seeds, variation = answer.slot, answer.seeds, answer.variation
     if answer.format is Format.JSON:
         return _listing(answer)
     if answer.format is Format.PNG and not answer.is_one_cat:
-        return await renderer.sheet(slot, seeds, answer.columns)
-    cats = await renderer.cats(slot, seeds)
+        return await renderer.sheet(slot, seeds, answer.columns, variation)
+    cats = await renderer.cats(slot, seeds, variation)
     if answer.is_one_cat:
         return cats[0]
-    names = [file_name(slot, seed) for seed in seeds]
+    names = [file_name(slot, seed, variation) for seed in seeds]
     files = dict(zip(names, cats, strict=True))
     if answer.format is Format.ZIP:
         return await asyncio.to_thread(zip_of, files)
-    links = [permalink(slot, seed, answer.root) for seed in seeds]
+    links = [permalink(slot, seed, answer.root, variation) for seed in seeds]
     locations = dict(zip(names, links, strict=True))
     return await asyncio.to_thread(multipart_of, files, answer.boundary, locations)
 
@@ -131,7 +118,8 @@ def _listing(answer: Answer) -> bytes:
         "version": slot.version,
         "size_px": slot.card.size_px,
         "cats": [
-            {"seed": seed, "permalink": permalink(slot, seed, answer.root)} for seed in answer.seeds
+            {"seed": seed, "permalink": permalink(slot, seed, answer.root, answer.variation)}
+            for seed in answer.seeds
         ],
     }
     return json.dumps(listing).encode()

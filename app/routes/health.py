@@ -14,6 +14,7 @@ from app.queue import JobQueue
 from app.schemas import Live, Ready
 from app.settings import AppSettings
 from app.telemetry import CONTENT_TYPE
+from app.views import picks_of
 from models.errors import CatteryError
 from models.store import Store
 
@@ -25,12 +26,14 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/", summary="Where to go from here", operation_id="index")
-async def index(settings: SettingsDep, root: RootDep) -> dict[str, str]:
-    """Addresses of everything."""
+async def index(settings: SettingsDep, root: RootDep, pool: PoolDep) -> dict[str, str | list[str]]:
+    """Addresses of everything, and some cats worth a look."""
+    slot = pool.serving().get(settings.default_model.partition("@")[0])
     return {
         "name": "Cattery",
         "version": version("cattery"),
         "cats": f"{root}/cats?model={settings.default_model}&n=16",
+        "picks": picks_of(slot.card, root) if slot else [],
         **{page: f"{root}/{page}" for page in PAGES},
         "openapi": f"{root}/openapi.json",
     }
@@ -51,7 +54,7 @@ async def readyz(
     Needed are the store and the default model in service. Without Redis no job can be
     queued, but cats are served all the same: a front end must not leave the load
     balancer for that. A version that cannot be loaded leaves the old one in service and
-    is told as `pool`.
+    is told as `pool`, a generator of the release that cannot be used as `zoo`.
     """
     store_says, queue_says = await asyncio.gather(
         _within(asyncio.to_thread(_store, store)), _within(asyncio.to_thread(_queue, queue))
@@ -59,11 +62,14 @@ async def readyz(
     checks = {
         "store": store_says,
         "default_model": _default_model(pool, settings),
+        "zoo": " ".join(request.app.state.zoo_problems) or OK,
         "pool": " ".join(pool.problems()) or OK,
         "queue": queue_says,
     }
     missing = [f"{part}: {checks[part]}" for part in ("store", "default_model")]
     missing = [sentence for sentence in missing if not sentence.endswith(f": {OK}")]
+    if missing and checks["zoo"] != OK:  # perhaps the reason why
+        missing.append(f"zoo: {checks['zoo']}")
     if request.app.state.stopping.is_set():
         missing.append("service: it is ending.")
     if missing:

@@ -37,6 +37,9 @@ class Network:
         normalize_generator: Whether the generator is trained with spectral norm
             (`models.networks.spectral`); what is built, kept in files and served
             is the plain one.
+        truncates: Whether shrinking the latent moves its pictures toward the average
+            one; a generator that normalizes the latent's length cannot.
+        numbers: Recipe numbers that its config has beside width and z_dim.
     """
 
     config: Callable[..., Any]
@@ -46,6 +49,8 @@ class Network:
     renders_evenly: bool = False
     looks_first: bool = False
     normalize_generator: bool = False
+    truncates: bool = False
+    numbers: tuple[str, ...] = ()
 
 
 NETWORKS: Mapping[str, Network] = {
@@ -55,24 +60,33 @@ NETWORKS: Mapping[str, Network] = {
         discriminator=DcganDiscriminator,
         has_batch_norm=True,
         renders_evenly=True,
+        truncates=True,
     ),
     "dcgan-selu": Network(
         config=DcganConfig,
         generator=SeluGenerator,
         discriminator=SeluDiscriminator,
         renders_evenly=True,
+        truncates=True,
     ),
     "dcgan-plain-critic": Network(
         config=DcganConfig,
         generator=DcganGenerator,
         discriminator=PlainCritic,
         renders_evenly=True,
+        truncates=True,
     ),
     "sngan": Network(
-        config=SnganConfig, generator=SnganGenerator, discriminator=SnganDiscriminator
+        config=SnganConfig,
+        generator=SnganGenerator,
+        discriminator=SnganDiscriminator,
+        truncates=True,
     ),
     "r3gan": Network(
-        config=R3ganConfig, generator=R3ganGenerator, discriminator=R3ganDiscriminator
+        config=R3ganConfig,
+        generator=R3ganGenerator,
+        discriminator=R3ganDiscriminator,
+        truncates=True,
     ),
     "projected": Network(
         config=ProjectedConfig,
@@ -81,5 +95,6 @@ NETWORKS: Mapping[str, Network] = {
         has_batch_norm=True,
         looks_first=True,
         normalize_generator=True,
+        numbers=("most_channels",),
     ),
 }

@@ -227,6 +227,8 @@ class Card:
         hardware: Device it was trained on, in words.
         parent: Version it was resumed or packed from.
         promotion: `{"decision", "reason"}` of the gate, when there was one.
+        order: What was asked of the job that trained it, as JSON.
+        picks: Seeds of cats worth showing, chosen by somebody who looked.
     """
 
     model: str
@@ -250,4 +252,6 @@ class Card:
     parent: str | None = None
     job: str | None = None
     promotion: Json | None = None
+    order: Json = field(default_factory=dict)
+    picks: tuple[int, ...] = ()
     note: str = ""

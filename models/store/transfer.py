@@ -6,13 +6,10 @@ from dataclasses import replace
 from models.checkpoints import Generator, load_generator
 from models.engine import Engine
 from models.errors import CheckpointError
-from models.images import contact_sheet, encode_png
+from models.images import card_seeds, contact_sheet, encode_png
 from models.store.names import check_name, timestamp
 from models.store.records import Card
 from models.store.store import Store
-
-SHEET_SEEDS = range(64)
-"""Seeds of the cats on an imported version's contact sheet, as on that of a trained one."""
 
 
 def import_version(store: Store, model: str, weights: bytes, card: Card | None = None) -> Card:
@@ -39,7 +36,7 @@ def import_version(store: Store, model: str, weights: bytes, card: Card | None =
     engine.warm()
     digest = hashlib.sha256(weights).hexdigest()
     card = _made(generator) if card is None else _fitting(card, engine, digest)
-    sheet = encode_png(contact_sheet(engine.render(SHEET_SEEDS)))
+    sheet = encode_png(contact_sheet(engine.render(card_seeds(engine.size_px))))
     return store.versions.publish(model, weights, card, sheet)
 
 

@@ -1,9 +1,10 @@
 """The generators that come with the release, registered when a process starts."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
-from models.errors import CatteryError, InvalidValue
+from models.errors import CatteryError, Gone, InvalidValue, NotFound
 from models.store.jsonable import loads
 from models.store.records import Card
 from models.store.store import Store
@@ -15,8 +16,13 @@ ACTION = "zoo"
 ZooProblem = str
 """Why an entry of the zoo was skipped, a sentence."""
 
+Check = Callable[[bytes], object]
+"""Raises a CatteryError where weights cannot be used by this release."""
 
-def register_zoo(store: Store, folder: Path | None = None) -> list[ZooProblem]:
+
+def register_zoo(
+    store: Store, folder: Path | None = None, check: Check | None = None
+) -> list[ZooProblem]:
     """Publish the zoo's versions and put them into service where the user chose nothing.
 
     A version that the user deleted stays deleted. A newer version of the zoo takes over
@@ -26,6 +32,8 @@ def register_zoo(store: Store, folder: Path | None = None) -> list[ZooProblem]:
         store: Where to.
         folder: `{model}/generator.safetensors`, `card.json`, `samples.png`; by default
             what was installed with this package.
+        check: Looks at weights that the store does not have yet; by default
+            `models.checkpoints.load_generator`.
 
     Returns:
         One sentence for each entry that was skipped, because it is damaged or does not fit.
@@ -40,6 +48,7 @@ def register_zoo(store: Store, folder: Path | None = None) -> list[ZooProblem]:
     for entry in sorted(path for path in zoo.iterdir() if _is_entry(path)):
         try:
             weights, card, samples = _read(entry)
+            _check(store, entry.name, weights, card, check)
             _register(store, entry.name, weights, card, samples)
         except _Skipped as err:
             problems.append(f"The zoo's {entry.name!r} was skipped: {err}")
@@ -67,6 +76,23 @@ def _read(entry: Path) -> tuple[bytes, Card, bytes]:
     if digest != card.sha256:
         raise _Skipped(f"Its weights are damaged: SHA-256 {digest}, not {card.sha256}.")
     return weights, card, samples
+
+
+def _check(store: Store, model: str, weights: bytes, card: Card, check: Check | None) -> None:
+    """Skip what this release cannot load; what the store has was looked at when it came."""
+    try:
+        store.versions.card(model, card.sha256[:12])
+    except (NotFound, Gone):
+        pass
+    else:
+        return
+    # Not above: torch takes a second to come, and most starts find the zoo in the store.
+    from models.checkpoints import load_generator
+
+    try:
+        (check or load_generator)(weights)
+    except CatteryError as err:
+        raise _Skipped(str(err)) from err
 
 
 def _register(store: Store, model: str, weights: bytes, card: Card, samples: bytes) -> None:

@@ -1,11 +1,15 @@
 """Asking the whole app over ASGI, one request after the other, from plain test functions."""
 
 import asyncio
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email import message_from_bytes, policy
 
 import httpx
+import numpy as np
 from fastapi import FastAPI
+from PIL import Image
 
 HOME = "http://127.0.0.1:8000"
 
@@ -72,3 +76,25 @@ def problem_of(response: httpx.Response, status: int, kind: str | None = None) -
     if kind is not None:
         assert document["type"] == f"urn:cattery:problem:{kind}"
     return document
+
+
+def run(coroutine):
+    """Run a test's coroutine with a limit."""
+    return asyncio.run(asyncio.wait_for(coroutine, 120))
+
+
+def client_of(app) -> httpx.AsyncClient:
+    """Return a client of an app."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://cattery")
+
+
+def pixels_of(png: bytes) -> np.ndarray:
+    """Return a PNG file's pixels."""
+    return np.asarray(Image.open(io.BytesIO(png)))
+
+
+def parts_of(response) -> list:
+    """Return the parts of a multipart answer."""
+    head = f"Content-Type: {response.headers['content-type']}\r\n\r\n".encode()
+    return list(message_from_bytes(head + response.content, policy=policy.HTTP).iter_parts())

@@ -13,11 +13,11 @@ from app.handlers import register
 from app.main import create_app
 from app.pool import GeneratorPool
 from app.rendering import Renderer
-from app.routes import cats
+from app.routes import cats, walks
 from app.settings import AppSettings
 from app.telemetry import RequestCounter, Telemetry
 from models.store import Store
-from tests.app.asking import Api, served
+from tests.app.asking import Api, client_of, run, served
 from tests.app.painting import load_painting
 from worker.valkey import EmbeddedValkey
 
@@ -58,8 +58,9 @@ def serving(new_pool, telemetry):
         renderer = Renderer(batcher, max_waiting=max_waiting, telemetry=telemetry)
         app = FastAPI()
         app.include_router(cats.router)
+        app.include_router(walks.router)
         app.state.pool, app.state.batcher, app.state.renderer = pool, batcher, renderer
-        app.state.telemetry = telemetry
+        app.state.settings, app.state.telemetry = AppSettings(), telemetry
         app.add_middleware(RequestCounter, telemetry=telemetry)
         register(app)
         await pool.start()
@@ -71,6 +72,20 @@ def serving(new_pool, telemetry):
             await pool.close()
 
     return serve
+
+
+@pytest.fixture
+def ask(serving):
+    """Return a function that sends one request to an app in service."""
+
+    def send(path, method="GET", headers=None, **options):
+        async def test():
+            async with serving(**options) as app, client_of(app) as client:
+                return await client.request(method, path, headers=headers)
+
+        return run(test())
+
+    return send
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 
@@ -15,6 +15,7 @@ import torch
 from models.checkpoints import save_generator
 from models.errors import CheckpointError
 from models.networks import NETWORKS
+from models.sampling import Point
 from models.store import Store
 from models.store.records import Card
 
@@ -23,12 +24,16 @@ SIZE_PX = 8
 
 @dataclass
 class PaintingEngine:
-    """Paints the red of its version, and green and blue of the seed; can be held up."""
+    """Paints the red of its version, and green and blue of the seed; can be held up.
+
+    A place between two seeds has the color of the seed that lies there on a straight line.
+    """
 
     red: int
     size_px: int = SIZE_PX
     name: str = "paint"
-    batches: list[list[int]] = field(default_factory=list)
+    truncates: bool = True
+    batches: list[list[Point]] = field(default_factory=list)
     may_go: threading.Event = field(default_factory=threading.Event)
     is_busy: threading.Event = field(default_factory=threading.Event)
 
@@ -40,14 +45,22 @@ class PaintingEngine:
         if self.red == 255:
             raise CheckpointError("The generator paints what is not finite.")
 
-    def render(self, seeds: Sequence[int]):
-        """Paint one flat picture per seed."""
-        self.batches.append(list(seeds))
+    def render(self, points: Sequence[Point]):
+        """Paint one flat picture per point."""
+        self.batches.append(list(points))
         self.is_busy.set()
         assert self.may_go.wait(30)
-        colors = [[self.red, seed % 256, seed // 256 % 256] for seed in seeds]
+        colors = [[self.red, seed % 256, seed // 256 % 256] for seed in map(seed_at, points)]
         pixels = np.array(colors, np.uint8).reshape(-1, 1, 1, 3)
-        return np.broadcast_to(pixels, (len(seeds), self.size_px, self.size_px, 3)).copy()
+        return np.broadcast_to(pixels, (len(points), self.size_px, self.size_px, 3)).copy()
+
+
+def seed_at(point: Point) -> int:
+    """Return the seed whose color the painting engine gives a point."""
+    if isinstance(point, int):
+        return point
+    start, end = point.start, point.end
+    return round((start + (end - start) * point.share) * point.truncation)
 
 
 def load_painting(weights: Path, device: str) -> PaintingEngine:
@@ -80,15 +93,25 @@ def card_for(model: str, size_px: int = SIZE_PX) -> Card:
     )
 
 
-def publish(store: Store, number: int, *, model: str = "dcgan", weights: bytes = b"") -> Card:
+def publish(
+    store: Store,
+    number: int,
+    *,
+    model: str = "dcgan",
+    weights: bytes = b"",
+    picks: tuple[int, ...] = (),
+) -> Card:
     """Publish version `number` of a model, without putting it into service."""
     weights = weights or json.dumps({"red": red_of(number)}).encode()
-    return store.versions.publish(model, weights, card_for(model), b"no picture")
+    card = replace(card_for(model), picks=picks)
+    return store.versions.publish(model, weights, card, b"no picture")
 
 
-def put_into_service(store: Store, number: int, *, model: str = "dcgan") -> Card:
+def put_into_service(
+    store: Store, number: int, *, model: str = "dcgan", picks: tuple[int, ...] = ()
+) -> Card:
     """Publish and promote version `number` of a model."""
-    card = publish(store, number, model=model)
+    card = publish(store, number, model=model, picks=picks)
     store.aliases.promote(model, card.version)
     return card
 

@@ -9,6 +9,7 @@ from app.batching import Batcher, deal
 from app.errors import Busy, DeadlineExceeded
 from app.slots import Slot
 from app.telemetry import Telemetry
+from models.sampling import Place
 from tests.app.painting import PaintingEngine, card_for, until
 
 DEADLINE_S = 30.0
@@ -38,9 +39,9 @@ class Held:
         await until(self.engine.is_busy.is_set)
         return self
 
-    def ask(self, seeds, slot=None):
+    def ask(self, points, slot=None):
         """Ask for pictures without waiting for them."""
-        return asyncio.create_task(self.batcher.render(slot or self.slot, list(seeds)))
+        return asyncio.create_task(self.batcher.render(slot or self.slot, list(points)))
 
     async def waiting(self, images):
         """Wait until so many pictures wait."""
@@ -90,6 +91,23 @@ def test_every_request_gets_its_own_pictures_in_order():
             held.engine.may_go.set()
             for seeds, pixels in zip(asked, await asyncio.gather(*tasks), strict=True):
                 assert [seed % 256 for seed in seeds] == pixels[:, 0, 0, 1].tolist()
+
+    run(test)
+
+
+def test_seeds_and_places_share_a_batch():
+    """What is between two seeds waits in the same line as the seeds, and goes back in order."""
+
+    async def test():
+        async with Held() as held:
+            place = Place(start=10, end=20, share=0.5)
+            tasks = [held.ask([1, place]), held.ask([2])]
+            await held.waiting(3)
+            held.engine.may_go.set()
+            first, second = await asyncio.gather(*tasks)
+            assert held.engine.batches == [[999], [1, place, 2]]
+            assert first[:, 0, 0, 1].tolist() == [1, 15]
+            assert second[:, 0, 0, 1].tolist() == [2]
 
     run(test)
 
@@ -259,7 +277,7 @@ def test_a_failing_engine_fails_its_batch_only():
     async def test():
         batcher, bad, good = Batcher(8, 100, DEADLINE_S), slot_of(1), slot_of(2)
 
-        def fail(seeds):
+        def fail(points):
             raise RuntimeError("out of memory")
 
         bad.engine.render = fail

@@ -3,9 +3,7 @@
 import asyncio
 import io
 import zipfile
-from email import message_from_bytes, policy
 
-import httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,49 +11,14 @@ from PIL import Image
 from app.routes.cats import router
 from app.slots import load_engine
 from models.sampling import MAX_SEED
+from tests.app.asking import client_of, parts_of, pixels_of, run
 from tests.app.painting import SIZE_PX, publish, publish_real, put_into_service, red_of, until
-
-
-def run(coroutine):
-    """Run a test's coroutine with a limit."""
-    return asyncio.run(asyncio.wait_for(coroutine, 120))
-
-
-def client_of(app) -> httpx.AsyncClient:
-    """Return a client of an app."""
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    return httpx.AsyncClient(transport=transport, base_url="http://cattery")
-
-
-@pytest.fixture
-def ask(serving):
-    """Return a function that sends one request to an app in service."""
-
-    def send(path, method="GET", headers=None, **options):
-        async def test():
-            async with serving(**options) as app, client_of(app) as client:
-                return await client.request(method, path, headers=headers)
-
-        return run(test())
-
-    return send
 
 
 @pytest.fixture
 def version(store) -> str:
     """Return the version in service."""
     return put_into_service(store, 1).version
-
-
-def pixels_of(png: bytes) -> np.ndarray:
-    """Return a PNG file's pixels."""
-    return np.asarray(Image.open(io.BytesIO(png)))
-
-
-def parts_of(response) -> list:
-    """Return the parts of a multipart answer."""
-    head = f"Content-Type: {response.headers['content-type']}\r\n\r\n".encode()
-    return list(message_from_bytes(head + response.content, policy=policy.HTTP).iter_parts())
 
 
 def test_a_sheet_has_its_cats_edge_to_edge_row_by_row(ask, version):
@@ -259,6 +222,13 @@ def test_anything_but_the_full_address_is_sent_to_it(serving, store, version):
         ("columns=65", "columns", "from 1 to 64"),
         ("format=gif", "format", "png, zip, multipart, json"),
         ("sead=7", "sead", "seed"),
+        ("near=-1", "near", f"from 0 to {MAX_SEED}"),
+        ("near=7&distance=1.5", "distance", "from 0 to 1"),
+        ("near=7&distance=nan", "distance", "from 0 to 1"),
+        ("near=7&distance=0.1234", "distance", "at most 3 decimals"),
+        ("distance=0.5", "distance", "only beside near"),
+        ("truncation=0.05", "truncation", "from 0.1 to 1"),
+        ("truncation=0.7001", "truncation", "at most 3 decimals"),
     ],
 )
 def test_a_wrong_parameter_is_named_with_its_range(ask, version, query, field, said):
@@ -287,7 +257,8 @@ def test_the_largest_seeds_are_cats(ask, version, path):
         ("/cats/tiger@{version}/1.png", 404, "dcgan"),
         (f"/cats/dcgan@{{version}}/{MAX_SEED + 1}.png", 422, str(MAX_SEED)),
         ("/cats/dcgan@{version}/minus.png", 422, str(MAX_SEED)),
-        ("/cats/dcgan@{version}/1.png?n=2", 422, "no parameters"),
+        ("/cats/dcgan@{version}/1.png?n=2", 422, "near, distance, truncation"),
+        ("/cats/dcgan@{version}/1.png?near=7&distance=2", 422, "from 0 to 1"),
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
@@ -381,7 +352,9 @@ def test_the_openapi_document_is_complete():
     app = FastAPI()
     app.include_router(router)
     cats = app.openapi()["paths"]["/cats"]["get"]
-    assert {"model", "n", "seed", "columns", "format"} == {p["name"] for p in cats["parameters"]}
+    assert {"model", "n", "seed", "columns", "format", "near", "distance", "truncation"} == {
+        p["name"] for p in cats["parameters"]
+    }
     assert all(p["description"] for p in cats["parameters"])
     assert {"image/png", "application/zip", "multipart/mixed", "application/json"} == set(
         cats["responses"]["200"]["content"]

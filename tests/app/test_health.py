@@ -43,6 +43,23 @@ def test_without_the_default_model_nothing_is_ready(api):
     assert response.headers["retry-after"] == "5"
 
 
+def test_a_generator_of_the_release_that_cannot_be_used_is_told(new_api, store, monkeypatch):
+    """Cats are served without it; where they are not, it is named as a likely reason."""
+    told = "The zoo's 'dcgan' was skipped: Its weights are damaged."
+    with new_api() as api:
+        monkeypatch.setattr(api.app.state, "zoo_problems", [told])
+        missing = problem_of(api.get("/readyz"), 503, "not-ready")["missing"]
+        assert missing == [
+            "default_model: The model 'dcgan' is not in service.",
+            f"zoo: {told}",
+        ]
+        put_into_service(store, 1)
+        api.run(api.app.state.pool.refresh_all())
+        response = api.get("/readyz")
+        assert response.status_code == 200
+        assert response.json()["checks"]["zoo"] == told
+
+
 def test_without_the_store_nothing_is_ready(api, monkeypatch):
     """A store that is away is told in its own words."""
     put_into_service(api.store, 1)
@@ -78,11 +95,14 @@ def test_answers_are_counted(api):
 
 
 def test_the_index_links_to_what_exists(api):
-    """Every address on it answers."""
-    put_into_service(api.store, 1)
+    """Every address on it answers, those of the cats worth a look among them."""
+    put_into_service(api.store, 1, picks=(7, 23))
     api.run(api.app.state.pool.refresh_all())
     index = api.get("/").json()
-    links = {name: link for name, link in index.items() if link.startswith("/")}
+    picks = dict(enumerate(index.pop("picks")))
+    assert [link.rpartition("/")[2] for link in picks.values()] == ["7.png", "23.png"]
+    assert api.get("/models").json()["models"][0]["picks"] == list(picks.values())
+    links = picks | {name: link for name, link in index.items() if link.startswith("/")}
     assert {name: api.get(link).status_code for name, link in links.items()} == dict.fromkeys(
         links, 200
     )

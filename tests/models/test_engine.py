@@ -9,6 +9,7 @@ from models.errors import CheckpointError
 from models.images import contact_sheet, default_columns, encode_png
 from models.networks import NETWORKS
 from models.networks.dcgan import DcganConfig, DcganGenerator
+from models.sampling import Place, walk
 
 CONFIG = DcganConfig(size_px=64, z_dim=100, width=16)
 
@@ -66,6 +67,24 @@ def test_floats_are_equal_at_powers_of_two_where_the_table_says_so(kind: str) ->
         alone = torch.cat([generator(row) for row in z.split(1)])
         for size in (2, 4, 8, 16, 32, 64):
             assert torch.equal(torch.cat([generator(rows) for rows in z.split(size)]), alone), size
+
+
+@pytest.mark.parametrize("kind", sorted(NETWORKS))
+def test_truncation_changes_pictures_where_the_table_says_so(kind: str) -> None:
+    """Half a latent is another picture, or exactly the same one where its length is normalized."""
+    engine = Engine(load_generator(_lively(kind)))
+    whole, half = engine.render([7, Place(start=7, end=7, truncation=0.5)])
+    assert engine.truncates == NETWORKS[kind].truncates
+    assert engine.truncates == (not np.array_equal(whole, half))
+
+
+@pytest.mark.parametrize("kind", ["dcgan", "projected"])
+def test_a_walk_shows_the_cats_of_its_seeds_first_and_last(kind: str) -> None:
+    """Pixel for pixel, and something else between."""
+    engine = Engine(load_generator(_lively(kind)))
+    frames, cats = engine.render(walk(3, 11, 5)), engine.render([3, 11])
+    assert np.array_equal(frames[[0, -1]], cats)
+    assert not any(np.array_equal(frames[2], cat) for cat in cats)
 
 
 def test_equal_weights_are_equal_bytes_and_come_back_whole() -> None:

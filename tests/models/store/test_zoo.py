@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from models.checkpoints import load_generator
 from models.store.jsonable import dumps
 from models.store.zoo import register_zoo
 
@@ -29,7 +30,7 @@ def entry(tmp_path, card):
 @pytest.fixture
 def register(store, tmp_path):
     """Return a function that registers the zoo as a process does at its start."""
-    return lambda: register_zoo(store, tmp_path / "zoo")
+    return lambda check=lambda _raw: None: register_zoo(store, tmp_path / "zoo", check)
 
 
 def test_a_fresh_store_serves_the_zoo(store, entry, register):
@@ -114,6 +115,27 @@ def test_an_entry_of_another_size_than_the_user_s_model_is_told(store, entry, re
     entry(b"one", size_px=64)
     assert len(register()) == 1
     assert store.aliases.get("dcgan").serving == mine
+
+
+def test_weights_that_this_release_cannot_load_are_skipped_and_told(store, entry, register):
+    """The last zoo goes on serving; the entry is not in the store, so a later release may try."""
+    old = entry(b"old", created_at="2026-01-01T00:00:00Z")
+    register()
+    entry(b"of the future", created_at="2026-02-01T00:00:00Z")
+    (problem,) = register(load_generator)
+    assert "'dcgan'" in problem
+    assert "no safetensors file" in problem
+    assert store.aliases.get("dcgan").serving == old
+    assert len(store.versions.list("dcgan")) == 1
+
+
+def test_only_what_is_new_to_the_store_is_loaded(store, entry, register):
+    """A start that finds the zoo registered does not load it once more."""
+    entry(b"one")
+    looked: list[bytes] = []
+    for _ in range(2):
+        assert register(looked.append) == []
+    assert looked == [b"one"]
 
 
 def test_no_zoo_is_no_problem(store, tmp_path):

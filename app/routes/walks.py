@@ -1,0 +1,104 @@
+"""Walks between cats over HTTP: `GET /cats/walk` and the walks' own addresses."""
+
+import secrets
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from starlette.responses import RedirectResponse
+
+from app.answers import Freshness
+from app.deps import PoolDep, RootDep, SettingsDep, known_parameters_only
+from app.offer import ONE_WALK, SOME_WALK, WalkQuery, WalksQuery
+from app.sending import send
+from app.walks import FEWEST_FRAMES, FRAMES, Walk, most_frames
+from models.animations import AnimationFormat
+from models.sampling import MAX_SEED
+
+router = APIRouter(tags=["cats"], dependencies=[Depends(known_parameters_only)])
+
+
+@router.get(
+    "/cats/walk",
+    responses=SOME_WALK,
+    response_class=RedirectResponse,
+    summary="A walk's address",
+)
+@router.head("/cats/walk", include_in_schema=False)
+async def find_walk(
+    query: Annotated[WalksQuery, Query()], pool: PoolDep, root: RootDep, settings: SettingsDep
+) -> Response:
+    """Where the walk from one cat to another can be had (307); nothing is rendered."""
+    is_random = query.start is None or query.end is None
+    slot = await pool.take(query.model)
+    most = most_frames(slot.card.size_px, settings.max_walk_pixels)
+    walk = Walk(
+        slot=slot,
+        start=_seed(query.start),
+        end=_seed(query.end),
+        frames=query.frames or max(FEWEST_FRAMES, min(FRAMES, most)),
+        truncation=query.truncation,
+        format=query.format,
+        root=root,
+    )
+    walk.check_size(settings.max_walk_pixels)
+    return _redirect(walk, Freshness.RANDOM if is_random else Freshness.MOVABLE)
+
+
+@router.get(
+    "/cats/{model}@{version}/walk/{from}-{to}.{format}",
+    responses=ONE_WALK,
+    response_class=Response,
+    summary="A walk from one cat to another",
+)
+@router.head("/cats/{model}@{version}/walk/{from}-{to}.{format}", include_in_schema=False)
+async def get_walk(
+    request: Request,
+    query: Annotated[WalkQuery, Query()],
+    pool: PoolDep,
+    root: RootDep,
+    settings: SettingsDep,
+    model: Annotated[str, Path(examples=["dcgan"])],
+    version: Annotated[str, Path(description="Full version id.", examples=["0123456789ab"])],
+    start: Annotated[
+        int,
+        Path(alias="from", ge=0, le=MAX_SEED, description="Seed of the first cat.", examples=[3]),
+    ],
+    end: Annotated[
+        int, Path(alias="to", ge=0, le=MAX_SEED, description="Seed of the last cat.", examples=[11])
+    ],
+    format: Annotated[
+        AnimationFormat, Path(description="What they are wrapped in.", examples=["webp"])
+    ],
+) -> Response:
+    """The same pictures for ever, one cat becoming another; they play endlessly.
+
+    An alias, a shortened id or a padded seed is redirected (307).
+    """
+    walk = Walk(
+        slot=await pool.take(f"{model}@{version}"),
+        start=start,
+        end=end,
+        frames=query.frames,
+        truncation=query.truncation,
+        format=format,
+        root=root,
+    )
+    walk.check_size(settings.max_walk_pixels)
+    asked = [request.path_params[name] for name in ("version", "from", "to")]
+    if asked != [walk.slot.version, str(start), str(end)]:
+        return _redirect(walk, Freshness.MOVABLE)
+    return await send(
+        request,
+        walk.headers(),
+        lambda renderer: renderer.walk(
+            walk.slot, walk.places, walk.animation.encode, walk.provenance
+        ),
+    )
+
+
+def _redirect(walk: Walk, freshness: Freshness) -> Response:
+    return RedirectResponse(walk.address, headers={"Cache-Control": freshness})
+
+
+def _seed(seed: int | None) -> int:
+    return secrets.randbelow(MAX_SEED + 1) if seed is None else seed

@@ -1,0 +1,101 @@
+"""Pictures beside those of the seeds: neighbors of another seed, and closer to the average cat."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.slots import Slot
+from models.errors import InvalidValue
+from models.sampling import Place, Point, check_seed
+
+DISTANCE = 0.2
+LEAST_TRUNCATION = 0.1
+DECIMALS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variation:
+    """How pictures differ from those that their seeds alone make.
+
+    Attributes:
+        near: Seed whose neighbors they are; None: nobody's.
+        distance: How far each lies from `near` toward its own seed, a share of the great
+            circle between both, 0 to 1; without `near` it means nothing.
+        truncation: What the latents are multiplied by, 0.1 to 1; smaller ones make cats
+            that are less varied and more like the average one.
+
+    Raises:
+        InvalidValue: A value is out of range or has more than three decimals.
+    """
+
+    near: int | None = None
+    distance: float = DISTANCE
+    truncation: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse what is out of range."""
+        if self.near is not None:
+            check_seed(self.near, "near")
+        _check("distance", self.distance, 0.0)
+        _check("truncation", self.truncation, LEAST_TRUNCATION)
+
+    @classmethod
+    def asked(cls, near: int | None, distance: float | None, truncation: float) -> "Variation":
+        """Return what a client asked for.
+
+        Args:
+            near: See `Variation`.
+            distance: None: the default one.
+            truncation: See `Variation`.
+
+        Raises:
+            InvalidValue: As `Variation`, or there is a distance and nothing to be near to.
+        """
+        if near is None and distance is not None:
+            raise InvalidValue("distance", distance, "only beside near, the seed to be near to")
+        return cls(
+            near=near, distance=DISTANCE if distance is None else distance, truncation=truncation
+        )
+
+    def check(self, slot: Slot) -> None:
+        """Refuse what a version cannot do.
+
+        Raises:
+            InvalidValue: Its pictures do not depend on the latent's length.
+        """
+        if self.truncation != 1 and not slot.engine.truncates:
+            allowed = f"1: pictures of {slot.model} do not depend on the latent's length"
+            raise InvalidValue("truncation", self.truncation, allowed)
+
+    def points(self, seeds: Sequence[int]) -> list[Point]:
+        """Return what to render: the seeds themselves where nothing is changed."""
+        if self.near is None and self.truncation == 1:
+            return list(seeds)
+        return [self._place(seed) for seed in seeds]
+
+    def _place(self, seed: int) -> Place:
+        if self.near is None:
+            return Place(start=seed, end=seed, truncation=self.truncation)
+        return Place(start=self.near, end=seed, share=self.distance, truncation=self.truncation)
+
+    def query(self) -> dict[str, str]:
+        """Return what it changes as an address spells it, always in this order."""
+        query = {}
+        if self.near is not None:
+            query = {"near": str(self.near), "distance": _spelled(self.distance)}
+        if self.truncation != 1:
+            query["truncation"] = _spelled(self.truncation)
+        return query
+
+
+def _check(field: str, value: float, least: float) -> None:
+    # An address must name one picture exactly, and every client must be able to spell it.
+    if not least <= value <= 1 or round(value, DECIMALS) != value:
+        raise InvalidValue(field, value, f"{least:g} to 1 with at most {DECIMALS} decimals")
+
+
+def _spelled(value: float) -> str:
+    return f"{value:z.{DECIMALS}g}"
+
+
+PLAIN = Variation()
+"""Pictures as their seeds alone make them."""

@@ -1,0 +1,132 @@
+"""A walk from one cat to another: an animated picture, its address and what it says of itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from app.answers import Freshness
+from app.etags import etag_of
+from app.rendering import labels, provenance
+from app.slots import Slot
+from app.variations import Variation
+from models.animations import ANIMATIONS, Animation, AnimationFormat
+from models.errors import InvalidValue
+from models.sampling import Place, check_seed, walk
+
+FRAMES = 48
+"""Frames of an address that tells none: never to be changed, for such addresses stay for ever."""
+
+FEWEST_FRAMES = 2
+MOST_FRAMES = 120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walk:
+    """Pictures at equal steps along the great circle between two seeds, before they are rendered.
+
+    Attributes:
+        slot: The version.
+        start: Seed of the first frame.
+        end: Seed of the last frame.
+        frames: How many frames, both included.
+        truncation: See `Variation`.
+        format: What they are wrapped in.
+        root: Path that the app is mounted at, "" or without a slash at its end.
+
+    Raises:
+        InvalidValue: A seed or the truncation is out of range, or the version cannot do it.
+    """
+
+    slot: Slot
+    start: int
+    end: int
+    frames: int = FRAMES
+    truncation: float = 1.0
+    format: AnimationFormat = AnimationFormat.WEBP
+    root: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no seed, and a truncation that the version cannot do."""
+        check_seed(self.start, "from")
+        check_seed(self.end, "to")
+        self._variation.check(self.slot)
+
+    def check_size(self, max_pixels: int) -> None:
+        """Refuse a walk that is too large.
+
+        Args:
+            max_pixels: Most pixels of all its frames.
+
+        Raises:
+            InvalidValue: It has more; how many frames it may have is told.
+        """
+        side = self.slot.card.size_px
+        most = most_frames(side, max_pixels)
+        if self.frames > most:
+            range_ = f"{FEWEST_FRAMES} to {most}" if most >= FEWEST_FRAMES else "no walk"
+            allowed = f"{range_} at {side} px (CATTERY_MAX_WALK_PIXELS)"
+            raise InvalidValue("frames", self.frames, allowed)
+
+    @property
+    def places(self) -> list[Place]:
+        """What to render."""
+        return walk(self.start, self.end, self.frames, truncation=self.truncation)
+
+    @property
+    def animation(self) -> Animation:
+        """How to encode it."""
+        return ANIMATIONS[self.format]
+
+    @property
+    def etag(self) -> str:
+        """Strong entity tag, known without rendering."""
+        facts = ("walk", self.format, self.animation.encoder, *self._facts.items())
+        return etag_of(self.slot, *facts)
+
+    @property
+    def address(self) -> str:
+        """Where it can be had for ever."""
+        frames = {} if self.frames == FRAMES else {"frames": str(self.frames)}
+        query = urlencode({**frames, **self._variation.query()})
+        path = f"{self.root}/cats/{self.slot.name}/walk/{self.start}-{self.end}.{self.format}"
+        return f"{path}?{query}" if query else path
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """What its file says of its origin."""
+        return provenance(self.slot, self._facts)
+
+    def headers(self) -> dict[str, str]:
+        """Return all headers but Content-Length."""
+        name = f"{self.slot.name}-walk-{self.start}-{self.end}.{self.format}"
+        return {
+            "Content-Type": self.animation.media_type,
+            "Content-Disposition": f'inline; filename="{name}"',
+            "Content-Location": self.address,
+            "Cache-Control": Freshness.FIXED,
+            **labels(self.slot, self._facts),
+            "ETag": self.etag,
+        }
+
+    @property
+    def _variation(self) -> Variation:
+        return Variation(truncation=self.truncation)
+
+    @property
+    def _facts(self) -> Mapping[str, str]:
+        return {
+            "from": str(self.start),
+            "to": str(self.end),
+            "frames": str(self.frames),
+            **self._variation.query(),
+        }
+
+
+def most_frames(size_px: int, max_pixels: int) -> int:
+    """Return the most frames that a walk of a size may have; fewer than two: there is none.
+
+    Args:
+        size_px: Side of a frame, pixels.
+        max_pixels: Most pixels of all frames.
+    """
+    return min(MOST_FRAMES, max_pixels // size_px**2)

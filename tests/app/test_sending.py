@@ -1,0 +1,107 @@
+"""Tests of app.sending."""
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+from starlette.requests import Request
+
+from app.sending import HUNG_UP, send
+from app.telemetry import Telemetry
+
+HEADERS = {"Content-Type": "image/png", "Content-Disposition": "inline", "ETag": '"a"'}
+
+
+class Work:
+    """Makes a body when allowed to, and knows whether it was begun and whether it was ended."""
+
+    def __init__(self):
+        self.may_go = asyncio.Event()
+        self.begun = asyncio.Event()
+        self.was_cancelled = False
+
+    async def __call__(self, _renderer):
+        """Wait, then return a body."""
+        self.begun.set()
+        try:
+            await self.may_go.wait()
+        except asyncio.CancelledError:
+            self.was_cancelled = True
+            raise
+        return b"body"
+
+
+def request_of(telemetry, receive=None, method="GET", **headers) -> Request:
+    """Return a request; without `receive` its client stays for ever."""
+    app = SimpleNamespace(state=SimpleNamespace(renderer=None, telemetry=telemetry))
+    raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "method": method, "path": "/", "headers": raw, "app": app}
+    return Request(scope, receive or asyncio.Event().wait)
+
+
+def run(coroutine):
+    """Run a test's coroutine with a limit."""
+    return asyncio.run(asyncio.wait_for(coroutine, 30))
+
+
+def test_what_is_rendered_is_sent_with_its_length():
+    """200, the body, the headers."""
+
+    async def test():
+        work = Work()
+        work.may_go.set()
+        response = await send(request_of(Telemetry()), HEADERS, work)
+        assert (response.status_code, response.body) == (200, b"body")
+        assert response.headers["content-length"] == "4"
+        assert response.headers["etag"] == '"a"'
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [({"method": "HEAD"}, 200), ({"if_none_match": '"a"'}, 304), ({"if_none_match": "*"}, 304)],
+)
+def test_who_has_it_or_wants_its_headers_costs_nothing(asked, status):
+    """Nothing is rendered for a HEAD, nor for a client that knows the tag."""
+
+    async def test():
+        work = Work()
+        response = await send(request_of(Telemetry(), **asked), HEADERS, work)
+        assert (response.status_code, response.body) == (status, b"")
+        assert ("content-type" in response.headers) == (status == 200)
+        assert not work.begun.is_set()
+
+    run(test())
+
+
+def test_what_has_no_tag_is_known_to_nobody():
+    """A star does not match an answer that must not be kept."""
+
+    async def test():
+        work = Work()
+        work.may_go.set()
+        headers = {"Content-Type": "image/png"}
+        response = await send(request_of(Telemetry(), if_none_match="*"), headers, work)
+        assert response.status_code == 200
+
+    run(test())
+
+
+def test_work_for_a_client_who_hangs_up_is_ended_and_counted():
+    """The rendering is cancelled where it stands; the counter says why nothing was sent."""
+
+    async def test():
+        work, telemetry = Work(), Telemetry()
+
+        async def receive():
+            await work.begun.wait()
+            return {"type": "http.disconnect"}
+
+        response = await send(request_of(telemetry, receive), HEADERS, work)
+        assert response.status_code == HUNG_UP
+        assert work.was_cancelled
+        labels = {"reason": "hung_up"}
+        assert telemetry.registry.get_sample_value("cattery_refused_total", labels) == 1
+
+    run(test())
