@@ -18,10 +18,15 @@ from models.metrics.inception import CONVERSION
 from models.metrics.protocols import LARGE_PX, METRICS, PROTOCOLS, Protocol
 from models.recipe import Recipe
 from models.recipes import RECIPES
+from models.store.jsonable import loads
+from models.store.records import Card
+from models.store.versions import SAMPLES
+from models.zoo.pages import Exhibit, zoo_page
 from worker.protocol import SharedSettings
 from worker.settings import WorkerSettings
 
 FOLDER = Path(__file__).parent
+ZOO = FOLDER.parent / "models" / "zoo"
 NOTE = "<!-- Written by `make docs` from the code; changes by hand are lost. -->"
 LEVELS = {
     "minimum": "from {}",
@@ -55,8 +60,21 @@ def pages() -> dict[str, str]:
         "metrics.md": metrics_page(),
         "api.md": api_page(),
         "cli.md": cli_page(),
+        "zoo.md": zoo_page(_exhibits()),
     }
     return {name: "\n".join([NOTE, "", *lines]) + "\n" for name, lines in made.items()}
+
+
+def _exhibits() -> list[Exhibit]:
+    """Return what the release ships, then what else was trained, each by name."""
+    found = []
+    for path in sorted(ZOO.glob("*/card.json")):
+        sheet = f"../models/zoo/{path.parent.name}/{SAMPLES}"
+        found.append(Exhibit(card=loads(Card, path.read_bytes()), sheet=sheet, is_shipped=True))
+    for path in sorted((FOLDER / "zoo").glob("*.json")):
+        card = loads(Card, path.read_bytes())
+        found.append(Exhibit(card=card, sheet=f"zoo/{path.stem}.png", is_shipped=False))
+    return found
 
 
 def settings_page() -> Iterator[str]:
@@ -142,6 +160,9 @@ def metrics_page() -> Iterator[str]:
     yield "`cattery evaluate MODEL` measures and prints, and the version's card keeps the figures"
     yield "(`metrics` in `GET /models/MODEL`), each with its whole protocol."
     yield "Figures of two protocols, or of two data sets, must not be compared."
+    yield "The protocol `held-out` looks through a network that no recipe looks through:"
+    yield "`pip install 'cattery[judge]'`, then `cattery evaluate MODEL --protocol held-out`"
+    yield "for the versions to compare."
     yield ""
     rows = [(f"`{row.name}`", row.meaning, row.better, row.source) for row in METRICS]
     yield from _table(("name", "what it is", "better", "source"), rows)

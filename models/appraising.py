@@ -34,6 +34,7 @@ class Appraiser:
         cache: Local folder for packs of a remote store.
         device: Where to compute.
         fakes: Pictures made to measure a version; the protocol's own number if None.
+        protocol: How versions are measured; its features are those of snapshots, too.
     """
 
     def __init__(
@@ -44,10 +45,11 @@ class Appraiser:
         cache: Path,
         device: torch.device,
         fakes: int | None = None,
+        protocol: str = "cattery",
     ) -> None:
         self._store, self._dataset, self._size_px = store, dataset, size_px
         self._cache, self._device = cache, device
-        final, quick = PROTOCOLS["cattery"], PROTOCOLS["snapshot"]
+        final, quick = PROTOCOLS[protocol], PROTOCOLS["snapshot"]
         self._final = _with_fakes(final, fakes)
         # More pictures for versions are no wish for slower snapshots.
         self._quick = _with_fakes(quick, fakes and min(fakes, quick.fakes))
@@ -97,7 +99,7 @@ class Appraiser:
 
     def _ready(self) -> tuple[Features, Reference]:
         if self._kept is None:
-            features = Features(self._device)
+            features = Features(self._device, self._final.features)
             reference = reference_statistics(
                 self._store,
                 self._dataset,

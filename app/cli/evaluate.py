@@ -10,7 +10,7 @@ import typer
 from app.cli.opening import open_store_with_zoo, shared_settings
 from app.cli.terminal import counting_bar, say, show_table
 from models.errors import InvalidValue
-from models.metrics.protocols import Protocol, merged, protocol
+from models.metrics.protocols import PROTOCOLS, Protocol, merged, protocol
 
 if TYPE_CHECKING:
     from models.metrics.measuring import Measurement
@@ -25,7 +25,7 @@ def evaluate(
         typer.Option(help="Data set to compare with; none: the one it was trained on."),
     ] = None,
     protocol_name: Annotated[
-        str, typer.Option("--protocol", help="cattery, snapshot, lab or inception.")
+        str, typer.Option("--protocol", help=f"One of {', '.join(PROTOCOLS)}.")
     ] = "cattery",
     inception: Annotated[
         Path | None,

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from models.errors import InvalidValue
 from models.metrics.inception import load_inception
-from models.networks.efficientnet import efficientnet_lite0
+from models.networks.efficientnet import efficientnet_lite0, efficientnet_lite2
 from models.precision import exact_convolutions
 from models.store.records import Json
 
@@ -77,6 +77,16 @@ FEATURES: Mapping[str, FeatureNetwork] = {
         mean=(123.675, 116.28, 103.53),
         std=(58.395, 57.12, 57.375),
     ),
+    # As its authors trained it. No recipe looks through it, and nothing may be chosen by it.
+    "efficientnet-lite2": FeatureNetwork(
+        load=lambda _: efficientnet_lite2(),
+        dim=1280,
+        side_px=260,
+        mode="bicubic",
+        is_antialiased=True,
+        mean=(127.0, 127.0, 127.0),
+        std=(128.0, 128.0, 128.0),
+    ),
     # As pytorch-fid, whose port of the weights it takes.
     "inception-v3": FeatureNetwork(
         load=load_inception,
@@ -100,8 +110,8 @@ class Features:
         weights: The file of a network whose weights the user brings.
 
     Raises:
-        InvalidValue: There is no such network, its file is not given or missing, or
-            a file was given to a network that takes none.
+        InvalidValue: There is no such network, its package is not installed, its file
+            is not given or missing, or a file was given to a network that takes none.
         CheckpointError: The file is damaged or holds other weights.
     """
 

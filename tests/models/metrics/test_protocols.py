@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from models.errors import InvalidValue
@@ -23,6 +25,7 @@ def test_the_protocols_have_the_numbers_that_were_agreed_on() -> None:
     assert fakes == {
         "cattery": (2000, 2000),
         "snapshot": (512, 512),
+        "held-out": (2000, 2000),
         "lab": (7000, 5000),
         "inception": (10_000, 10_000),
     }
@@ -33,7 +36,7 @@ def test_the_protocols_have_the_numbers_that_were_agreed_on() -> None:
 def test_an_unknown_protocol_is_refused() -> None:
     """The error lists those there are."""
     assert protocol("lab").features == "efficientnet-lite0-imagenet"
-    with pytest.raises(InvalidValue, match="cattery, snapshot, lab, inception"):
+    with pytest.raises(InvalidValue, match="cattery, snapshot, held-out, lab, inception"):
         protocol("fid50k")
 
 
@@ -45,6 +48,17 @@ def test_the_headline_is_the_kid_of_the_default_protocol() -> None:
     assert headline([old, lab]) is lab
     assert headline([old]) is None
     assert headline([{"name": "kid", "value": 1.0}]) == {"name": "kid", "value": 1.0}
+
+
+def test_nothing_is_chosen_by_the_held_out_judge() -> None:
+    """Its KID is no headline, not even where there is no other; it measures as the default does."""
+    judged, lab = _row("kid", "held-out"), _row("kid", "lab")
+    assert headline([judged]) is None
+    assert headline([judged, lab]) is lab
+    judge, ours = PROTOCOLS["held-out"], PROTOCOLS["cattery"]
+    assert replace(judge, name=ours.name, features=ours.features, note=ours.note) == ours
+    others = {row.features for name, row in PROTOCOLS.items() if name != "held-out"}
+    assert judge.features not in others
 
 
 def test_a_result_measured_again_takes_its_old_place() -> None:
