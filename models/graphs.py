@@ -1,5 +1,6 @@
 """A training step as a CUDA graph: captured once, replayed with one call."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -8,6 +9,8 @@ import torch
 from torch import Tensor
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 WARM_UP = 6
 """Calls before a capture: cuDNN chooses its kernels and optimizers make their state."""
@@ -18,7 +21,9 @@ class Replayed(Generic[T]):
 
     Its first calls run eagerly, on a side stream as capturing asks for, and count
     like all others. From then on the tensor's content is copied to a fixed place, the
-    graph is replayed, and the same result tensors are filled again.
+    graph is replayed, and the same result tensors are filled again. What cannot be
+    captured, on that GPU or with that driver, goes on as it began, with a warning:
+    slower, but no training ends for it.
 
     The function must be fit for capturing: fixed shapes, no reading back to the host,
     no branch on a tensor, random numbers from the default generator.
@@ -33,6 +38,7 @@ class Replayed(Generic[T]):
         self._device = device
         self._calls = 0
         self._captured: _Captured[T] | None = None
+        self._stays_eager = False
         # One for all: memory that a stream has used is kept for that stream alone.
         self._side: torch.cuda.Stream | None = None
 
@@ -46,10 +52,11 @@ class Replayed(Generic[T]):
             return self._function(batch)
         with torch.cuda.device(self._device):
             self._calls += 1
-            if self._calls <= WARM_UP:
-                return self._on_side_stream(batch)
-            if self._captured is None:
+            if self._calls > WARM_UP and self._captured is None and not self._stays_eager:
                 self._captured = self._capture(batch)
+                self._stays_eager = self._captured is None
+            if self._captured is None:
+                return self._on_side_stream(batch)
             self._captured.batch.copy_(batch, non_blocking=True)
             self._captured.graph.replay()
             return self._captured.result
@@ -62,7 +69,8 @@ class Replayed(Generic[T]):
         main.wait_stream(side)
         return result
 
-    def _capture(self, batch: Tensor) -> "_Captured[T]":
+    def _capture(self, batch: Tensor) -> "_Captured[T] | None":
+        """Return the captured function, or None where it cannot be captured."""
         graph, place = torch.cuda.CUDAGraph(), batch.clone()
         failure: torch.OutOfMemoryError | None = None
         try:
@@ -73,10 +81,11 @@ class Replayed(Generic[T]):
                 except torch.OutOfMemoryError as err:
                     failure = err
                     raise
-        except RuntimeError:
+        except RuntimeError as err:
             if failure is not None:  # ending a broken capture raises an error of its own over it
                 raise failure from None
-            raise
+            log.warning("A step could not be captured and is launched kernel by kernel: %s", err)
+            return None
         return _Captured(graph, place, result)
 
     def _stream(self) -> torch.cuda.Stream:

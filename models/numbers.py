@@ -31,6 +31,7 @@ class Settings:
     r1: float | None = None
     r2: float | None = None
     augment: float | None = None
+    most_channels: int | None = None
     lecun: bool | None = None
 
     def given(self) -> dict[str, Any]:
@@ -77,6 +78,7 @@ LIMITS: Mapping[str, Limit] = {
     "augment": _limit(
         0, 1, "Probability of each of the augmentations that the discriminator looks through."
     ),
+    "most_channels": _limit(8, 4096, "Most channels of any of the generator's layers."),
     "lecun": _limit(0, 1, "Whether weights start LeCun-normal instead of N(0, 0.02)."),
 }
 

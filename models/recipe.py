@@ -58,6 +58,7 @@ class Recipe:
             allowed = f"a network without batch norm in its discriminator, for {self.name}"
             raise RecipeError("network", self.network, allowed)
         read = {*COMMON, *self.regularizer.numbers, *OPTIMIZERS[self.optimizer].numbers}
+        read.update(self.networks.numbers)
         given = set(self.settings.given())
         if odd := (read - given) | (given - read - set(FREE)):
             allowed = f"exactly the numbers that {self.name} reads"
@@ -79,7 +80,9 @@ class Recipe:
         Raises:
             RecipeError: They cannot be made of that size or width.
         """
-        return self.networks.config(size_px=size_px, z_dim=settings.z_dim, width=settings.width)
+        shape = {name: getattr(settings, name) for name in ("z_dim", "width")}
+        shape |= {name: getattr(settings, name) for name in self.networks.numbers}
+        return self.networks.config(size_px=size_px, **shape)
 
     def with_overrides(self, overrides: Mapping[str, object]) -> Settings:
         """Return the settings with an order's overrides.

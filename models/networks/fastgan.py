@@ -31,11 +31,14 @@ class ProjectedConfig:
         z_dim: Length of the latent, 256 in the paper.
         width: Channels of the generator at 128 px; the discriminator has four
             times as many at most.
+        most_channels: Most channels of the generator at any side. Two thirds of the
+            weights are in the first two stages, at sides where there is little to see.
     """
 
     size_px: int
     z_dim: int
     width: int
+    most_channels: int = 4096
 
     def __post_init__(self) -> None:
         """Refuse what the networks cannot be, before anything is built."""
@@ -48,7 +51,8 @@ class ProjectedConfig:
         Raises:
             RecipeError: The networks cannot make the size.
         """
-        return {side: max(1, int(self.width * WIDTHS[side])) for side in scales(self.size_px)}
+        wanted = {side: int(self.width * WIDTHS[side]) for side in scales(self.size_px)}
+        return {side: min(max(1, count), self.most_channels) for side, count in wanted.items()}
 
 
 class FastganGenerator(nn.Module):

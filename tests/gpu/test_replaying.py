@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.graphs import WARM_UP
+from models.graphs import WARM_UP, Replayed
 from models.precision import BFLOAT16, FLOAT32, Precision
 from models.trainer import Trainer
 
@@ -47,6 +47,14 @@ def test_replayed_steps_train_as_launched_ones_do(
     moved = (_flat(launched) - at_start).norm()
     assert moved > 0
     assert (_flat(replayed) - _flat(launched)).norm() < 0.25 * moved
+
+
+def test_what_cannot_be_captured_goes_on_as_it_began(caplog: pytest.LogCaptureFixture) -> None:
+    """A function that reads back to the host is run each time, and that is told once."""
+    replayed = Replayed(lambda batch: batch.sum().item(), torch.device("cuda"))
+    batches = [torch.full((2,), float(n), device="cuda") for n in range(WARM_UP + 4)]
+    assert [replayed(batch) for batch in batches] == [2.0 * n for n in range(WARM_UP + 4)]
+    assert len([r for r in caplog.records if "could not be captured" in r.message]) == 1
 
 
 def test_every_replay_draws_random_numbers_of_its_own(make_trainer: Make) -> None:

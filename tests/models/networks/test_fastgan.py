@@ -2,7 +2,9 @@ from itertools import pairwise
 
 import torch
 
+from models.checkpoints import load_generator, save_generator
 from models.networks.fastgan import FastganGenerator, ProjectedConfig
+from models.recipes import recipe
 
 CHANNELS = {4: 2048, 8: 1024, 16: 512, 32: 256, 64: 256, 128: 128, 256: 64}
 
@@ -38,6 +40,27 @@ def test_channels_halve_up_to_512_px_and_never_vanish() -> None:
     config = ProjectedConfig(size_px=512, z_dim=8, width=128)
     assert config.channels == {**CHANNELS, 512: 32}
     assert ProjectedConfig(size_px=512, z_dim=8, width=2).channels[512] == 1
+
+
+def test_no_layer_has_more_channels_than_asked_for() -> None:
+    """At 64 channels of width a limit of 384 saves more than half of the weights."""
+    counts = []
+    for most in (2048, 384):
+        config = ProjectedConfig(size_px=256, z_dim=256, width=64, most_channels=most)
+        with torch.device("meta"):
+            generator = FastganGenerator(config)
+        counts.append(sum(p.numel() for p in generator.parameters()))
+    assert list(config.channels.values()) == [384, 384, 256, 128, 128, 64, 32]
+    assert counts == [29_127_654, 13_002_214]
+
+
+def test_an_order_can_limit_the_channels() -> None:
+    """The recipe's number reaches the network, and is in every file that it makes."""
+    row = recipe("projected")
+    config = row.network_config(64, row.with_overrides({"width": 16, "most_channels": 40}))
+    assert config.channels == {4: 40, 8: 40, 16: 40, 32: 32, 64: 32}
+    file = save_generator(FastganGenerator(config).eval(), kind="projected", config=config)
+    assert load_generator(file).meta["config"]["most_channels"] == 40
 
 
 def _trained_a_little(size_px: int) -> FastganGenerator:
