@@ -66,6 +66,29 @@ def save_generator(network: nn.Module, *, kind: str, config: Any) -> bytes:
     return save(tensors, {"cattery": json.dumps(header, sort_keys=True)})
 
 
+def pack_generator(raw: bytes) -> bytes:
+    """Return a weights file of half the size: matrices and kernels in float16.
+
+    Vectors (biases, batch norm and its variances) stay as they are, for they are few
+    and their range is wide. What reads the file computes in float32 all the same.
+
+    Args:
+        raw: A weights file.
+
+    Raises:
+        CheckpointError: It is damaged, or a weight is too large for float16.
+    """
+    load_generator(raw)
+    header, _ = _header(raw)
+    packed = {
+        name: tensor.half() if tensor.ndim > 1 else tensor
+        for name, tensor in load_tensors(raw).items()
+    }
+    file = save(packed, {"cattery": json.dumps(header, sort_keys=True)})
+    load_generator(file)  # not finite where a weight was too large
+    return file
+
+
 def load_generator(source: Path | bytes, device: str | torch.device = "cpu") -> Generator:
     """Load a generator and check all of it before anybody sees a picture.
 

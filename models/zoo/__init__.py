@@ -1,0 +1,5 @@
+"""The generators that come with the release, and how they are made.
+
+The folders beside these modules are the generators themselves; `models.store.zoo`
+puts them into a store.
+"""

@@ -1,0 +1,172 @@
+"""The zoo's page, made of cards: what each generator paints, how good it is, how it was made."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from models.metrics.protocols import HEADLINE, HELD_OUT, headline
+from models.recipes import RECIPES
+from models.store.records import Card, Json
+from models.zoo.published import PUBLISHED, Published
+
+COLUMNS = (
+    *("generator", "recipe", "px", "kimg", "KID", "KID, held out", "FD", "precision", "recall"),
+    "published",
+)
+OURS = "cattery"
+NOTHING_PUBLISHED = Published("", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exhibit:
+    """A generator on the page.
+
+    Attributes:
+        card: Its card.
+        sheet: Address of its contact sheet, from the page.
+        is_shipped: Whether it comes with the release.
+    """
+
+    card: Card
+    sheet: str
+    is_shipped: bool
+
+
+def command_of(card: Card) -> str:
+    """Return the command that trains a card's version; empty where its order is not known."""
+    order = card.order
+    if not order:
+        return ""
+    parts = ["cattery train", order["recipe"], f"--dataset {order['dataset']}"]
+    budget = order["budget"]
+    unit = "kimg" if budget.get("kimg") is not None else "minutes"
+    parts += [f"--{unit} {budget[unit]:g}", f"--size {order['size_px']}", f"--seed {order['seed']}"]
+    parts += [f"--set {name}={json.dumps(v)}" for name, v in sorted(order["overrides"].items())]
+    return " ".join(parts)
+
+
+def zoo_page(exhibits: Sequence[Exhibit]) -> Iterator[str]:
+    """Yield the page's lines."""
+    yield "# The zoo"
+    yield ""
+    yield "Generators that Cattery trained on real cats, each with what is known of it."
+    yield "What helped and what did not is in the [log](zoo-log.md),"
+    yield "how to train them again in [training the zoo](training-the-zoo.md)."
+    yield from _comparison(exhibits)
+    for is_shipped, title in ((True, "Shipped"), (False, "Trained, not shipped")):
+        chosen = [each for each in exhibits if each.is_shipped is is_shipped]
+        if chosen:
+            yield from ("", f"## {title}")
+            for exhibit in chosen:
+                yield from _entry(exhibit)
+
+
+def _comparison(exhibits: Sequence[Exhibit]) -> Iterator[str]:
+    yield from ("", "## Side by side", "")
+    yield "Lower is better for KID and FD, higher for precision and recall."
+    yield "Ours are computed on EfficientNet-Lite0's features ([metrics](metrics.md));"
+    yield "a published FID is on Inception's, of other pictures, fakes and software."
+    yield "The two columns must not be read against each other: they only tell which recipe"
+    yield "was good at which time. `projected` is flattered by our metrics, since its"
+    yield "discriminator looks through the network that measures it; no recipe looks through"
+    yield "the network of the column held out, whose scale is another."
+    yield "Generators of different sizes or data sets do not compare either."
+    yield ""
+    yield _row(COLUMNS)
+    yield _row(["---"] * len(COLUMNS))
+    for exhibit in exhibits:
+        yield _row(_cells(exhibit.card))
+    yield ""
+    for protocol in dict.fromkeys(_published(each.card).protocol for each in exhibits):
+        told = [each.card.recipe for each in exhibits if _published(each.card).protocol == protocol]
+        names = ", ".join(f"`{name}`" for name in dict.fromkeys(told))
+        if protocol:
+            yield f"- Published of {names}: {protocol}."
+
+
+def _cells(card: Card) -> Iterator[str]:
+    yield f"[`{card.model}`](#{_anchor(card)})"
+    yield from (f"`{card.recipe}`", str(card.size_px), f"{card.kimg:g}")
+    kid = headline(card.metrics)
+    yield _with_interval(kid)
+    yield _with_interval(_metric(card, HEADLINE, HELD_OUT))
+    for name in ("frechet_distance", "precision", "recall"):
+        yield "" if (row := _metric(card, name)) is None else f"{row['value']:.3g}"
+    yield _published(card).figure
+
+
+def _entry(exhibit: Exhibit) -> Iterator[str]:
+    card = exhibit.card
+    yield from ("", f"### {_heading(card)}", "")
+    title = RECIPES[card.recipe].title if card.recipe in RECIPES else card.recipe
+    yield f"{title}."
+    yield from ("", f"![Cats of {card.model}, seeds from 0]({exhibit.sheet})", "")
+    yield _row(("fact", "value"))
+    yield _row(("---", "---"))
+    for name, value in _facts(card):
+        yield _row((name, value))
+    if command := command_of(card):
+        yield from ("", "```sh", command, "```")
+
+
+def _facts(card: Card) -> Iterator[tuple[str, str]]:
+    yield "version", f"`{card.version}`" + (f", packed from `{card.parent}`" if card.parent else "")
+    data = card.dataset
+    yield "data", f"`{data.get('name')}`, {data.get('pictures')} pictures of {card.size_px} px"
+    yield "licence of the data", str(data.get("licence") or "not known")
+    yield "numbers", ", ".join(f"{name} {value}" for name, value in card.settings.items())
+    yield "length", f"{card.kimg:g} kimg, seed {card.seed}"
+    if card.training_s is not None:
+        yield "time", f"{card.training_s:.0f} s of training on {card.hardware}"
+    yield "software", ", ".join(f"{name} {value}" for name, value in card.software.items())
+    for row in card.metrics:
+        yield _metric_name(row), _measured(row)
+    if card.picks:
+        yield "picked seeds", ", ".join(map(str, card.picks))
+    if card.note:
+        yield "note", card.note
+
+
+def _metric_name(row: Json) -> str:
+    return str(row["name"]).replace("_", " ")
+
+
+def _measured(row: Json) -> str:
+    """Return a result with its protocol in short."""
+    protocol = row.get("protocol", {})
+    value = f"{row['value']:.4g}" + (f" ({_interval(row)})" if "interval" in row else "")
+    expected = row.get("details", {}).get("expected")
+    if expected is not None:
+        value += f", where {expected:.3g} is expected of new pictures"
+    how = f"`{protocol.get('name')}`: {protocol.get('fakes')} fakes, {protocol.get('reals')} reals"
+    return f"{value}; {how}"
+
+
+def _metric(card: Card, name: str, protocol: str = OURS) -> Json | None:
+    rows = (row for row in card.metrics if row.get("name") == name)
+    return next((row for row in rows if row.get("protocol", {}).get("name") == protocol), None)
+
+
+def _with_interval(row: Json | None) -> str:
+    return "" if row is None else f"{row['value']:.4f} ({_interval(row)})"
+
+
+def _interval(row: Json) -> str:
+    low, high = row["interval"]
+    return f"{low:.4f} to {high:.4f}"
+
+
+def _published(card: Card) -> Published:
+    return PUBLISHED.get(card.recipe, NOTHING_PUBLISHED)
+
+
+def _heading(card: Card) -> str:
+    return f"{card.model} at {card.size_px} px"
+
+
+def _anchor(card: Card) -> str:
+    return _heading(card).replace(" ", "-")
+
+
+def _row(cells: Sequence[str] | Iterator[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

@@ -1,0 +1,177 @@
+"""Packing: half the size, its own version, and never more than a release may hold."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load as load_tensors
+
+from models.checkpoints import load_generator, pack_generator, save_generator
+from models.engine import Engine
+from models.errors import CatteryError, CheckpointError, InvalidValue, NotFound
+from models.networks import NETWORKS
+from models.store import Store
+from models.store.jsonable import loads
+from models.store.records import Budget, Card, JobKind, Json, TrainingOrder
+from models.zoo import packing
+from models.zoo.packing import check_sizes, pack, write_cards, write_zoo
+
+KID = {"name": "kid", "value": 0.25, "interval": [0.2, 0.3], "protocol": {"name": "cattery"}}
+
+
+def _weights(kind: str = "dcgan", seed: int = 0, scale: float = 1.0) -> bytes:
+    network = NETWORKS[kind]
+    config = network.config(size_px=32, z_dim=8, width=8)
+    torch.manual_seed(seed)
+    generator = network.generator(config).eval()
+    with torch.no_grad():
+        for name, value in generator.state_dict().items():
+            if "running_var" in name:
+                value.uniform_(0.01, 2.0)
+            elif value.is_floating_point():
+                value.mul_(scale)
+    return save_generator(generator, kind=kind, config=config)
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    """An empty store in a folder."""
+    return Store.open(str(tmp_path / "store"))
+
+
+@pytest.fixture
+def trained(store) -> Card:
+    """A version that a job trained, as the store knows it."""
+    order = TrainingOrder(
+        recipe="dcgan", dataset="small", model="dcgan", size_px=32, budget=Budget(kimg=2), seed=3
+    )
+    job, _ = store.jobs.create(JobKind.TRAIN, order, runner="cli")
+    card = Card(
+        model="",
+        version="",
+        sha256="",
+        recipe="dcgan",
+        size_px=32,
+        z_dim=8,
+        latent="any",
+        settings={"width": 8},
+        kimg=2.0,
+        seed=3,
+        created_at="2026-01-01T00:00:00Z",
+        metrics=({**KID, "value": 0.5},),
+        job=job.id,
+    )
+    return store.versions.publish("dcgan", _weights(), card, b"png")
+
+
+def _measured(_card: Card, _weights: bytes) -> tuple[Json, ...]:
+    return (KID,)
+
+
+@pytest.mark.parametrize("kind", sorted(NETWORKS))
+def test_a_packed_file_has_half_the_size_and_the_same_pictures(kind):
+    """Kernels are float16, vectors as they were; pixels differ by two gray levels at most."""
+    plain = _weights(kind)
+    packed = pack_generator(plain)
+    kinds = {(tensor.ndim > 1, tensor.dtype) for tensor in load_tensors(packed).values()}
+    assert kinds - {(False, torch.float32)} == {(True, torch.float16)}
+    assert 0.45 < len(packed) / len(plain) < 0.75
+    before, after = (Engine(load_generator(raw)).render(range(8)) for raw in (plain, packed))
+    assert abs(before.astype(int) - after).max() <= 2
+    assert before.std() > 0
+    assert pack_generator(plain) == packed
+
+
+def test_weights_too_large_for_float16_are_refused():
+    """They would be infinite; whoever packs is told which."""
+    with pytest.raises(CheckpointError, match="not finite"):
+        pack_generator(_weights(scale=1e8))
+
+
+def test_packing_makes_a_version_of_its_own(store, trained):
+    """Measured itself, its parent told, with the order of the job that trained it."""
+    made = pack(store, f"dcgan@{trained.version}", _measured, picks=[7, 3])
+    card = store.versions.card("dcgan", made.card.version)
+    assert card == made.card
+    assert card.version != trained.version
+    assert card.parent == trained.version
+    assert card.metrics == (KID,)
+    assert card.picks == (7, 3)
+    assert (card.order["seed"], card.order["budget"]["kimg"]) == (3, 2)
+    assert card.job is None
+    assert store.versions.weights("dcgan", card.version) == made.weights
+
+
+def test_packing_under_another_name_joins_that_model(store, trained):
+    """What was trained under a working title is shipped under its own."""
+    made = pack(store, f"dcgan@{trained.version}", _measured, model="tabby")
+    assert store.versions.card("tabby", made.card.version).model == "tabby"
+
+
+@pytest.mark.parametrize("picks", [[-1], [2**53]])
+def test_picks_must_be_seeds(store, trained, picks):
+    """One that is none is told by its value."""
+    with pytest.raises(InvalidValue, match=str(picks[0])):
+        pack(store, f"dcgan@{trained.version}", _measured, picks=picks)
+
+
+def test_what_cannot_be_measured_is_not_packed(store, trained):
+    """A shipped generator without a figure would be a promise nobody checked."""
+    with pytest.raises(CatteryError, match="cannot be measured"):
+        pack(store, f"dcgan@{trained.version}", lambda _card, _weights: ())
+    assert len(store.versions.list("dcgan")) == 1
+
+
+def test_an_unknown_version_is_told(store, trained):
+    """The known ones are named."""
+    with pytest.raises(NotFound, match=trained.version):
+        pack(store, "dcgan@000000000000", _measured)
+
+
+def test_the_zoo_is_written_whole(store, trained, tmp_path):
+    """Weights, card and sheet of each, as a process reads them when it starts."""
+    made = pack(store, f"dcgan@{trained.version}", _measured, picks=[7, 3, 5])
+    write_zoo(tmp_path / "zoo", [made])
+    entry = tmp_path / "zoo" / "dcgan"
+    with Image.open(entry / "picks.png") as row:
+        assert row.size == (3 * 32, 32)
+        cats = Engine(load_generator(made.weights)).render([7, 3, 5])
+        assert np.array_equal(np.asarray(row), np.concatenate(list(cats), axis=1))
+    assert sorted(path.name for path in entry.iterdir()) == [
+        "card.json",
+        "generator.safetensors",
+        "picks.png",
+        "samples.png",
+    ]
+    assert loads(Card, (entry / "card.json").read_bytes()) == made.card
+    assert (entry / "generator.safetensors").read_bytes() == made.weights
+
+
+def test_too_large_a_file_is_named_and_nothing_is_written(store, trained, tmp_path, monkeypatch):
+    """The limit and the remedy are told."""
+    made = pack(store, f"dcgan@{trained.version}", _measured)
+    monkeypatch.setattr(packing, "MOST_FILE_BYTES", len(made.weights) - 1)
+    with pytest.raises(InvalidValue, match=r"dcgan/generator\.safetensors.*less width"):
+        write_zoo(tmp_path / "zoo", [made])
+    assert not (tmp_path / "zoo").exists()
+
+
+def test_all_files_together_have_a_limit(tmp_path):
+    """What lies there already counts, and what is replaced counts once."""
+    entry = tmp_path / "old"
+    entry.mkdir()
+    (entry / "generator.safetensors").write_bytes(bytes(20_000_000))
+    check_sizes(tmp_path, {"old": 29_000_000, "a": 30_000_000, "b": 30_000_000})
+    with pytest.raises(InvalidValue, match=r"110\.0 MB \(a 30\.0 MB, b 30\.0 MB, c 30\.0 MB, old"):
+        check_sizes(tmp_path, {"a": 30_000_000, "b": 30_000_000, "c": 30_000_000})
+
+
+def test_what_is_only_shown_leaves_card_and_sheet(store, trained, tmp_path):
+    """The docs are made of these; the weights stay behind."""
+    write_cards(tmp_path / "cards", store, [f"dcgan@{trained.version}"])
+    card = loads(Card, (tmp_path / "cards" / "dcgan.json").read_bytes())
+    assert card == replace(trained, order=card.order)
+    assert card.order["seed"] == 3
+    assert (tmp_path / "cards" / "dcgan.png").read_bytes() == b"png"

@@ -1,0 +1,105 @@
+"""The zoo's page: nothing on it that is not on a card or in a table."""
+
+import pytest
+
+from models.recipes import RECIPES
+from models.store.records import Card
+from models.zoo.pages import Exhibit, command_of, zoo_page
+from models.zoo.published import PUBLISHED
+
+ORDER = {
+    "recipe": "dcgan",
+    "dataset": "cat",
+    "model": "dcgan",
+    "size_px": 64,
+    "budget": {"kimg": 400.0, "minutes": None},
+    "seed": 1,
+    "overrides": {"width": 32, "mirror": False},
+}
+
+
+def _card(**changes) -> Card:
+    fields = {
+        "model": "dcgan",
+        "version": "0123456789ab",
+        "sha256": "0" * 64,
+        "recipe": "dcgan",
+        "size_px": 64,
+        "z_dim": 100,
+        "latent": "any",
+        "settings": {"width": 32},
+        "kimg": 350.016,
+        "seed": 1,
+        "created_at": "2026-01-01T00:00:00Z",
+        "dataset": {"name": "cat", "licence": "CC BY-NC 4.0", "pictures": 8305},
+        "metrics": (
+            {
+                "name": "kid",
+                "value": 0.25,
+                "interval": [0.2, 0.3],
+                "protocol": {"name": "cattery", "fakes": 2000, "reals": 8305},
+            },
+        ),
+        "hardware": "two cores",
+        "training_s": 1801.4,
+        "parent": "ba9876543210",
+        "picks": (7, 23),
+        "order": ORDER,
+    }
+    return Card(**{**fields, **changes})
+
+
+def _page(*exhibits: Exhibit) -> str:
+    return "\n".join(zoo_page(exhibits))
+
+
+def test_the_command_is_that_of_the_order():
+    """Budget and overrides as ordered: the card's kimg are those of the best snapshot."""
+    assert command_of(_card()) == (
+        "cattery train dcgan --dataset cat --kimg 400 --size 64 --seed 1 "
+        "--set mirror=false --set width=32"
+    )
+    by_time = {**ORDER, "budget": {"kimg": None, "minutes": 2.5}, "overrides": {}}
+    assert "--minutes 2.5 --size" in command_of(_card(order=by_time))
+    assert command_of(_card(order={})) == ""
+
+
+def test_everything_known_of_a_generator_is_on_the_page():
+    """Sheet, figures with their protocol, length, time, hardware, data and its licence."""
+    page = _page(Exhibit(card=_card(), sheet="sheet.png", is_shipped=True))
+    for told in (
+        "](sheet.png)",
+        "0.25 (0.2000 to 0.3000); `cattery`: 2000 fakes, 8305 reals",
+        "350.016 kimg, seed 1",
+        "1801 s of training on two cores",
+        "8305 pictures of 64 px",
+        "CC BY-NC 4.0",
+        "`0123456789ab`, packed from `ba9876543210`",
+        "7, 23",
+        "cattery train dcgan",
+        PUBLISHED["dcgan"].figure,
+        PUBLISHED["dcgan"].protocol,
+    ):
+        assert told in page, told
+
+
+def test_what_is_not_shipped_stands_apart():
+    """Shipped ones come first; a section that would be empty is left out."""
+    shipped = Exhibit(card=_card(), sheet="a.png", is_shipped=True)
+    shown = Exhibit(card=_card(model="lsgan", recipe="lsgan"), sheet="b.png", is_shipped=False)
+    page = _page(shipped, shown)
+    places = [page.index(text) for text in ("## Shipped", "a.png", "## Trained, not", "b.png")]
+    assert places == sorted(places)
+    assert "## Trained" not in _page(shipped)
+
+
+def test_an_unknown_recipe_has_a_place_too():
+    """A card of another release does not break the page."""
+    page = _page(Exhibit(card=_card(recipe="futuregan"), sheet="a.png", is_shipped=True))
+    assert "futuregan" in page
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_every_recipe_has_a_word_on_what_was_published(name):
+    """A figure with its protocol, or why there is none."""
+    assert PUBLISHED[name].protocol
