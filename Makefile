@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PINS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check gpu-check docs clean
+.PHONY: help serve zoo test check gpu-check docs clean
 
 help: ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,11 @@ help: ## Say what there is to do
 
 serve: $(VENV)/.installed ## Start Cattery on http://127.0.0.1:8000; Ctrl-C ends it
 	@exec $(BIN)/cattery serve
+
+zoo: $(VENV)/.installed ## Train the generators of the zoo; Ctrl-C saves where they are
+	@exec $(BIN)/cattery zoo train $(NAMES) $(if $(EDITION),--edition $(EDITION)) \
+	  $(if $(PICTURES),--pictures "$(PICTURES)") $(if $(AT_ONCE),--at-once $(AT_ONCE)) \
+	  $(if $(STOP_AFTER),--stop-after $(STOP_AFTER)) $(if $(AGAIN),--again)
 
 test: check ## Check as below, then run all tests
 	$(BIN)/pytest

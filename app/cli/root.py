@@ -15,7 +15,10 @@ from app.cli.models import model_commands
 from app.cli.serve import serve
 from app.cli.terminal import complain
 from app.cli.train import train
+from app.cli.walk import walk
 from app.cli.worker import worker
+from app.cli.zoo import zoo_commands
+from app.cli.zoo_pack import pack
 from models.errors import CatteryError
 
 commands = typer.Typer(
@@ -25,10 +28,12 @@ commands = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (serve, worker, train, compare, generate, evaluate, doctor):
+for _command in (serve, worker, train, compare, generate, walk, evaluate, doctor):
     commands.command()(_command)
 commands.add_typer(dataset_commands, name="dataset")
 commands.add_typer(model_commands, name="models")
+zoo_commands.command()(pack)
+commands.add_typer(zoo_commands, name="zoo")
 
 
 def _show_version(asked: bool) -> None:

@@ -30,7 +30,9 @@ def pack(
     edition: Annotated[
         str | None, typer.Option(help="gpu, cpu or toy; none: the one for this machine.")
     ] = None,
-    to: Annotated[Path, typer.Option(help="Folder of the zoo.")] = ZOO,
+    to: Annotated[
+        Path | None, typer.Option(help="Folder of the zoo; none: that of this package.")
+    ] = None,
     cards: Annotated[
         Path | None,
         typer.Option(help="Folder for cards and sheets of what is trained and not shipped."),
@@ -55,7 +57,7 @@ def pack(
         raise InvalidValue("as" if model else "picks", model or picks, "one version to pack")
     seeds, appraise = _seeds(picks), _appraiser(store)
     made = [packed_of(store, ref, appraise, model=model or "", picks=seeds) for ref in chosen]
-    write_zoo(to, made)
+    write_zoo(to or ZOO, made)
     for each in made:
         say(_told(each))
     if cards is not None:

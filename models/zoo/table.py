@@ -116,14 +116,14 @@ EDITIONS: Mapping[str, tuple[Entry, ...]] = {
         Entry(recipe="dcgan", kimg=400, overrides={"width": 32, "batch": 32}, part=Part.SHIPPED),
         Entry(
             recipe="projected",
-            kimg=50,
+            kimg=30,
             size_px=64,
             overrides={"width": 32, "batch": 16, "augment": 0.3},
             part=Part.RIVAL,
         ),
         Entry(
             recipe="dcgan-selu",
-            kimg=120,
+            kimg=100,
             overrides={"width": 32, "batch": 16},
             part=Part.SHIPPED,
         ),

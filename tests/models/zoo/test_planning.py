@@ -161,6 +161,11 @@ def test_a_job_with_another_order_is_another_job(other: Json) -> None:
     assert look(job(version="a" * 12, **other)).standing is Standing.TO_DO
 
 
+def test_an_import_is_no_training() -> None:
+    """Whatever its order may hold."""
+    assert look(replace(job(), kind=JobKind.IMPORT)).standing is Standing.TO_DO
+
+
 def test_a_deleted_version_is_made_again() -> None:
     """Its job alone is no generator."""
     done = job(version="a" * 12)

@@ -1,0 +1,117 @@
+"""The zoo trained by its one command, in real processes, on the small pictures."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.cli.zoo_training import train_zoo
+from models.store import Store
+from models.store.records import JobStatus
+from models.zoo.planning import Standing, survey
+from models.zoo.table import Entry, edition
+from tests.app.cli.conftest import Cattery, cattery, data
+
+__all__ = ["cattery", "data"]  # fixtures
+
+PICTURES = 24
+PATIENT = Entry(recipe="dcgan", kimg=3, size_px=32, overrides={"width": 4, "batch": 8})
+"""It trains for seconds, so that it can be interrupted in the midst of it."""
+
+
+@pytest.fixture
+def album(pictures: Path, tmp_path: Path) -> Path:
+    """Return a folder of pictures as the zoo wants it, half of them in each part."""
+    folder = tmp_path / "album"
+    for number, file in enumerate(sorted((pictures / "cats").glob("*.jpg"))[: 2 * PICTURES]):
+        place = folder / ("afhq" if number % 2 else "cat") / file.name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, place)
+    return folder
+
+
+@pytest.fixture
+def train(
+    album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str, Callable[[Store], bool]], Store]:
+    """Return a function that trains an entry in a data folder until it has ended or shall stop."""
+    monkeypatch.setattr("app.cli.zoo_session.LOOK_EVERY_S", 0.05)
+    monkeypatch.setenv("CATTERY_FAKES", "16")
+    monkeypatch.setenv("CATTERY_DEVICE", "cpu")
+    monkeypatch.delenv("CATTERY_STORE", raising=False)
+
+    def run(name: str, should_stop: Callable[[Store], bool]) -> Store:
+        folder = tmp_path / name
+        monkeypatch.setenv("CATTERY_DATA", str(folder))
+        store = Store.open(str(folder / "store"))
+        train_zoo(
+            [PATIENT],
+            store,
+            data=folder,
+            pictures=album,
+            at_once=None,
+            again=False,
+            should_stop=lambda: should_stop(store),
+        )
+        return store
+
+    return run
+
+
+@pytest.mark.slow
+def test_one_command_trains_all_and_the_same_command_nothing_more(
+    cattery: Cattery, data: Path, album: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A version each with its figures, out of parcels; then there is nothing to do."""
+    monkeypatch.setenv("CATTERY_FAKES", "16")
+    monkeypatch.setenv("CATTERY_DEVICE", "cpu")
+    parcels = album.with_name("parcels")
+    assert cattery("zoo", "parcel", str(album), str(parcels), "--limit-mb", "0.05").code == 0
+    assert len(list(parcels.iterdir())) > 1
+    command = ("zoo", "train", "--edition", "toy", "--pictures", str(parcels))
+
+    outcome = cattery(*command)
+    assert outcome.code == 0, outcome.err
+    store = Store.open(str(data / "store"))
+    entries = edition("toy")
+    assert [each.standing for each in survey(entries, store)] == [Standing.DONE] * len(entries)
+    for entry in entries:
+        [card] = store.versions.list(entry.model)
+        assert {row["name"] for row in card.metrics} >= {"kid", "frechet_distance"}
+        assert card.dataset["licence"] == "no formal licence; cite Zhang, Sun and Tang 2008"
+        assert store.aliases.get(entry.model).serving is None
+        assert f"{entry.model}: finished, version {card.version}, KID " in outcome.err
+        log = (data / "zoo" / f"{entry.model}.log").read_text(encoding="utf-8")
+        assert log.startswith(f"$ cattery train {entry.recipe} --dataset cat --kimg ")
+    assert outcome.err.endswith(f"The zoo is trained: {len(entries)} generators.\n")
+
+    again = cattery(*command)
+    assert (again.code, again.out) == (0, outcome.out)
+    assert len(store.jobs.list()) == len(entries)
+
+
+@pytest.mark.slow
+def test_an_interrupted_training_makes_the_weights_of_an_uninterrupted_one(
+    train: Callable[[str, Callable[[Store], bool]], Store],
+) -> None:
+    """Trained twice from one seed, once in two goes, it is one version: its id is their sum."""
+    whole = train("whole", lambda _: False)
+
+    def has_begun(store: Store) -> bool:
+        return any(job.progress.step for job in store.jobs.list())
+
+    store = train("halves", has_begun)
+    [job] = store.jobs.list()
+    assert job.status is JobStatus.QUEUED
+    assert 0 < job.progress.kimg < PATIENT.kimg
+    assert store.versions.list(PATIENT.model) == []
+
+    train("halves", lambda _: False)
+    [resumed] = store.jobs.list()
+    assert (resumed.id, resumed.status) == (job.id, JobStatus.FINISHED)
+    events = [event for event in store.jobs.events(job.id) if event.type == "resumed"]
+    assert len(events) == 1
+    assert events[0].data["kimg"] > 0
+    [expected] = whole.versions.list(PATIENT.model)
+    assert resumed.version == expected.version
