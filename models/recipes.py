@@ -228,7 +228,7 @@ RECIPES: Mapping[str, Recipe] = _table(
             beta1=0.0,
             beta2=0.99,
             augment=1.0,
-            most_channels=2048,
+            most_channels=4096,
         ),
         note="Metrics on EfficientNet-Lite0 flatter it, for its discriminator looks through "
         "that network too",

@@ -75,11 +75,11 @@ def _read(path: str, device: torch.device) -> tuple[dict[str, str], dict[str, Te
 def _check(trainer: Trainer, header: dict[str, str], tensors: dict[str, Tensor]) -> None:
     if header.get("format") != FORMAT:
         raise CheckpointError(f"The training state has format {header.get('format')!r}.")
-    wanted = (trainer.recipe.name, json.dumps(_config(trainer)))
-    if (header["recipe"], header["config"]) != wanted:
+    if (header["recipe"], _its_config(trainer, header)) != (trainer.recipe.name, trainer.config):
         found = f"{header['recipe']} {header['config']}"
+        wanted = f"{trainer.recipe.name} {json.dumps(_config(trainer))}"
         raise CheckpointError(
-            f"The training state is of {found}, the order asks for {wanted[0]} {wanted[1]}.",
+            f"The training state is of {found}, the order asks for {wanted}.",
             "Resume with the recipe, size and width it was trained with.",
         )
     if tensors["random"].numel() != trainer.random_state.numel():
@@ -90,6 +90,14 @@ def _check(trainer: Trainer, header: dict[str, str], tensors: dict[str, Tensor])
     for name, target in _module_tensors(trainer):
         if name not in tensors or tensors[name].shape != target.shape:
             raise CheckpointError(f"The training state lacks a fitting {name}.")
+
+
+def _its_config(trainer: Trainer, header: dict[str, str]) -> object:
+    """Return a state's config; what an earlier release did not know has its default."""
+    try:
+        return type(trainer.config)(**json.loads(header["config"]))
+    except (TypeError, ValueError):
+        return None
 
 
 def _config(trainer: Trainer) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from models.store import Store
 from models.zoo.planning import Outlook, Room, Standing, startable, survey, was_short_of_memory
 from models.zoo.table import Entry
 
-LOOK_EVERY_S = 0.5
+LOOK_EVERY_S = 2.0
 TELL_EVERY_S = 30.0
 SAVE_S = 60.0
 """How long children may take to save their state when they are to end, seconds."""

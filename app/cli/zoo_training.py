@@ -10,6 +10,7 @@ from app.cli.terminal import counting_bar, say, show_table
 from app.cli.zoo_children import claimed_for_zoo, starter
 from app.cli.zoo_session import Ending, Session
 from app.cli.zoo_telling import COLUMNS, row, tell, why_not
+from models.datasets import ImportStopped
 from models.errors import CatteryError, InvalidValue
 from models.ordering import make_order
 from models.precision import pick_device
@@ -54,10 +55,14 @@ def train_zoo(
     """
     with claimed_for_zoo(data) as lock:
         left = [each.entry for each in survey(entries, store) if _is_left(each, again)]
-        _prepare(left, store, data / "cache", pictures, should_stop)
         ending = Ending.OVER
+        try:
+            _prepare(left, store, data / "cache", pictures, should_stop)
+        except ImportStopped:
+            say("Stopped while it made a data set, which begins anew with the same command.")
+            return
         if left:
-            room, environment = room_here(at_once, len(left))
+            room, environment = room_here(at_once, left)
             session = Session(store, room, starter(data / "zoo", environment, lock), tell)
             ending = session.carry_out(left, should_stop)
     outlooks = survey(entries, store)
@@ -119,12 +124,12 @@ def _check(entry: Entry, store: Store) -> None:
         raise InvalidValue(f"{err.field} of {entry.model}", err.value, err.allowed) from err
 
 
-def room_here(at_once: int | None, count: int) -> tuple[Room, Mapping[str, str]]:
+def room_here(at_once: int | None, entries: Sequence[Entry]) -> tuple[Room, Mapping[str, str]]:
     """Return how many entries fit side by side, and what their processes must know.
 
     Args:
         at_once: What the user says of it; None to look at the device.
-        count: How many there are.
+        entries: What is to be trained.
 
     Returns:
         The room, and environment variables: how many threads each process has.
@@ -134,12 +139,14 @@ def room_here(at_once: int | None, count: int) -> tuple[Room, Mapping[str, str]]
     if device.type == "cuda":
         free_bytes, _ = torch.cuda.mem_get_info(device)
         room = Room(memory_gb=free_bytes / 1e9)
-        threads = settings.threads or max(1, cores // count)
     else:
-        # One thread each, however many run: the number of threads shapes the weights.
-        room, threads = Room(places=cores), 1
+        room = Room(places=cores)
     if at_once is not None:
         room = Room(places=at_once)
+    # On a CPU one thread each, however many run: the number of threads shapes the weights.
+    threads = 1
+    if device.type == "cuda":
+        threads = settings.threads or max(1, cores // max(1, room.at_once(entries)))
     return room, {"CATTERY_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
 
 

@@ -11,6 +11,7 @@ from models.store.aliases import AliasTable, card_path, gone_path
 from models.store.jsonable import dumps
 from models.store.names import check_name, is_name, is_version, is_version_prefix, timestamp
 from models.store.records import Card
+from models.store.renderings import FOLDER as RENDERED
 from models.store.shelf import Shelf
 from models.store.tree import Tree
 
@@ -20,7 +21,7 @@ T = TypeVar("T")
 Ids = list[str]
 Cards = list[Card]
 
-CHANGEABLE = frozenset({"metrics", "promotion", "note"})
+CHANGEABLE = frozenset({"metrics", "promotion", "picks", "note"})
 """Fields of a card that may be added to later; everything else is provenance."""
 
 WEIGHTS = "generator.safetensors"
@@ -164,7 +165,7 @@ class Versions:
         return model, hits[0]
 
     def update_card(self, model: str, version: str, **changes: Any) -> Card:
-        """Add later findings to a card: `metrics`, `promotion` or `note`.
+        """Add later findings to a card: `metrics`, `promotion`, `picks` or `note`.
 
         Raises:
             NotFound, Gone: As `card`.
@@ -195,7 +196,8 @@ class Versions:
                 )
             mark = f'{{"at": "{timestamp()}"}}\n'.encode()
             self._tree.write(gone_path(model, version), mark)
-            for name in ("card.json", WEIGHTS, SAMPLES):  # the manifest first: now it is gone
+            # The manifest first: now it is gone.
+            for name in ("card.json", WEIGHTS, SAMPLES, RENDERED):
                 self._tree.delete(_file(card, name))
 
     def was_deleted(self, model: str, version: str) -> bool:

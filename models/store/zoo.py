@@ -5,10 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from models.errors import CatteryError, Gone, InvalidValue, NotFound
+from models.metrics.protocols import merged
 from models.store.jsonable import loads
 from models.store.records import Card
 from models.store.store import Store
 from models.store.versions import SAMPLES, WEIGHTS
+
+MANIFEST = "models.txt"
+"""Names what there must be, a model a line."""
 
 ACTION = "zoo"
 """The alias move by which a release puts its own version into service."""
@@ -30,8 +34,8 @@ def register_zoo(
 
     Args:
         store: Where to.
-        folder: `{model}/generator.safetensors`, `card.json`, `samples.png`; by default
-            what was installed with this package.
+        folder: `models.txt`, and for each model named there `{model}/generator.safetensors`,
+            `card.json` and `samples.png`; by default what was installed with this package.
         check: Looks at weights that the store does not have yet; by default
             `models.checkpoints.load_generator`.
 
@@ -42,10 +46,12 @@ def register_zoo(
         StoreError: The store cannot be read or written.
     """
     zoo = Path(__file__).parents[1] / "zoo" if folder is None else folder
-    if not zoo.is_dir():
-        return []
+    try:
+        models = (zoo / MANIFEST).read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError) as err:
+        return [f"The zoo was skipped: its list of models cannot be read ({err})."]
     problems = []
-    for entry in sorted(path for path in zoo.iterdir() if _is_entry(path)):
+    for entry in (zoo / model for model in models):
         try:
             weights, card, samples = _read(entry)
             _check(store, entry.name, weights, card, check)
@@ -57,10 +63,6 @@ def register_zoo(
 
 class _Skipped(CatteryError):
     """An entry of the zoo that cannot be used."""
-
-
-def _is_entry(path: Path) -> bool:
-    return path.is_dir() and not path.name.startswith((".", "_"))
 
 
 def _read(entry: Path) -> tuple[bytes, Card, bytes]:
@@ -82,8 +84,10 @@ def _check(store: Store, model: str, weights: bytes, card: Card, check: Check | 
     """Skip what this release cannot load; what the store has was looked at when it came."""
     try:
         store.versions.card(model, card.sha256[:12])
-    except (NotFound, Gone):
+    except NotFound:
         pass
+    except Gone:  # deleted by the user: it stays so
+        return
     else:
         return
     # Not above: torch takes a second to come, and most starts find the zoo in the store.
@@ -102,8 +106,16 @@ def _register(store: Store, model: str, weights: bytes, card: Card, samples: byt
         published = store.versions.publish(model, weights, card, samples)
     except InvalidValue as err:
         raise _Skipped(str(err)) from err
+    if published.picks != card.picks or not _has(published, card):  # a later release knows more
+        metrics = merged(published.metrics, card.metrics)
+        store.versions.update_card(model, published.version, picks=card.picks, metrics=metrics)
     if _may_serve(store, published):
         store.aliases.promote(model, published.version, reason="came with Cattery", action=ACTION)
+
+
+def _has(published: Card, card: Card) -> bool:
+    """Whether a card of the store has every result of the zoo's."""
+    return all(row in published.metrics for row in card.metrics)
 
 
 def _may_serve(store: Store, card: Card) -> bool:

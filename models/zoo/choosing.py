@@ -1,31 +1,39 @@
-"""Which of an edition's versions are shipped: those that the table says, and the best rival."""
+"""Which of an edition's versions are shipped: those that the table says, and the best rival.
 
-from collections.abc import Sequence
+The best in the eyes of a network that no recipe looks through: one that does would choose
+the recipe that learned to please it, monsters included (docs/zoo-log.md).
+"""
+
+from collections.abc import Callable, Sequence
 
 from models.errors import CatteryError
-from models.metrics.protocols import headline
 from models.store import Store
 from models.store.records import Card
 from models.zoo.planning import Standing, outlook
 from models.zoo.table import Entry, Part
 
+Judge = Callable[[Card], float]
+"""How bad a version is; of rivals, which have one size and one data set."""
 
-def shipped_and_shown(entries: Sequence[Entry], store: Store) -> tuple[list[str], list[str]]:
+
+def shipped_and_shown(
+    entries: Sequence[Entry], store: Store, judge: Judge
+) -> tuple[list[str], list[str]]:
     """Return the trained versions of entries that are shipped, and those that are not.
 
-    Of the rivals the one with the least KID is shipped: all of them have one size, one data
-    set and one protocol.
+    Of the rivals the least bad one is shipped.
 
     Args:
         entries: An edition's.
         store: Where they were trained.
+        judge: Asked of rivals only, and only if there are several.
 
     Returns:
         Two lists of "model@version", in the table's order.
     """
     trained = [(entry, card) for entry in entries if (card := _card(entry, store))]
     rivals = [card for entry, card in trained if entry.part is Part.RIVAL]
-    best = min(rivals, key=_kid, default=None)
+    best = min(rivals, key=judge) if len(rivals) > 1 else next(iter(rivals), None)
     shipped: list[str] = []
     shown: list[str] = []
     for entry, card in trained:
@@ -50,8 +58,3 @@ def _card(entry: Entry, store: Store) -> Card | None:
     if found.standing is not Standing.DONE or found.job is None:
         return None
     return store.versions.card(entry.model, str(found.job.version))
-
-
-def _kid(card: Card) -> float:
-    row = headline(card.metrics)
-    return float("inf") if row is None else float(row["value"])

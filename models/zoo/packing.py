@@ -1,5 +1,6 @@
 """From trained versions to the files that a release ships: half the size, measured again."""
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,17 +9,22 @@ from models.checkpoints import load_generator, pack_generator
 from models.engine import Engine
 from models.errors import CatteryError, InvalidValue
 from models.images import card_seeds, contact_sheet, encode_png
+from models.metrics.protocols import merged
 from models.sampling import check_seed
 from models.store import Store
 from models.store.jsonable import dumps, to_json
 from models.store.names import timestamp
 from models.store.records import Card, Json
 from models.store.versions import SAMPLES, WEIGHTS
+from models.store.zoo import MANIFEST
 
 MOST_FILE_BYTES = 30_000_000
 MOST_ZOO_BYTES = 100_000_000
 
 PRECISION = "fp16"
+
+SHOWN = 16
+"""Cats on the sheet of what is not shipped."""
 
 PICKS = "picks.png"
 """What the README shows; not a part of the release."""
@@ -59,18 +65,24 @@ def pack(
     Raises:
         NotFound, Gone: There is no such version.
         CheckpointError: Its weights are damaged, or too large for float16.
-        InvalidValue: A pick is no seed, or the model has another size.
+        InvalidValue: A pick is no seed, the model has another size, the file would be
+            too large for a release, or nobody said what its data's licence is.
         CatteryError: It cannot be measured.
     """
     source = store.versions.card(*store.versions.resolve(ref))
-    weights = pack_generator(store.versions.weights(source.model, source.version))
+    raw = store.versions.weights(source.model, source.version)
+    weights, name = pack_generator(raw), model or source.model
+    _check_file(name, len(weights))  # before the minutes of measuring
+    if not source.dataset.get("licence"):
+        allowed = "a version whose data set has a licence, or says what is known of it"
+        raise InvalidValue("licence", source.dataset.get("name"), allowed)
     card = replace(
         source,
-        model=model or source.model,
+        model=name,
         settings={**source.settings, "weights": PRECISION},
         created_at=timestamp(),
         order=source.order or _order_of(store, source),
-        parent=source.version,
+        parent=source.parent if weights == raw else source.version,  # packed already
         job=None,
         promotion=None,
         picks=tuple(check_seed(pick, "picks") for pick in picks),
@@ -80,10 +92,10 @@ def pack(
         raise CatteryError(f"{ref} cannot be measured once packed.", "See the log for why.")
     engine = Engine(load_generator(weights))
     sheet = encode_png(contact_sheet(engine.render(card_seeds(card.size_px))))
-    card = replace(card, metrics=found)
-    published = store.versions.publish(card.model, weights, card, sheet)
-    # Packed before, perhaps with other picks or measured otherwise: the identity is the store's.
-    card = replace(card, version=published.version, sha256=published.sha256)
+    published = store.versions.publish(name, weights, replace(card, metrics=found), sheet)
+    # Packed before, perhaps with other picks or measured otherwise.
+    metrics = merged(published.metrics, found)
+    card = store.versions.update_card(name, published.version, metrics=metrics, picks=card.picks)
     row = encode_png(contact_sheet(engine.render(picks), len(picks))) if picks else b""
     return Packed(card=card, weights=weights, sheet=sheet, picks=row)
 
@@ -93,14 +105,22 @@ def _order_of(store: Store, card: Card) -> dict[str, object]:
     return {} if card.job is None else to_json(store.jobs.order(store.jobs.get(card.job)))
 
 
-def write_zoo(folder: Path, packed: Sequence[Packed]) -> None:
-    """Write generators into the zoo's folder, all of them or none.
+def write_zoo(folder: Path, packed: Sequence[Packed], *, without: Sequence[str] = ()) -> None:
+    """Write generators into the zoo's folder, all of them or none, and the list of all.
+
+    Args:
+        folder: The zoo's.
+        packed: What comes in.
+        without: Models that go, if they are there.
 
     Raises:
         InvalidValue: A file, or all together, would be larger than a release may hold;
             what is too large is named, and nothing is written.
     """
-    check_sizes(folder, {each.card.model: len(each.weights) for each in packed})
+    new = {each.card.model: len(each.weights) for each in packed}
+    check_sizes(folder, {**dict.fromkeys(without, 0), **new})
+    for model in set(without) - set(new):
+        shutil.rmtree(folder / model, ignore_errors=True)
     for each in packed:
         entry = folder / each.card.model
         entry.mkdir(parents=True, exist_ok=True)
@@ -111,6 +131,8 @@ def write_zoo(folder: Path, packed: Sequence[Packed]) -> None:
             (entry / PICKS).write_bytes(each.picks)
         else:
             (entry / PICKS).unlink(missing_ok=True)
+    models = sorted(path.parent.name for path in folder.glob(f"*/{WEIGHTS}"))
+    (folder / MANIFEST).write_text("".join(f"{model}\n" for model in models), encoding="utf-8")
 
 
 def check_sizes(folder: Path, new: Mapping[str, int]) -> None:
@@ -126,13 +148,17 @@ def check_sizes(folder: Path, new: Mapping[str, int]) -> None:
     kept = {path.parent.name: path.stat().st_size for path in folder.glob(f"*/{WEIGHTS}")}
     sizes = {**kept, **new}
     for model, size in sizes.items():
-        if size > MOST_FILE_BYTES:
-            allowed = f"at most {_megabytes(MOST_FILE_BYTES)} a file: train it with less width"
-            raise InvalidValue("zoo", f"{model}/{WEIGHTS}, {_megabytes(size)}", allowed)
+        _check_file(model, size)
     if sum(sizes.values()) > MOST_ZOO_BYTES:
         each = ", ".join(f"{model} {_megabytes(size)}" for model, size in sorted(sizes.items()))
         allowed = f"at most {_megabytes(MOST_ZOO_BYTES)} together"
         raise InvalidValue("zoo", f"{_megabytes(sum(sizes.values()))} ({each})", allowed)
+
+
+def _check_file(model: str, size: int) -> None:
+    if size > MOST_FILE_BYTES:
+        allowed = f"at most {_megabytes(MOST_FILE_BYTES)} a file: train it with less width"
+        raise InvalidValue("zoo", f"{model}/{WEIGHTS}, {_megabytes(size)}", allowed)
 
 
 def _megabytes(size: int) -> str:
@@ -140,10 +166,17 @@ def _megabytes(size: int) -> str:
 
 
 def write_cards(folder: Path, store: Store, refs: Sequence[str]) -> None:
-    """Write cards and contact sheets of versions that are shown and not shipped."""
+    """Write cards and small contact sheets of versions that are shown and not shipped.
+
+    Raises:
+        NotFound, Gone: There is no such version.
+        CheckpointError: Its weights are damaged.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for ref in refs:
         card = store.versions.card(*store.versions.resolve(ref))
         card = replace(card, order=card.order or _order_of(store, card))
+        engine = Engine(load_generator(store.versions.weights(card.model, card.version)))
+        sheet = contact_sheet(engine.render(range(SHOWN)), SHOWN // 2)
         (folder / f"{card.model}.json").write_bytes(dumps(card))
-        (folder / f"{card.model}.png").write_bytes(store.versions.samples(card.model, card.version))
+        (folder / f"{card.model}.png").write_bytes(encode_png(sheet))

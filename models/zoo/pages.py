@@ -40,7 +40,8 @@ def command_of(card: Card) -> str:
     parts = ["cattery train", order["recipe"], f"--dataset {order['dataset']}"]
     budget = order["budget"]
     unit = "kimg" if budget.get("kimg") is not None else "minutes"
-    parts += [f"--{unit} {budget[unit]:g}", f"--size {order['size_px']}", f"--seed {order['seed']}"]
+    parts += [f"--{unit} {json.dumps(budget[unit]).removesuffix('.0')}"]
+    parts += [f"--model {order['model']}", f"--size {order['size_px']}", f"--seed {order['seed']}"]
     parts += [f"--set {name}={json.dumps(v)}" for name, v in sorted(order["overrides"].items())]
     return " ".join(parts)
 

@@ -76,6 +76,14 @@ class Room:
         has_place = self.places is None or len(beside) < self.places
         return has_place and (self.memory_gb is None or taken_gb <= self.memory_gb)
 
+    def at_once(self, entries: Sequence[Entry]) -> int:
+        """Return how many of some entries are begun together."""
+        beside: list[Entry] = []
+        for entry in entries:
+            if self.holds(entry, beside):
+                beside.append(entry)
+        return len(beside)
+
 
 def chosen(entries: Sequence[Entry], names: Sequence[str]) -> tuple[Entry, ...]:
     """Return the entries that are meant, in the table's order: all of them for no name.

@@ -17,7 +17,7 @@ from app.cli.zoo_training import room_here
 from models.store import Store
 from models.store.records import DatasetRecord, JobKind, JobRecord, JobStatus
 from models.zoo.planning import Room, train_arguments, wanted
-from models.zoo.table import EDITIONS
+from models.zoo.table import EDITIONS, Entry
 from tests.app.cli.conftest import Cattery
 from tests.models.comparisons import SHEET, Stage
 
@@ -203,22 +203,25 @@ def test_a_cpu_has_a_place_a_core_with_one_thread_each(monkeypatch: pytest.Monke
     monkeypatch.setenv("CATTERY_THREADS", "8")
     monkeypatch.setattr("app.cli.zoo_training._cores", lambda: 5)
     one_thread = {"CATTERY_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    assert room_here(None, 4) == (Room(places=5), one_thread)
-    assert room_here(2, 4) == (Room(places=2), one_thread)
+    entries = [Entry(recipe="dcgan", kimg=1)] * 4
+    assert room_here(None, entries) == (Room(places=5), one_thread)
+    assert room_here(2, entries) == (Room(places=2), one_thread)
 
 
 def test_a_gpu_has_the_room_of_its_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cores are shared out among the entries, unless a setting says otherwise."""
+    """The cores are shared out among those that fit, unless a setting says otherwise."""
     monkeypatch.setenv("CATTERY_DEVICE", "cuda")
     monkeypatch.delenv("CATTERY_THREADS", raising=False)
     monkeypatch.setattr("app.cli.zoo_training._cores", lambda: 16)
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda _device: (78 * 10**9, 84 * 10**9))
-    assert room_here(None, 5) == (Room(memory_gb=78.0), threads(3))
-    assert room_here(None, 40) == (Room(memory_gb=78.0), threads(1))
+    entries = [Entry(recipe="dcgan", kimg=1, memory_gb=20)] * 5
+    assert room_here(None, entries[:2]) == (Room(memory_gb=78.0), threads(8))
+    assert room_here(None, entries) == (Room(memory_gb=78.0), threads(5))
+    assert room_here(1, entries) == (Room(places=1), threads(16))
     monkeypatch.setenv("CATTERY_THREADS", "2")
-    assert room_here(3, 5) == (Room(places=3), threads(2))
+    assert room_here(3, entries) == (Room(places=3), threads(2))
 
 
 def threads(count: int) -> dict[str, str]:

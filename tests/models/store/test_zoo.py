@@ -22,9 +22,17 @@ def entry(tmp_path, card):
         (folder / "generator.safetensors").write_bytes(weights)
         (folder / "card.json").write_bytes(dumps(made))
         (folder / "samples.png").write_bytes(b"png")
+        listed(tmp_path / "zoo", model)
         return digest[:12]
 
     return put
+
+
+def listed(zoo, *models: str) -> None:
+    """Add models to the zoo's list."""
+    path = zoo / "models.txt"
+    before = path.read_text().split() if path.exists() else []
+    path.write_text("\n".join(dict.fromkeys([*before, *models])))
 
 
 @pytest.fixture
@@ -96,12 +104,14 @@ def test_damaged_entries_are_skipped_and_told(store, entry, register, tmp_path):
     (zoo / "half-card" / "card.json").write_bytes(b'{"model": "half-card"}')
     (zoo / "no-sheet" / "samples.png").unlink()
     (zoo / "empty").mkdir()
+    listed(zoo, "empty", "nowhere")
     (zoo / "README.md").write_text("not an entry")
     good = entry(b"good", "tabby")
 
     problems = register()
-    assert len(problems) == 8
-    for name in ("cut", "flipped", "no-card", "bad-card", "half-card", "no-sheet", "empty"):
+    names = ("cut", "flipped", "no-card", "bad-card", "half-card", "no-sheet", "empty", "nowhere")
+    assert len(problems) == len(names) + 1
+    for name in names:
         assert any(f"'{name}'" in problem for problem in problems)
     assert not any("\n" in problem for problem in problems)
     assert store.versions.models() == ["tabby"]
@@ -138,7 +148,36 @@ def test_only_what_is_new_to_the_store_is_loaded(store, entry, register):
     assert looked == [b"one"]
 
 
-def test_no_zoo_is_no_problem(store, tmp_path):
-    """Without the folder there is nothing to do."""
-    assert register_zoo(store, tmp_path / "none") == []
+def test_a_zoo_that_is_not_there_is_told(store, tmp_path):
+    """Without its list nobody can say what is missing; the service starts all the same."""
+    (problem,) = register_zoo(store, tmp_path / "none")
+    assert "its list of models cannot be read" in problem
     assert store.versions.models() == []
+
+
+def test_a_later_release_may_know_more_of_the_same_weights(store, entry, register):
+    """New picks and results reach a store that has the version; what it found itself stays."""
+    version = entry(b"one", metrics=({"name": "kid", "value": 0.3},))
+    register()
+    own = {"name": "fd", "value": 9.0}
+    kept = store.versions.card("dcgan", version).metrics
+    store.versions.update_card("dcgan", version, metrics=(*kept, own))
+    entry(b"one", metrics=({"name": "kid", "value": 0.3}, {"name": "x", "value": 1}), picks=(7, 3))
+    assert register() == []
+    card = store.versions.card("dcgan", version)
+    assert card.picks == (7, 3)
+    assert [row["name"] for row in card.metrics] == ["kid", "fd", "x"]
+
+
+def test_a_deleted_version_is_not_even_looked_at(store, entry, register, card):
+    """A start after its deletion loads nothing."""
+    version = entry(b"one")
+    register()
+    mine = store.versions.publish("dcgan", b"mine", card(), b"png").version
+    other = store.versions.publish("dcgan", b"other", card(), b"png").version
+    for each in (mine, other):
+        store.aliases.promote("dcgan", each)
+    store.versions.delete("dcgan", version)
+    looked: list[bytes] = []
+    assert register(looked.append) == []
+    assert looked == []

@@ -39,14 +39,18 @@ def _train(store: Store, entry: Entry, kid: float | None) -> str:
     return f"{card.model}@{card.version}"
 
 
+def _kid(card: Card) -> float:
+    return float(card.metrics[0]["value"]) if card.metrics else float("inf")
+
+
 def test_the_best_rival_is_shipped_beside_what_the_table_names(tmp_path):
-    """By its KID; one that was not measured loses, what is only shown stays behind."""
+    """By what the judge says; one that was not measured loses, what is only shown stays behind."""
     store = Store.open(str(tmp_path))
     kids = (0.9, 0.3, 0.2, None, 0.1)
     dcgan, lsgan, ralsgan, ragan, wgan = (
         _train(store, entry, kid) for entry, kid in zip(ENTRIES, kids, strict=True)
     )
-    assert shipped_and_shown(ENTRIES, store) == ([dcgan, ralsgan], [lsgan, ragan, wgan])
+    assert shipped_and_shown(ENTRIES, store, _kid) == ([dcgan, ralsgan], [lsgan, ragan, wgan])
 
 
 def test_what_was_not_trained_is_neither(tmp_path):
@@ -55,4 +59,4 @@ def test_what_was_not_trained_is_neither(tmp_path):
     dcgan = _train(store, ENTRIES[0], 0.9)
     _train(store, replace(ENTRIES[1], kimg=2), 0.3)
     assert wanted(ENTRIES[1]).budget == Budget(kimg=1)
-    assert shipped_and_shown(ENTRIES, store) == ([dcgan], [])
+    assert shipped_and_shown(ENTRIES, store, _kid) == ([dcgan], [])

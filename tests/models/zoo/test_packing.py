@@ -1,6 +1,7 @@
 """Packing: half the size, its own version, and never more than a release may hold."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from models.store.jsonable import loads
 from models.store.records import Budget, Card, JobKind, Json, TrainingOrder
 from models.zoo import packing
 from models.zoo.packing import check_sizes, pack, write_cards, write_zoo
+from models.zoo.table import Part, edition
 
 KID = {"name": "kid", "value": 0.25, "interval": [0.2, 0.3], "protocol": {"name": "cattery"}}
 
@@ -60,6 +62,7 @@ def trained(store) -> Card:
         kimg=2.0,
         seed=3,
         created_at="2026-01-01T00:00:00Z",
+        dataset={"name": "small", "licence": "CC0"},
         metrics=({**KID, "value": 0.5},),
         job=job.id,
     )
@@ -86,7 +89,7 @@ def test_a_packed_file_has_half_the_size_and_the_same_pictures(kind):
 
 def test_weights_too_large_for_float16_are_refused():
     """They would be infinite; whoever packs is told which."""
-    with pytest.raises(CheckpointError, match="not finite"):
+    with pytest.raises(CheckpointError, match=r"\w+\.weight in the weights file is not finite"):
         pack_generator(_weights(scale=1e8))
 
 
@@ -108,6 +111,23 @@ def test_packing_under_another_name_joins_that_model(store, trained):
     """What was trained under a working title is shipped under its own."""
     made = pack(store, f"dcgan@{trained.version}", _measured, model="tabby")
     assert store.versions.card("tabby", made.card.version).model == "tabby"
+
+
+def test_packing_again_changes_picks_and_nothing_else(store, trained):
+    """The same version, of the same parent, also when what was packed is packed itself."""
+    first = pack(store, f"dcgan@{trained.version}", _measured, picks=[7])
+    again = pack(store, f"dcgan@{first.card.version}", _measured, picks=[3])
+    assert again.weights == first.weights
+    assert again.card == replace(first.card, picks=(3,))
+    assert store.versions.card("dcgan", first.card.version).picks == (3,)
+
+
+def test_data_of_unknown_licence_are_not_shipped(store, trained):
+    """Nobody may use what nobody may tell the licence of."""
+    card = replace(trained, dataset={"name": "small", "licence": ""})
+    version = store.versions.publish("other", _weights(seed=1), card, b"png").version
+    with pytest.raises(InvalidValue, match="licence"):
+        pack(store, f"other@{version}", _measured)
 
 
 @pytest.mark.parametrize("picks", [[-1], [2**53]])
@@ -149,12 +169,26 @@ def test_the_zoo_is_written_whole(store, trained, tmp_path):
     assert (entry / "generator.safetensors").read_bytes() == made.weights
 
 
+def test_the_list_names_what_is_there(store, trained, tmp_path):
+    """Also what was there before; a rival that lost its place goes."""
+    made = pack(store, f"dcgan@{trained.version}", _measured)
+    for model in ("tabby", "ginger"):
+        (tmp_path / model).mkdir()
+        (tmp_path / model / "generator.safetensors").write_bytes(b"weights")
+    write_zoo(tmp_path, [made], without=["ginger", "nobody"])
+    assert (tmp_path / "models.txt").read_text() == "dcgan\ntabby\n"
+    assert not (tmp_path / "ginger").exists()
+
+
 def test_too_large_a_file_is_named_and_nothing_is_written(store, trained, tmp_path, monkeypatch):
     """The limit and the remedy are told."""
     made = pack(store, f"dcgan@{trained.version}", _measured)
     monkeypatch.setattr(packing, "MOST_FILE_BYTES", len(made.weights) - 1)
     with pytest.raises(InvalidValue, match=r"dcgan/generator\.safetensors.*less width"):
         write_zoo(tmp_path / "zoo", [made])
+    unmeasured = pytest.fail
+    with pytest.raises(InvalidValue, match=r"dcgan/generator\.safetensors.*less width"):
+        pack(store, f"dcgan@{trained.version}", unmeasured)
     assert not (tmp_path / "zoo").exists()
 
 
@@ -174,4 +208,26 @@ def test_what_is_only_shown_leaves_card_and_sheet(store, trained, tmp_path):
     card = loads(Card, (tmp_path / "cards" / "dcgan.json").read_bytes())
     assert card == replace(trained, order=card.order)
     assert card.order["seed"] == 3
-    assert (tmp_path / "cards" / "dcgan.png").read_bytes() == b"png"
+    with Image.open(tmp_path / "cards" / "dcgan.png") as sheet:
+        assert sheet.size == (8 * 32, 2 * 32)
+        cat = Engine(load_generator(_weights())).render([8])[0]
+        assert np.array_equal(np.asarray(sheet)[32:, :32], cat)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [e for name in ("gpu", "cpu") for e in edition(name) if e.part is not Part.SHOWN],
+    ids=lambda e: f"{e.model}-{e.kimg:g}",
+)
+def test_whatever_may_be_shipped_fits_into_a_release(entry):
+    """Two bytes a weight and some for the header: no training is for nothing."""
+    settings = entry.row.with_overrides(entry.overrides)
+    with torch.device("meta"):
+        network = entry.row.networks.generator(entry.row.network_config(entry.side_px, settings))
+    size = 2 * sum(p.numel() for p in network.state_dict().values())
+    assert size < 0.98 * packing.MOST_FILE_BYTES
+
+
+def test_the_zoo_of_this_release_is_within_its_limits():
+    """What lies in the folder that is packaged."""
+    check_sizes(Path(packing.__file__).parent, {})

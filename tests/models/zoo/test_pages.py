@@ -56,11 +56,11 @@ def _page(*exhibits: Exhibit) -> str:
 def test_the_command_is_that_of_the_order():
     """Budget and overrides as ordered: the card's kimg are those of the best snapshot."""
     assert command_of(_card()) == (
-        "cattery train dcgan --dataset cat --kimg 400 --size 64 --seed 1 "
+        "cattery train dcgan --dataset cat --kimg 400 --model dcgan --size 64 --seed 1 "
         "--set mirror=false --set width=32"
     )
     by_time = {**ORDER, "budget": {"kimg": None, "minutes": 2.5}, "overrides": {}}
-    assert "--minutes 2.5 --size" in command_of(_card(order=by_time))
+    assert "--minutes 2.5 --model dcgan --size" in command_of(_card(order=by_time))
     assert command_of(_card(order={})) == ""
 
 

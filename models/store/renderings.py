@@ -1,0 +1,109 @@
+"""First renderings of seeds, kept beside the version that they are of, so that none is made twice.
+
+A file is written once and never again: whatever engine or encoder a later release has,
+what was answered first is what stays. They go when their version goes.
+"""
+
+import threading
+from collections.abc import Collection, Mapping
+
+from models.store.aliases import card_path
+from models.store.tree import Tree
+
+FOLDER = "rendered"
+
+RECOUNT = 64
+"""After so many of our own the folder is listed again: others keep pictures too."""
+
+
+def renderings_path(model: str, version: str) -> str:
+    """Return the folder of a version's renderings."""
+    return f"models/{model}/versions/{version}/{FOLDER}"
+
+
+class Renderings:
+    """Files by version and name; safe to use from many threads.
+
+    Args:
+        tree: The store's tree.
+        most: Most files of one version; processes that fill it together may pass it by
+            `RECOUNT` each.
+    """
+
+    def __init__(self, tree: Tree, most: int) -> None:
+        self._tree = tree
+        self._most = most
+        self._known: dict[str, set[str]] = {}
+        self._until_recount: dict[str, int] = {}
+        self._guard = threading.Lock()
+
+    def admitted_at_once(self, model: str, version: str, names: Collection[str]) -> set[str] | None:
+        """Return what `admitted` would, or None if the store must be asked for it."""
+        with self._guard:
+            known = self._known.get(renderings_path(model, version))
+        if known is None:
+            return None
+        new = [name for name in names if name not in known]
+        return set(names) if len(known) + len(new) <= self._most or not new else None
+
+    def admitted(self, model: str, version: str, names: Collection[str]) -> set[str]:
+        """Return which of some files are kept or will be, once they are rendered.
+
+        Where there is no room for all new ones, it is for none of them.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        folder = renderings_path(model, version)
+        if folder not in self._known:
+            self._list(folder)
+        at_once = self.admitted_at_once(model, version, names)
+        if at_once is not None:
+            return at_once
+        known = self._known[folder]
+        # Another process may have kept one of them since.
+        return {n for n in names if n in known or self._tree.exists(f"{folder}/{n}")}
+
+    def read(self, model: str, version: str, names: Collection[str]) -> dict[str, bytes]:
+        """Return the content of those files that are kept, by name.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        folder = renderings_path(model, version)
+        found = self._tree.read_many([f"{folder}/{name}" for name in names])
+        return {path.rpartition("/")[2]: data for path, data in found.items()}
+
+    def keep(self, model: str, version: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Keep files; where another one is kept already, that one stays.
+
+        Returns:
+            What is kept now, by name.
+
+        Raises:
+            StoreError: The store cannot be written.
+        """
+        folder = renderings_path(model, version)
+        kept = {name: self._kept(f"{folder}/{name}", data) for name, data in files.items()}
+        if not self._tree.exists(card_path(model, version)):  # deleted while this was rendered
+            self._tree.delete(folder)
+        else:
+            self._note(folder, files)
+        return kept
+
+    def _kept(self, path: str, data: bytes) -> bytes:
+        return data if self._tree.create(path, data) else self._tree.read(path)
+
+    def _note(self, folder: str, names: Collection[str]) -> None:
+        with self._guard:
+            self._known.setdefault(folder, set()).update(names)
+            left = self._until_recount.get(folder, RECOUNT) - len(names)
+            self._until_recount[folder] = left
+        if left <= 0:
+            self._list(folder)
+
+    def _list(self, folder: str) -> None:
+        names = self._tree.names(folder)
+        with self._guard:
+            self._known.setdefault(folder, set()).update(names)
+            self._until_recount[folder] = RECOUNT
