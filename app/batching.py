@@ -4,7 +4,8 @@ One thread owns the device. It takes the next batch the moment it is free and
 sleeps only when nothing waits: no timer, no polling. A batch has one slot, so no
 answer mixes versions. Places in a batch are dealt out evenly to those who wait,
 so a request for one picture passes through in one batch beside requests for
-sixty-four.
+sixty-four. And a batch is only as large as the device renders in a quarter of a
+second, so that a slow generator's crowd does not hold up the cats of a fast one.
 """
 
 import asyncio
@@ -27,6 +28,13 @@ from models.sampling import Point
 log = logging.getLogger(__name__)
 
 Pixels = NDArray[np.uint8]
+
+LONGEST_BATCH_S = 0.25
+FIRST_BATCH = 16
+"""Places of a generator's first batch, when nobody knows yet how fast it is."""
+
+MOST_SPEEDS = 256
+"""Versions whose speed is remembered."""
 
 
 @dataclass(slots=True, eq=False)
@@ -93,6 +101,7 @@ class Batcher:
         self._queue: list[_Request] = []
         self._waiting = 0  # pictures in the queue without a place in a batch
         self._images_per_s = 0.0
+        self._speeds: dict[str, float] = {}  # pictures a second, by the slot's name
         self._is_closed = False
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -206,8 +215,9 @@ class Batcher:
     def _gather(self) -> _Batch:
         """Deal the places of a batch out to the first in line and all who share its slot."""
         slot = self._queue[0].slot
-        mates = [r for r in self._queue if r.slot is slot][: self._max_batch]
-        shares = deal(self._max_batch, [r.left for r in mates])
+        places = self._places(slot)
+        mates = [r for r in self._queue if r.slot is slot][:places]
+        shares = deal(places, [r.left for r in mates])
         now = monotonic()
         parts = []
         for request, share in zip(mates, shares, strict=True):
@@ -221,11 +231,21 @@ class Batcher:
         self._count(-sum(shares))
         return _Batch(slot, parts)
 
+    def _places(self, slot: Slot) -> int:
+        """Return how many pictures of a slot a batch may have."""
+        speed = self._speeds.get(slot.name)
+        places = FIRST_BATCH if speed is None else int(speed * LONGEST_BATCH_S)
+        return max(1, min(places, self._max_batch))
+
     def _note_speed(self, batch: _Batch, seconds: float) -> None:
         count = len(batch.points)
         self._telemetry.forward_s.observe(seconds)
         self._telemetry.images.labels(batch.slot.model).inc(count)
         speed = count / max(seconds, 1e-6)
+        if len(self._speeds) >= MOST_SPEEDS:
+            self._speeds.clear()
+        known = self._speeds.get(batch.slot.name, speed)
+        self._speeds[batch.slot.name] = known + (speed - known) * 0.3
         self._images_per_s += (speed - self._images_per_s) * (0.1 if self._images_per_s else 1)
 
 

@@ -41,7 +41,7 @@ def command_of(card: Card) -> str:
     budget = order["budget"]
     unit = "kimg" if budget.get("kimg") is not None else "minutes"
     parts += [f"--{unit} {json.dumps(budget[unit]).removesuffix('.0')}"]
-    parts += [f"--model {order['model']}", f"--size {order['size_px']}", f"--seed {order['seed']}"]
+    parts += [f"--model {card.model}", f"--size {order['size_px']}", f"--seed {order['seed']}"]
     parts += [f"--set {name}={json.dumps(v)}" for name, v in sorted(order["overrides"].items())]
     return " ".join(parts)
 

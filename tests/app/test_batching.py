@@ -1,7 +1,7 @@
 """Tests of app.batching."""
 
 import asyncio
-from time import monotonic
+from time import monotonic, sleep
 
 import pytest
 
@@ -285,6 +285,32 @@ def test_a_failing_engine_fails_its_batch_only():
             await batcher.render(bad, range(20))
         assert len(await batcher.render(good, [1])) == 1
         assert batcher.waiting == 0
+        await batcher.close()
+
+    run(test)
+
+
+def test_a_slow_generator_s_crowd_does_not_hold_up_a_fast_one():
+    """A batch is as large as the device renders in a quarter of a second, never all that wait."""
+    slow, fast = slot_of(1), slot_of(2)
+    paint = slow.engine.render
+
+    def crawl(points):
+        sleep(0.05 * len(points))
+        return paint(points)
+
+    async def test():
+        batcher = Batcher(64, 1000, DEADLINE_S)
+        slow.engine.render = crawl
+        await batcher.render(slow, range(2))
+        crowd = asyncio.create_task(batcher.render(slow, range(100)))
+        await until(lambda: len(slow.engine.batches) > 1)
+        await batcher.render(fast, [1])
+        assert not crowd.done()
+        sizes = [len(batch) for batch in slow.engine.batches[1:]]
+        assert len(sizes) <= 3  # the one that was running, and perhaps the next
+        assert max(sizes) <= 5
+        assert len(await crowd) == 100
         await batcher.close()
 
     run(test)
