@@ -1,15 +1,18 @@
 """What an answer with cats says about itself: where it came from, how long it may be kept."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from math import ceil
 from urllib.parse import urlencode
 
-from app.etags import etag_of
+from app.etags import etag_of, kept_etag_of
 from app.negotiation import MEDIA_TYPES, Format
-from app.rendering import labels
+from app.rendering import SOFTWARE, labels
 from app.slots import Slot
 from app.variations import PLAIN, Variation
+from models.errors import InvalidValue
+from models.images import ENCODINGS, WEBP_LARGEST_PX, PictureFormat
 
 
 class Freshness(StrEnum):
@@ -31,8 +34,13 @@ class Answer:
         freshness: How long it may be kept.
         variation: How the cats differ from the seeds' own.
         columns: Cats in a row of a contact sheet; None elsewhere.
+        encoding: What each cat's file is, or the sheet's, or where the links lead.
+        kept: Seeds whose first rendering the store keeps, or will; see `app.rendered`.
         root: Path that the app is mounted at, "" or without a slash at its end.
         was_negotiated: Whether the Accept header chose the format.
+
+    Raises:
+        InvalidValue: A sheet is too large for its format.
     """
 
     slot: Slot
@@ -41,25 +49,51 @@ class Answer:
     freshness: Freshness
     variation: Variation = PLAIN
     columns: int | None = None
+    encoding: PictureFormat = PictureFormat.PNG
+    kept: frozenset[int] = frozenset()
     root: str = ""
     was_negotiated: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a WebP sheet that is too wide or too high."""
+        if self.format is Format.WEBP and self.columns is not None:
+            most = WEBP_LARGEST_PX // self.slot.card.size_px
+            if self.columns > most or ceil(len(self.seeds) / self.columns) > most:
+                allowed = f"such that rows and columns are at most {most} (WebP's limit)"
+                raise InvalidValue("columns", self.columns, allowed)
 
     @property
     def is_one_cat(self) -> bool:
         """Whether it is, byte for byte, a permalink's picture."""
-        return self.format is Format.PNG and len(self.seeds) == 1
+        return self.format.picture is not None and len(self.seeds) == 1
+
+    @property
+    def is_of_files(self) -> bool:
+        """Whether it is made of permalinks' files: one, a zip or parts."""
+        return self.is_one_cat or self.format in (Format.ZIP, Format.MULTIPART)
+
+    def alone(self, seed: int) -> "Answer":
+        """Return what a cat's permalink answers."""
+        return replace(self, seeds=(seed,), format=Format(self.encoding), columns=None)
 
     @property
     def etag(self) -> str:
         """Strong entity tag, known without rendering."""
-        shape = (self.format, self.seeds[0], len(self.seeds), self.columns, self.root)
-        return etag_of(self.slot, *shape, *self.variation.query().items())
+        shape = (self.format, self.encoding, self.seeds[0], len(self.seeds), self.columns)
+        parts = (*shape, self.root, *self.variation.query().items())
+        kept = [seed in self.kept for seed in self.seeds]
+        if self.is_one_cat and all(kept):
+            return kept_etag_of(self.slot, *parts)
+        if all(kept):  # the files stay, what is around them may change with a release
+            return kept_etag_of(self.slot, *parts, SOFTWARE)
+        encoder = ENCODINGS[self.encoding].encoder
+        return etag_of(self.slot, *parts, encoder, *(kept if any(kept) else ()))
 
     @property
     def address(self) -> str:
         """Where the same bytes can be had for ever."""
         if self.is_one_cat:
-            return permalink(self.slot, self.seeds[0], self.root, self.variation)
+            return self.link(self.seeds[0])
         query: dict[str, object] = {
             "model": self.slot.name,
             "n": len(self.seeds),
@@ -68,8 +102,22 @@ class Answer:
         }
         if self.columns is not None:
             query["columns"] = self.columns
+        if self.format.picture is None and self.encoding is not PictureFormat.PNG:
+            query["encoding"] = self.encoding
         query |= self.variation.query()
         return f"{self.root}/cats?{urlencode(query, safe='@')}"
+
+    def link(self, seed: int) -> str:
+        """Return the permalink of one of the cats."""
+        return permalink(self.slot, seed, self.root, self.variation, self.encoding)
+
+    def file_name(self, seed: int) -> str:
+        """Return the name of one cat's file, wherever it goes."""
+        return file_name(self.slot, seed, self.variation, self.encoding)
+
+    def short_name(self, seed: int) -> str:
+        """Return the name of one cat's file among those of its version."""
+        return short_name(seed, self.variation, self.encoding)
 
     @property
     def boundary(self) -> str:
@@ -98,23 +146,38 @@ class Answer:
         return media_type
 
     def _disposition(self) -> str:
-        ending = {Format.PNG: "png", Format.ZIP: "zip", Format.JSON: "json"}.get(self.format)
-        if ending is None:
+        if self.format is Format.MULTIPART:
             return "inline"
         kind = "attachment" if self.format is Format.ZIP else "inline"
         stem = f"{self.slot.name}-{seeds_text(self.seeds)}{suffix(self.variation)}"
-        return f'{kind}; filename="{stem}.{ending}"'
+        return f'{kind}; filename="{stem}.{self.format}"'
 
 
-def permalink(slot: Slot, seed: int, root: str, variation: Variation = PLAIN) -> str:
+def permalink(
+    slot: Slot,
+    seed: int,
+    root: str,
+    variation: Variation = PLAIN,
+    encoding: PictureFormat = PictureFormat.PNG,
+) -> str:
     """Return the address of one cat, the same for ever."""
-    path, query = f"{root}/cats/{slot.name}/{seed}.png", variation.query()
+    path, query = f"{root}/cats/{slot.name}/{seed}.{encoding}", variation.query()
     return f"{path}?{urlencode(query)}" if query else path
 
 
-def file_name(slot: Slot, seed: int, variation: Variation = PLAIN) -> str:
-    """Return the name of one cat's file."""
-    return f"{slot.name}-{seed}{suffix(variation)}.png"
+def file_name(
+    slot: Slot,
+    seed: int,
+    variation: Variation = PLAIN,
+    encoding: PictureFormat = PictureFormat.PNG,
+) -> str:
+    """Return the name of one cat's file, wherever it goes."""
+    return f"{slot.name}-{short_name(seed, variation, encoding)}"
+
+
+def short_name(seed: int, variation: Variation, encoding: PictureFormat) -> str:
+    """Return the name of one cat's file among those of its version."""
+    return f"{seed}{suffix(variation)}.{encoding}"
 
 
 def suffix(variation: Variation) -> str:

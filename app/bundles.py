@@ -1,4 +1,4 @@
-"""Several PNG files in one body: a zip or a multipart message, the same bytes each time."""
+"""Several pictures in one body: a zip or a multipart message, the same bytes each time."""
 
 import io
 import zipfile
@@ -19,19 +19,22 @@ def zip_of(files: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def multipart_of(files: Mapping[str, bytes], boundary: str, locations: Mapping[str, str]) -> bytes:
-    """Return a multipart/mixed body of PNG parts.
+def multipart_of(
+    files: Mapping[str, bytes], boundary: str, locations: Mapping[str, str], media_type: str
+) -> bytes:
+    """Return a multipart/mixed body.
 
     Args:
         files: Content by file name.
         boundary: Separates the parts; must not occur in them.
         locations: Each part's own address, by file name.
+        media_type: What each part is.
     """
     lines: list[bytes] = []
     for name, data in files.items():
         head = (
             f"--{boundary}\r\n"
-            "Content-Type: image/png\r\n"
+            f"Content-Type: {media_type}\r\n"
             f"Content-Length: {len(data)}\r\n"
             f'Content-Disposition: inline; filename="{name}"\r\n'
             f"Content-Location: {locations[name]}\r\n\r\n"

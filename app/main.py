@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -13,6 +14,7 @@ from app.handlers import register
 from app.openapi import TAGS, describe
 from app.pool import GeneratorPool
 from app.queue import JobQueue
+from app.rendered import Rendered
 from app.rendering import Renderer
 from app.routes import cats, datasets, health, jobs, models, recipes, train, walks
 from app.security import Gate, Hardening, check_closed
@@ -21,8 +23,10 @@ from app.slots import EngineLoader, load_engine
 from app.telemetry import RequestCounter, Telemetry
 from app.uploads import Uploads
 from app.watching import Watcher
+from models.engine import set_render_threads
 from models.precision import pick_device
 from models.store import Store
+from models.store.renderings import Renderings
 from models.store.zoo import register_zoo
 
 log = logging.getLogger(__name__)
@@ -31,7 +35,7 @@ ROUTERS = (cats, walks, models, recipes, train, jobs, datasets, health)
 
 
 def create_app(
-    settings: AppSettings, *, store: Store | None = None, load: EngineLoader = load_engine
+    settings: AppSettings, *, store: Store | None = None, load: EngineLoader | None = None
 ) -> FastAPI:
     """Return the app; nothing is opened before its lifespan begins.
 
@@ -41,7 +45,7 @@ def create_app(
     Args:
         settings: The front end's.
         store: An opened store; by default that of the settings.
-        load: Makes an engine of a weights file.
+        load: Makes an engine of a weights file; by default as the settings say.
 
     Raises:
         SettingsError: It would be open to the whole network without a key.
@@ -70,7 +74,7 @@ def create_app(
 
 
 def _lifespan(
-    settings: AppSettings, store: Store | None, load: EngineLoader
+    settings: AppSettings, store: Store | None, load: EngineLoader | None
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -86,7 +90,7 @@ async def _start(
     app: FastAPI,
     settings: AppSettings,
     store: Store | None,
-    load: EngineLoader,
+    load: EngineLoader | None,
     stack: AsyncExitStack,
 ) -> None:
     """Open and start everything; the stack ends it in reverse order."""
@@ -111,6 +115,14 @@ async def _start(
         telemetry=telemetry,
     )
     stack.callback(state.renderer.close)
+    shelf = Renderings(state.store.tree, settings.max_renderings)
+    state.rendered = Rendered(
+        state.renderer,
+        max_bytes=settings.cache_bytes,
+        shelf=shelf if settings.rendered == "store" else None,
+        telemetry=telemetry,
+    )
+    await asyncio.to_thread(set_render_threads, settings.render_threads)
     state.pool = GeneratorPool(
         state.store,
         str(pick_device(settings.device)),
@@ -118,7 +130,7 @@ async def _start(
         settings.keep_versions,
         default_model=settings.default_model,
         telemetry=telemetry,
-        load=load,
+        load=load or partial(load_engine, wanted=settings.engine),
     )
     stack.push_async_callback(state.pool.close)
     await state.pool.start()

@@ -8,19 +8,27 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
 from app.errors import NotAcceptable
+from models.images import ENCODINGS, PictureFormat
 
 
 class Format(StrEnum):
-    """What pictures can be wrapped in."""
+    """What pictures can be wrapped in; a picture's own format stands for one cat or a sheet."""
 
     PNG = "png"
+    WEBP = "webp"
     ZIP = "zip"
     MULTIPART = "multipart"
     JSON = "json"
 
+    @property
+    def picture(self) -> PictureFormat | None:
+        """The format of the one picture that this is; None for several files or links."""
+        return PictureFormat(self) if self in (Format.PNG, Format.WEBP) else None
+
 
 MEDIA_TYPES: Mapping[Format, str] = {
-    Format.PNG: "image/png",
+    Format.PNG: ENCODINGS[PictureFormat.PNG].media_type,
+    Format.WEBP: ENCODINGS[PictureFormat.WEBP].media_type,
     Format.JSON: "application/json",
     Format.ZIP: "application/zip",
     Format.MULTIPART: "multipart/mixed",

@@ -9,6 +9,7 @@ from app.problems import Responses, problems
 from app.variations import DISTANCE, LEAST_TRUNCATION, Variation
 from app.walks import FEWEST_FRAMES, FRAMES, MOST_FRAMES
 from models.animations import ANIMATIONS, AnimationFormat
+from models.images import ENCODINGS, PictureFormat
 from models.sampling import MAX_SEED
 
 MAX_CATS = 64
@@ -76,7 +77,14 @@ class CatsQuery(BaseModel):
         description="Cats in a row of a contact sheet; default: ceil(sqrt(n)).",
     )
     format: Format | None = Field(
-        None, description="What the cats are wrapped in; default: what Accept likes best."
+        None,
+        description="What the cats are wrapped in; default: what Accept likes best. "
+        "png and webp are one cat or a contact sheet, both without loss.",
+    )
+    encoding: PictureFormat | None = Field(
+        None,
+        description="What the files of a zip or the parts of a multipart message are, and where "
+        "the links of json lead; default: png.",
     )
     near: Near = None
     distance: Distance = None
@@ -207,7 +215,11 @@ _ELSEWHERE = {
     "headers": {"Location": {"description": "That address.", "schema": {"type": "string"}}},
 }
 ONE_CAT: Responses = {
-    200: {"description": "The cat.", "headers": _HEADERS, "content": {"image/png": _BINARY}},
+    200: {
+        "description": "The cat.",
+        "headers": _HEADERS,
+        "content": {encoding.media_type: _BINARY for encoding in ENCODINGS.values()},
+    },
     304: _KNOWN,
     307: _ELSEWHERE,
     **problems(404, 410, 422, 500, 503, 504),

@@ -3,34 +3,48 @@
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
-from time import perf_counter
+from itertools import chain
+from math import ceil
+from typing import TypeVar
 
 from app.batching import Batcher, Pixels
 from app.errors import Busy
 from app.slots import Slot
 from app.telemetry import Telemetry
 from app.variations import PLAIN, Variation
-from models.images import ENCODER, contact_sheet, encode_png
+from models.animations import ANIMATIONS, AnimationFormat
+from models.images import ENCODINGS, PictureFormat, contact_sheet
 from models.sampling import Point
+
+T = TypeVar("T")
 
 SOFTWARE = f"Cattery {version('cattery')}"
 
-RELEASE = f"{SOFTWARE}, torch {version('torch')}, Pillow {version('pillow')}, {ENCODER}"
-"""All software that shapes an answer's bytes; part of every ETag."""
+RELEASE = f"{SOFTWARE}, torch {version('torch')}, Pillow {version('pillow')}"
+"""All software that shapes an answer's bytes but the encoder; part of every ETag."""
 
-Encode = Callable[[Pixels, Mapping[str, str]], bytes]
-"""Makes (N, H, W, 3) uint8 and provenance a file."""
+MOST_WALKS = 4
+"""Walks that are rendered, wait to be encoded or are encoded at a time."""
+
+WALK_RETRY_S = 5
+
+CHUNK = 4
+"""Most pictures that a thread encodes before it lets others in: to hand it one takes a third of
+the time that a cat of 64 px does."""
+
+CHUNK_PIXELS = 1 << 16
+"""Most pixels of them: two milliseconds."""
 
 
 class Renderer:
     """Renders and encodes for many clients at once.
 
     Encoding has threads of its own, for it takes longer than a forward pass on a
-    GPU. A request never has more pictures in them than there are threads, so one
-    picture passes between the sixty-four of another. Walks leave one thread to the
-    others, for one is encoded as a whole.
+    GPU. A request never has more than a few pictures a thread in them, so one picture
+    passes between the sixty-four of another. Walks have a thread apart, for one is
+    encoded as a whole, and only a few are made at a time.
 
     Args:
         batcher: What renders.
@@ -52,7 +66,9 @@ class Renderer:
         self._max_waiting = max_waiting
         self._telemetry = telemetry or Telemetry()
         self._encoders = ThreadPoolExecutor(encode_threads, thread_name_prefix="cattery-encode")
-        self._walks = asyncio.Semaphore(max(1, encode_threads - 1))
+        # A thread apart: a walk takes seconds, and nobody can call its encoding off.
+        self._walker = ThreadPoolExecutor(1, thread_name_prefix="cattery-walk")
+        self._walks = 0
         self._encoding = 0
 
     @property
@@ -63,23 +79,34 @@ class Renderer:
     def close(self) -> None:
         """End the threads after what they are at."""
         self._encoders.shutdown(cancel_futures=True)
+        self._walker.shutdown(cancel_futures=True)
 
     async def cats(
-        self, slot: Slot, seeds: Sequence[int], variation: Variation = PLAIN
+        self,
+        slot: Slot,
+        seeds: Sequence[int],
+        variation: Variation = PLAIN,
+        encoding: PictureFormat = PictureFormat.PNG,
     ) -> list[bytes]:
-        """Return one PNG file per seed, the same bytes in whatever company.
+        """Return one file per seed, the same bytes in whatever company.
 
         Raises:
             Busy, DeadlineExceeded: As `Batcher.render`.
         """
         pixels = await self._render(slot, variation.points(seeds))
         texts = [cat_text(slot, seed, variation) for seed in seeds]
+
+        def encode(some: range) -> list[bytes]:
+            return [self._encoded("cat", encoding, pixels[i], texts[i]) for i in some]
+
         files: list[bytes] = []
+        chunk = chunk_size(len(seeds), self._threads, pixels[0].size // 3)
         with self._counted(len(seeds)):
-            for begin in range(0, len(seeds), self._threads):
-                some = range(begin, min(begin + self._threads, len(seeds)))
-                jobs = [self._encode(pixels[i : i + 1], texts[i], 1) for i in some]
-                files += await asyncio.gather(*jobs)
+            for begin in range(0, len(seeds), self._threads * chunk):
+                end = min(begin + self._threads * chunk, len(seeds))
+                chunks = [range(at, min(at + chunk, end)) for at in range(begin, end, chunk)]
+                done = await asyncio.gather(*[self._off_loop(encode, some) for some in chunks])
+                files += chain.from_iterable(done)
         return files
 
     async def sheet(
@@ -88,41 +115,76 @@ class Renderer:
         seeds: Sequence[int],
         columns: int | None,
         variation: Variation = PLAIN,
+        encoding: PictureFormat = PictureFormat.PNG,
     ) -> bytes:
-        """Return one PNG file with all pictures edge to edge, row by row.
+        """Return one file with all pictures edge to edge, row by row.
 
         Args:
             slot: The version.
             seeds: One per picture.
             columns: Pictures in a row; None: the least square that holds all.
             variation: How the pictures differ from the seeds' own.
+            encoding: What the file is.
 
         Raises:
             Busy, DeadlineExceeded: As `Batcher.render`.
         """
         pixels = await self._render(slot, variation.points(seeds))
+        text = sheet_text(slot, seeds, variation)
+
+        def encode() -> bytes:
+            return self._encoded("sheet", encoding, contact_sheet(pixels, columns), text)
+
         with self._counted(len(seeds)):
-            return await self._encode(pixels, sheet_text(slot, seeds, variation), columns)
+            return await self._off_loop(encode)
 
     async def walk(
-        self, slot: Slot, points: Sequence[Point], encode: Encode, text: Mapping[str, str]
+        self,
+        slot: Slot,
+        points: Sequence[Point],
+        format: AnimationFormat,
+        text: Mapping[str, str],
     ) -> bytes:
         """Return one file with a picture per point, one after the other.
 
         Args:
             slot: The version.
             points: One per frame.
-            encode: Makes the file; it may take its time.
+            format: What they are wrapped in; to make it may take its time.
             text: Provenance.
 
         Raises:
-            Busy, DeadlineExceeded: As `Batcher.render`.
+            Busy: Too many walks are made already, or as `Batcher.render`.
+            DeadlineExceeded: As `Batcher.render`.
         """
-        pixels = await self._render(slot, points)
-        loop = asyncio.get_running_loop()
-        with self._counted(len(points)):
-            async with self._walks:
-                return await loop.run_in_executor(self._encoders, encode, pixels, text)
+        if self._walks >= MOST_WALKS:
+            self._telemetry.refused.labels("busy").inc()
+            raise Busy(f"{self._walks} walks are made already, as many as may.", WALK_RETRY_S)
+        self._walks += 1
+        try:
+            pixels = await self._render(slot, points)
+        except BaseException:
+            self._walks -= 1
+            raise
+
+        def encode() -> bytes:
+            with self._telemetry.encode_s.labels("walk", format).time():
+                return ANIMATIONS[format].encode(pixels, text)
+
+        self._count(len(points))
+        loop, encoding = asyncio.get_running_loop(), self._walker.submit(encode)
+
+        def ended(_: object) -> None:
+            with suppress(RuntimeError):  # the service has ended meanwhile
+                loop.call_soon_threadsafe(self._walk_ended, len(points))
+
+        # Not when the client leaves: what has begun goes on, and must count until it ends.
+        encoding.add_done_callback(ended)
+        return await asyncio.wrap_future(encoding)
+
+    def _walk_ended(self, frames: int) -> None:
+        self._walks -= 1
+        self._count(-frames)
 
     async def _render(self, slot: Slot, points: Sequence[Point]) -> Pixels:
         if self._encoding > self._max_waiting:
@@ -130,32 +192,48 @@ class Renderer:
             raise Busy(f"{self._encoding} pictures wait to be encoded already.")
         return await self._batcher.render(slot, points)
 
-    async def _encode(self, pixels: Pixels, text: Mapping[str, str], columns: int | None) -> bytes:
+    async def _off_loop(self, work: Callable[..., T], *arguments: object) -> T:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._encoders, self._timed, pixels, text, columns)
+        return await loop.run_in_executor(self._encoders, work, *arguments)
 
-    def _timed(self, pixels: Pixels, text: Mapping[str, str], columns: int | None) -> bytes:
-        began = perf_counter()
-        png = encode_png(contact_sheet(pixels, columns), text)
-        self._telemetry.encode_s.observe(perf_counter() - began)
-        return png
+    def _encoded(
+        self, kind: str, encoding: PictureFormat, pixels: Pixels, text: Mapping[str, str]
+    ) -> bytes:
+        with self._telemetry.encode_s.labels(kind, encoding).time():
+            return ENCODINGS[encoding].encode(pixels, text)
 
     @contextmanager
     def _counted(self, images: int) -> Iterator[None]:
-        self._encoding += images
+        self._count(images)
         try:
             yield
         finally:
-            self._encoding -= images
+            self._count(-images)
+
+    def _count(self, change: int) -> None:
+        self._encoding += change
+        self._telemetry.encoding_images.set(self._encoding)
+
+
+def chunk_size(count: int, threads: int, size_pixels: int) -> int:
+    """Return how many of a request's pictures a thread encodes at once.
+
+    Args:
+        count: Pictures of the request.
+        threads: Threads that may share them.
+        size_pixels: Pixels of one picture.
+    """
+    most = min(CHUNK, CHUNK_PIXELS // size_pixels)
+    return max(1, min(most, ceil(count / threads)))
 
 
 def cat_text(slot: Slot, seed: int, variation: Variation = PLAIN) -> dict[str, str]:
-    """Return the PNG text chunks of one cat: where it came from."""
+    """Return the provenance of one cat: where it came from."""
     return provenance(slot, {"seed": str(seed), **variation.query()})
 
 
 def sheet_text(slot: Slot, seeds: Sequence[int], variation: Variation = PLAIN) -> dict[str, str]:
-    """Return the PNG text chunks of a contact sheet."""
+    """Return the provenance of a contact sheet."""
     return provenance(slot, {"seeds": f"{seeds[0]}-{seeds[-1]}", **variation.query()})
 
 

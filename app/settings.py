@@ -6,9 +6,11 @@ environment.
 
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 
+from models.engines import AUTO, ENGINES
 from worker.protocol import SharedSettings
 
 
@@ -45,13 +47,26 @@ class AppSettings(SharedSettings):
     device: str = Field(
         default="auto", description="Where to render: auto, cpu, cuda, or cuda:N for one GPU."
     )
+    engine: str = Field(
+        default=AUTO,
+        description="What renders: auto, which is the engine that a version's card names on a CPU, "
+        "and float16 on a GPU where it is within one gray level; or torch-fp32, torch-bf16, "
+        "torch-fp16. Where the one named does not run, torch-fp32 does.",
+    )
+    render_threads: int = Field(
+        default=0,
+        ge=0,
+        le=1024,
+        description="Threads that render on a CPU; 0: one a core, less one for all else where "
+        "there are more than two.",
+    )
     default_model: str = Field(
         default="dcgan", description="Model of a request that names none, as name or name@version."
     )
     max_batch: int = Field(
         default=64,
         ge=1,
-        le=64,  # up to this size a CPU's floats are the same at every batch size, as tested
+        le=64,
         description="Most pictures in one forward pass, images.",
     )
     max_waiting_images: int = Field(
@@ -61,6 +76,23 @@ class AppSettings(SharedSettings):
         default=8_388_608,  # 128 frames of 256 px: two seconds of encoding
         ge=1,
         description="Most pixels of all frames of a walk together.",
+    )
+    cache_bytes: int = Field(
+        default=64 << 20,
+        ge=0,
+        description="Most memory for cats that were rendered already, bytes of their files; "
+        "0: none is remembered.",
+    )
+    rendered: Literal["memory", "store"] = Field(
+        default="memory",
+        description="Where permalinks are kept beside the memory: nowhere (memory), or in the "
+        "store, where the first rendering is the answer for ever, across releases and devices.",
+    )
+    max_renderings: int = Field(
+        default=10_000,  # 80 MB of cats of 64 px, 1.3 GB of 256 px
+        ge=0,
+        description="Most files that the store keeps of one version, with CATTERY_RENDERED=store. "
+        "Cats beyond are rendered anew, and their tags name engine and encoder.",
     )
     deadline_s: float = Field(
         default=30.0,
@@ -80,7 +112,7 @@ class AppSettings(SharedSettings):
         description="How often the store's aliases are looked at, seconds.",
     )
     encode_threads: int = Field(
-        default=2, ge=1, le=64, description="Threads that turn pixels into PNG."
+        default=2, ge=1, le=64, description="Threads that turn pixels into files."
     )
     max_body_bytes: int = Field(
         default=1 << 20, ge=1024, description="Largest body of a call that is no upload, bytes."
@@ -115,6 +147,14 @@ class AppSettings(SharedSettings):
     def _empty_is_none(cls, key: SecretStr | None) -> SecretStr | None:
         """Take an empty or blank key for none: it would let everyone in."""
         return key if key is not None and key.get_secret_value().strip() else None
+
+    @field_validator("engine")
+    @classmethod
+    def _is_an_engine(cls, engine: str) -> str:
+        """Refuse a name that no engine has."""
+        if engine not in (AUTO, *ENGINES):
+            raise ValueError(f"{engine!r} is none of {', '.join((AUTO, *ENGINES))}")
+        return engine
 
     @property
     def is_local(self) -> bool:

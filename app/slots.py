@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models import engine
 from models.checkpoints import load_generator
+from models.engines import AUTO, CANONICAL, pick_engine
 from models.errors import CatteryError, CheckpointError
 from models.sampling import Point
 from models.store import Store
@@ -38,8 +39,8 @@ class Engine(Protocol):
         """Return (N, H, W, 3) uint8, one picture per seed or place."""
 
 
-EngineLoader = Callable[[Path, str], Engine]
-"""Makes an engine of a weights file for a device."""
+EngineLoader = Callable[[Path, str, str], Engine]
+"""Makes an engine of a weights file for a device, given the engine that the card names."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,13 +58,22 @@ class Slot:
         return f"{self.model}@{self.version}"
 
 
-def load_engine(weights: Path, device: str) -> Engine:
+def load_engine(
+    weights: Path, device: str, canonical: str = CANONICAL, *, wanted: str = AUTO
+) -> Engine:
     """Return the engine of a weights file.
+
+    Args:
+        weights: The file.
+        device: Where it shall render.
+        canonical: The engine that the version's card names; may be empty.
+        wanted: "auto" for that one, or another of `models.engines.ENGINES`.
 
     Raises:
         CheckpointError: The file is damaged or of another kind.
     """
-    return engine.Engine(load_generator(weights, device), device)
+    name = pick_engine(wanted, canonical, device)
+    return engine.Engine(load_generator(weights, device), device, name)
 
 
 def make_slot(
@@ -79,7 +89,7 @@ def make_slot(
     card = store.versions.card(model, version)
     path = store.versions.weights_path(model, version, cache)
     try:
-        loaded = load(path, device)
+        loaded = load(path, device, card.engine)
         loaded.warm()
     except CatteryError:
         raise

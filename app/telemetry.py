@@ -7,8 +7,26 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.process_collector import ProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-"""Upper edges of the histograms' buckets, seconds: from one small forward to a deadline."""
+SECONDS = (
+    0.0001,
+    0.00025,
+    0.0005,
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+)
+"""Upper edges of the histograms' buckets, seconds: from one small cat's encoding to a deadline."""
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -23,10 +41,18 @@ class Telemetry:
         requests: Answers by route, method and status.
         request_s: Seconds from request to the end of the answer, by route.
         images: Pictures rendered, by model.
+        cats: Cats sent, by model and what they are wrapped in; from the cache as well.
         queue_s: Seconds that a request waited for its first forward pass.
         forward_s: Seconds of a forward pass, one batch.
-        encode_s: Seconds of encoding one PNG file.
+        encode_s: Seconds of encoding one file, by what it shows (cat, sheet or walk) and
+            its format.
         waiting_images: Pictures that wait for a forward pass now.
+        encoding_images: Pictures that are encoded or wait for it now.
+        cache_hits: Cats found, by layer: memory, store, or flight where another request
+            was having them rendered.
+        cache_misses: Cats not found, by layer: memory or store.
+        cache_bytes: Size of the files held in memory, bytes.
+        kept: Renderings that the store keeps since, by model.
         refused: Requests not rendered, by reason: busy, expired or hung_up.
         swaps: Versions put into service, by model.
         swap_failures: Versions that could not be put into service, by model.
@@ -39,12 +65,14 @@ class Telemetry:
         self.images = self._counter("images_rendered", "Pictures rendered.", "model")
         self.queue_s = self._histogram("queue", "Wait for the first forward pass.")
         self.forward_s = self._histogram("forward", "One forward pass.")
-        self.encode_s = self._histogram("encode", "Encoding of one PNG file.")
-        self.waiting_images = Gauge(
-            "cattery_waiting_images",
-            "Pictures that wait for a forward pass.",
-            registry=self.registry,
-        )
+        self.encode_s = self._histogram("encode", "Encoding of one file.", "kind", "format")
+        self.waiting_images = self._gauge("waiting_images", "Pictures waiting for a forward pass.")
+        self.encoding_images = self._gauge("encoding_images", "Pictures being encoded or waiting.")
+        self.cats = self._counter("cats_sent", "Cats sent.", "model", "format")
+        self.cache_hits = self._counter("cache_hits", "Cats found rendered.", "layer")
+        self.cache_misses = self._counter("cache_misses", "Cats not found rendered.", "layer")
+        self.cache_bytes = self._gauge("cache_bytes", "Rendered files held in memory, bytes.")
+        self.kept = self._counter("renderings_kept", "Renderings put into the store.", "model")
         self.refused = self._counter("refused", "Requests not rendered.", "reason")
         self.swaps = self._counter("swaps", "Versions put into service.", "model")
         self.swap_failures = self._counter(
@@ -58,6 +86,9 @@ class Telemetry:
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"cattery_{name}_total", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(f"cattery_{name}", text, registry=self.registry)
 
     def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
         full = f"cattery_{name}_seconds"

@@ -1,49 +1,53 @@
 """From points of latent space to uint8 pixels on one device."""
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from models.checkpoints import Generator
-from models.errors import CheckpointError
+from models.engines import CANONICAL
+from models.engines.backends import make_backend
 from models.networks import NETWORKS
-from models.precision import exact_convolutions
 from models.sampling import Point, latents
-
-CUDA_BATCH = 16
-"""On a GPU every forward pass has this size: kernels chosen by size round differently."""
-
-MOST_AT_ONCE = 64
 
 
 class Engine:
     """Renders one generator. Call it from one thread at a time.
 
-    float32 throughout, and one seed is one cat whatever shares its batch. On a CPU that
-    holds for DCGAN's generators at batch sizes that are powers of two up to 64, so a
-    batch is split into such; others' pictures are rendered one by one, which costs them
-    little there (tests/models/test_engine.py).
+    One seed is one cat, whatever shares its batch.
 
     Args:
-        generator: A checked generator.
+        generator: A checked generator. It is moved to the device, and otherwise left as it is.
         device: Where to compute.
+        engine: Key in `models.engines.ENGINES`.
 
     Attributes:
         truncates: Whether its pictures depend on the latent's length.
+
+    Raises:
+        InvalidValue: The engine is unknown, or not for that device.
     """
 
-    def __init__(self, generator: Generator, device: str | torch.device = "cpu") -> None:
-        self.device = torch.device(device)
+    def __init__(
+        self,
+        generator: Generator,
+        device: str | torch.device = "cpu",
+        engine: str = CANONICAL,
+    ) -> None:
+        where = torch.device(device)
         self.size_px = generator.size_px
         self.z_dim = generator.z_dim
-        self.name = f"torch-fp32-{self.device.type}"
-        self._generator = generator.to(self.device).eval()
         network = NETWORKS.get(str(generator.meta.get("network")))
-        self._renders_evenly = network is not None and network.renders_evenly
         self.truncates = network is not None and network.truncates
+        self._backend = make_backend(generator.to(where).eval(), where, engine)
+
+    @property
+    def name(self) -> str:
+        """What it renders with and where, e.g. "torch-fp32-cpu"; part of every ETag."""
+        return self._backend.name
 
     def render(self, points: Sequence[Point]) -> NDArray[np.uint8]:
         """Make one picture per point.
@@ -57,44 +61,27 @@ class Engine:
         Raises:
             InvalidValue: A point is out of range, see `models.sampling.latents`.
         """
-        z = torch.from_numpy(latents(points, self.z_dim))
-        if self.device.type == "cuda":
-            pixels = self._in_fixed_batches(z)
-        else:
-            pixels = torch.cat(
-                [self._forward(part) for part in torch.split(z, self._sizes(len(z)))]
-            )
-        return pixels.permute(0, 2, 3, 1).contiguous().numpy()
-
-    def _sizes(self, count: int) -> list[int]:
-        """Return batch sizes that give equal floats, largest first, adding up to a count."""
-        if not self._renders_evenly:
-            return [1] * count
-        whole, rest = divmod(count, MOST_AT_ONCE)
-        powers = [1 << bit for bit in reversed(range(rest.bit_length())) if rest >> bit & 1]
-        return [MOST_AT_ONCE] * whole + powers
+        return self._backend.render(torch.from_numpy(latents(points, self.z_dim))).numpy()
 
     def warm(self) -> None:
-        """Render once, so that the first request is fast, and look at what came out.
+        """Get ready, so that the first request is fast, and look at what comes out.
 
         Raises:
             CheckpointError: The pictures are not finite.
         """
-        with torch.inference_mode():
-            z = torch.from_numpy(latents(range(2), self.z_dim)).to(self.device)
-            if not torch.isfinite(self._generator(z)).all():
-                raise CheckpointError("The generator's pictures are not finite.")
-        self.render(range(16))
+        self._backend.warm()
 
-    @torch.inference_mode()
-    def _forward(self, z: Tensor) -> Tensor:
-        with exact_convolutions(self.device):
-            pictures = self._generator(z.to(self.device))
-        levels = pictures.add(1.0).mul_(127.5).round_().clamp_(0, 255)
-        return levels.to(torch.uint8).cpu()
 
-    def _in_fixed_batches(self, z: Tensor) -> Tensor:
-        padding = -len(z) % CUDA_BATCH
-        padded = torch.cat([z, z.new_zeros(padding, z.shape[1])])
-        parts = [self._forward(part) for part in torch.split(padded, CUDA_BATCH)]
-        return torch.cat(parts)[: len(z)]
+def set_render_threads(count: int) -> int:
+    """Have CPUs render with a number of threads, in this process; return the number.
+
+    Args:
+        count: How many; 0: one a core, less one for the front end where there are more
+            than two. Two cores are shared: a forward pass is most of the work of a cat,
+            and on one of them alone it would leave the other idle half of the time.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    spare = 1 if cores and cores > 2 else 0
+    threads = count or min(torch.get_num_threads(), (cores or 1) - spare)
+    torch.set_num_threads(threads)
+    return threads

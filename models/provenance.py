@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from models.engines import CANONICAL
 from models.numbers import Settings
 from models.pacing import Pacing
 from models.precision import Precision
@@ -99,6 +100,7 @@ def make_card(
         parent=parent,
         job=record.id,
         order=to_json(order),
+        engine=CANONICAL,
         note=origin.pacing.note or "",
     )
 

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,7 +29,8 @@ Writer = Callable[["Slot", Sequence[int], "Variation", "NDArray[np.uint8]"], byt
 
 def generate(
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="File to write: .png (one sheet) or .zip.")
+        Path,
+        typer.Option("--output", "-o", help="File to write: .png or .webp (one sheet), or .zip."),
     ] = Path("cats.png"),
     model: Annotated[str, typer.Option(help="model, model@version or model@previous.")] = "dcgan",
     n: Annotated[int, typer.Option("--n", "-n", min=1, max=MOST, help="How many cats.")] = 16,
@@ -69,15 +71,16 @@ def generate(
 def _writer(output: Path, columns: int | None) -> Writer:
     """Return what turns pictures into the file that the suffix asks for."""
     writers: Mapping[str, Writer] = {
-        ".png": lambda slot, seeds, variation, pixels: _png(
-            slot, seeds, variation, pixels, columns
-        ),
+        ".png": partial(_picture, "png", columns),
+        ".webp": partial(_picture, "webp", columns),
         ".zip": _zip,
     }
     try:
         return writers[output.suffix.lower()]
     except KeyError:
-        raise InvalidValue("output", str(output), "a name that ends in .png or .zip") from None
+        raise InvalidValue(
+            "output", str(output), "a name that ends in .png, .webp or .zip"
+        ) from None
 
 
 def open_slot(ref: str, device: str) -> "Slot":
@@ -105,19 +108,21 @@ def render(slot: "Slot", points: Sequence["Point"]) -> "NDArray[np.uint8]":
         return np.concatenate([slot.engine.render(b) for b in bar.track(batches, description="")])
 
 
-def _png(
+def _picture(
+    encoding: str,
+    columns: int | None,
     slot: "Slot",
     seeds: Sequence[int],
     variation: "Variation",
     pixels: "NDArray[np.uint8]",
-    columns: int | None,
 ) -> bytes:
     from app.rendering import cat_text, sheet_text
-    from models.images import contact_sheet, encode_png
+    from models.images import ENCODINGS, PictureFormat, contact_sheet
 
+    encode = ENCODINGS[PictureFormat(encoding)].encode
     if len(seeds) == 1:
-        return encode_png(pixels[0], cat_text(slot, seeds[0], variation))
-    return encode_png(contact_sheet(pixels, columns), sheet_text(slot, seeds, variation))
+        return encode(pixels[0], cat_text(slot, seeds[0], variation))
+    return encode(contact_sheet(pixels, columns), sheet_text(slot, seeds, variation))
 
 
 def _zip(

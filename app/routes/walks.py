@@ -90,9 +90,7 @@ async def get_walk(
     return await send(
         request,
         walk.headers(),
-        lambda renderer: renderer.walk(
-            walk.slot, walk.places, walk.animation.encode, walk.provenance
-        ),
+        lambda renderer: renderer.walk(walk.slot, walk.places, walk.format, walk.provenance),
     )
 
 

@@ -30,8 +30,9 @@ class Network:
         generator: (N, Z) float32 to (N, 3, H, W) in [-1, 1].
         discriminator: (N, 3, H, W) in [-1, 1] to (N,) logits, or (N, K) of K judges.
         has_batch_norm: Whether the discriminator looks across the batch.
-        renders_evenly: Whether its generator makes equal floats on a CPU at batch sizes of
-            1, 2, 4, ..., 64 (tests/models/test_engine.py); others are rendered one by one.
+        renders_evenly: Whether its generator, packed for a CPU (`models.engines`), makes
+            equal floats at every batch size, as convolutions do; one that multiplies
+            matrices besides does not, and its pictures are rendered one by one.
         looks_first: Whether the discriminator is `score(features(pictures))`, features
             free of trained weights, so that a step computes them once for both updates.
         normalize_generator: Whether the generator is trained with spectral norm
@@ -80,6 +81,7 @@ NETWORKS: Mapping[str, Network] = {
         config=SnganConfig,
         generator=SnganGenerator,
         discriminator=SnganDiscriminator,
+        renders_evenly=True,
         truncates=True,
     ),
     "r3gan": Network(
@@ -93,6 +95,7 @@ NETWORKS: Mapping[str, Network] = {
         generator=FastganGenerator,
         discriminator=ProjectedDiscriminator,
         has_batch_norm=True,
+        renders_evenly=True,
         looks_first=True,
         normalize_generator=True,
         numbers=("most_channels",),

@@ -229,6 +229,8 @@ class Card:
         promotion: `{"decision", "reason"}` of the gate, when there was one.
         order: What was asked of the job that trained it, as JSON.
         picks: Seeds of cats worth showing, chosen by somebody who looked.
+        engine: Key in `models.engines.ENGINES` that its pixels are defined by; empty on
+            cards older than the field, which means "torch-fp32".
     """
 
     model: str
@@ -254,4 +256,5 @@ class Card:
     promotion: Json | None = None
     order: Json = field(default_factory=dict)
     picks: tuple[int, ...] = ()
+    engine: str = ""
     note: str = ""

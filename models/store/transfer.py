@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from models.checkpoints import Generator, load_generator
 from models.engine import Engine
+from models.engines import CANONICAL
 from models.errors import CheckpointError
 from models.images import card_seeds, contact_sheet, encode_png
 from models.store.names import check_name, timestamp
@@ -54,6 +55,7 @@ def _made(generator: Generator) -> Card:
         kimg=0.0,
         seed=0,
         created_at=timestamp(),
+        engine=CANONICAL,
         note="Imported without a card: how it was trained is not known.",
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from models.checkpoints import load_generator, pack_generator
 from models.engine import Engine
+from models.engines import CANONICAL
 from models.errors import CatteryError, InvalidValue
 from models.images import card_seeds, contact_sheet, encode_png
 from models.metrics.protocols import merged
@@ -83,6 +84,7 @@ def pack(
         created_at=timestamp(),
         order=source.order or _order_of(store, source),
         parent=source.parent if weights == raw else source.version,  # packed already
+        engine=CANONICAL,
         job=None,
         promotion=None,
         picks=tuple(check_seed(pick, "picks") for pick in picks),

@@ -12,11 +12,13 @@ from app.batching import Batcher
 from app.handlers import register
 from app.main import create_app
 from app.pool import GeneratorPool
+from app.rendered import Rendered
 from app.rendering import Renderer
 from app.routes import cats, walks
 from app.settings import AppSettings
 from app.telemetry import RequestCounter, Telemetry
 from models.store import Store
+from models.store.renderings import Renderings
 from tests.app.asking import Api, client_of, run, served
 from tests.app.painting import load_painting
 from worker.valkey import EmbeddedValkey
@@ -46,12 +48,18 @@ def new_pool(store, tmp_path, telemetry) -> Callable[..., GeneratorPool]:
 
 
 @pytest.fixture
-def serving(new_pool, telemetry):
+def serving(new_pool, store, telemetry):
     """Return a context that yields an app with the cats' routes, in service."""
 
     @asynccontextmanager
     async def serve(
-        *, max_batch: int = 16, max_waiting: int = 4096, deadline_s: float = 30.0, **pool_options
+        *,
+        max_batch: int = 16,
+        max_waiting: int = 4096,
+        deadline_s: float = 30.0,
+        cache_bytes: int = 1 << 20,
+        most_kept: int | None = None,
+        **pool_options,
     ) -> AsyncIterator[FastAPI]:
         pool = new_pool(**pool_options)
         batcher = Batcher(max_batch, max_waiting, deadline_s, telemetry=telemetry)
@@ -60,6 +68,12 @@ def serving(new_pool, telemetry):
         app.include_router(cats.router)
         app.include_router(walks.router)
         app.state.pool, app.state.batcher, app.state.renderer = pool, batcher, renderer
+        app.state.rendered = Rendered(
+            renderer,
+            max_bytes=cache_bytes,
+            shelf=None if most_kept is None else Renderings(store.tree, most_kept),
+            telemetry=telemetry,
+        )
         app.state.settings, app.state.telemetry = AppSettings(), telemetry
         app.add_middleware(RequestCounter, telemetry=telemetry)
         register(app)

@@ -63,7 +63,7 @@ def seed_at(point: Point) -> int:
     return round((start + (end - start) * point.share) * point.truncation)
 
 
-def load_painting(weights: Path, device: str) -> PaintingEngine:
+def load_painting(weights: Path, device: str, canonical: str = "") -> PaintingEngine:
     """Load what `publish` wrote."""
     try:
         return PaintingEngine(**json.loads(weights.read_bytes()))

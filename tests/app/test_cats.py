@@ -108,7 +108,7 @@ def test_json_tells_permalinks_without_rendering(serving, store, version):
     run(test())
 
 
-@pytest.mark.parametrize("format_", ["png", "zip", "multipart", "json"])
+@pytest.mark.parametrize("format_", ["png", "webp", "zip", "multipart", "json"])
 def test_without_a_seed_the_cats_are_random_and_not_kept(ask, version, format_):
     """A random seed is told, differs, and the answer must not be stored."""
     answers = [ask(f"/cats?n=2&format={format_}") for _ in range(2)]
@@ -156,7 +156,18 @@ def test_a_named_version_is_fixed_and_serves_what_is_not_in_service(serving, sto
     run(test())
 
 
-@pytest.mark.parametrize("query", ["n=1&seed=4", "n=3&seed=4", "n=3&format=zip", "n=2&format=json"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "n=1&seed=4",
+        "n=3&seed=4",
+        "n=3&format=zip",
+        "n=2&format=json",
+        "n=1&format=webp",
+        "n=3&seed=4&format=webp",
+        "n=3&seed=4&format=zip&encoding=webp",
+    ],
+)
 def test_content_location_has_the_same_bytes_for_ever(serving, version, query):
     """Where an answer says it can be had, it can be had, immutable, byte for byte."""
 
@@ -220,7 +231,10 @@ def test_anything_but_the_full_address_is_sent_to_it(serving, store, version):
         (f"seed={MAX_SEED}&n=2", "seed", f"0 to {MAX_SEED - 1}"),
         ("columns=0", "columns", "from 1 to 64"),
         ("columns=65", "columns", "from 1 to 64"),
-        ("format=gif", "format", "png, zip, multipart, json"),
+        ("format=gif", "format", "png, webp, zip, multipart, json"),
+        ("encoding=gif", "encoding", "png, webp"),
+        ("encoding=webp", "encoding", "zip, multipart or json"),
+        ("format=webp&encoding=png", "encoding", "zip, multipart or json"),
         ("sead=7", "sead", "seed"),
         ("near=-1", "near", f"from 0 to {MAX_SEED}"),
         ("near=7&distance=1.5", "distance", "from 0 to 1"),
@@ -257,6 +271,7 @@ def test_the_largest_seeds_are_cats(ask, version, path):
         ("/cats/tiger@{version}/1.png", 404, "dcgan"),
         (f"/cats/dcgan@{{version}}/{MAX_SEED + 1}.png", 422, str(MAX_SEED)),
         ("/cats/dcgan@{version}/minus.png", 422, str(MAX_SEED)),
+        ("/cats/dcgan@{version}/1.gif", 422, "png, webp"),
         ("/cats/dcgan@{version}/1.png?n=2", 422, "near, distance, truncation"),
         ("/cats/dcgan@{version}/1.png?near=7&distance=2", 422, "from 0 to 1"),
     ],
@@ -336,7 +351,7 @@ def test_what_comes_too_late_is_504(serving, store, version):
 def test_metrics_count_by_template(ask, version, telemetry):
     """Routes are counted by their template: a label per seed would never end."""
     ask(f"/cats/dcgan@{version}/7.png")
-    seen = {"route": "/cats/{model}@{version}/{seed}.png", "method": "GET", "status": "200"}
+    seen = {"route": "/cats/{model}@{version}/{seed}.{format}", "method": "GET", "status": "200"}
     assert telemetry.registry.get_sample_value("cattery_requests_total", seen) == 1
     assert (
         telemetry.registry.get_sample_value("cattery_images_rendered_total", {"model": "dcgan"})
@@ -352,11 +367,23 @@ def test_the_openapi_document_is_complete():
     app = FastAPI()
     app.include_router(router)
     cats = app.openapi()["paths"]["/cats"]["get"]
-    assert {"model", "n", "seed", "columns", "format", "near", "distance", "truncation"} == {
-        p["name"] for p in cats["parameters"]
-    }
+    assert {
+        "model",
+        "n",
+        "seed",
+        "columns",
+        "format",
+        "encoding",
+        "near",
+        "distance",
+        "truncation",
+    } == {p["name"] for p in cats["parameters"]}
     assert all(p["description"] for p in cats["parameters"])
-    assert {"image/png", "application/zip", "multipart/mixed", "application/json"} == set(
-        cats["responses"]["200"]["content"]
-    )
+    assert {
+        "image/png",
+        "image/webp",
+        "application/zip",
+        "multipart/mixed",
+        "application/json",
+    } == set(cats["responses"]["200"]["content"])
     assert {"304", "404", "406", "422", "503", "504"} <= set(cats["responses"])

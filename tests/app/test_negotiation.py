@@ -33,7 +33,11 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;
         ("multipart/*", "multipart"),
         ("application/*", "json"),
         ("image/png;q=0.5, application/zip", "zip"),
-        ("image/png;q=0, */*", "json"),
+        ("image/webp", "webp"),
+        ("image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8", "webp"),
+        ("image/webp;q=0.5, image/png;q=0.6", "png"),
+        ("image/png;q=0, */*", "webp"),
+        ("image/png;q=0, image/webp;q=0, */*", "json"),
         ("application/zip;q=0.2, application/json;q=0.3", "json"),
         ("image/png; q=0.1; x=y, */*; q=0.05", "png"),
     ],
@@ -44,13 +48,19 @@ def test_accept_chooses_the_format_liked_best(accept, format_):
 
 
 @pytest.mark.parametrize(
-    "accept", ["text/html", "image/webp", "image/*;q=0", "nonsense/", "image/png;q=x", "*/*;q=0"]
+    "accept", ["text/html", "image/avif", "image/*;q=0", "nonsense/", "image/png;q=x", "*/*;q=0"]
 )
 def test_what_cannot_be_met_is_refused_naming_what_can(accept):
     """Nobody is sent what they said they do not take; all formats are told."""
     with pytest.raises(NotAcceptable) as caught:
         negotiate(accept)
-    for name in ("image/png", "application/zip", "multipart/mixed", "application/json"):
+    for name in (
+        "image/png",
+        "image/webp",
+        "application/zip",
+        "multipart/mixed",
+        "application/json",
+    ):
         assert name in caught.value.remedy
 
 
@@ -90,9 +100,10 @@ def test_the_same_files_give_the_same_zip():
 def test_parts_are_whole_and_named():
     """Any MIME parser gets each part's bytes, name and address back."""
     files = {"one.png": b"\r\n--\x00\xff\r\n", "two.png": b"2"}
-    body = multipart_of(files, "edge", {"one.png": "/1", "two.png": "/2"})
+    body = multipart_of(files, "edge", {"one.png": "/1", "two.png": "/2"}, "image/webp")
     head = b'Content-Type: multipart/mixed; boundary="edge"\r\n\r\n'
     parts = list(message_from_bytes(head + body, policy=policy.HTTP).iter_parts())
     assert [part.get_filename() for part in parts] == ["one.png", "two.png"]
+    assert [part.get_content_type() for part in parts] == ["image/webp"] * 2
     assert [part["Content-Location"] for part in parts] == ["/1", "/2"]
     assert parts[1].get_payload(decode=True) == b"2"

@@ -94,7 +94,7 @@ def test_a_rollback_loads_nothing(store, new_pool):
     put_into_service(store, 1)
     loaded = []
 
-    def load(path, device):
+    def load(path, device, canonical):
         loaded.append(path)
         return load_painting(path, device)
 
@@ -351,7 +351,7 @@ def test_a_crowd_loads_a_cold_version_once(store, new_pool):
     cold = publish(store, 2)
     loads, may_load = [], threading.Event()
 
-    def load(path, device):
+    def load(path, device, canonical):
         engine = load_painting(path, device)
         if engine.red == red_of(2):
             loads.append(path)
@@ -401,7 +401,7 @@ def test_more_models_than_places_do_not_reload_in_turn(store, new_pool):
         put_into_service(store, 1, model=model)
         put_into_service(store, 2, model=model)
 
-    def load(path, device):
+    def load(path, device, canonical):
         loads.append(path)
         return load_painting(path, device)
 
@@ -423,7 +423,7 @@ def test_the_loop_stays_free_while_a_version_loads(store: Store, new_pool, tmp_p
     put_into_service(store, 1)
     is_loading, may_load = threading.Event(), threading.Event()
 
-    def load(path, device):
+    def load(path, device, canonical):
         engine = load_painting(path, device)
         if engine.red == red_of(2):
             is_loading.set()

@@ -2,27 +2,33 @@
 
 import asyncio
 import threading
+from types import SimpleNamespace
 
 import pytest
 
 from app import rendering
 from app.batching import Batcher
 from app.errors import Busy
-from app.rendering import Renderer
+from app.rendering import MOST_WALKS, Renderer, chunk_size
 from app.slots import Slot
+from app.telemetry import Telemetry
 from models.images import encode_png
 from models.sampling import walk
 from tests.app.painting import PaintingEngine, card_for, until
 
 
 class Encoders:
-    """Stands in for `encode_png`: holds it up, and notes the order of the cats."""
+    """Stands in for the table of encodings: holds PNG up, and notes the order of the cats."""
 
     def __init__(self):
         self.may_go = threading.Event()
         self.order = []
 
-    def __call__(self, pixels, text):
+    def __getitem__(self, encoding):
+        """Return the row of a format."""
+        return SimpleNamespace(encode=self.encode)
+
+    def encode(self, pixels, text):
         """Encode when allowed to."""
         assert self.may_go.wait(30)
         self.order.append(text.get("Cattery-Seed"))
@@ -31,9 +37,9 @@ class Encoders:
 
 @pytest.fixture
 def encoders(monkeypatch):
-    """Return what encodes in place of `encode_png`."""
+    """Return what encodes in place of the table."""
     encoders = Encoders()
-    monkeypatch.setattr(rendering, "encode_png", encoders)
+    monkeypatch.setattr(rendering, "ENCODINGS", encoders)
     return encoders
 
 
@@ -49,7 +55,7 @@ def run(coroutine):
 
 
 def test_one_cat_passes_between_the_sixty_four_of_another(slot, encoders):
-    """Encoding takes turns as well: a request never has more pictures in it than threads."""
+    """Encoding takes turns as well: a request never has more than four pictures a thread in it."""
 
     async def test():
         batcher = Batcher(64, 1000, 30)
@@ -60,7 +66,7 @@ def test_one_cat_passes_between_the_sixty_four_of_another(slot, encoders):
         await until(lambda: renderer.encoding == 65)
         encoders.may_go.set()
         await asyncio.gather(one, many)
-        assert "7" in encoders.order[:8]
+        assert "7" in encoders.order[:12]
         renderer.close()
         await batcher.close()
 
@@ -86,7 +92,7 @@ def test_too_many_pictures_to_encode_are_refused_before_the_forward_pass(slot, e
     run(test())
 
 
-def test_a_walk_leaves_a_thread_to_the_cats_and_the_loop_to_everybody(slot):
+def test_a_walk_leaves_a_thread_to_the_cats_and_the_loop_to_everybody(slot, monkeypatch):
     """While one walk is encoded and another one waits, a cat is encoded and sent."""
 
     async def test():
@@ -99,8 +105,9 @@ def test_a_walk_leaves_a_thread_to_the_cats_and_the_loop_to_everybody(slot):
             assert may_go.wait(30)
             return bytes(len(pixels))
 
+        monkeypatch.setattr(rendering, "ANIMATIONS", {"gif": SimpleNamespace(encode=encode)})
         walks = [
-            asyncio.create_task(renderer.walk(slot, walk(1, 9, 24), encode, {"n": n}))
+            asyncio.create_task(renderer.walk(slot, walk(1, 9, 24), "gif", {"n": n}))
             for n in (1, 2)
         ]
         await until(lambda: renderer.encoding == 48 and begun)
@@ -115,7 +122,44 @@ def test_a_walk_leaves_a_thread_to_the_cats_and_the_loop_to_everybody(slot):
     run(test())
 
 
-def test_the_frames_of_a_walk_count_as_pictures_that_wait(slot):
+def test_walks_whose_clients_leave_hold_up_no_cat_and_count_until_they_end(slot, monkeypatch):
+    """Whoever asks for walks and hangs up gains nothing by it: a few are made, others refused."""
+
+    async def test():
+        batcher = Batcher(64, 1000, 30)
+        renderer = Renderer(batcher, encode_threads=1)
+        may_go, begun = threading.Event(), []
+
+        def encode(pixels, text):
+            begun.append(text["n"])
+            assert may_go.wait(30)
+            return b"walk"
+
+        monkeypatch.setattr(rendering, "ANIMATIONS", {"gif": SimpleNamespace(encode=encode)})
+
+        def ask(n):
+            return asyncio.create_task(renderer.walk(slot, walk(1, 9, 24), "gif", {"n": n}))
+
+        left = [ask(n) for n in range(MOST_WALKS)]
+        await until(lambda: renderer.encoding == 24 * MOST_WALKS and begun)
+        with pytest.raises(Busy, match="walks"):
+            await ask(99)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        # The one that is being encoded cannot be called off; the others were.
+        await until(lambda: renderer.encoding == 24)
+        assert len(await renderer.cats(slot, [7])) == 1
+        may_go.set()
+        assert await ask(5) == b"walk"
+        assert (begun, renderer.encoding) == ([0, 5], 0)
+        renderer.close()
+        await batcher.close()
+
+    run(test())
+
+
+def test_the_frames_of_a_walk_count_as_pictures_that_wait(slot, monkeypatch):
     """A walk fills the house like so many cats, and is refused where it is full."""
 
     async def test():
@@ -127,12 +171,52 @@ def test_the_frames_of_a_walk_count_as_pictures_that_wait(slot):
             assert may_go.wait(30)
             return b"walk"
 
-        first = asyncio.create_task(renderer.walk(slot, walk(1, 9, 24), encode, {}))
+        monkeypatch.setattr(rendering, "ANIMATIONS", {"gif": SimpleNamespace(encode=encode)})
+        first = asyncio.create_task(renderer.walk(slot, walk(1, 9, 24), "gif", {}))
         await until(lambda: renderer.encoding == 24)
         with pytest.raises(Busy):
-            await renderer.walk(slot, walk(1, 9, 2), encode, {})
+            await renderer.walk(slot, walk(1, 9, 2), "gif", {})
         may_go.set()
         assert await first == b"walk"
+        renderer.close()
+        await batcher.close()
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    ("count", "threads", "side_px", "expected"),
+    [
+        (1, 2, 64, 1),
+        (3, 2, 64, 2),
+        (16, 2, 64, 4),
+        (64, 8, 128, 4),
+        (64, 8, 256, 1),
+        (9, 1, 512, 1),
+    ],
+)
+def test_small_cats_go_to_a_thread_by_fours_and_large_ones_singly(
+    count, threads, side_px, expected
+):
+    """Shared out evenly, and never more than some 65,000 pixels before others get their turn."""
+    assert expected == chunk_size(count, threads, side_px**2)
+
+
+def test_what_was_encoded_is_told_beside_how_long_it_took(slot):
+    """A cat, a sheet and a walk are one observation each, under their kind and format."""
+
+    async def test():
+        telemetry = Telemetry()
+        batcher = Batcher(64, 1000, 30)
+        renderer = Renderer(batcher, telemetry=telemetry)
+        await renderer.cats(slot, range(5), encoding="webp")
+        await renderer.sheet(slot, range(5), None)
+        await renderer.walk(slot, walk(1, 9, 3), "gif", {})
+        for kind, format_, count in (("cat", "webp", 5), ("sheet", "png", 1), ("walk", "gif", 1)):
+            labels = {"kind": kind, "format": format_}
+            told = telemetry.registry.get_sample_value("cattery_encode_seconds_count", labels)
+            assert told == count
+        assert telemetry.registry.get_sample_value("cattery_encoding_images") == 0
         renderer.close()
         await batcher.close()
 

@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.settings import AppSettings, is_loopback
+from models.engines import ENGINES
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,13 @@ def test_a_deadline_must_be_finite():
     """A setting that makes no sense is refused when it is read."""
     with pytest.raises(ValidationError, match="deadline_s"):
         AppSettings(deadline_s=float("inf"))
+
+
+def test_an_engine_is_one_of_the_table():
+    """Names of engines and "auto" are taken, all else is refused with those told."""
+    assert [AppSettings(engine=name).engine for name in ("auto", *ENGINES)] == ["auto", *ENGINES]
+    with pytest.raises(ValidationError, match=r"onnxruntime.*torch-fp32"):
+        AppSettings(engine="onnxruntime")
 
 
 def test_every_field_is_described():

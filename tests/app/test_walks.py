@@ -277,7 +277,7 @@ def test_what_is_no_seed_is_no_end_of_a_walk(changed, field):
 
 
 def test_one_cat_is_not_starved_by_a_walk(serving, store):
-    """A cat that is asked for behind three walks of 120 frames is in the next batch."""
+    """A cat that is asked for behind three walks of 120 frames waits one turn of theirs."""
     version = put_into_service(store, 1).version
 
     async def test():
@@ -296,6 +296,6 @@ def test_one_cat_is_not_starved_by_a_walk(serving, store):
             await until(lambda: app.state.batcher.waiting == 361)
             engine.may_go.set()
             assert [answer.status_code for answer in await asyncio.gather(*tasks)] == [200] * 5
-            assert 7 in engine.batches[1]
+            assert any(7 in batch for batch in engine.batches[1:5])
 
     run(test())

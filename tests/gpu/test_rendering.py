@@ -43,10 +43,61 @@ def test_a_gpu_makes_the_picture_that_a_cpu_makes(kind: str) -> None:
     assert np.abs(here.astype(int) - there.astype(int)).max() <= 1
 
 
-def test_one_seed_is_one_cat_whatever_shares_its_batch_on_a_gpu_too() -> None:
-    """Pixels are equal alone and in any company."""
-    engine = Engine(load_generator(_file("dcgan")), "cuda")
+@pytest.mark.parametrize("name", ["torch-fp32", "torch-fp16"])
+def test_one_seed_is_one_cat_whatever_shares_its_batch_on_a_gpu_too(name: str) -> None:
+    """Pixels are equal alone and in any company, as one graph and as single kernels."""
+    engine = Engine(load_generator(_file("dcgan")), "cuda", name)
+    engine.warm()
     alone = engine.render([7])[0]
-    for size in (2, 16, 17, 40):
+    for size in (2, 16, 17, 40, 64):
         batch = engine.render([*range(100, 100 + size - 1), 7])
         assert np.array_equal(batch[-1], alone), size
+
+
+def test_a_graph_renders_what_single_kernels_do() -> None:
+    """Before it is captured and after: a version's cats do not change while it serves."""
+    engine = Engine(load_generator(_file("dcgan")), "cuda")
+    before = engine.render(range(40))
+    engine.warm()
+    assert np.array_equal(engine.render(range(40)), before)
+
+
+@pytest.mark.parametrize("kind", sorted(BY_NETWORK))
+def test_halves_serve_only_where_they_are_within_a_gray_level(kind: str) -> None:
+    """And the engine's name, which is in every tag, says which of the two it is."""
+    raw = _file(kind)
+    exact, fast = (Engine(load_generator(raw), "cuda", f"torch-fp{bits}") for bits in (32, 16))
+    assert fast.name == exact.name == "torch-fp32-cuda"
+    fast.warm()
+    assert fast.name in ("torch-fp16-cuda", "torch-fp32-cuda")
+    distance = np.abs(exact.render(range(64)).astype(int) - fast.render(range(64)).astype(int))
+    assert distance.max() <= 1
+
+
+def test_weights_too_large_for_halves_serve_in_float32() -> None:
+    """Infinities in float16 make pictures that differ, and float32 stays."""
+    generator = load_generator(_file("dcgan"))
+    with torch.no_grad():
+        convolutions = [m for m in generator.modules() if isinstance(m, nn.ConvTranspose2d)]
+        convolutions[-2].weight.mul_(1e7)
+        convolutions[-1].weight.mul_(1e-7)
+    engine = Engine(generator, "cuda", "torch-fp16")
+    engine.warm()
+    assert engine.name == "torch-fp32-cuda"
+
+
+def test_a_graph_that_cannot_be_captured_is_done_without(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Kernel by kernel it goes on, with a warning, and makes the same cats."""
+    raw = _file("dcgan")
+    wanted = Engine(load_generator(raw), "cuda").render(range(20))
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("no capture here")
+
+    monkeypatch.setattr(torch.cuda, "graph", fail)
+    engine = Engine(load_generator(raw), "cuda")
+    engine.warm()
+    assert np.array_equal(engine.render(range(20)), wanted)
+    assert "could not be captured" in caplog.text

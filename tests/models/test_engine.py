@@ -56,19 +56,6 @@ def test_one_seed_is_one_cat_at_every_batch_size(kind: str, threads: int) -> Non
     assert alone.std() > 0
 
 
-@pytest.mark.parametrize("kind", [k for k, row in NETWORKS.items() if row.renders_evenly])
-def test_floats_are_equal_at_powers_of_two_where_the_table_says_so(kind: str) -> None:
-    """Before rounding to gray levels, and at the size that is served."""
-    network = NETWORKS[kind]
-    torch.manual_seed(0)
-    generator = network.generator(network.config(size_px=64, z_dim=100, width=16)).eval()
-    z = torch.randn(64, 100)
-    with torch.inference_mode():
-        alone = torch.cat([generator(row) for row in z.split(1)])
-        for size in (2, 4, 8, 16, 32, 64):
-            assert torch.equal(torch.cat([generator(rows) for rows in z.split(size)]), alone), size
-
-
 @pytest.mark.parametrize("kind", sorted(NETWORKS))
 def test_truncation_changes_pictures_where_the_table_says_so(kind: str) -> None:
     """Half a latent is another picture, or exactly the same one where its length is normalized."""

@@ -6,6 +6,7 @@ import zipfile
 import pytest
 import torch
 from PIL import Image
+from PIL.ExifTags import Base
 
 from models.checkpoints import save_generator
 from models.networks import NETWORKS
@@ -36,6 +37,17 @@ def test_a_sheet_holds_n_cats(cattery, tabby, tmp_path):
     assert picture.size == (192, 128)
     assert picture.text["Cattery-Version"] == tabby.version
     assert picture.text["Cattery-Seeds"] == "7-12"
+
+
+def test_a_webp_is_the_same_picture(cattery, tabby, tmp_path):
+    """One cat and a sheet lose nothing as WebP."""
+    for arguments in (["--n", "1", "--seed", "7"], ["--n", "5", "--seed", "7"]):
+        webp = _generate(cattery, tmp_path / "cats.webp", *arguments)
+        png = _generate(cattery, tmp_path / "cats.png", *arguments)
+        with Image.open(io.BytesIO(webp)) as one, Image.open(io.BytesIO(png)) as other:
+            assert (one.format, other.format) == ("WEBP", "PNG")
+            assert one.tobytes() == other.tobytes()
+            assert tabby.version in one.getexif()[Base.ImageDescription]
 
 
 def test_a_zip_holds_the_same_cats_one_by_one(cattery, tabby, tmp_path):

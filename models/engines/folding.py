@@ -1,0 +1,136 @@
+"""A generator rewritten for rendering alone: as few and as plain layers as it comes to.
+
+What training needs and rendering does not is worked out once, when a version is loaded:
+batch norms become part of the convolution before them, kernels that are sums of weights
+are added up, and a layer that opens a single pixel becomes a convolution of 1x1. The
+pictures are the same up to float32's rounding.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.fx.passes.shape_prop import ShapeProp
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from models.networks.resampling import UpsampledConv2d
+
+
+@torch.no_grad()
+def folded(network: nn.Module, z_dim: int) -> fx.GraphModule:
+    """Return a generator with its constants worked out; the given one stays as it is.
+
+    Args:
+        network: (N, Z) to (N, 3, H, W), in eval mode.
+        z_dim: Z, the latent's length.
+
+    Returns:
+        The same function. Its layers with weights are `nn.Conv2d`, `nn.ConvTranspose2d`,
+        `Opening`, and batch norms that follow no convolution.
+    """
+    made = fx.GraphModule(network, _Tracer().trace(network)).eval()
+    weight = next(network.parameters())
+    ShapeProp(made).propagate(weight.new_zeros(1, z_dim))
+    for node in list(made.graph.nodes):
+        if isinstance(norm := layer_of(made, node), nn.BatchNorm2d):
+            _fold(made, node, norm)
+    for node in made.graph.nodes:
+        if (layer := layer_of(made, node)) is not None:
+            made.set_submodule(str(node.target), _plain(layer, node))
+    made.recompile()
+    return made
+
+
+def layer_of(made: fx.GraphModule, node: fx.Node) -> nn.Module | None:
+    """Return the layer that a node of a graph calls, or None if it calls none."""
+    return made.get_submodule(str(node.target)) if node.op == "call_module" else None
+
+
+class Opening(nn.Module):
+    """Makes maps of one vector: a 1x1 convolution to all of their values at once.
+
+    As a matrix product it would round differently in batches of different size, and as
+    a transposed convolution it is slower.
+
+    Args:
+        weight: (P, Z), P the number of all values.
+        bias: (P,), or None.
+        shape: Of one vector's result, e.g. (D, S, S).
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        blank = nn.Conv2d(weight.shape[1], len(weight), 1, device="meta")
+        self.product: nn.Module = _filled(blank, weight[:, :, None, None], bias)
+        self.shape = shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, D, S, S) for (N, Z) or (N, Z, 1, 1)."""
+        return self.product(x.flatten(1)[:, :, None, None]).view(-1, *self.shape)
+
+
+class _Tracer(fx.Tracer):
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """Tell whether a layer is kept whole; ours that are convolutions are."""
+        return isinstance(m, nn.Conv2d) or super().is_leaf_module(m, module_qualified_name)
+
+
+def _fold(made: fx.GraphModule, node: fx.Node, norm: nn.BatchNorm2d) -> None:
+    """Make a batch norm part of the convolution before it, where nothing else reads that."""
+    (before,) = node.all_input_nodes
+    layer = layer_of(made, before)
+    if len(before.users) > 1 or not isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+        return
+    transpose = isinstance(layer, nn.ConvTranspose2d)
+    made.set_submodule(str(before.target), fuse_conv_bn_eval(layer, norm, transpose=transpose))
+    node.replace_all_uses_with(before)
+    made.graph.erase_node(node)
+
+
+def _plain(layer: nn.Module, node: fx.Node) -> nn.Module:
+    """Return a layer as one of torch's own, or itself where it is one."""
+    if isinstance(layer, nn.Linear):
+        return Opening(layer.weight, layer.bias, (layer.out_features,))
+    if isinstance(layer, nn.ConvTranspose2d) and _input_shape(node)[2:] == (1, 1):
+        return _opening(layer)
+    if isinstance(layer, UpsampledConv2d):
+        return _merged(layer)
+    if isinstance(layer, nn.Conv2d) and type(layer) is not nn.Conv2d:
+        return _copied(layer)
+    return layer
+
+
+def _input_shape(node: fx.Node) -> tuple[int, ...]:
+    return tuple(node.all_input_nodes[0].meta["tensor_meta"].shape)
+
+
+def _opening(layer: nn.ConvTranspose2d) -> Opening:
+    """Return a transposed convolution of maps of 1x1, where each weight is met once."""
+    weight = layer.weight.permute(1, 2, 3, 0).flatten(0, 2)
+    each = layer.kernel_size[0] * layer.kernel_size[1]
+    bias = None if layer.bias is None else layer.bias.repeat_interleave(each)
+    return Opening(weight, bias, (layer.out_channels, *layer.kernel_size))
+
+
+def _merged(layer: UpsampledConv2d) -> nn.Module:
+    """Add up, once, the weights that a convolution adds up at every call."""
+    kernel = layer.weight.transpose(0, 1).reshape(-1, 9) @ layer.spread
+    blank = nn.ConvTranspose2d(layer.in_channels, layer.out_channels, 4, 2, 1, device="meta")
+    return _filled(blank, kernel.view(blank.weight.shape), layer.bias)
+
+
+def _copied(layer: nn.Conv2d) -> nn.Module:
+    """Return what a convolution with a gradient of its own computes forward."""
+    names = "in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups"
+    sizes: dict[str, Any] = {name: getattr(layer, name) for name in names}
+    blank = nn.Conv2d(**sizes, device="meta")
+    return _filled(blank, layer.weight, layer.bias)
+
+
+def _filled(
+    blank: nn.Conv2d | nn.ConvTranspose2d, weight: Tensor, bias: Tensor | None
+) -> nn.Module:
+    """Give a layer made on no device its weights; so no random numbers are drawn for it."""
+    blank.weight = nn.Parameter(weight.detach().contiguous(), requires_grad=False)
+    blank.bias = None if bias is None else nn.Parameter(bias.detach(), requires_grad=False)
+    return blank.eval()

@@ -1,0 +1,60 @@
+"""Rendering on a CPU: folded, packed, and in batches that round alike."""
+
+import torch
+from torch import Tensor
+
+from models.checkpoints import Generator
+from models.engines.backends import check_finite, gray_levels, some_latents
+from models.engines.folding import folded
+from models.engines.packing import can_pack, pack
+from models.networks import NETWORKS
+
+MOST_AT_ONCE = 16
+"""More in one forward pass is no faster, and takes its memory."""
+
+NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16"}
+
+
+class OnCpu:
+    """A backend.
+
+    One seed is one cat whatever shares its batch: packed convolutions give equal floats
+    at every batch size (tests/models/test_engine.py). Where a network multiplies
+    matrices besides, or torch cannot pack, pictures are rendered one by one.
+
+    Args:
+        generator: A checked generator on the CPU.
+        dtype: Number format of all convolutions but the last. In bfloat16 a few pixels
+            in a hundred thousand are two gray levels off, and a tenth are one off.
+    """
+
+    def __init__(self, generator: Generator, dtype: torch.dtype = torch.float32) -> None:
+        network = NETWORKS.get(str(generator.meta.get("network")))
+        packs = can_pack()
+        self._at_once = (
+            MOST_AT_ONCE if packs and network is not None and network.renders_evenly else 1
+        )
+        self.name = f"torch-{NAMES[dtype] if packs else 'fp32'}-cpu"
+        self._some = some_latents(generator, MOST_AT_ONCE)
+        made = folded(generator.network, generator.z_dim)
+        with torch.inference_mode():
+            # Before packing: oneDNN's ReLU makes a zero of what is no number.
+            self._is_finite = bool(torch.isfinite(made(self._some[:2])).all())
+        self._network = pack(made, dtype) if packs else made
+
+    @torch.inference_mode()
+    def render(self, z: Tensor) -> Tensor:
+        """Make (N, H, W, 3) uint8 of (N, Z) float32."""
+        parts = torch.split(z, self._at_once)
+        return torch.cat([gray_levels(self._network(part)) for part in parts])
+
+    @torch.inference_mode()
+    def warm(self) -> None:
+        """Render a batch and a single picture, so that memory is at hand for both.
+
+        Raises:
+            CheckpointError: The pictures are not finite.
+        """
+        check_finite(self._is_finite)
+        for count in (1, MOST_AT_ONCE):
+            self.render(self._some[:count])
