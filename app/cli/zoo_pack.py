@@ -9,12 +9,11 @@ from app.cli.opening import open_store
 from app.cli.terminal import say
 from app.cli.train import place_here
 from models.errors import InvalidValue
-from models.metrics.protocols import HEADLINE, HELD_OUT, headline
+from models.metrics.protocols import HELD_OUT, headline
 
 if TYPE_CHECKING:
     from models.store import Store
     from models.store.records import Card, Json
-    from models.zoo.choosing import Judge
     from models.zoo.packing import Appraise, Packed
 
 ZOO = Path(__file__).parents[2] / "models" / "zoo"
@@ -30,6 +29,10 @@ def pack(
     ] = None,
     edition: Annotated[
         str | None, typer.Option(help="gpu, cpu or toy; none: the one for this machine.")
+    ] = None,
+    rival: Annotated[
+        str | None,
+        typer.Option(help="Of the edition's rivals the one that is shipped: look at their cats."),
     ] = None,
     to: Annotated[
         Path | None, typer.Option(help="Folder of the zoo; none: that of this package.")
@@ -53,7 +56,7 @@ def pack(
     from models.zoo.packing import write_cards, write_zoo
 
     store = open_store()
-    chosen, others = (list(refs), []) if refs else _of_edition(store, edition)
+    chosen, others = (list(refs), []) if refs else _of_edition(store, edition, rival)
     gone = [ref.partition("@")[0] for ref in others]
     if len(chosen) != 1 and (model or picks):
         raise InvalidValue("as" if model else "picks", model or picks, "one version to pack")
@@ -66,18 +69,21 @@ def pack(
         write_cards(cards, store, others)
 
 
-def _of_edition(store: "Store", edition: str | None) -> tuple[list[str], list[str]]:
+def _of_edition(
+    store: "Store", edition: str | None, rival: str | None
+) -> tuple[list[str], list[str]]:
     """Return the versions of an edition that are shipped, and those that are not.
 
     Raises:
-        InvalidValue: None that is shipped has been trained yet.
+        InvalidValue: None that is shipped has been trained yet, or it is not said which
+            of several rivals is shipped.
     """
     from app.cli.zoo import edition_here
     from models.zoo.choosing import shipped_and_shown
     from models.zoo.table import edition as entries_of
 
     name = edition or edition_here()
-    shipped, shown = shipped_and_shown(entries_of(name), store, _judge(store))
+    shipped, shown = shipped_and_shown(entries_of(name), store, rival)
     if not shipped:
         allowed = "an edition of which something was trained (cattery zoo train)"
         raise InvalidValue("edition", name, allowed)
@@ -91,62 +97,31 @@ def _seeds(text: str) -> list[int]:
         raise InvalidValue("picks", text, "seeds with commas between, such as 3,17,42") from None
 
 
-def _measured(store: "Store", card: "Card", weights: bytes, protocol: str) -> "tuple[Json, ...]":
-    """Measure weights on the data that a card names; nothing where that cannot be done."""
-    from models.appraising import Appraiser
-    from models.precision import pick_device
-
-    place = place_here(store)
-    dataset = store.datasets.get(str(card.dataset.get("name")))
-    device = pick_device(place.device)
-    found = Appraiser(
-        store, dataset, card.size_px, place.cache, device, place.fakes, protocol=protocol
-    ).version(weights)
-    return found.rows if found else ()
-
-
 def _appraiser(store: "Store") -> "Appraise":
-    """Return what measures weights by both judges.
+    """Return what measures weights by both judges on the data that a card names.
 
     The one that no recipe looks through is left out where its package is not installed.
     """
+    from models.appraising import Appraiser
     from models.networks.efficientnet import has_lite2
+    from models.precision import pick_device
 
+    place = place_here(store)
     protocols = ("cattery", HELD_OUT) if has_lite2() else ("cattery",)
 
+    def measured(card: "Card", weights: bytes, protocol: str) -> "tuple[Json, ...]":
+        dataset = store.datasets.get(str(card.dataset.get("name")))
+        device = pick_device(place.device)
+        found = Appraiser(
+            store, dataset, card.size_px, place.cache, device, place.fakes, protocol=protocol
+        ).version(weights)
+        return found.rows if found else ()
+
     def appraise(card: "Card", weights: bytes) -> "tuple[Json, ...]":
-        measured = [_measured(store, card, weights, protocol) for protocol in protocols]
-        return tuple(row for rows in measured for row in rows) if all(measured) else ()
+        each = [measured(card, weights, protocol) for protocol in protocols]
+        return tuple(row for rows in each for row in rows) if all(each) else ()
 
     return appraise
-
-
-def _judge(store: "Store") -> "Judge":
-    """Return what tells how bad a version is by the judge that no recipe looks through."""
-    from models.metrics.protocols import merged
-    from models.networks.efficientnet import has_lite2
-
-    if not has_lite2():
-        allowed = "installed, to choose among rivals: pip install 'cattery[judge]'"
-        raise InvalidValue("judge", HELD_OUT, allowed)
-
-    def judge(card: "Card") -> float:
-        rows = [row for row in card.metrics if _is_held_out_kid(row)]
-        if not rows:
-            weights = store.versions.weights(card.model, card.version)
-            found = _measured(store, card, weights, HELD_OUT)
-            metrics = merged(card.metrics, found)
-            store.versions.update_card(card.model, card.version, metrics=metrics)
-            rows = [row for row in found if _is_held_out_kid(row)]
-        kid = float(rows[0]["value"]) if rows else float("inf")
-        say(f"{card.model}@{card.version}: KID {kid:.4f}, held out")
-        return kid
-
-    return judge
-
-
-def _is_held_out_kid(row: "Json") -> bool:
-    return row.get("name") == HEADLINE and row.get("protocol", {}).get("name") == HELD_OUT
 
 
 def _told(packed: "Packed") -> str:

@@ -14,7 +14,7 @@ HEADLINE = "kid"
 """The metric that decides: lower is better, its estimate is unbiased and has an interval."""
 
 HELD_OUT = "held-out"
-"""The protocol that nothing is chosen by, so that its figures flatter nobody."""
+"""The protocol that nothing is chosen by."""
 
 REALS_AT_MOST = 10_000
 KID = "kernel (x.y / D + 1)^3, unbiased, all pairs"

@@ -1,43 +1,45 @@
-"""Which of an edition's versions are shipped: those that the table says, and the best rival.
+"""Which of an edition's versions are shipped: those that the table says, and one rival.
 
-The best in the eyes of a network that no recipe looks through: one that does would choose
-the recipe that learned to please it, monsters included (docs/zoo-log.md).
+Which rival, somebody says who has looked at their cats. Figures do not choose: monsters of
+`projected` had a better KID than cats of `dcgan`, in the eyes of the network that their
+discriminator looks through and of one that it does not (docs/zoo-log.md).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from models.errors import CatteryError
+from models.errors import CatteryError, InvalidValue
 from models.store import Store
 from models.store.records import Card
 from models.zoo.planning import Standing, outlook
 from models.zoo.table import Entry, Part
 
-Judge = Callable[[Card], float]
-"""How bad a version is; of rivals, which have one size and one data set."""
-
 
 def shipped_and_shown(
-    entries: Sequence[Entry], store: Store, judge: Judge
+    entries: Sequence[Entry], store: Store, rival: str | None
 ) -> tuple[list[str], list[str]]:
     """Return the trained versions of entries that are shipped, and those that are not.
-
-    Of the rivals the least bad one is shipped.
 
     Args:
         entries: An edition's.
         store: Where they were trained.
-        judge: Asked of rivals only, and only if there are several.
+        rival: Model of the rival that is shipped; None if there is only one, or none.
 
     Returns:
         Two lists of "model@version", in the table's order.
+
+    Raises:
+        InvalidValue: No trained rival is named so, or several were trained and none is named.
     """
     trained = [(entry, card) for entry in entries if (card := _card(entry, store))]
-    rivals = [card for entry, card in trained if entry.part is Part.RIVAL]
-    best = min(rivals, key=judge) if len(rivals) > 1 else next(iter(rivals), None)
+    rivals = [card.model for entry, card in trained if entry.part is Part.RIVAL]
+    if (rival is None and len(rivals) > 1) or (rival is not None and rival not in rivals):
+        allowed = f"one of {', '.join(rivals) or 'those that were trained'}: look at their cats"
+        raise InvalidValue("rival", rival, allowed)
+    best = rival or next(iter(rivals), None)
     shipped: list[str] = []
     shown: list[str] = []
     for entry, card in trained:
-        is_shipped = entry.part is Part.SHIPPED or card is best
+        is_shipped = entry.part is Part.SHIPPED or card.model == best
         (shipped if is_shipped else shown).append(f"{card.model}@{card.version}")
     return shipped, shown
 

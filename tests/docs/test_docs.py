@@ -227,6 +227,18 @@ def test_the_cheap_commands_of_the_readme_run(tmp_path):
     assert [name for name in named if name not in ended.stdout] == []
 
 
+def test_the_readme_shows_the_picks_of_every_generator_that_comes_with_it():
+    """And says where a licence forbids commerce, if one does."""
+    cards = [json.loads(path.read_text()) for path in (ROOT / "models/zoo").glob("*/card.json")]
+    assert cards
+    for card in cards:
+        assert card["picks"]
+        assert f"](models/zoo/{card['model']}/picks.png)" in README
+        assert f"`{card['model']}`" in README
+    if any("NC" in card["dataset"]["licence"] for card in cards):
+        assert "CC BY-NC" in README
+
+
 def test_the_readme_is_short_and_shows_the_cats_that_it_says():
     """At most 150 lines; the picture's own text chunks agree with its caption."""
     assert len(README.splitlines()) <= LONGEST_README

@@ -1,7 +1,10 @@
-"""Which versions are shipped: what the table names, and the best of the rivals."""
+"""Which versions are shipped: what the table names, and one of the rivals."""
 
 from dataclasses import replace
 
+import pytest
+
+from models.errors import InvalidValue
 from models.store import Store
 from models.store.records import Budget, Card, JobKind, JobStatus
 from models.zoo.choosing import shipped_and_shown
@@ -17,7 +20,7 @@ ENTRIES = (
 )
 
 
-def _train(store: Store, entry: Entry, kid: float | None) -> str:
+def _train(store: Store, entry: Entry) -> str:
     """Leave a job and its version in the store, as training would; return the reference."""
     card = Card(
         model="",
@@ -31,7 +34,6 @@ def _train(store: Store, entry: Entry, kid: float | None) -> str:
         kimg=1.0,
         seed=1,
         created_at="2026-01-01T00:00:00Z",
-        metrics=() if kid is None else ({"name": "kid", "value": kid},),
     )
     card = store.versions.publish(entry.model, entry.recipe.encode(), card, b"png")
     job, _ = store.jobs.create(JobKind.TRAIN, wanted(entry), runner="cli")
@@ -39,24 +41,30 @@ def _train(store: Store, entry: Entry, kid: float | None) -> str:
     return f"{card.model}@{card.version}"
 
 
-def _kid(card: Card) -> float:
-    return float(card.metrics[0]["value"]) if card.metrics else float("inf")
-
-
-def test_the_best_rival_is_shipped_beside_what_the_table_names(tmp_path):
-    """By what the judge says; one that was not measured loses, what is only shown stays behind."""
+def test_the_chosen_rival_is_shipped_beside_what_the_table_names(tmp_path):
+    """The others stay behind, and so does what is only shown."""
     store = Store.open(str(tmp_path))
-    kids = (0.9, 0.3, 0.2, None, 0.1)
-    dcgan, lsgan, ralsgan, ragan, wgan = (
-        _train(store, entry, kid) for entry, kid in zip(ENTRIES, kids, strict=True)
-    )
-    assert shipped_and_shown(ENTRIES, store, _kid) == ([dcgan, ralsgan], [lsgan, ragan, wgan])
+    dcgan, lsgan, ralsgan, ragan, wgan = (_train(store, entry) for entry in ENTRIES)
+    found = shipped_and_shown(ENTRIES, store, "ralsgan")
+    assert found == ([dcgan, ralsgan], [lsgan, ragan, wgan])
+
+
+@pytest.mark.parametrize("rival", [None, "wgan", "nobody"])
+def test_of_several_rivals_somebody_must_choose_one(tmp_path, rival):
+    """The trained ones are told."""
+    store = Store.open(str(tmp_path))
+    for entry in ENTRIES[:3]:
+        _train(store, entry)
+    with pytest.raises(InvalidValue, match="one of lsgan, ralsgan: look at their cats"):
+        shipped_and_shown(ENTRIES, store, rival)
 
 
 def test_what_was_not_trained_is_neither(tmp_path):
-    """Nor is a version of another order."""
+    """Nor is a version of another order; of a single rival there is no choice."""
     store = Store.open(str(tmp_path))
-    dcgan = _train(store, ENTRIES[0], 0.9)
-    _train(store, replace(ENTRIES[1], kimg=2), 0.3)
+    dcgan = _train(store, ENTRIES[0])
+    _train(store, replace(ENTRIES[1], kimg=2))
     assert wanted(ENTRIES[1]).budget == Budget(kimg=1)
-    assert shipped_and_shown(ENTRIES, store, _kid) == ([dcgan], [])
+    assert shipped_and_shown(ENTRIES, store, None) == ([dcgan], [])
+    ragan = _train(store, ENTRIES[3])
+    assert shipped_and_shown(ENTRIES, store, None) == ([dcgan, ragan], [])
