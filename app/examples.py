@@ -92,6 +92,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "promotion": {"decision": "promoted", "reason": "42.0 is better than 60.0."},
         "order": {"recipe": "dcgan", "dataset": "cats", "budget": {"kimg": 400}, "seed": 0},
         "picks": [7, 23],
+        "engine": "torch-fp32",
         "note": "",
         "alias": "serving",
         "links": {

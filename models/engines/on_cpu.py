@@ -1,7 +1,9 @@
 """Rendering on a CPU: folded, packed, and in batches that round alike."""
 
+import logging
+
 import torch
-from torch import Tensor
+from torch import Tensor, fx, nn
 
 from models.checkpoints import Generator
 from models.engines.backends import check_finite, gray_levels, some_latents
@@ -12,6 +14,8 @@ from models.networks import NETWORKS
 MOST_AT_ONCE = 16
 """More in one forward pass is no faster, and takes its memory."""
 
+log = logging.getLogger(__name__)
+
 NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16"}
 
 
@@ -20,7 +24,7 @@ class OnCpu:
 
     One seed is one cat whatever shares its batch: packed convolutions give equal floats
     at every batch size (tests/models/test_engine.py). Where a network multiplies
-    matrices besides, or torch cannot pack, pictures are rendered one by one.
+    matrices besides, or torch cannot pack or trace it, pictures are rendered one by one.
 
     Args:
         generator: A checked generator on the CPU.
@@ -30,17 +34,19 @@ class OnCpu:
 
     def __init__(self, generator: Generator, dtype: torch.dtype = torch.float32) -> None:
         network = NETWORKS.get(str(generator.meta.get("network")))
-        packs = can_pack()
+        made = _traced(generator)
+        packs = made is not None and can_pack()
         self._at_once = (
             MOST_AT_ONCE if packs and network is not None and network.renders_evenly else 1
         )
         self.name = f"torch-{NAMES[dtype] if packs else 'fp32'}-cpu"
         self._some = some_latents(generator, MOST_AT_ONCE)
-        made = folded(generator.network, generator.z_dim)
-        with torch.inference_mode():
+        self._network: nn.Module = generator.network
+        self._is_finite: bool | None = None  # looked at in `warm`
+        if made is not None:
             # Before packing: oneDNN's ReLU makes a zero of what is no number.
-            self._is_finite = bool(torch.isfinite(made(self._some[:2])).all())
-        self._network = pack(made, dtype) if packs else made
+            self._is_finite = self._paints_finite(made)
+            self._network = pack(made, dtype) if packs else made
 
     @torch.inference_mode()
     def render(self, z: Tensor) -> Tensor:
@@ -55,6 +61,21 @@ class OnCpu:
         Raises:
             CheckpointError: The pictures are not finite.
         """
+        if self._is_finite is None:
+            self._is_finite = self._paints_finite(self._network)
         check_finite(self._is_finite)
         for count in (1, MOST_AT_ONCE):
             self.render(self._some[:count])
+
+    @torch.inference_mode()
+    def _paints_finite(self, network: nn.Module) -> bool:
+        return bool(torch.isfinite(network(self._some[:2])).all())
+
+
+def _traced(generator: Generator) -> fx.GraphModule | None:
+    """Return the folded network, or None if its code asks for what only a run can tell."""
+    try:
+        return folded(generator.network, generator.z_dim)
+    except (RuntimeError, TypeError, ValueError, StopIteration) as err:
+        log.warning("A generator is rendered as it is, for it cannot be traced: %s", err)
+        return None

@@ -151,6 +151,22 @@ def test_without_onednn_pictures_are_rendered_one_by_one(monkeypatch: pytest.Mon
     assert np.abs(pictures.astype(int) - packed.astype(int)).max() <= 1
 
 
+def test_a_network_that_cannot_be_traced_is_rendered_as_it_is(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its code asks how many latents there are; it is slower, told once, and makes its pictures."""
+
+    class Counting(nn.Module):
+        def forward(self, z: torch.Tensor) -> torch.Tensor:
+            return torch.full((len(z), 3, 8, 8), 0.5) if len(z) else z
+
+    generator = Generator(Counting(), {"network": "counting"}, {"size_px": 8, "z_dim": 4})
+    engine = Engine(generator)
+    engine.warm()
+    assert engine.render([1, 2, 3]).tolist() == [[[[191] * 3] * 8] * 8] * 3
+    assert len([r for r in caplog.records if "cannot be traced" in r.message]) == 1
+
+
 @pytest.mark.parametrize("kind", sorted(NETWORKS))
 def test_bf16_is_near_where_the_processor_has_it(kind: str) -> None:
     """Within a gray level in the mean, with a name of its own; elsewhere it is float32."""
