@@ -131,8 +131,8 @@ _ROWS = (
         features="efficientnet-lite2",
         fakes=2_000,
         note="a judge apart: no recipe looks through its network, and no recipe and no snapshot "
-        "is chosen by it, so two versions side by side tell whether the others flatter one "
-        "(extra `judge`)",
+        "is chosen by it; a relative of the other one, it was deceived with it (docs/zoo-log.md; "
+        "extra `judge`)",
     ),
     Protocol(
         name="lab",
