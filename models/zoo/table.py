@@ -1,9 +1,9 @@
 """The one table of what the zoo's training makes, a list for each kind of machine.
 
-Budgets of the list `gpu` follow the lab's figures for one H100, with which no entry takes
-more than twenty minutes alone; nobody has run it yet. `cpu` is what a night of two
-cores yields: recipes that make cats there, narrower and shorter. `toy` makes no cats; it
-proves the way through.
+Budgets of the list `gpu` are guesses from the lab's figures for one H100: by those `dcgan`
+takes three minutes and `projected` twenty; of the others nothing is known, and nobody has
+run it. `cpu` is what a night of two cores yields: narrower and shorter, and `dcgan-selu`
+not yet run to its end. `toy` makes no cats; it proves the way through.
 """
 
 from collections.abc import Mapping
