@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 from math import ceil
 from urllib.parse import urlencode
 
@@ -23,7 +24,7 @@ class Freshness(StrEnum):
     FIXED = "public, max-age=31536000, immutable"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Answer:
     """Cats of one version in one format, before they are rendered.
 
@@ -62,7 +63,7 @@ class Answer:
                 allowed = f"such that rows and columns are at most {most} (WebP's limit)"
                 raise InvalidValue("columns", self.columns, allowed)
 
-    @property
+    @cached_property
     def is_one_cat(self) -> bool:
         """Whether it is, byte for byte, a permalink's picture."""
         return self.format.picture is not None and len(self.seeds) == 1
@@ -74,9 +75,11 @@ class Answer:
 
     def alone(self, seed: int) -> "Answer":
         """Return what a cat's permalink answers."""
+        if self.is_one_cat:
+            return self
         return replace(self, seeds=(seed,), format=Format(self.encoding), columns=None)
 
-    @property
+    @cached_property
     def etag(self) -> str:
         """Strong entity tag, known without rendering."""
         shape = (self.format, self.encoding, self.seeds[0], len(self.seeds), self.columns)

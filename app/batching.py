@@ -1,33 +1,31 @@
-"""Many requests, one device: what waits is gathered into batches, counted in pictures.
+"""Many requests, few lanes: what waits is gathered into batches, counted in pictures.
 
-One thread owns the device. It takes the next batch the moment it is free and
-sleeps only when nothing waits: no timer, no polling. A batch has one slot, so no
-answer mixes versions. Places in a batch are dealt out evenly to those who wait,
-so a request for one picture passes through in one batch beside requests for
-sixty-four. And a batch is only as large as the device renders in a quarter of a
-second, so that a slow generator's crowd does not hold up the cats of a fast one.
+A lane is a thread that takes the next batch the moment it is free, renders it, makes files of
+the pictures and hands them out; it sleeps only when nothing waits: no timer, no polling. On a
+CPU there is a lane a core, each on one thread: what shares a forward pass between threads may
+round differently on a machine with more of them, and waits for the slowest. On a GPU the lanes
+take turns at it, so that one renders while the others encode.
+
+A batch has one slot, so no answer mixes versions; it is only as large as a lane makes in a
+quarter of a second, so that a slow generator's crowd does not hold up the cats of a fast one.
 """
 
 import asyncio
 import logging
 import threading
-from collections.abc import Sequence
-from concurrent.futures import Future, InvalidStateError
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from math import ceil
 from time import monotonic
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from app.errors import Busy, DeadlineExceeded
+from app.lines import Batch, Encode, Lines, Pixels, Request
 from app.slots import Slot
 from app.telemetry import Telemetry
 from models.sampling import Point
 
 log = logging.getLogger(__name__)
-
-Pixels = NDArray[np.uint8]
 
 LONGEST_BATCH_S = 0.25
 FIRST_BATCH = 16
@@ -37,52 +35,16 @@ MOST_SPEEDS = 256
 """Versions whose speed is remembered."""
 
 
-@dataclass(slots=True, eq=False)
-class _Request:
-    """Points of one client on their way; only the batcher touches it."""
-
-    slot: Slot
-    points: list[Point]
-    expires_at: float
-    entered_at: float
-    pixels: list[Pixels] = field(default_factory=list)
-    given: int = 0  # points that have a place in a batch
-    future: "Future[Pixels]" = field(default_factory=Future)
-
-    @property
-    def left(self) -> int:
-        return len(self.points) - self.given
-
-    def take(self, count: int) -> list[Point]:
-        self.given += count
-        return self.points[self.given - count : self.given]
-
-    def add(self, pixels: Pixels) -> None:
-        self.pixels.append(pixels)
-        if sum(map(len, self.pixels)) == len(self.points):
-            _settle(self.future, np.concatenate(self.pixels))
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """What one forward pass renders: parts of requests that share a slot."""
-
-    slot: Slot
-    parts: list[tuple[_Request, list[Point]]]
-
-    @property
-    def points(self) -> list[Point]:
-        return [point for _, points in self.parts for point in points]
-
-
 class Batcher:
-    """Renders for many clients at once on one device.
+    """Renders for many clients at once. Used from one event loop.
 
     Args:
         max_batch: Most pictures in one forward pass.
         max_waiting: Most pictures that may wait; a request beyond is refused at once.
             A request that finds nothing waiting is always let in.
         deadline_s: How long a request may take, waiting included, seconds.
+        lanes: How many batches are under way at a time.
+        prepare: Called in each lane's thread before its first batch.
         telemetry: Where it counts.
     """
 
@@ -92,27 +54,32 @@ class Batcher:
         max_waiting: int,
         deadline_s: float,
         *,
+        lanes: int = 1,
+        prepare: Callable[[], object] = lambda: None,
         telemetry: Telemetry | None = None,
     ) -> None:
         self._max_batch = max_batch
         self._max_waiting = max_waiting
         self._deadline_s = deadline_s
+        self._lanes = lanes
+        self._prepare = prepare
         self._telemetry = telemetry or Telemetry()
-        self._queue: list[_Request] = []
-        self._waiting = 0  # pictures in the queue without a place in a batch
-        self._images_per_s = 0.0
-        self._speeds: dict[str, float] = {}  # pictures a second, by the slot's name
+        self._lines = Lines()
+        self._telemetry.waiting_images.set_function(lambda: self._lines.waiting)
+        self._speeds = _Speeds()
+        self._busy = 0
+        self._is_waking = False
         self._is_closed = False
         self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
 
     @property
     def waiting(self) -> int:
         """Pictures that wait for a forward pass now."""
-        return self._waiting
+        return self._lines.waiting
 
     async def render(self, slot: Slot, points: Sequence[Point]) -> Pixels:
-        """Render one picture per seed or place, all by one slot. Cancel it to leave the queue.
+        """Render one picture per seed or place, all by one slot. Cancel it to leave the line.
 
         Returns:
             (N, H, W, 3) uint8.
@@ -121,166 +88,201 @@ class Batcher:
             Busy: Too many pictures wait already, or the app is closing.
             DeadlineExceeded: It was not done in time.
         """
-        request = self._enter(slot, points)
+        pixels: Pixels = await self._made(slot, points, None)
+        return pixels
+
+    async def files(self, slot: Slot, points: Sequence[Point], encode: Encode) -> list[bytes]:
+        """Render likewise, and return what a lane's thread makes of each picture.
+
+        Raises:
+            Busy, DeadlineExceeded: As `render`.
+        """
+        files: list[bytes] = await self._made(slot, points, encode)
+        return files
+
+    async def close(self) -> None:
+        """Refuse what waits and end the lanes after their batches."""
+        with self._changed:
+            self._is_closed = True
+            waiting = self._lines.requests()
+            self._changed.notify_all()
+        for request in waiting:
+            if not request.future.done():
+                request.future.set_exception(_closing())
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join)
+
+    async def _made(self, slot: Slot, points: Sequence[Point], encode: Encode | None) -> Any:
+        loop, now = asyncio.get_running_loop(), monotonic()
+        expires_at = now + self._deadline_s
+        request = Request(slot, points, encode, now, expires_at, loop.create_future())
+        self._enter(request, loop)
         try:
             async with asyncio.timeout(self._deadline_s):
-                return await asyncio.wrap_future(request.future)
+                return await request.future
         except TimeoutError as err:
             self._telemetry.refused.labels("expired").inc()
             raise DeadlineExceeded(self._deadline_s) from err
         finally:
             self._leave(request)
 
-    async def close(self) -> None:
-        """Refuse what waits and end the thread after its batch."""
-        with self._changed:
-            self._is_closed = True
-            waiting = self._queue.copy()
-            self._changed.notify()
-        for request in waiting:
-            _fail(request.future, Busy("The service is closing.", retry_after_s=5))
-        if self._thread is not None:
-            await asyncio.to_thread(self._thread.join)
-
-    def _enter(self, slot: Slot, points: Sequence[Point]) -> _Request:
-        now = monotonic()
-        request = _Request(slot, list(points), now + self._deadline_s, now)
+    def _enter(self, request: Request, loop: asyncio.AbstractEventLoop) -> None:
         with self._changed:
             if self._is_closed:
-                raise Busy("The service is closing.", retry_after_s=5)
-            if self._waiting and self._waiting + len(points) > self._max_waiting:
+                raise _closing()
+            waiting = self._lines.waiting
+            if waiting and waiting + request.left > self._max_waiting:
                 self._telemetry.refused.labels("busy").inc()
-                raise self._busy()
-            self._queue.append(request)
-            self._count(len(points))
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._work, name="cattery-device", daemon=True
-                )
-                self._thread.start()
-            self._changed.notify()
-        return request
+                raise self._refusal()
+            self._lines.enter(request)
+        if not self._is_waking:
+            # At the end of this round of the loop: whoever else came in it shares the batch.
+            self._is_waking = True
+            loop.call_soon(self._wake)
 
-    def _leave(self, request: _Request) -> None:
-        """Take a request that has ended, in whatever way, out of the queue."""
+    def _wake(self) -> None:
+        self._is_waking = False
+        if not self._threads:
+            loop = asyncio.get_running_loop()
+            for number in range(self._lanes):
+                name = f"cattery-lane-{number}"
+                thread = threading.Thread(target=self._work, args=[loop], name=name, daemon=True)
+                self._threads.append(thread)
+                thread.start()
         with self._changed:
-            if request in self._queue:
-                self._queue.remove(request)
-                self._count(-request.left)
+            self._changed.notify(self._lines.waiting)
 
-    def _busy(self) -> Busy:
-        seconds = self._waiting / self._images_per_s if self._images_per_s else 1.0
+    def _leave(self, request: Request) -> None:
+        """Take a request that has ended, in whatever way, out of its line."""
+        if request.left:
+            with self._changed:
+                self._lines.leave(request)
+
+    def _refusal(self) -> Busy:
+        waiting, speed = self._lines.waiting, self._speeds.any * self._lanes
         return Busy(
-            f"{self._waiting} pictures wait already, of {self._max_waiting} that may.",
-            retry_after_s=max(1, round(seconds)),
+            f"{waiting} pictures wait already, of {self._max_waiting} that may.",
+            retry_after_s=max(1, round(waiting / speed if speed else 1.0)),
         )
 
-    def _count(self, change: int) -> None:
-        self._waiting += change
-        self._telemetry.waiting_images.set(self._waiting)
-
-    def _work(self) -> None:
-        """Render batch after batch; the device's own thread."""
+    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Make batch after batch; a lane's thread."""
+        self._prepare()
         while (batch := self._next()) is not None:
-            try:
-                began = monotonic()
-                pixels = batch.slot.engine.render(batch.points)
-                self._note_speed(batch, monotonic() - began)
-            except Exception as err:  # the clients of this batch are told, the thread lives on
-                log.exception("a batch of %s failed", batch.slot.name)
-                for request, _ in batch.parts:
-                    _fail(request.future, err)
-                    self._leave(request)
-            else:
-                _hand_out(batch, pixels)
+            outcomes = self._made_of(batch)
+            with suppress(RuntimeError):  # the loop has ended, and with it all who waited
+                loop.call_soon_threadsafe(_settle, outcomes)
+            del batch, outcomes  # a lane that sleeps must not keep a generator in memory
 
-    def _next(self) -> _Batch | None:
+    def _made_of(self, batch: Batch) -> "list[_Outcome]":
+        """Render a batch; return the requests that have ended with it."""
+        try:
+            return self._note_made(batch, self._rendered(batch))
+        except Exception as err:  # the clients of this batch are told, the lane lives on
+            log.exception("a batch of %s failed", batch.slot.name)
+            return self._note_failed(batch, err)
+        finally:
+            with self._changed:
+                self._busy -= 1
+
+    def _next(self) -> Batch | None:
         """Wait for work and return the next batch; None when closed."""
         with self._changed:
             while not self._is_closed:
-                self._drop_expired()
-                if self._queue:
-                    return self._gather()
+                self._lines.drop_unawaited(monotonic())
+                slot = self._lines.next_slot()
+                if slot is not None:
+                    batch = self._lines.gather(slot, self._places(slot))
+                    self._busy += 1
+                    self._observe_queue(batch)
+                    return batch
                 self._changed.wait()
         return None
 
-    def _drop_expired(self) -> None:
-        """Drop what nobody waits for any more, before it costs a forward pass."""
-        now = monotonic()
-        for request in self._queue.copy():
-            if request.future.done() or now >= request.expires_at:
-                self._queue.remove(request)
-                self._count(-request.left)
-
-    def _gather(self) -> _Batch:
-        """Deal the places of a batch out to the first in line and all who share its slot."""
-        slot = self._queue[0].slot
-        places = self._places(slot)
-        mates = [r for r in self._queue if r.slot is slot][:places]
-        shares = deal(places, [r.left for r in mates])
-        now = monotonic()
-        parts = []
-        for request, share in zip(mates, shares, strict=True):
-            if request.given == 0:
-                self._telemetry.queue_s.observe(now - request.entered_at)
-            parts.append((request, request.take(share)))
-            # Behind all others: the next batch begins with another's slot.
-            self._queue.remove(request)
-            if request.left:
-                self._queue.append(request)
-        self._count(-sum(shares))
-        return _Batch(slot, parts)
-
     def _places(self, slot: Slot) -> int:
-        """Return how many pictures of a slot a batch may have."""
-        speed = self._speeds.get(slot.name)
+        """Return how many pictures of a slot the next batch may have: what idle lanes share."""
+        share = ceil(self._lines.left_of(slot) / max(1, self._lanes - self._busy))
+        speed = self._speeds.of(slot)
         places = FIRST_BATCH if speed is None else int(speed * LONGEST_BATCH_S)
-        return max(1, min(places, self._max_batch))
+        return max(1, min(places, share, self._max_batch))
 
-    def _note_speed(self, batch: _Batch, seconds: float) -> None:
-        count = len(batch.points)
-        self._telemetry.forward_s.observe(seconds)
-        self._telemetry.images.labels(batch.slot.model).inc(count)
-        speed = count / max(seconds, 1e-6)
-        if len(self._speeds) >= MOST_SPEEDS:
-            self._speeds.clear()
-        known = self._speeds.get(batch.slot.name, speed)
-        self._speeds[batch.slot.name] = known + (speed - known) * 0.3
-        self._images_per_s += (speed - self._images_per_s) * (0.1 if self._images_per_s else 1)
+    def _observe_queue(self, batch: Batch) -> None:
+        now = monotonic()
+        for part in batch.parts:
+            if part.begin == 0:
+                self._telemetry.queue_s.observe(now - part.request.entered_at)
+
+    def _rendered(self, batch: Batch) -> list[Any]:
+        """Return what is made of each part: pixels, or files."""
+        began, points = monotonic(), batch.points
+        pixels = batch.slot.engine.render(points)
+        self._telemetry.forward_s.observe(monotonic() - began)
+        self._telemetry.images.labels(batch.slot.model).inc(len(points))
+        made = list(_shared_out(batch, pixels))
+        self._speeds.note(batch.slot, len(points) / max(monotonic() - began, 1e-6))
+        return made
+
+    def _note_made(self, batch: Batch, made: Sequence[Any]) -> "list[_Outcome]":
+        with self._changed:
+            ended = [
+                part.request
+                for part, result in zip(batch.parts, made, strict=True)
+                if part.request.add(part.begin, result, len(part.points))
+            ]
+        return [(request, request.result(), None) for request in ended]
+
+    def _note_failed(self, batch: Batch, err: Exception) -> "list[_Outcome]":
+        with self._changed:
+            for part in batch.parts:
+                self._lines.leave(part.request)
+        return [(part.request, None, err) for part in batch.parts]
 
 
-def deal(places: int, wanted: Sequence[int]) -> list[int]:
-    """Deal places out evenly, earlier ones first, nobody more than they want.
-
-    Args:
-        places: How many there are; at least as many as takers.
-        wanted: What each taker wants, at least 1.
-
-    Returns:
-        What each one gets; in sum `places`, or all that is wanted.
-    """
-    shares = [0] * len(wanted)
-    while places and (hungry := [i for i, w in enumerate(wanted) if shares[i] < w]):
-        each = max(1, places // len(hungry))
-        for i in hungry[:places]:
-            more = min(each, wanted[i] - shares[i])
-            shares[i] += more
-            places -= more
-    return shares
+_Outcome = tuple[Request, Any, Exception | None]
 
 
-def _hand_out(batch: _Batch, pixels: Pixels) -> None:
+class _Speeds:
+    """How fast a lane makes pictures, of each slot and of all."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, float] = {}
+        self.any = 0.0
+        """Pictures a second, of whatever slot; 0 before the first."""
+
+    def of(self, slot: Slot) -> float | None:
+        return self._by_name.get(slot.name)
+
+    def note(self, slot: Slot, speed: float) -> None:
+        if len(self._by_name) >= MOST_SPEEDS:
+            self._by_name.clear()
+        known = self._by_name.get(slot.name, speed)
+        self._by_name[slot.name] = known + (speed - known) * 0.3
+        self.any += (speed - self.any) * (0.1 if self.any else 1)
+
+
+def _shared_out(batch: Batch, pixels: Pixels) -> Iterator[Any]:
+    """Yield each part's pixels, or the files that are made of them."""
     begin = 0
-    for request, points in batch.parts:
-        request.add(pixels[begin : begin + len(points)])
-        begin += len(points)
+    for part in batch.parts:
+        own = pixels[begin : begin + len(part.points)]
+        begin += len(part.points)
+        encode = part.request.encode
+        if encode is None:
+            yield own
+        else:
+            yield [encode(part.begin + i, each) for i, each in enumerate(own)]
 
 
-def _settle(future: "Future[Pixels]", pixels: Pixels) -> None:
-    with suppress(InvalidStateError):  # its client has left
-        future.set_result(pixels)
+def _settle(outcomes: Sequence[_Outcome]) -> None:
+    """Tell the clients of a batch, all at once; in their loop."""
+    for request, result, err in outcomes:
+        if request.future.done():  # its client has left
+            continue
+        if err is None:
+            request.future.set_result(result)
+        else:
+            request.future.set_exception(err)
 
 
-def _fail(future: "Future[Pixels]", err: Exception) -> None:
-    with suppress(InvalidStateError):  # its client has left
-        future.set_exception(err)
+def _closing() -> Busy:
+    return Busy("The service is closing.", retry_after_s=5)

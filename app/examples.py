@@ -106,6 +106,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "name": "dcgan",
         "size_px": 64,
         "serving": _VERSION,
+        "loaded": _VERSION,
         "previous": None,
         "versions": 1,
         "licence": "CC BY 4.0",

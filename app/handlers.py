@@ -34,14 +34,15 @@ _PLACES = frozenset({"body", "query", "path", "header", "cookie"})
 
 def register(app: FastAPI) -> None:
     """Make every failure of the app's routes a problem document."""
-    app.add_exception_handler(CatteryError, _ours)
+    app.add_exception_handler(CatteryError, refuse)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _framework)
     app.add_exception_handler(ClientDisconnect, _left)
-    app.add_exception_handler(Exception, _unexpected)
+    app.add_exception_handler(Exception, fail)
 
 
-async def _ours(request: Request, error: Exception) -> Response:
+async def refuse(request: Request, error: Exception) -> Response:
+    """Answer with one of our own errors; any other is raised again."""
     if not isinstance(error, CatteryError):
         raise error
     response = problem_response(error, request.url.path)
@@ -122,7 +123,7 @@ async def _left(_request: Request, _error: Exception) -> Response:
     return Response(status_code=CLIENT_LEFT)
 
 
-async def _unexpected(request: Request, _error: Exception) -> Response:
+async def fail(request: Request, _error: Exception) -> Response:
     """Say that it is our fault, and nothing else; the server logs the traceback."""
     document = document_of(
         INTERNAL,

@@ -22,19 +22,24 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
     Raises:
         HungUp: The client left first.
     """
-    working = asyncio.create_task(work)
-    leaving = asyncio.create_task(_hung_up(request))
+    working = asyncio.current_task()
+    has_left = False
+
+    async def watch() -> None:
+        nonlocal has_left
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        has_left = True
+        if working is not None:
+            working.cancel()
+
+    watching = asyncio.create_task(watch())
     try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise HungUp
-        return working.result()
+        return await work
+    except asyncio.CancelledError:
+        # Ours is taken back; if somebody else has called it off too, that stands.
+        if not has_left or working is None or working.uncancel() > 0:
+            raise
+        raise HungUp from None
     finally:
-        working.cancel()
-        leaving.cancel()
-        await asyncio.gather(working, leaving, return_exceptions=True)
-
-
-async def _hung_up(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+        watching.cancel()

@@ -3,14 +3,23 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    nullcontext,
+)
 from functools import partial
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.batching import Batcher
+from app.express import Express
 from app.handlers import register
+from app.hosting.siblings import LANES, Sibling
+from app.lag import LagMeter
 from app.openapi import TAGS, describe
 from app.pool import GeneratorPool
 from app.queue import JobQueue
@@ -23,7 +32,7 @@ from app.slots import EngineLoader, load_engine
 from app.telemetry import RequestCounter, Telemetry
 from app.uploads import Uploads
 from app.watching import Watcher
-from models.engine import set_render_threads
+from models.engine import enter_lane, lanes_of
 from models.precision import pick_device
 from models.store import Store
 from models.store.renderings import Renderings
@@ -34,8 +43,31 @@ log = logging.getLogger(__name__)
 ROUTERS = (cats, walks, models, recipes, train, jobs, datasets, health)
 
 
+class Cattery(FastAPI):
+    """The framework's app, with a door in front of it.
+
+    Attributes:
+        door: What every request goes through first; it leads to `inside`.
+    """
+
+    door: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        scope["app"] = self
+        await self.door(scope, receive, send)
+
+    async def inside(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection the framework's way."""
+        await super().__call__(scope, receive, send)
+
+
 def create_app(
-    settings: AppSettings, *, store: Store | None = None, load: EngineLoader | None = None
+    settings: AppSettings,
+    *,
+    store: Store | None = None,
+    load: EngineLoader | None = None,
+    sibling: Sibling | None = None,
 ) -> FastAPI:
     """Return the app; nothing is opened before its lifespan begins.
 
@@ -46,40 +78,45 @@ def create_app(
         settings: The front end's.
         store: An opened store; by default that of the settings.
         load: Makes an engine of a weights file; by default as the settings say.
+        sibling: Where this is one of several front ends, which render in the engine host.
 
     Raises:
         SettingsError: It would be open to the whole network without a key.
     """
     check_closed(settings)
-    app = FastAPI(
+    telemetry = Telemetry()
+    app = Cattery(
         title="Cattery",
         summary="Trains cat generators and serves their pictures.",
         version=version("cattery"),
         openapi_tags=TAGS,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
-        lifespan=_lifespan(settings, store, load),
+        lifespan=_lifespan(settings, store, load, sibling),
     )
     app.state.settings = settings
-    app.state.telemetry = Telemetry()
+    app.state.telemetry = telemetry
+    app.state.sibling = sibling
     register(app)
     for module in ROUTERS:
         app.include_router(module.router)
     describe(app)
-    # Each wraps those before it: counting is outermost and sees what the gate refuses.
     app.add_middleware(Gate, settings=settings)
-    app.add_middleware(Hardening)
-    app.add_middleware(RequestCounter, telemetry=app.state.telemetry)
+    # Outside of the framework, whose own detours cost more than a cat; counting is outermost.
+    app.door = RequestCounter(Hardening(Express(app.inside, settings)), telemetry)
     return app
 
 
 def _lifespan(
-    settings: AppSettings, store: Store | None, load: EngineLoader | None
+    settings: AppSettings,
+    store: Store | None,
+    load: EngineLoader | None,
+    sibling: Sibling | None,
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            await _start(app, settings, store, load, stack)
+            await _start(app, settings, store, load, sibling, stack)
             yield
             app.state.stopping.set()
 
@@ -91,21 +128,33 @@ async def _start(
     settings: AppSettings,
     store: Store | None,
     load: EngineLoader | None,
+    sibling: Sibling | None,
     stack: AsyncExitStack,
 ) -> None:
     """Open and start everything; the stack ends it in reverse order."""
     state, telemetry = app.state, app.state.telemetry
     state.stopping = asyncio.Event()
     state.store = store or await asyncio.to_thread(Store.open, settings.store_url)
-    state.zoo_problems = await asyncio.to_thread(register_zoo, state.store)
+    with sibling.alone() if sibling else nullcontext():
+        state.zoo_problems = await asyncio.to_thread(register_zoo, state.store)
     for problem in state.zoo_problems:
         log.warning("%s", problem)
     state.uploads = Uploads(settings.uploads)
-    await asyncio.to_thread(state.uploads.sweep)
+    if sibling is None:  # what looks half written may be on its way to another one
+        await asyncio.to_thread(state.uploads.sweep)
+    lag = LagMeter(telemetry)
+    lag.start()
+    stack.push_async_callback(lag.close)
     state.queue = JobQueue(settings)
     stack.callback(state.queue.close)
+    device = settings.device if sibling else str(pick_device(settings.device))
     state.batcher = Batcher(
-        settings.max_batch, settings.max_waiting_images, settings.deadline_s, telemetry=telemetry
+        settings.max_batch,
+        settings.max_waiting_images,
+        settings.deadline_s,
+        lanes=LANES if sibling else lanes_of(device, settings.render_threads),
+        prepare=enter_lane,
+        telemetry=telemetry,
     )
     stack.push_async_callback(state.batcher.close)
     state.renderer = Renderer(
@@ -122,18 +171,22 @@ async def _start(
         shelf=shelf if settings.rendered == "store" else None,
         telemetry=telemetry,
     )
-    await asyncio.to_thread(set_render_threads, settings.render_threads)
     state.pool = GeneratorPool(
         state.store,
-        str(pick_device(settings.device)),
+        device,
         settings.cache,
         settings.keep_versions,
+        max_bytes=settings.max_device_bytes,
         default_model=settings.default_model,
+        is_lazy=settings.load == "lazy",
         telemetry=telemetry,
-        load=load or partial(load_engine, wanted=settings.engine),
+        load=load or (sibling.load if sibling else partial(load_engine, wanted=settings.engine)),
     )
     stack.push_async_callback(state.pool.close)
     await state.pool.start()
     state.watcher = Watcher(state.pool, redis_url=settings.redis_url, watch_s=settings.watch_s)
     stack.push_async_callback(state.watcher.close)
     await state.watcher.start()
+    if sibling is not None:
+        stack.push_async_callback(sibling.close)
+        await sibling.start(telemetry)

@@ -23,7 +23,10 @@ class Format(StrEnum):
     @property
     def picture(self) -> PictureFormat | None:
         """The format of the one picture that this is; None for several files or links."""
-        return PictureFormat(self) if self in (Format.PNG, Format.WEBP) else None
+        return _PICTURES.get(self)
+
+
+_PICTURES = {Format.PNG: PictureFormat.PNG, Format.WEBP: PictureFormat.WEBP}
 
 
 MEDIA_TYPES: Mapping[Format, str] = {

@@ -1,43 +1,45 @@
 """The generators in service: loaded beside, checked, warmed, then swapped in.
 
 A slot is an immutable value. Whoever took one keeps it until done, whatever is
-promoted meanwhile; a live generator is never written to.
+promoted or has to leave meanwhile; a live generator is never written to.
 """
 
 import asyncio
 import logging
-from collections import OrderedDict, defaultdict
-from concurrent.futures import ThreadPoolExecutor
+from collections import defaultdict
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from time import monotonic
 
+from app.loading import Loader, Once
+from app.residents import Residents
 from app.slots import EngineLoader, Slot, load_engine, make_slot
 from app.telemetry import Telemetry
 from models.errors import CatteryError, CheckpointError, StoreError
 from models.store import Store
 from models.store.names import is_version
-from models.store.records import Aliases
+from models.store.records import Aliases, Card
 
 log = logging.getLogger(__name__)
-
-RETRY_S = 30.0
-"""A version that was found damaged is looked at again after this long."""
 
 
 class GeneratorPool:
     """Hands out slots and swaps what is in service.
 
     Used from one event loop. Whatever touches store or device runs in a thread,
-    and a model in service is handed out without either.
+    and what is in memory is handed out without either.
 
     Args:
         store: Where versions and aliases are.
         device: "cpu", "cuda", ...
         cache: Folder for copies of weights from an object store.
         keep: How many slots not in service stay warm; previous ones are kept longest.
+        max_bytes: Most that all slots may hold on the device, bytes; 0: no limit. The least
+            recently used leave first. One that alone is larger is served all the same.
         default_model: What `take(None)` means.
-        telemetry: Where swaps are counted.
+        is_lazy: Whether a model other than the default one is loaded at its first request,
+            and not before. Else it is loaded ahead, as long as that drives none out.
+        telemetry: Where swaps, loads and bytes are counted.
         load: Makes an engine of a weights file.
     """
 
@@ -48,49 +50,69 @@ class GeneratorPool:
         cache: Path,
         keep: int,
         *,
+        max_bytes: int = 0,
         default_model: str = "dcgan",
+        is_lazy: bool = False,
         telemetry: Telemetry | None = None,
         load: EngineLoader = load_engine,
     ) -> None:
         self._store = store
-        self._device = device
-        self._cache = cache
-        self._keep = keep
-        self._default_model = default_model
+        self._max_bytes = max_bytes
+        self._residents = Residents(keep, max_bytes)
+        self._default = default_model.partition("@")
+        self._is_lazy = is_lazy
         self._telemetry = telemetry or Telemetry()
-        self._load = load
-        self._serving: dict[str, Slot] = {}
-        self._previous: dict[str, str | None] = {}
-        self._warm: OrderedDict[str, Slot] = OrderedDict()
-        self._loads: dict[str, asyncio.Task[Slot]] = {}
-        self._damaged: dict[str, tuple[CheckpointError, float]] = {}
+        make = partial(make_slot, store, device=device, cache=cache, load=load)
+        self._loader = Loader(make)
+        self._once: Once[Slot] = Once()
+        self._entering: set[str] = set()
         self._problems: dict[str, str] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        # One loader: a crowd asking for cold versions must not take the device from the served.
-        self._loader = ThreadPoolExecutor(1, thread_name_prefix="cattery-load")
 
     async def start(self) -> None:
-        """Put every model into service; what cannot be loaded is a problem, not an end."""
-        for model in await self._models():
+        """Put models into service; what cannot be loaded is a problem, not an end.
+
+        All of them, or as many as there is room for; when lazy, the default one alone.
+        """
+        default = self._default[0]
+        for model in sorted(await self._models(), key=lambda name: (name != default, name)):
             await self._follow(model, is_starting=True)
+        self._residents.use(default)  # or else, loaded first, it would be the first to leave
 
     async def close(self) -> None:
         """Stop loading and let go of every slot."""
-        loads = list(self._loads.values())
-        for task in loads:
-            task.cancel()
-        await asyncio.gather(*loads, return_exceptions=True)
-        await asyncio.to_thread(self._loader.shutdown, cancel_futures=True)
-        self._serving.clear()
-        self._warm.clear()
+        await self._once.close()
+        await self._loader.close()
+        self._residents.clear()
 
     def serving(self) -> dict[str, Slot]:
-        """Return the slot in service of each model."""
-        return dict(self._serving)
+        """Return the slot in service of each model that has one in memory."""
+        return self._residents.serving()
+
+    def card(self, model: str) -> Card | None:
+        """Return the card of what a model has in service, be it in memory or resting.
+
+        None is for a model that this process has not served yet.
+        """
+        slot = self._residents.find(model)
+        return slot.card if slot else self._residents.resting.get(model)
 
     def problems(self) -> list[str]:
         """Return what keeps models from following the store, one sentence each."""
         return [self._problems[key] for key in sorted(self._problems)]
+
+    def at_hand(self, ref: str | None) -> Slot | None:
+        """Return what a reference means now if it is in memory; waits for nothing.
+
+        Args:
+            ref: As for `take`; shortened versions and "previous" are never at hand.
+
+        Returns:
+            The slot that `take` would return, or None where it would have to look or load.
+        """
+        model, at, wanted = self._default if ref is None else ref.partition("@")
+        is_alias = not at or wanted == "serving"
+        return self._residents.use(model, None if is_alias else wanted)
 
     async def take(self, ref: str | None) -> Slot:
         """Return the slot that a reference means now.
@@ -105,13 +127,17 @@ class GeneratorPool:
             CheckpointError: The version is damaged.
             StoreError: It is not in memory and the store cannot be read.
         """
-        ref = self._default_model if ref is None else ref
-        model, at, wanted = ref.partition("@")
+        found = self.at_hand(ref)
+        if found is not None:
+            return found
+        model, at, wanted = self._default if ref is None else ref.partition("@")
         if not at or wanted == "serving":
-            return self._serving.get(model) or await self._first(model)
+            if model not in self._once:  # an invented name must leave no trace in memory
+                await asyncio.to_thread(self._store.versions.resolve, model)
+            return await self._once.get(model, partial(self._first, model))
         if not is_version(wanted):
-            _, wanted = await asyncio.to_thread(self._store.versions.resolve, ref)
-        return await self._slot(model, wanted)
+            _, wanted = await asyncio.to_thread(self._store.versions.resolve, f"{model}@{wanted}")
+        return self._residents.use(model, wanted) or await self._loaded(model, wanted)
 
     async def refresh(self, model: str) -> None:
         """Follow a model's aliases; a version that fails leaves the old one in service."""
@@ -124,7 +150,8 @@ class GeneratorPool:
 
     async def forget(self, model: str, version: str) -> None:
         """Let go of a deleted version that is not in service."""
-        self._warm.pop(f"{model}@{version}", None)
+        self._residents.drop(f"{model}@{version}")
+        self._tell([])
 
     async def _models(self) -> list[str]:
         """Return the names of all models; none while the store is away."""
@@ -138,7 +165,7 @@ class GeneratorPool:
 
     async def _follow(self, model: str, *, is_starting: bool = False) -> None:
         try:
-            aliases = await self._swap(model)
+            aliases, _ = await self._swap(model)
             if not is_starting:  # what is only nice to have can wait until all are in service
                 await self._tidy(model, aliases)
         except CatteryError as err:
@@ -147,110 +174,101 @@ class GeneratorPool:
             self._problems.pop(model, None)
 
     async def _first(self, model: str) -> Slot:
-        """Put a model into service that this process has not served yet."""
-        # Asked first: an invented name must leave no trace in memory.
-        _, version = await asyncio.to_thread(self._store.versions.resolve, model)
-        await self._swap(model)
-        return self._serving.get(model) or await self._slot(model, version)
+        """Put a model into service that is not in memory."""
+        _, slot = await self._swap(model, is_asked=True)
+        if slot is None:  # its alias went a moment ago
+            _, version = await asyncio.to_thread(self._store.versions.resolve, model)
+            slot = await self._loaded(model, version)
+        return slot
 
-    async def _swap(self, model: str) -> Aliases:
-        """Put into service what the store says; one swap of a model at a time."""
+    async def _swap(self, model: str, *, is_asked: bool = False) -> tuple[Aliases, Slot | None]:
+        """Put into service what the store says; one swap of a model at a time.
+
+        Returns:
+            The model's aliases and what it has in service, None where nothing is to be loaded.
+        """
         async with self._locks[model]:
             aliases = await asyncio.to_thread(self._store.aliases.get, model)
-            now = self._serving.get(model)
-            if aliases.serving is None or (now and now.version == aliases.serving):
-                return aliases
-            try:
-                slot = await self._slot(model, aliases.serving)
-            except CatteryError as err:
-                if self._note(model, err):
-                    self._telemetry.swap_failures.labels(model).inc()
-                raise
-            self._replace(model, slot)
-            return aliases
+            wanted, now = aliases.serving, self._residents.find(model)
+            if wanted is None or (now and now.version == wanted):
+                return aliases, now
+            slot = self._residents.find(model, wanted)
+            if slot is None and not (now or is_asked or self._is_loaded_ahead(model)):
+                await self._rest(model, wanted)
+                return aliases, None
+            slot = slot or await self._entered(model, wanted)
+            self._serve(slot)
+            return aliases, slot
 
-    def _replace(self, model: str, slot: Slot) -> None:
-        """Swap one reference; what it replaces stays warm."""
-        old = self._serving.get(model)
-        self._serving[model] = slot
-        self._warm.pop(slot.name, None)
-        if old is not None:
-            self._previous[model] = old.version
-            self._keep_warm(old)
-        self._telemetry.swaps.labels(model).inc()
+    def _is_loaded_ahead(self, model: str) -> bool:
+        """Whether a model is loaded before anybody asks: it never was, and nobody has to leave."""
+        if model in self._residents.resting:
+            return False
+        return model == self._default[0] or (not self._is_lazy and self._residents.has_room())
+
+    async def _rest(self, model: str, version: str) -> None:
+        """Load nothing, but know what the next request will be answered with."""
+        self._loader.refuse_damaged(f"{model}@{version}")
+        resting = self._residents.resting
+        if model in resting and resting[model].version != version:
+            resting[model] = await asyncio.to_thread(self._store.versions.card, model, version)
+
+    async def _entered(self, model: str, version: str) -> Slot:
+        """Load a version that goes into service the moment it is loaded."""
+        name = f"{model}@{version}"
+        self._entering.add(name)
+        try:
+            return await self._loaded(model, version)
+        except CatteryError as err:
+            if self._note(model, err):
+                self._telemetry.swap_failures.labels(model).inc()
+            raise
+        finally:
+            self._entering.discard(name)
+
+    def _serve(self, slot: Slot) -> None:
+        """Swap one reference; what it replaces stays warm if there is room."""
+        old = self._residents.find(slot.model)
+        if old is slot:
+            return
+        left = self._residents.serve(slot)
+        self._telemetry.swaps.labels(slot.model).inc()
         log.info("%s is in service, %s before", slot.name, old.name if old else "nothing")
+        self._tell(left)
+
+    def _tell(self, left: list[Slot]) -> None:
+        """Log and count what is in memory now, and what had to leave it."""
+        for slot in left:
+            self._telemetry.evictions.labels(slot.model).inc()
+            log.info("%s has left the device to make room", slot.name)
+        held = self._residents.nbytes
+        self._telemetry.device_bytes.set(held)
+        if 0 < self._max_bytes < held:
+            log.warning("%d bytes are served alone, of %d that may be", held, self._max_bytes)
 
     async def _tidy(self, model: str, aliases: Aliases) -> None:
         """Warm the version to go back to, and drop deleted ones."""
-        self._previous[model] = aliases.previous
-        for name in [name for name, slot in self._warm.items() if slot.model == model]:
-            version = name.removeprefix(f"{model}@")
+        for version in [slot.version for slot in self._residents.warm(model)]:
             if await asyncio.to_thread(self._store.versions.was_deleted, model, version):
                 await self.forget(model, version)
-        # With more models than places, reloading them in turn would never end.
-        others = sum(self._is_previous(s) and s.model != model for s in self._warm.values())
-        if aliases.previous is not None and others < self._keep:
+        previous = aliases.previous
+        is_worth_it = self._residents.note_previous(model, previous) and not self._is_lazy
+        if previous and is_worth_it and not self._residents.find(model, previous):
             with suppress(CheckpointError):  # logged where it failed; nothing served hangs on it
-                await self._slot(model, aliases.previous)
-
-    async def _slot(self, model: str, version: str) -> Slot:
-        """Return a slot from memory, or load it once for all who ask."""
-        name, serving = f"{model}@{version}", self._serving.get(model)
-        if serving is not None and serving.version == version:
-            return serving
-        if name in self._warm:
-            self._warm.move_to_end(name)
-            return self._warm[name]
-        if name not in self._loads:
-            task = asyncio.create_task(self._loaded(model, version))
-            task.add_done_callback(_look_at_result)
-            self._loads[name] = task
-        # Shielded: one client that hangs up must not spoil the load for the others.
-        return await asyncio.shield(self._loads[name])
+                await self._loaded(model, previous)
 
     async def _loaded(self, model: str, version: str) -> Slot:
-        name = f"{model}@{version}"
-        try:
-            self._refuse_damaged(name)
-            slot = await asyncio.get_running_loop().run_in_executor(
-                self._loader, self._make, model, version
-            )
-        except CheckpointError as err:
-            if name not in self._damaged:
-                log.warning("%s cannot be used: %s", name, err)
-                self._damaged[name] = (err, monotonic() + RETRY_S)
-            raise
-        finally:
-            del self._loads[name]
-        self._keep_warm(slot)
+        """Load a version, once for all who ask meanwhile."""
+        return await self._once.get(f"{model}@{version}", partial(self._load, model, version))
+
+    async def _load(self, model: str, version: str) -> Slot:
+        slot = await self._loader.load(model, version)
+        self._telemetry.loads.labels(model).inc()
+        if slot.name in self._entering:
+            self._serve(slot)
+        else:
+            self._tell(self._residents.keep(slot))
         return slot
-
-    def _make(self, model: str, version: str) -> Slot:
-        return make_slot(
-            self._store,
-            model,
-            version,
-            device=self._device,
-            cache=self._cache,
-            load=self._load,
-        )
-
-    def _refuse_damaged(self, name: str) -> None:
-        err, until = self._damaged.get(name, (None, 0.0))
-        if err is not None and monotonic() < until:
-            raise err
-        self._damaged.pop(name, None)
-
-    def _is_previous(self, slot: Slot) -> bool:
-        return self._previous.get(slot.model) == slot.version
-
-    def _keep_warm(self, slot: Slot) -> None:
-        """Keep a slot, and let go of the least recently used beyond `keep`."""
-        self._warm[slot.name] = slot
-        self._warm.move_to_end(slot.name)
-        while len(self._warm) > self._keep:
-            spare = [n for n, s in self._warm.items() if not self._is_previous(s)]
-            del self._warm[spare[0] if spare else next(iter(self._warm))]
 
     def _note(self, model: str, err: CatteryError) -> bool:
         """Remember and log why a model does not follow its aliases; True if that is new."""
@@ -259,9 +277,3 @@ class GeneratorPool:
             log.warning("model %r stays as it is: %s", model or "any", err)
         self._problems[model] = str(err)
         return is_new
-
-
-def _look_at_result(task: asyncio.Task[Slot]) -> None:
-    """Take note of a failure that nobody waits for any more, so that asyncio is silent."""
-    if not task.cancelled():
-        task.exception()

@@ -1,24 +1,20 @@
-"""From a slot and points to files: forward pass, then encoding off the event loop."""
+"""From a slot and points to files: forward pass and encoding, both off the event loop."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
-from itertools import chain
-from math import ceil
-from typing import TypeVar
 
-from app.batching import Batcher, Pixels
+from app.batching import Batcher
 from app.errors import Busy
+from app.lines import Pixels
 from app.slots import Slot
 from app.telemetry import Telemetry
 from app.variations import PLAIN, Variation
 from models.animations import ANIMATIONS, AnimationFormat
 from models.images import ENCODINGS, PictureFormat, contact_sheet
 from models.sampling import Point
-
-T = TypeVar("T")
 
 SOFTWARE = f"Cattery {version('cattery')}"
 
@@ -30,25 +26,17 @@ MOST_WALKS = 4
 
 WALK_RETRY_S = 5
 
-CHUNK = 4
-"""Most pictures that a thread encodes before it lets others in: to hand it one takes a third of
-the time that a cat of 64 px does."""
-
-CHUNK_PIXELS = 1 << 16
-"""Most pixels of them: two milliseconds."""
-
 
 class Renderer:
     """Renders and encodes for many clients at once.
 
-    Encoding has threads of its own, for it takes longer than a forward pass on a
-    GPU. A request never has more than a few pictures a thread in them, so one picture
-    passes between the sixty-four of another. Walks have a thread apart, for one is
-    encoded as a whole, and only a few are made at a time.
+    A cat is encoded where it was rendered, in the batcher's lane. Contact sheets have
+    threads of their own, for one needs all of its cats; walks have a thread apart, for one
+    takes seconds, and only a few are made at a time.
 
     Args:
         batcher: What renders.
-        encode_threads: How many pictures are encoded at a time.
+        encode_threads: How many sheets are encoded at a time.
         max_waiting: Most pictures that may wait to be encoded.
         telemetry: Where it counts.
     """
@@ -93,21 +81,13 @@ class Renderer:
         Raises:
             Busy, DeadlineExceeded: As `Batcher.render`.
         """
-        pixels = await self._render(slot, variation.points(seeds))
-        texts = [cat_text(slot, seed, variation) for seed in seeds]
+        self._check_room()
+        points = variation.points(seeds)
 
-        def encode(some: range) -> list[bytes]:
-            return [self._encoded("cat", encoding, pixels[i], texts[i]) for i in some]
+        def encode(number: int, pixels: Pixels) -> bytes:
+            return self._encoded("cat", encoding, pixels, cat_text(slot, seeds[number], variation))
 
-        files: list[bytes] = []
-        chunk = chunk_size(len(seeds), self._threads, pixels[0].size // 3)
-        with self._counted(len(seeds)):
-            for begin in range(0, len(seeds), self._threads * chunk):
-                end = min(begin + self._threads * chunk, len(seeds))
-                chunks = [range(at, min(at + chunk, end)) for at in range(begin, end, chunk)]
-                done = await asyncio.gather(*[self._off_loop(encode, some) for some in chunks])
-                files += chain.from_iterable(done)
-        return files
+        return await self._batcher.files(slot, points, encode)
 
     async def sheet(
         self,
@@ -136,7 +116,7 @@ class Renderer:
             return self._encoded("sheet", encoding, contact_sheet(pixels, columns), text)
 
         with self._counted(len(seeds)):
-            return await self._off_loop(encode)
+            return await asyncio.get_running_loop().run_in_executor(self._encoders, encode)
 
     async def walk(
         self,
@@ -187,14 +167,13 @@ class Renderer:
         self._count(-frames)
 
     async def _render(self, slot: Slot, points: Sequence[Point]) -> Pixels:
+        self._check_room()
+        return await self._batcher.render(slot, points)
+
+    def _check_room(self) -> None:
         if self._encoding > self._max_waiting:
             self._telemetry.refused.labels("busy").inc()
             raise Busy(f"{self._encoding} pictures wait to be encoded already.")
-        return await self._batcher.render(slot, points)
-
-    async def _off_loop(self, work: Callable[..., T], *arguments: object) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._encoders, work, *arguments)
 
     def _encoded(
         self, kind: str, encoding: PictureFormat, pixels: Pixels, text: Mapping[str, str]
@@ -213,18 +192,6 @@ class Renderer:
     def _count(self, change: int) -> None:
         self._encoding += change
         self._telemetry.encoding_images.set(self._encoding)
-
-
-def chunk_size(count: int, threads: int, size_pixels: int) -> int:
-    """Return how many of a request's pictures a thread encodes at once.
-
-    Args:
-        count: Pictures of the request.
-        threads: Threads that may share them.
-        size_pixels: Pixels of one picture.
-    """
-    most = min(CHUNK, CHUNK_PIXELS // size_pixels)
-    return max(1, min(most, ceil(count / threads)))
 
 
 def cat_text(slot: Slot, seed: int, variation: Variation = PLAIN) -> dict[str, str]:

@@ -208,6 +208,10 @@ class ModelSummary(BaseModel):
     size_px: int = Field(description="Side of its pictures, pixels.", examples=[64])
     serving: str | None = Field(description="Version in service.", examples=["0123456789ab"])
     previous: str | None = Field(description="Version that a rollback brings back.")
+    loaded: str | None = Field(
+        description="Version in service that is on this process's device at this moment; none "
+        "where the next request has it loaded."
+    )
     versions: int = Field(description="How many versions it has.")
     licence: str = Field(
         description="What is known of the licence of the pictures that the version in service, "
@@ -254,4 +258,8 @@ class Ready(BaseModel):
     checks: dict[str, str] = Field(
         description="Each part, with `ok` or what is wrong.",
         examples=[{"store": "ok", "default_model": "ok", "queue": "ok"}],
+    )
+    loaded: list[str] = Field(
+        description="Versions in service that are on this process's device at this moment.",
+        examples=[["dcgan@0123456789ab"]],
     )

@@ -57,14 +57,21 @@ class AppSettings(SharedSettings):
         default=0,
         ge=0,
         le=1024,
-        description="Threads that render on a CPU; 0: one a core, less one for all else where "
-        "there are more than two.",
+        description="Threads that render and encode cats, a batch each; 0: on a CPU one a core, "
+        "less one for all else where there are more than two, on a GPU at most four.",
+    )
+    processes: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Front ends of `cattery serve` on this machine; from 2 on they are processes "
+        "beside an engine host, which renders for all of them.",
     )
     default_model: str = Field(
         default="dcgan", description="Model of a request that names none, as name or name@version."
     )
     max_batch: int = Field(
-        default=64,
+        default=16,  # more in one are no faster, on a CPU or on a GPU
         ge=1,
         le=64,
         description="Most pictures in one forward pass, images.",
@@ -100,10 +107,77 @@ class AppSettings(SharedSettings):
         allow_inf_nan=False,
         description="Longest a request may wait for its pictures before 504, seconds.",
     )
+    max_connections: int = Field(
+        default=1000,
+        ge=1,
+        description="Most connections of a front end at a time; fewer where the limit of open "
+        "files says so. A new one takes the place of the one that has rested longest; where none "
+        "rests it gets 503.",
+    )
+    keep_alive_s: float = Field(
+        default=75.0,  # longer than common load balancers, which must be the first to close
+        gt=0,
+        allow_inf_nan=False,
+        description="How long a connection is kept without a request, seconds.",
+    )
+    header_timeout_s: float = Field(
+        default=10.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Longest from a connection's opening, or a request's first byte, to the end "
+        "of its headers before 408, seconds.",
+    )
+    max_header_bytes: int = Field(
+        default=1 << 16,
+        ge=1024,
+        description="Longest headers that are waited for before 431, bytes.",
+    )
+    body_timeout_s: float = Field(
+        default=30.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Time in which a body must come at CATTERY_MIN_BYTES_PER_S, on average, "
+        "before 408, seconds.",
+    )
+    send_timeout_s: float = Field(
+        default=30.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Time in which an answer must be taken at CATTERY_MIN_BYTES_PER_S, on "
+        "average, before its connection is closed, seconds.",
+    )
+    min_bytes_per_s: int = Field(
+        default=1024,
+        ge=1,
+        description="Least rate at which bodies must come and answers be taken, bytes a second.",
+    )
+    max_unsent_bytes: int = Field(
+        default=256 << 20,
+        ge=1 << 20,
+        description="Most bytes of answers that clients have not taken yet; beyond, connections "
+        "that have taken none for longest are closed.",
+    )
+    max_pipelined: int = Field(
+        default=16,
+        ge=1,
+        description="Requests of a connection that may wait for the answers of those before them; "
+        "beyond, it is closed when these have been answered.",
+    )
     keep_versions: int = Field(
         default=4,
         ge=1,
         description="Versions kept warm beside the serving ones; the previous ones count.",
+    )
+    load: Literal["eager", "lazy"] = Field(
+        default="eager",
+        description="When a model is loaded: at start or when it comes up, as long as there is "
+        "room (eager), or at its first request (lazy). The default model is loaded at start.",
+    )
+    max_device_bytes: int = Field(
+        default=0,
+        ge=0,
+        description="Most that the weights of all loaded versions may hold on the device, bytes; "
+        "0: no limit. The least recently used leave first, those in service last.",
     )
     watch_s: float = Field(
         default=2.0,
@@ -112,7 +186,7 @@ class AppSettings(SharedSettings):
         description="How often the store's aliases are looked at, seconds.",
     )
     encode_threads: int = Field(
-        default=2, ge=1, le=64, description="Threads that turn pixels into files."
+        default=2, ge=1, le=64, description="Threads that encode contact sheets."
     )
     max_body_bytes: int = Field(
         default=1 << 20, ge=1024, description="Largest body of a call that is no upload, bytes."

@@ -32,6 +32,10 @@ class Engine(Protocol):
     def truncates(self) -> bool:
         """Whether its pictures depend on the latent's length."""
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that its weights hold on its device."""
+
     def warm(self) -> None:
         """Render once; CheckpointError if the picture is not finite."""
 

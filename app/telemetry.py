@@ -46,6 +46,7 @@ class Telemetry:
         forward_s: Seconds of a forward pass, one batch.
         encode_s: Seconds of encoding one file, by what it shows (cat, sheet or walk) and
             its format.
+        loop_lag_s: Seconds that the event loop woke up later than it should have.
         waiting_images: Pictures that wait for a forward pass now.
         encoding_images: Pictures that are encoded or wait for it now.
         cache_hits: Cats found, by layer: memory, store, or flight where another request
@@ -56,6 +57,11 @@ class Telemetry:
         refused: Requests not rendered, by reason: busy, expired or hung_up.
         swaps: Versions put into service, by model.
         swap_failures: Versions that could not be put into service, by model.
+        device_bytes: Weights of all versions in memory, bytes.
+        loads: Versions loaded, by model.
+        evictions: Versions that left the device to make room, by model.
+        connections: Connections open now.
+        connections_closed: Connections that the server closed, by reason (`app.patience`).
     """
 
     def __init__(self) -> None:
@@ -66,6 +72,7 @@ class Telemetry:
         self.queue_s = self._histogram("queue", "Wait for the first forward pass.")
         self.forward_s = self._histogram("forward", "One forward pass.")
         self.encode_s = self._histogram("encode", "Encoding of one file.", "kind", "format")
+        self.loop_lag_s = self._histogram("loop_lag", "Lateness of the event loop.")
         self.waiting_images = self._gauge("waiting_images", "Pictures waiting for a forward pass.")
         self.encoding_images = self._gauge("encoding_images", "Pictures being encoded or waiting.")
         self.cats = self._counter("cats_sent", "Cats sent.", "model", "format")
@@ -77,6 +84,13 @@ class Telemetry:
         self.swaps = self._counter("swaps", "Versions put into service.", "model")
         self.swap_failures = self._counter(
             "swap_failures", "Versions that could not be put into service.", "model"
+        )
+        self.device_bytes = self._gauge("device_bytes", "Weights held on the device, bytes.")
+        self.loads = self._counter("loads", "Versions loaded.", "model")
+        self.evictions = self._counter("evictions", "Versions that left to make room.", "model")
+        self.connections = self._gauge("connections", "Connections open now.")
+        self.connections_closed = self._counter(
+            "connections_closed", "Connections closed by the server.", "reason"
         )
         ProcessCollector(registry=self.registry)
 
@@ -106,6 +120,7 @@ class RequestCounter:
     def __init__(self, app: ASGIApp, telemetry: Telemetry) -> None:
         self._app = app
         self._telemetry = telemetry
+        self._counters: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -126,5 +141,17 @@ class RequestCounter:
             # The template, not the path, and no invented methods: labels must not grow for ever.
             route = getattr(scope.get("route"), "path", "unmatched")
             method = scope["method"] if scope["method"] in METHODS else "other"
-            self._telemetry.requests.labels(route, method, status).inc()
-            self._telemetry.request_s.labels(route).observe(perf_counter() - began)
+            answers, seconds = self._counters_of(route, method, status)
+            answers.inc()
+            seconds.observe(perf_counter() - began)
+
+    def _counters_of(self, route: str, method: str, status: int) -> tuple[Counter, Histogram]:
+        """Return what counts such an answer; to look it up anew takes longer than to count."""
+        key = route, method, status
+        if key not in self._counters:
+            of = self._telemetry
+            self._counters[key] = (
+                of.requests.labels(route, method, status),
+                of.request_s.labels(route),
+            )
+        return self._counters[key]

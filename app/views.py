@@ -54,8 +54,11 @@ def version_view(card: Card, aliases: Aliases, root: str) -> VersionView:
     return VersionView(**_members(card), alias=roles.get(card.version), links=links)
 
 
-def model_summary(store: Store, name: str, root: str) -> ModelSummary | None:
-    """Return one model in short, or None when its last version went a moment ago."""
+def model_summary(store: Store, name: str, loaded: str | None, root: str) -> ModelSummary | None:
+    """Return one model in short, or None when its last version went a moment ago.
+
+    Arguments are those of `model_view`.
+    """
     cards, aliases = store.versions.list(name), store.aliases.get(name)
     if not cards:
         return None
@@ -65,6 +68,7 @@ def model_summary(store: Store, name: str, root: str) -> ModelSummary | None:
         size_px=cards[0].size_px,
         serving=aliases.serving,
         previous=aliases.previous,
+        loaded=loaded,
         versions=len(cards),
         licence=str(shown.dataset.get("licence", "")),
         picks=picks_of(shown, root),
@@ -83,7 +87,7 @@ def model_view(store: Store, name: str, loaded: str | None, root: str) -> ModelV
     Args:
         store: Where it is.
         name: The model.
-        loaded: Version that this process serves, or None.
+        loaded: Version in service that is on this process's device, or None.
         root: Path that the app is mounted at.
 
     Raises:

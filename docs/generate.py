@@ -285,6 +285,8 @@ def cli_page() -> Iterator[str]:
 
 
 def _commands(command: Any, name: str) -> Iterator[str]:
+    if getattr(command, "hidden", False):
+        return
     children = getattr(command, "commands", {})
     for child in children.values():
         yield from _commands(child, f"{name} {child.name}")

@@ -13,9 +13,11 @@ from models.engines.backends import make_backend
 from models.networks import NETWORKS
 from models.sampling import Point, latents
 
+GPU_LANES = 4
+
 
 class Engine:
-    """Renders one generator. Call it from one thread at a time.
+    """Renders one generator. It may be called from several threads.
 
     One seed is one cat, whatever shares its batch.
 
@@ -49,6 +51,11 @@ class Engine:
         """What it renders with and where, e.g. "torch-fp32-cpu"; part of every ETag."""
         return self._backend.name
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that its weights hold on the device; what a forward pass needs comes on top."""
+        return self._backend.nbytes
+
     def render(self, points: Sequence[Point]) -> NDArray[np.uint8]:
         """Make one picture per point.
 
@@ -72,16 +79,20 @@ class Engine:
         self._backend.warm()
 
 
-def set_render_threads(count: int) -> int:
-    """Have CPUs render with a number of threads, in this process; return the number.
+def lanes_of(device: str | torch.device, count: int) -> int:
+    """Return how many batches a device shall have under way at a time.
 
     Args:
-        count: How many; 0: one a core, less one for the front end where there are more
-            than two. Two cores are shared: a forward pass is most of the work of a cat,
-            and on one of them alone it would leave the other idle half of the time.
+        device: Where to render.
+        count: What was asked for; 0: on a CPU one a core, less one for the front end where
+            there are more than two; on a GPU as many as encode beside it, four at most.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     spare = 1 if cores and cores > 2 else 0
-    threads = count or min(torch.get_num_threads(), (cores or 1) - spare)
-    torch.set_num_threads(threads)
-    return threads
+    lanes = min(torch.get_num_threads(), (cores or 1) - spare)
+    return count or (lanes if torch.device(device).type == "cpu" else min(lanes, GPU_LANES))
+
+
+def enter_lane() -> None:
+    """Have this thread compute alone from now on: the other cores have lanes of their own."""
+    torch.set_num_threads(1)

@@ -6,7 +6,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from queue import SimpleQueue
@@ -70,31 +71,46 @@ class Queue:
         self._valkey.stop()
 
 
-class Worker:
-    """`cattery worker` as a child process.
+class Program:
+    """A command of ours as a child process.
 
     It leads a session of its own, so that Ctrl-C in the terminal reaches the supervisor alone.
 
     Args:
-        redis_url: Says, when it starts, which queue to take jobs from.
-        grace_s: How long it may take to save a job's state when it is to end, seconds.
+        name: What it is, in a word or two.
+        words: The command with its options; it is told its parent's id.
+        variables: Says, when it starts, what is added to its environment.
+        grace_s: How long it may take to end when it is told to, seconds.
+        descriptors: Open files that it inherits.
     """
 
-    name = "worker"
-
-    def __init__(self, redis_url: Callable[[], str], grace_s: float) -> None:
-        self._redis_url = redis_url
+    def __init__(
+        self,
+        name: str,
+        *words: str,
+        variables: Callable[[], Mapping[str, str]],
+        grace_s: float,
+        descriptors: Sequence[int] = (),
+    ) -> None:
+        self.name = name
+        self._words = words
+        self._variables = variables
         self._grace_s = grace_s
+        self._descriptors = tuple(descriptors)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it."""
         # By the environment, since anyone on this machine may read a process's arguments.
-        environment = {**os.environ, "CATTERY_REDIS_URL": self._redis_url()}  # noqa: TID251
+        environment = {**os.environ, **self._variables()}  # noqa: TID251 - handed on, not read
         # -P: a folder named `app` where the user happens to stand is not ours.
-        command = [sys.executable, "-P", "-m", "app.cli", "worker", "--parent", str(os.getpid())]
+        command = [sys.executable, "-P", "-m", "app.cli", *self._words]
         self._process = subprocess.Popen(  # noqa: S603 - our own program, no shell
-            command, stdin=subprocess.DEVNULL, env=environment, start_new_session=True
+            [*command, "--parent", str(os.getpid())],
+            stdin=subprocess.DEVNULL,
+            env=environment,
+            pass_fds=self._descriptors,
+            start_new_session=True,
         )
 
     def alive(self) -> bool:
@@ -102,7 +118,7 @@ class Worker:
         return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
-        """Ask it to save its job's state and end; kill it when it takes too long."""
+        """Tell it to end and wait; kill it when it takes too long."""
         if self._process is None:
             return
         self._process.send_signal(signal.SIGTERM)
@@ -123,9 +139,17 @@ class Keeper:
     Args:
         children: In the order in which they start.
         report: Told what happened, a sentence.
+        at_once: Whether they end at the same time, for none needs another.
     """
 
-    def __init__(self, children: Sequence[Child], report: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        children: Sequence[Child],
+        report: Callable[[str], None],
+        *,
+        at_once: bool = False,
+    ) -> None:
+        self._at_once = at_once
         self._kept = [_Kept(child, report) for child in children]
         self._started: SimpleQueue[Exception | None] = SimpleQueue()
         self._stopping = threading.Event()
@@ -161,6 +185,9 @@ class Keeper:
             while not self._stopping.wait(LOOK_EVERY_S):
                 for kept in self._kept:
                     kept.look(time.monotonic())
+            if self._at_once:
+                with ThreadPoolExecutor(len(self._kept)) as ending:
+                    ending.map(lambda kept: kept.child.stop(), self._kept)
 
 
 class _Kept:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.children import Child, Keeper, Queue, Worker
-from app.cli.claims import StartError, address_of, claimed, listening_socket
+from app.cli.children import Child, Keeper, Program, Queue
+from app.cli.claims import StartError, address_of, claimed
+from app.cli.several import listening_sockets, serve_several
 from app.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ def serve(
     port: Annotated[
         int | None, typer.Option(help="TCP port, instead of CATTERY_PORT; 0: any free one.")
     ] = None,
+    processes: Annotated[
+        int | None, typer.Option(help="Front ends, instead of CATTERY_PROCESSES.")
+    ] = None,
     with_worker: Annotated[
         bool, typer.Option("--worker/--no-worker", help="Whether a worker runs beside the API.")
     ] = True,
@@ -44,11 +48,12 @@ def serve(
     from app.settings import AppSettings
 
     began = time.monotonic()
-    given = {k: v for k, v in {"host": host, "port": port}.items() if v is not None}
+    named = {"host": host, "port": port, "processes": processes}
+    given = {k: v for k, v in named.items() if v is not None}
     settings = AppSettings(**given)  # type: ignore[arg-type]  # pydantic checks them
     check_closed(settings)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    with _stop_signals() as stopping, ExitStack() as stack:
+    with stop_signals() as stopping, ExitStack() as stack:
         _serve(settings, stack, stopping, began, with_worker)
         say("Ending: requests first, then the worker, then the queue ...")
     say("Cattery has ended; nothing of it runs any more.")
@@ -65,17 +70,28 @@ def _serve(
     from models.store import Store
 
     lock = stack.enter_context(claimed(settings.data))
-    listener = stack.enter_context(listening_socket(settings.host, settings.port))
-    address = address_of(listener)
+    listeners = listening_sockets(settings.host, settings.port, settings.processes)
+    for listener in listeners:
+        stack.enter_context(listener)
+    address = address_of(listeners[0])
     lock.tell(address)
     store = Store.open(settings.store_url)
-    say(f"Cattery {version('cattery')} gets ready on {address} (data: {settings.data}) ...")
-    settings = settings.model_copy(update={"port": listener.getsockname()[1]})
+    several = f", {settings.processes} front ends" if settings.processes > 1 else ""
+    where = f"{address} (data: {settings.data}{several})"
+    say(f"Cattery {version('cattery')} gets ready on {where} ...")
+    settings = settings.model_copy(update={"port": listeners[0].getsockname()[1]})
     settings = _start_children(settings, stack, with_worker)
-    if not stopping.is_set():
-        say("The cats are being loaded ...")
-        api = _api(settings, store)
-        _run(api, listener, stopping, lambda: _announce(address, settings, began))
+    if stopping.is_set():
+        return
+    say("The cats are being loaded ...")
+
+    def ready() -> None:
+        _announce(address, settings, began)
+
+    if settings.processes > 1:
+        serve_several(settings, listeners, stack, stopping, ready)
+    else:
+        run_api(_api(settings, store), listeners[0], stopping, ready)
 
 
 def _start_children(settings: "AppSettings", stack: ExitStack, with_worker: bool) -> "AppSettings":
@@ -83,9 +99,11 @@ def _start_children(settings: "AppSettings", stack: ExitStack, with_worker: bool
     from worker.settings import WorkerSettings
 
     queue = None if settings.redis_url else Queue(settings.data / "valkey")
-    worker = Worker(
-        redis_url=lambda: queue.url if queue else settings.redis_url,
-        grace_s=WorkerSettings().shutdown_s + 10.0,
+    worker = Program(
+        "worker",
+        "worker",
+        variables=lambda: {"CATTERY_REDIS_URL": queue.url if queue else settings.redis_url},
+        grace_s=WorkerSettings().shutdown_s + 10.0,  # it saves its job's state
     )
     children: list[Child] = [queue] if queue else []
     keeper = Keeper([*children, worker] if with_worker else children, say)
@@ -100,22 +118,44 @@ def _api(settings: "AppSettings", store: "Store") -> "FastAPI":
     return create_app(settings, store=store)
 
 
-def _run(
+def run_api(
     api: "FastAPI",
     listener: "socket.socket",
     stopping: threading.Event,
     ready: Callable[[], None],
+    leaving: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve until a signal comes."""
+    """Serve until a signal comes.
+
+    Args:
+        api: What to serve.
+        listener: Where.
+        stopping: Set by a signal that came before.
+        ready: Called when it serves.
+        leaving: Called in the signal's handler.
+
+    Raises:
+        StartError: Its lifespan failed to begin.
+    """
     import uvicorn
+
+    from app.cli.interpreter import share_often, spare_what_stays
+    from app.http11 import protocol_of
+
+    share_often()
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: "list[socket.socket] | None" = None) -> None:
             await super().startup(sockets)
+            spare_what_stays()
             # A signal may have come before uvicorn listened to signals.
             self.should_exit = self.should_exit or stopping.is_set()
             if not self.should_exit:
                 ready()
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            leaving()
+            super().handle_exit(sig, frame)
 
         async def shutdown(self, sockets: "list[socket.socket] | None" = None) -> None:
             # Who follows a job's events would never hang up by themselves.
@@ -125,7 +165,7 @@ def _run(
     config = uvicorn.Config(
         api,
         loop="uvloop",
-        http="httptools",
+        http=protocol_of(api.state.settings, api.state.telemetry),
         ws="none",
         log_level="warning",
         access_log=False,
@@ -144,7 +184,7 @@ def _announce(address: str, settings: "AppSettings", began: float) -> None:
 
 
 @contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
+def stop_signals() -> Iterator[threading.Event]:
     """Turn the signals that end a service into an event, from start to end.
 
     A flag and no exception: an exception could come between a child's start and the line that

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from app.deps import PoolDep, QueueDep, RootDep, SettingsDep, StoreDep, TelemetryDep
 from app.errors import NotReady
+from app.hosting.siblings import Sibling
 from app.pool import GeneratorPool
 from app.problems import problems
 from app.queue import JobQueue
@@ -28,12 +29,12 @@ router = APIRouter(tags=["health"])
 @router.get("/", summary="Where to go from here", operation_id="index")
 async def index(settings: SettingsDep, root: RootDep, pool: PoolDep) -> dict[str, str | list[str]]:
     """Addresses of everything, and some cats worth a look."""
-    slot = pool.serving().get(settings.default_model.partition("@")[0])
+    card = pool.card(settings.default_model.partition("@")[0])
     return {
         "name": "Cattery",
         "version": version("cattery"),
         "cats": f"{root}/cats?model={settings.default_model}&n=16",
-        "picks": picks_of(slot.card, root) if slot else [],
+        "picks": picks_of(card, root) if card else [],
         **{page: f"{root}/{page}" for page in PAGES},
         "openapi": f"{root}/openapi.json",
     }
@@ -74,7 +75,8 @@ async def readyz(
         missing.append("service: it is ending.")
     if missing:
         raise NotReady(missing, settings.retry_after_s)
-    return Ready(status="ready", checks=checks)
+    loaded = sorted(slot.name for slot in pool.serving().values())
+    return Ready(status="ready", checks=checks, loaded=loaded)
 
 
 @router.get(
@@ -84,9 +86,14 @@ async def readyz(
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-async def metrics(telemetry: TelemetryDep) -> Response:
-    """Counters, gauges and histograms of this process in Prometheus' text format."""
-    return Response(telemetry.exposition(), headers={"Content-Type": CONTENT_TYPE})
+async def metrics(request: Request, telemetry: TelemetryDep) -> Response:
+    """Counters, gauges and histograms of this service in Prometheus' text format.
+
+    Whichever front end of several answers, it tells the sum of all, engine host included.
+    """
+    sibling: Sibling | None = request.app.state.sibling
+    figures = telemetry.exposition() if sibling is None else await sibling.figures()
+    return Response(figures, headers={"Content-Type": CONTENT_TYPE})
 
 
 async def _within(check: Awaitable[str]) -> str:
@@ -115,6 +122,6 @@ def _queue(queue: JobQueue) -> str:
 
 
 def _default_model(pool: GeneratorPool, settings: AppSettings) -> str:
-    """Whether the default model is loaded; a pinned version is loaded when asked for."""
+    """Whether the default model is in service; a pinned version is loaded when asked for."""
     model = settings.default_model.partition("@")[0]
-    return OK if model in pool.serving() else f"The model {model!r} is not in service."
+    return OK if pool.card(model) else f"The model {model!r} is not in service."

@@ -48,9 +48,10 @@ _WEIGHTS: Responses = {
 
 
 @router.get("", summary="All models", operation_id="list_models")
-def list_models(store: StoreDep, settings: SettingsDep, root: RootDep) -> ModelList:
-    """Models by name, with what they have in service."""
-    found = [model_summary(store, name, root) for name in store.versions.models()]
+def list_models(store: StoreDep, settings: SettingsDep, pool: PoolDep, root: RootDep) -> ModelList:
+    """Models by name, with what they have in service and whether that is on the device."""
+    names = store.versions.models()
+    found = [model_summary(store, name, _loaded(pool, name), root) for name in names]
     return ModelList(default=settings.default_model, models=[one for one in found if one])
 
 

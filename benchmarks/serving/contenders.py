@@ -42,9 +42,10 @@ class Contender:
         name: On the command line and in the table.
         title: With what it stands for.
         requirements: What pip installs into its environment, beside torch.
-        words: What its interpreter is called with; {port} stands for the port.
+        words: What its interpreter is called with; {port} stands for the port, {workers} for
+            their number.
         posts_to: The path that is asked with JSON; empty: `GET /cats`.
-        has_workers: Whether it is measured with several workers, too.
+        many_from: Cores from which on it is measured with one worker a core, too.
         variables: Added to its environment.
     """
 
@@ -53,12 +54,13 @@ class Contender:
     requirements: tuple[str, ...]
     words: tuple[str, ...]
     posts_to: str = ""
-    has_workers: bool = True
+    many_from: int = 2
     variables: Mapping[str, str] = field(default_factory=dict)
 
     def command(self, interpreter: Path, told: Instructions) -> list[str]:
         """Return the command that starts it."""
-        return [str(interpreter), *(word.format(port=told.port) for word in self.words)]
+        values = {"port": told.port, "workers": told.workers}
+        return [str(interpreter), *(word.format(**values) for word in self.words)]
 
     def call(self, case: Case) -> Call:
         """Return the request that asks for a case."""
@@ -80,8 +82,8 @@ CATTERY = Contender(
     title="Cattery",
     requirements=_own_requirements(),
     # -P: nothing of the folder it is started in is imported.
-    words=("-P", "-m", "app.cli", "serve", "--port", "{port}"),
-    has_workers=False,
+    words=("-P", "-m", "app.cli", "serve", "--port", "{port}", "--processes", "{workers}"),
+    many_from=3,  # on two cores a second front end only takes turns with the engine
 )
 
 _SERVERS = "benchmarks.serving.servers"
@@ -144,15 +146,12 @@ class Entry:
 def entry_of(text: str) -> Entry:
     """Return the entry that a word such as `litserve` or `litserve:4` means.
 
-    Ends the command if there is no such contender, or none with workers.
+    Ends the command if there is no such contender.
     """
     name, _, workers = text.partition(":")
     if name not in CONTENDERS or not (workers or "1").isdecimal() or workers == "0":
         sys.exit(f"There is no contender {text}; there are {', '.join(CONTENDERS)}, each :WORKERS.")
-    entry = Entry(CONTENDERS[name], int(workers or 1))
-    if entry.workers > 1 and not entry.contender.has_workers:
-        sys.exit(f"{entry.contender.title} has no number of workers; say {name}.")
-    return entry
+    return Entry(CONTENDERS[name], int(workers or 1))
 
 
 def entries_for(cores: int) -> list[Entry]:
@@ -161,5 +160,5 @@ def entries_for(cores: int) -> list[Entry]:
     return [
         Entry(each, workers)
         for each in CONTENDERS.values()
-        for workers in ((1, many) if each.has_workers and many > 1 else (1,))
+        for workers in ((1, many) if cores >= each.many_from else (1,))
     ]

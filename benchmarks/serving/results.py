@@ -163,7 +163,7 @@ def _block(
     yield _row(["---"] * len(COLUMNS))
     rival = rival_of(cells)
     for cell in sorted(cells, key=lambda cell: -cell.cats_per_s):
-        limit = limits["cattery" if cell.contender == "cattery" else "torch"]
+        limit = limits["cattery" if cell.contender.partition(":")[0] == "cattery" else "torch"]
         yield _row(_figures(cell, rival, limit))
     for way, words in (("torch", "torch and Pillow"), ("cattery", "Cattery's engine and encoder")):
         bare = limits[way]

@@ -19,6 +19,10 @@ class Backend(Protocol):
     def name(self) -> str:
         """Engine, number format and device, e.g. "torch-fp32-cpu"."""
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that its weights hold on the device."""
+
     def render(self, z: Tensor) -> Tensor:
         """Make (N, H, W, 3) uint8 of (N, Z) float32, both on the CPU.
 

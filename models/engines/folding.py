@@ -38,6 +38,16 @@ def folded(network: nn.Module, z_dim: int) -> fx.GraphModule:
         if (layer := layer_of(made, node)) is not None:
             made.set_submodule(str(node.target), _plain(layer, node))
     made.recompile()
+    return unowned(made)
+
+
+def unowned(made: fx.GraphModule) -> fx.GraphModule:
+    """Return a network whose graph knows no longer whose it is.
+
+    Its weights then leave the memory with its last user. In a circle they would wait for
+    the garbage collector, which seldom looks at what has been there for long.
+    """
+    made.graph.owning_module = None
     return made
 
 

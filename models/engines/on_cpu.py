@@ -1,6 +1,9 @@
 """Rendering on a CPU: folded, packed, and in batches that round alike."""
 
 import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, fx, nn
@@ -8,7 +11,7 @@ from torch import Tensor, fx, nn
 from models.checkpoints import Generator
 from models.engines.backends import check_finite, gray_levels, some_latents
 from models.engines.folding import folded
-from models.engines.packing import can_pack, pack
+from models.engines.packing import can_pack, held_bytes, pack
 from models.networks import NETWORKS
 
 MOST_AT_ONCE = 16
@@ -25,6 +28,8 @@ class OnCpu:
     One seed is one cat whatever shares its batch: packed convolutions give equal floats
     at every batch size (tests/models/test_engine.py). Where a network multiplies
     matrices besides, or torch cannot pack or trace it, pictures are rendered one by one.
+    Each forward pass is one thread's, for with three or more some pixels differ by a gray
+    level; several go on at a time. It may be called from several threads.
 
     Args:
         generator: A checked generator on the CPU.
@@ -48,13 +53,26 @@ class OnCpu:
             self._is_finite = self._paints_finite(made)
             self._network = pack(made, dtype) if packs else made
 
-    @torch.inference_mode()
+    @property
+    def nbytes(self) -> int:
+        """Bytes that its weights hold on the device."""
+        return held_bytes(self._network)
+
     def render(self, z: Tensor) -> Tensor:
         """Make (N, H, W, 3) uint8 of (N, Z) float32."""
         parts = torch.split(z, self._at_once)
-        return torch.cat([gray_levels(self._network(part)) for part in parts])
+        with _one_thread() as threads:
+            if min(threads, len(parts)) == 1:
+                return torch.cat([self._levels(part) for part in parts])
+            with ThreadPoolExecutor(
+                threads, initializer=torch.set_num_threads, initargs=(1,)
+            ) as pool:
+                return torch.cat(list(pool.map(self._levels, parts)))
 
     @torch.inference_mode()
+    def _levels(self, z: Tensor) -> Tensor:
+        return gray_levels(self._network(z))
+
     def warm(self) -> None:
         """Render a batch and a single picture, so that memory is at hand for both.
 
@@ -70,6 +88,17 @@ class OnCpu:
     @torch.inference_mode()
     def _paints_finite(self, network: nn.Module) -> bool:
         return bool(torch.isfinite(network(self._some[:2])).all())
+
+
+@contextmanager
+def _one_thread() -> Iterator[int]:
+    """Have this thread compute alone; yields how many it has otherwise."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _traced(generator: Generator) -> fx.GraphModule | None:

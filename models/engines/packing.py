@@ -56,6 +56,13 @@ def pack(made: fx.GraphModule, dtype: torch.dtype = torch.float32) -> fx.GraphMo
     return made
 
 
+def held_bytes(network: nn.Module) -> int:
+    """Return how many bytes a network's numbers hold, packed ones and their padding included."""
+    plain = sum(tensor.nbytes for tensor in (*network.parameters(), *network.buffers()))
+    packed = (layer for layer in network.modules() if isinstance(layer, _Packed))
+    return plain + sum(layer.packed_bytes for layer in packed)
+
+
 def _convolution(layer: nn.Module | None) -> nn.Module | None:
     return layer if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | Opening) else None
 
@@ -79,6 +86,12 @@ class _Packed(nn.Module):
         self.weight = reorder(layer.weight.to(dtype), *self.geometry, [1, *shape])
         self.bias = None if layer.bias is None else layer.bias.to(dtype)
         self.activation, self.dtype = activation, dtype
+
+    @property
+    def packed_bytes(self) -> int:
+        """Bytes of what is no parameter of it."""
+        bias = 0 if self.bias is None or isinstance(self.bias, nn.Parameter) else self.bias.nbytes
+        return int(torch.ops.mkldnn._nbytes(self.weight)) + bias
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, D, S, S) for (N, C, H, W)."""

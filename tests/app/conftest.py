@@ -40,9 +40,9 @@ def telemetry() -> Telemetry:
 def new_pool(store, tmp_path, telemetry) -> Callable[..., GeneratorPool]:
     """Return a maker of pools over the store whose generators paint their version."""
 
-    def make(keep: int = 2, load=load_painting) -> GeneratorPool:
+    def make(keep: int = 2, load=load_painting, **options) -> GeneratorPool:
         cache = tmp_path / "cache"
-        return GeneratorPool(store, "cpu", cache, keep, telemetry=telemetry, load=load)
+        return GeneratorPool(store, "cpu", cache, keep, telemetry=telemetry, load=load, **options)
 
     return make
 

@@ -33,6 +33,7 @@ class PaintingEngine:
     size_px: int = SIZE_PX
     name: str = "paint"
     truncates: bool = True
+    nbytes: int = 100
     batches: list[list[Point]] = field(default_factory=list)
     may_go: threading.Event = field(default_factory=threading.Event)
     is_busy: threading.Event = field(default_factory=threading.Event)

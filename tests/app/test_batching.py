@@ -1,11 +1,12 @@
 """Tests of app.batching."""
 
 import asyncio
+import threading
 from time import monotonic, sleep
 
 import pytest
 
-from app.batching import Batcher, deal
+from app.batching import Batcher
 from app.errors import Busy, DeadlineExceeded
 from app.slots import Slot
 from app.telemetry import Telemetry
@@ -63,21 +64,6 @@ class Held:
 def run(test):
     """Run a test's coroutine with a limit."""
     return asyncio.run(asyncio.wait_for(test(), 60))
-
-
-@pytest.mark.parametrize(
-    ("places", "wanted", "shares"),
-    [
-        (16, [64, 64, 1], [8, 7, 1]),
-        (4, [1, 1], [1, 1]),
-        (3, [5, 5, 5], [1, 1, 1]),
-        (16, [16], [16]),
-        (10, [2, 9, 9], [2, 4, 4]),
-    ],
-)
-def test_places_are_dealt_out_evenly(places, wanted, shares):
-    """Nobody gets more than they want, and nobody waits for a large one to end."""
-    assert shares == deal(places, wanted)
 
 
 def test_every_request_gets_its_own_pictures_in_order():
@@ -184,6 +170,7 @@ def test_one_slot_does_not_wait_for_all_of_another():
             held.engine.may_go.set()
             await asyncio.gather(*tasks)
             assert [[999], [*range(100, 108)], [5]] == held.engine.batches[:3]
+            assert len(held.engine.batches) == 10
 
     run(test)
 
@@ -329,8 +316,99 @@ def test_closing_refuses_what_waits_and_ends_the_thread():
                 await waits
             held.engine.may_go.set()
             await closing
-            assert not held.batcher._thread.is_alive()
+            assert not any(thread.is_alive() for thread in held.batcher._threads)
             with pytest.raises(Busy):
                 await held.batcher.render(held.slot, [1])
+
+    run(test)
+
+
+def test_lanes_render_at_the_same_time_and_share_what_waits():
+    """A lone request is dealt out to all idle lanes, and comes back in order."""
+
+    async def test():
+        batcher, slot = Batcher(16, 1000, DEADLINE_S, lanes=2), slot_of()
+        together = threading.Barrier(2, timeout=20)
+        paint = slot.engine.render
+
+        def meet(points):
+            together.wait()
+            if points[0] == 0:
+                sleep(0.01)  # the later half is done first
+            return paint(points)
+
+        slot.engine.render = meet
+        pixels = await batcher.render(slot, range(10))
+        assert pixels[:, 0, 0, 1].tolist() == [*range(10)]
+        assert sorted(slot.engine.batches) == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
+        await batcher.close()
+
+    run(test)
+
+
+def test_a_lane_is_prepared_in_its_own_thread_before_its_first_batch():
+    """Each once: there a thread is told to compute alone."""
+
+    async def test():
+        prepared = []
+        batcher = Batcher(
+            4,
+            1000,
+            DEADLINE_S,
+            lanes=3,
+            prepare=lambda: prepared.append(threading.current_thread().name),
+        )
+        await batcher.render(slot_of(), range(40))
+        await batcher.close()
+        assert sorted(prepared) == ["cattery-lane-0", "cattery-lane-1", "cattery-lane-2"]
+
+    run(test)
+
+
+def test_requests_of_one_round_of_the_loop_share_a_batch():
+    """Whoever came together is rendered together, though the lane was idle."""
+
+    async def test():
+        batcher, slot = Batcher(16, 1000, DEADLINE_S), slot_of()
+        await asyncio.gather(*[batcher.render(slot, [seed]) for seed in range(5)])
+        assert slot.engine.batches == [[0, 1, 2, 3, 4]]
+        await batcher.close()
+
+    run(test)
+
+
+def test_files_are_made_in_the_lane_each_by_its_number():
+    """Encoding takes no further thread; a request that spans batches keeps its order."""
+
+    async def test():
+        batcher, slot = Batcher(4, 1000, DEADLINE_S), slot_of()
+        threads = set()
+
+        def encode(number, pixels):
+            threads.add(threading.current_thread().name)
+            return bytes([number, *pixels[0, 0]])
+
+        files = await batcher.files(slot, range(100, 110), encode)
+        assert files == [bytes([i, 1, 100 + i, 0]) for i in range(10)]
+        assert threads == {"cattery-lane-0"}
+        await batcher.close()
+
+    run(test)
+
+
+def test_what_cannot_be_encoded_fails_and_the_lane_lives_on():
+    """Its client hears why, and the next one is served."""
+
+    async def test():
+        batcher, slot = Batcher(4, 1000, DEADLINE_S), slot_of()
+
+        def fail(number, pixels):
+            raise ValueError("no such color")
+
+        with pytest.raises(ValueError, match="no such color"):
+            await batcher.files(slot, range(10), fail)
+        assert batcher.waiting == 0
+        assert len(await batcher.render(slot, [1])) == 1
+        await batcher.close()
 
     run(test)

@@ -121,9 +121,9 @@ def test_the_previous_version_is_warmed_after_a_restart(store, new_pool):
     async def test():
         pool = new_pool()
         await pool.start()
-        assert f"dcgan@{first.version}" not in pool._warm
+        assert pool.at_hand(f"dcgan@{first.version}") is None
         await pool.refresh_all()
-        assert f"dcgan@{first.version}" in pool._warm
+        assert pool.at_hand(f"dcgan@{first.version}").version == first.version
         await pool.close()
 
     run(test())
@@ -319,7 +319,7 @@ def test_a_damaged_version_is_tried_again_later(store, new_pool, monkeypatch):
         store.tree.write(path, good)
         await pool.refresh("dcgan")
         assert card.version != (await pool.take(None)).version
-        monkeypatch.setattr("app.pool.monotonic", lambda: monotonic() + 60)
+        monkeypatch.setattr("app.loading.monotonic", lambda: monotonic() + 60)
         await pool.refresh("dcgan")
         assert card.version == (await pool.take(None)).version
         await pool.close()
@@ -388,7 +388,7 @@ def test_at_most_keep_versions_stay_warm_and_the_previous_longest(store, new_poo
             await pool.take(f"dcgan@{card.version}")
             await pool.refresh("dcgan")
         expected = {f"dcgan@{previous.version}", f"dcgan@{old[-1].version}"}
-        assert expected == set(pool._warm)
+        assert expected == {slot.name for slot in pool._residents.warm()}
         await pool.close()
 
     run(test())
@@ -412,7 +412,7 @@ def test_more_models_than_places_do_not_reload_in_turn(store, new_pool):
         count = len(loads)
         await pool.refresh_all()
         assert count == len(loads)
-        assert len(pool._warm) == 1
+        assert len(pool._residents.warm()) == 1
         await pool.close()
 
     run(test())

@@ -9,20 +9,20 @@ import pytest
 from app import rendering
 from app.batching import Batcher
 from app.errors import Busy
-from app.rendering import MOST_WALKS, Renderer, chunk_size
+from app.rendering import MOST_WALKS, Renderer
 from app.slots import Slot
 from app.telemetry import Telemetry
 from models.images import encode_png
 from models.sampling import walk
+from tests.app.asking import pixels_of
 from tests.app.painting import PaintingEngine, card_for, until
 
 
 class Encoders:
-    """Stands in for the table of encodings: holds PNG up, and notes the order of the cats."""
+    """Stands in for the table of encodings: holds PNG up."""
 
     def __init__(self):
         self.may_go = threading.Event()
-        self.order = []
 
     def __getitem__(self, encoding):
         """Return the row of a format."""
@@ -31,7 +31,6 @@ class Encoders:
     def encode(self, pixels, text):
         """Encode when allowed to."""
         assert self.may_go.wait(30)
-        self.order.append(text.get("Cattery-Seed"))
         return encode_png(pixels, text)
 
 
@@ -54,37 +53,18 @@ def run(coroutine):
     return asyncio.run(asyncio.wait_for(coroutine, 60))
 
 
-def test_one_cat_passes_between_the_sixty_four_of_another(slot, encoders):
-    """Encoding takes turns as well: a request never has more than four pictures a thread in it."""
-
-    async def test():
-        batcher = Batcher(64, 1000, 30)
-        renderer = Renderer(batcher, encode_threads=2)
-        many = asyncio.create_task(renderer.cats(slot, range(100, 164)))
-        await until(lambda: renderer.encoding == 64)
-        one = asyncio.create_task(renderer.cats(slot, [7]))
-        await until(lambda: renderer.encoding == 65)
-        encoders.may_go.set()
-        await asyncio.gather(one, many)
-        assert "7" in encoders.order[:12]
-        renderer.close()
-        await batcher.close()
-
-    run(test())
-
-
 def test_too_many_pictures_to_encode_are_refused_before_the_forward_pass(slot, encoders):
     """What could not be encoded in time is not rendered either."""
 
     async def test():
         batcher = Batcher(64, 1000, 30)
         renderer = Renderer(batcher, max_waiting=3)
-        first = asyncio.create_task(renderer.cats(slot, range(4)))
+        first = asyncio.create_task(renderer.sheet(slot, range(4), None))
         await until(lambda: renderer.encoding == 4)
         with pytest.raises(Busy):
-            await renderer.sheet(slot, range(2), None)
+            await renderer.cats(slot, range(2))
         encoders.may_go.set()
-        assert len(await first) == 4
+        assert pixels_of(await first).shape == (16, 16, 3)
         assert len(slot.engine.batches) == 1
         renderer.close()
         await batcher.close()
@@ -182,24 +162,6 @@ def test_the_frames_of_a_walk_count_as_pictures_that_wait(slot, monkeypatch):
         await batcher.close()
 
     run(test())
-
-
-@pytest.mark.parametrize(
-    ("count", "threads", "side_px", "expected"),
-    [
-        (1, 2, 64, 1),
-        (3, 2, 64, 2),
-        (16, 2, 64, 4),
-        (64, 8, 128, 4),
-        (64, 8, 256, 1),
-        (9, 1, 512, 1),
-    ],
-)
-def test_small_cats_go_to_a_thread_by_fours_and_large_ones_singly(
-    count, threads, side_px, expected
-):
-    """Shared out evenly, and never more than some 65,000 pixels before others get their turn."""
-    assert expected == chunk_size(count, threads, side_px**2)
 
 
 def test_what_was_encoded_is_told_beside_how_long_it_took(slot):

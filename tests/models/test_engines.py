@@ -9,7 +9,7 @@ from torch import nn
 
 import models.zoo
 from models.checkpoints import Generator, load_generator
-from models.engine import Engine, set_render_threads
+from models.engine import Engine, enter_lane, lanes_of
 from models.engines import CANONICAL, ENGINES, on_cpu, pick_engine
 from models.engines.folding import Opening, folded
 from models.engines.packing import can_pack, pack
@@ -221,14 +221,54 @@ def test_an_engine_that_is_not_for_the_device_is_refused(name: str) -> None:
         Engine(_trained("dcgan"), engine=name)
 
 
-@pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 2), (3, 2), (16, 15)])
-def test_rendering_leaves_a_core_where_there_are_more_than_two(
-    cores: int, threads: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("device", "cores", "lanes"),
+    [
+        ("cpu", 1, 1),
+        ("cpu", 2, 2),
+        ("cpu", 3, 2),
+        ("cpu", 16, 15),
+        ("cuda", 16, 4),
+        ("cuda:1", 2, 2),
+    ],
+)
+def test_lanes_leave_a_core_where_there_are_more_than_two(
+    device: str, cores: int, lanes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And takes as many threads as it is told, whatever the cores."""
-    told: list[int] = []
+    """A GPU needs no more than a few; and there are as many as is told, whatever the cores."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
     monkeypatch.setattr(torch, "get_num_threads", lambda: cores)
-    monkeypatch.setattr(torch, "set_num_threads", told.append)
-    assert (set_render_threads(0), set_render_threads(5)) == (threads, 5)
-    assert told == [threads, 5]
+    assert (lanes_of(device, 0), lanes_of(device, 5)) == (lanes, 5)
+
+
+def test_a_lane_computes_alone() -> None:
+    """Its thread does; what other threads have stays."""
+    before = torch.get_num_threads()
+    seen: list[int] = []
+
+    def lane() -> None:
+        enter_lane()
+        seen.append(torch.get_num_threads())
+
+    thread = threading.Thread(target=lane)
+    thread.start()
+    thread.join()
+    assert (seen, torch.get_num_threads()) == ([1], before)
+    torch.set_num_threads(before)  # threads to come
+
+
+@pytest.mark.parametrize("kind", sorted(NETWORKS))
+def test_one_seed_is_one_cat_on_machines_with_more_cores(kind: str) -> None:
+    """What is rendered does not depend on how many threads a machine gives."""
+    before = torch.get_num_threads()
+    engine = Engine(_trained(kind))
+    try:
+        torch.set_num_threads(1)
+        alone = engine.render(range(33))
+        for threads in (2, 3, 5):
+            torch.set_num_threads(threads)
+            assert np.array_equal(alone, engine.render(range(33))), threads
+            assert np.array_equal(alone[:3], engine.render(range(3))), threads
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,47 @@
+"""`cattery engine-host`: what renders beside several front ends. Hidden: `serve` starts it."""
+
+import asyncio
+import logging
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from app.settings import AppSettings
+
+
+def engine_host(
+    sockets: Annotated[Path, typer.Option(help="Folder of the service's sockets.")],
+    parent: Annotated[int, typer.Option(help="End with the process of this id.")],
+) -> None:
+    """Render for the front ends of this machine."""
+    import uvloop
+
+    from app.cli.interpreter import share_often
+    from app.settings import AppSettings
+    from worker.parentage import signal_on_parents_death, watch_parent
+
+    # SIGKILL: nothing is lost with it, and the next start sweeps the sockets.
+    signal_on_parents_death(parent, signal.SIGKILL)
+    watch_parent(parent)
+    share_often()
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    uvloop.run(_run(AppSettings(), sockets))
+
+
+async def _run(settings: "AppSettings", sockets: Path) -> None:
+    """Serve until SIGTERM."""
+    from app.hosting.figures import telling, told_by_host
+    from app.hosting.host import host_for
+    from app.hosting.sockets import ENGINES, HOSTS_FIGURES
+    from app.telemetry import Telemetry
+
+    stopping, telemetry = asyncio.Event(), Telemetry()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+    host = host_for(settings, telemetry)
+    async with host.listening(sockets / ENGINES):
+        figures = await telling(sockets / HOSTS_FIGURES, lambda: told_by_host(telemetry.registry))
+        await stopping.wait()
+        figures.close()

@@ -1,0 +1,101 @@
+"""Tests of app.lines."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from app.lines import Lines, Request, deal
+from app.slots import Slot
+from tests.app.painting import PaintingEngine, card_for
+
+
+def slot_of(red: int = 1) -> Slot:
+    """Return a slot whose pictures are so red."""
+    return Slot("dcgan", f"{red:012x}", PaintingEngine(red), card_for("dcgan"))
+
+
+def request_of(slot, count, *, expires_at=100.0, is_done=False):
+    """Return a request for some pictures, whose client may have left."""
+    future = SimpleNamespace(done=lambda: is_done)
+    return Request(slot, range(count), None, 0.0, expires_at, future)
+
+
+def shares_of(batch):
+    """Return what each request got, as (points it wants, number of its first one, points)."""
+    return [(len(part.request.points), part.begin, len(part.points)) for part in batch.parts]
+
+
+@pytest.mark.parametrize(
+    ("places", "wanted", "for_short", "shares"),
+    [
+        (16, [64, 64, 1], 8, [15, 0, 1]),
+        (16, [16, 16, 16], 8, [16, 0, 0]),
+        (16, [16, 16, 3], 8, [13, 0, 3]),
+        (16, [16, 12, 16], 8, [8, 8, 0]),
+        (4, [1, 1], 2, [1, 1]),
+        (1, [64, 1], 1, [0, 1]),
+        (1, [64, 1], 0, [1, 0]),
+        (3, [5, 2, 5], 2, [1, 2, 0]),
+    ],
+)
+def test_some_places_are_for_the_short_and_the_others_for_the_first(
+    places, wanted, for_short, shares
+):
+    """Equal requests are served one after the other; a short one passes by long ones."""
+    assert shares == deal(places, wanted, for_short)
+
+
+def test_with_one_place_a_long_request_and_a_stream_of_short_ones_take_turns():
+    """Nobody is overtaken for ever, even where a batch has room for one picture."""
+    lines, slot = Lines(), slot_of()
+    lines.enter(request_of(slot, 64))
+    got = []
+    for _ in range(8):
+        lines.enter(request_of(slot, 1))
+        got += [wanted for wanted, *_ in shares_of(lines.gather(slot, 1))]
+    assert (got.count(64), got.count(1)) == (4, 4)
+    assert lines.waiting == 60 + 4
+
+
+def test_slots_take_turns_and_requests_keep_their_places():
+    """A batch has one slot; what is left of a request stays where it stood in its line."""
+    lines, old, new = Lines(), slot_of(1), slot_of(2)
+    for slot, count in ((old, 20), (new, 2), (old, 20)):
+        lines.enter(request_of(slot, count))
+    assert (lines.waiting, lines.left_of(old), lines.left_of(new)) == (42, 40, 2)
+    batches = []
+    while (slot := lines.next_slot()) is not None:
+        batches.append(lines.gather(slot, 16))
+    assert [batch.slot for batch in batches] == [old, new, old, old]
+    assert [shares_of(batch) for batch in batches] == [
+        [(20, 0, 16)],
+        [(2, 0, 2)],
+        [(20, 16, 4), (20, 0, 12)],
+        [(20, 12, 8)],
+    ]
+    assert lines.waiting == 0
+
+
+def test_whom_nobody_waits_for_is_dropped_and_not_counted():
+    """Expired and left ones go, whatever line they stand in; the others stay."""
+    lines, old, new = Lines(), slot_of(1), slot_of(2)
+    stays = request_of(old, 3)
+    for request in (
+        request_of(old, 5, expires_at=9.0),
+        stays,
+        request_of(new, 7, is_done=True),
+    ):
+        lines.enter(request)
+    lines.drop_unawaited(10.0)
+    assert (lines.waiting, lines.requests()) == (3, [stays])
+    lines.leave(stays)
+    lines.leave(stays)
+    assert (lines.waiting, lines.next_slot()) == (0, None)
+
+
+def test_a_request_is_whole_when_all_its_parts_are_made_in_whatever_order():
+    """Lanes may end out of order; the pictures come back in order."""
+    request = Request(slot_of(), range(5), lambda *_: b"", 0.0, 1.0, SimpleNamespace())
+    assert not request.add(3, [b"3", b"4"], 2)
+    assert request.add(0, [b"0", b"1", b"2"], 3)
+    assert request.result() == [b"0", b"1", b"2", b"3", b"4"]
