@@ -9,7 +9,7 @@ without asking (415), a body over its limit (413).
 import hmac
 import re
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import (
@@ -27,6 +27,8 @@ from models.errors import CatteryError
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 JSON = "application/json"
 ZIP = "application/zip"
+
+NO_SNIFF = (b"x-content-type-options", b"nosniff")
 
 _UPLOAD = re.compile(r"/datasets/[^/]+")
 
@@ -197,8 +199,7 @@ class Hardening:
 
         async def harden(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.setdefault("X-Content-Type-Options", "nosniff")
+                message["headers"] = [*message.get("headers", ()), NO_SNIFF]
             await send(message)
 
         await self._app(scope, receive, harden)

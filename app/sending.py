@@ -28,7 +28,8 @@ async def send(
         render: Makes the body.
     """
     etag = headers.get("ETag")
-    if etag is not None and is_known(request.headers.get("if-none-match"), etag):
+    theirs = ", ".join(request.headers.getlist("if-none-match"))
+    if etag is not None and is_known(theirs, etag):
         dropped = {"Content-Type", "Content-Disposition"}
         kept = {name: value for name, value in headers.items() if name not in dropped}
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=kept)

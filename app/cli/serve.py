@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 GRACE_S = 10
 """How long open requests may go on after Ctrl-C, seconds."""
 
+AT_A_TIME = 16
+"""New connections that are let in between two rounds of answers."""
+
 
 def serve(
     host: Annotated[
@@ -172,9 +175,19 @@ def run_api(
         timeout_graceful_shutdown=GRACE_S,
     )
     try:
-        Server(config).run(sockets=[listener])
+        Server(config).run(sockets=doors_of(listener))
     except SystemExit as err:  # uvicorn's word for a lifespan that failed; it has logged why
         raise StartError("The API did not start.", "The log above says why.") from err
+
+
+def doors_of(listener: "socket.socket") -> "list[socket.socket]":
+    """Return a listening socket, and the same one again and again.
+
+    libuv accepts a single connection of each in a round of the event loop (since 1.45). A round
+    in which hundreds of requests are answered takes long, and whoever is new, a health check
+    for example, would wait for as many rounds as others came before.
+    """
+    return [listener, *(listener.dup() for _ in range(AT_A_TIME - 1))]
 
 
 def _announce(address: str, settings: "AppSettings", began: float) -> None:

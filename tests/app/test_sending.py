@@ -75,6 +75,18 @@ def test_who_has_it_or_wants_its_headers_costs_nothing(asked, status):
     run(test())
 
 
+def test_tags_may_come_in_several_lines():
+    """The lines of one header are one list (RFC 9110, 5.3): a tag counts in any of them."""
+
+    async def test():
+        request = request_of(Telemetry(), if_none_match='"b"')
+        request.scope["headers"].append((b"if-none-match", b'"a"'))
+        response = await send(request, HEADERS, Work())
+        assert response.status_code == 304
+
+    run(test())
+
+
 def test_what_has_no_tag_is_known_to_nobody():
     """A star does not match an answer that must not be kept."""
 
