@@ -76,6 +76,9 @@ async def respond(request: Request, answer: Answer) -> Response:
     """Render an answer, if need be, and return the response."""
     rendered: Rendered = request.app.state.rendered
     telemetry: Telemetry = request.app.state.telemetry
+    if answer.is_made_anew and request.method == "GET" and "if-none-match" not in request.headers:
+        # Before there are headers for it: to refuse a crowd must cost little.
+        request.app.state.renderer.check_room(len(answer.seeds))
     settled = await rendered.settled(answer)
 
     async def render(renderer: Renderer) -> bytes:

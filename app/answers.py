@@ -73,6 +73,12 @@ class Answer:
         """Whether it is made of permalinks' files: one, a zip or parts."""
         return self.is_one_cat or self.format in (Format.ZIP, Format.MULTIPART)
 
+    @property
+    def is_made_anew(self) -> bool:
+        """Whether it must be rendered, for none of it can be at hand."""
+        is_unknown = not self.is_of_files or self.freshness is Freshness.RANDOM
+        return is_unknown and self.format is not Format.JSON
+
     def alone(self, seed: int) -> "Answer":
         """Return what a cat's permalink answers."""
         if self.is_one_cat:

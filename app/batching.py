@@ -100,6 +100,22 @@ class Batcher:
         files: list[bytes] = await self._made(slot, points, encode)
         return files
 
+    def check_room(self, count: int) -> None:
+        """Refuse what could not enter now.
+
+        Args:
+            count: Pictures that would wait.
+
+        Raises:
+            Busy: Too many wait already, or the app is closing.
+        """
+        if self._is_closed:
+            raise _closing()
+        waiting = self._lines.waiting
+        if waiting and waiting + count > self._max_waiting:
+            self._telemetry.refused.labels("busy").inc()
+            raise self._refusal()
+
     async def close(self) -> None:
         """Refuse what waits and end the lanes after their batches."""
         with self._changed:
@@ -128,12 +144,7 @@ class Batcher:
 
     def _enter(self, request: Request, loop: asyncio.AbstractEventLoop) -> None:
         with self._changed:
-            if self._is_closed:
-                raise _closing()
-            waiting = self._lines.waiting
-            if waiting and waiting + request.left > self._max_waiting:
-                self._telemetry.refused.labels("busy").inc()
-                raise self._refusal()
+            self.check_room(request.left)
             self._lines.enter(request)
         if not self._is_waking:
             # At the end of this round of the loop: whoever else came in it shares the batch.

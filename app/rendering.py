@@ -69,6 +69,15 @@ class Renderer:
         self._encoders.shutdown(cancel_futures=True)
         self._walker.shutdown(cancel_futures=True)
 
+    def check_room(self, count: int) -> None:
+        """Refuse so many pictures now, if they would be refused later.
+
+        Raises:
+            Busy: Too many wait already, or the app is closing.
+        """
+        self._check_room()
+        self._batcher.check_room(count)
+
     async def cats(
         self,
         slot: Slot,
