@@ -44,6 +44,7 @@ class Batcher:
             A request that finds nothing waiting is always let in.
         deadline_s: How long a request may take, waiting included, seconds.
         lanes: How many batches are under way at a time.
+        least_share: Pictures for which it is not worth while to use another idle lane.
         prepare: Called in each lane's thread before its first batch.
         telemetry: Where it counts.
     """
@@ -55,6 +56,7 @@ class Batcher:
         deadline_s: float,
         *,
         lanes: int = 1,
+        least_share: int = 1,
         prepare: Callable[[], object] = lambda: None,
         telemetry: Telemetry | None = None,
     ) -> None:
@@ -62,6 +64,7 @@ class Batcher:
         self._max_waiting = max_waiting
         self._deadline_s = deadline_s
         self._lanes = lanes
+        self._least_share = least_share
         self._prepare = prepare
         self._telemetry = telemetry or Telemetry()
         self._lines = Lines()
@@ -215,7 +218,7 @@ class Batcher:
         share = ceil(self._lines.left_of(slot) / max(1, self._lanes - self._busy))
         speed = self._speeds.of(slot)
         places = FIRST_BATCH if speed is None else int(speed * LONGEST_BATCH_S)
-        return max(1, min(places, share, self._max_batch))
+        return max(1, min(places, max(share, self._least_share), self._max_batch))
 
     def _observe_queue(self, batch: Batch) -> None:
         now = monotonic()

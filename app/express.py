@@ -111,20 +111,26 @@ class Express:
 
     def _accept(self, scope: Scope) -> str | None:
         """Return the Accept header; None if another header wants a closer look."""
-        host, accept = b"", []
+        host: bytes | None = None
+        accept = []
         for name, value in scope["headers"]:
             if name == b"accept":
                 accept.append(value.decode("latin-1"))
-            elif name == b"host" and not host:
+            elif name == b"host" and host is None:
                 host = value
             elif name in _DETOURS or name == b"host":
                 return None
-        if self._is_guarded and host not in self._hosts:
-            if not is_local_host(host.decode("latin-1"), scope.get("scheme", "http")):
-                return None
-            if len(self._hosts) < MOST_HOSTS:
-                self._hosts.add(host)
-        return ", ".join(accept)
+        return ", ".join(accept) if self._is_welcome(host or b"", scope) else None
+
+    def _is_welcome(self, host: bytes, scope: Scope) -> bool:
+        """Return whether a Host may ask; those that were right are remembered."""
+        if not self._is_guarded or host in self._hosts:
+            return True
+        scheme = "https" if scope.get("scheme") == "https" else "http"
+        is_right = is_local_host(host.decode("latin-1"), scheme)
+        if is_right and len(self._hosts) < MOST_HOSTS:
+            self._hosts.add(host)
+        return is_right
 
 
 def parsed(query_string: bytes) -> CatsQuery | None:

@@ -105,7 +105,7 @@ class Lines:
 
     def __init__(self) -> None:
         self._lines: OrderedDict[Slot, list[Request]] = OrderedDict()
-        self._turn = 0
+        self._turns: dict[Slot, int] = {}
         self.waiting = 0
         """Pictures that have no place in a batch yet."""
 
@@ -145,8 +145,8 @@ class Lines:
         """Deal the places of a batch out to a slot's line, and let the next slot have its turn."""
         line = self._lines[slot]
         # By turns, so that a batch with a single place is not always the same one's.
-        self._turn ^= 1
-        shares = deal(places, [r.left for r in line], (places + self._turn) // 2)
+        turn = self._turns[slot] = 1 - self._turns.get(slot, 0)
+        shares = deal(places, [r.left for r in line], (places + turn) // 2)
         parts = [r.take(share) for r, share in zip(line, shares, strict=True) if share]
         self.waiting -= sum(shares)
         self._keep(slot, [request for request in line if request.left])
@@ -159,6 +159,7 @@ class Lines:
             self._lines[slot] = line
         else:
             del self._lines[slot]
+            self._turns.pop(slot, None)
 
 
 def deal(places: int, wanted: Sequence[int], for_short: int) -> list[int]:

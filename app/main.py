@@ -32,7 +32,7 @@ from app.slots import EngineLoader, load_engine
 from app.telemetry import RequestCounter, Telemetry
 from app.uploads import Uploads
 from app.watching import Watcher
-from models.engine import enter_lane, lanes_of
+from models.engine import enter_lane, lanes_of, least_share_of
 from models.precision import pick_device
 from models.store import Store
 from models.store.renderings import Renderings
@@ -153,6 +153,7 @@ async def _start(
         settings.max_waiting_images,
         settings.deadline_s,
         lanes=LANES if sibling else lanes_of(device, settings.render_threads),
+        least_share=least_share_of(device),
         prepare=enter_lane,
         telemetry=telemetry,
     )

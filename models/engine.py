@@ -14,6 +14,7 @@ from models.networks import NETWORKS
 from models.sampling import Point, latents
 
 GPU_LANES = 4
+GPU_SHARE = 16
 
 
 class Engine:
@@ -91,6 +92,18 @@ def lanes_of(device: str | torch.device, count: int) -> int:
     spare = 1 if cores and cores > 2 else 0
     lanes = min(torch.get_num_threads(), (cores or 1) - spare)
     return count or (lanes if torch.device(device).type == "cpu" else min(lanes, GPU_LANES))
+
+
+def least_share_of(device: str | torch.device) -> int:
+    """Return how many pictures one lane had better render alone, though others are idle.
+
+    Lanes compute side by side on a CPU. On a GPU they take turns, and a part of a batch
+    takes as long as a whole one.
+
+    Args:
+        device: Where to render.
+    """
+    return 1 if torch.device(device).type == "cpu" else GPU_SHARE
 
 
 def enter_lane() -> None:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from math import ceil
 
 import torch
 from torch import Tensor, fx, nn
@@ -60,9 +61,9 @@ class OnCpu:
 
     def render(self, z: Tensor) -> Tensor:
         """Make (N, H, W, 3) uint8 of (N, Z) float32."""
-        parts = torch.split(z, self._at_once)
         with _one_thread() as threads:
-            if min(threads, len(parts)) == 1:
+            parts = torch.split(z, max(1, min(self._at_once, ceil(len(z) / threads))))
+            if len(parts) == 1 or threads == 1:
                 return torch.cat([self._levels(part) for part in parts])
             with ThreadPoolExecutor(
                 threads, initializer=torch.set_num_threads, initargs=(1,)

@@ -346,6 +346,20 @@ def test_lanes_render_at_the_same_time_and_share_what_waits():
     run(test)
 
 
+def test_a_device_that_lanes_take_turns_at_is_given_whole_batches():
+    """What is too little to be worth sharing goes to one lane; more is shared all the same."""
+
+    async def test():
+        batcher, slot = Batcher(16, 1000, DEADLINE_S, lanes=4, least_share=16), slot_of()
+        await batcher.render(slot, range(16))
+        assert slot.engine.batches == [[*range(16)]]
+        await batcher.render(slot, range(40))
+        assert sorted(map(len, slot.engine.batches)) == [8, 16, 16, 16]
+        await batcher.close()
+
+    run(test)
+
+
 def test_a_lane_is_prepared_in_its_own_thread_before_its_first_batch():
     """Each once: there a thread is told to compute alone."""
 

@@ -122,6 +122,7 @@ def test_all_else_is_left_to_the_framework(house, path):
         ("GET", {"headers": {"Origin": "http://elsewhere.example"}}),
         ("GET", {"headers": {"Host": "elsewhere.example"}}),
         ("GET", {"headers": [("Host", "127.0.0.1:8000"), ("Host", "127.0.0.1:8000")]}),
+        ("GET", {"headers": [("Host", ""), ("Host", "127.0.0.1:8000")]}),
         ("GET", {"content": b"{}"}),
     ],
 )
@@ -144,6 +145,16 @@ def test_a_foreign_host_is_welcome_where_a_key_is_configured(house):
 
     assert ask(short, "/cats?seed=7", headers={"Host": "cats.example"}).status_code == 200
     assert inside.paths == []
+
+
+def test_a_proxys_odd_scheme_is_no_failure(house):
+    """uvicorn takes `X-Forwarded-Proto: wss` over; a Host without a port is still read."""
+    ask, short, *_ = house
+
+    async def odd(scope, receive, send):
+        await short({**scope, "scheme": "wss"}, receive, send)
+
+    assert ask(odd, "/cats?seed=7", headers={"Host": "localhost"}).status_code == 200
 
 
 def test_random_cats_take_the_short_way_too(house):

@@ -57,6 +57,20 @@ def test_with_one_place_a_long_request_and_a_stream_of_short_ones_take_turns():
     assert lines.waiting == 60 + 4
 
 
+def test_no_long_request_is_starved_where_two_models_take_turns():
+    """Short and first ones take turns within each line, not across all of them."""
+    lines, slots = Lines(), [slot_of(1), slot_of(2)]
+    for slot in slots:
+        lines.enter(request_of(slot, 64))
+    got = {slot: 0 for slot in slots}
+    for _ in range(16):
+        for slot in slots:
+            lines.enter(request_of(slot, 1))
+        slot = lines.next_slot()
+        got[slot] += [wanted for wanted, *_ in shares_of(lines.gather(slot, 1))] == [64]
+    assert list(got.values()) == [4, 4]
+
+
 def test_slots_take_turns_and_requests_keep_their_places():
     """A batch has one slot; what is left of a request stays where it stood in its line."""
     lines, old, new = Lines(), slot_of(1), slot_of(2)

@@ -9,9 +9,10 @@ from torch import nn
 
 import models.zoo
 from models.checkpoints import Generator, load_generator
-from models.engine import Engine, enter_lane, lanes_of
+from models.engine import Engine, enter_lane, lanes_of, least_share_of
 from models.engines import CANONICAL, ENGINES, on_cpu, pick_engine
 from models.engines.folding import Opening, folded
+from models.engines.on_cuda import BATCH
 from models.engines.packing import can_pack, pack
 from models.errors import CheckpointError, InvalidValue
 from models.networks import NETWORKS
@@ -239,6 +240,7 @@ def test_lanes_leave_a_core_where_there_are_more_than_two(
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
     monkeypatch.setattr(torch, "get_num_threads", lambda: cores)
     assert (lanes_of(device, 0), lanes_of(device, 5)) == (lanes, 5)
+    assert least_share_of(device) == (1 if device == "cpu" else BATCH)
 
 
 def test_a_lane_computes_alone() -> None:
