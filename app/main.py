@@ -153,7 +153,7 @@ async def _start(
         settings.max_waiting_images,
         settings.deadline_s,
         lanes=LANES if sibling else lanes_of(device, settings.render_threads),
-        least_share=least_share_of(device),
+        least_share=1 if sibling else least_share_of(device),
         prepare=enter_lane,
         telemetry=telemetry,
     )

@@ -28,11 +28,16 @@ def engine_host(
     watch_parent(parent)
     share_often()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    uvloop.run(_run(AppSettings(), sockets))
+    uvloop.run(run_host(AppSettings(), sockets))
 
 
-async def _run(settings: "AppSettings", sockets: Path) -> None:
-    """Serve until SIGTERM."""
+async def run_host(settings: "AppSettings", sockets: Path) -> None:
+    """Serve until SIGTERM.
+
+    Args:
+        settings: The front ends'.
+        sockets: Folder of the service's sockets.
+    """
     from app.hosting.figures import telling, told_by_host
     from app.hosting.host import host_for
     from app.hosting.sockets import ENGINES, HOSTS_FIGURES
@@ -43,5 +48,15 @@ async def _run(settings: "AppSettings", sockets: Path) -> None:
     host = host_for(settings, telemetry)
     async with host.listening(sockets / ENGINES):
         figures = await telling(sockets / HOSTS_FIGURES, lambda: told_by_host(telemetry.registry))
+        sparing = asyncio.create_task(_spare_after(host.engines.have_begun))
         await stopping.wait()
+        sparing.cancel()
         figures.close()
+
+
+async def _spare_after(first_load: asyncio.Event) -> None:
+    """Spare what stays once it is there: a first load imports a fifth of all there will be."""
+    from app.cli.interpreter import spare_what_stays
+
+    await first_load.wait()
+    spare_what_stays()

@@ -52,13 +52,14 @@ def summed(texts: Iterable[str]) -> bytes:
     """Return figures of several processes as one: each sample the sum by name and labels.
 
     Args:
-        texts: What each process told, in Prometheus' text format.
+        texts: What each process told, in Prometheus' text format; what is cut short
+            is left out.
     """
     sums: dict[str, _Sum] = {}
     count = 0
-    for text in texts:
+    for families in filter(None, map(_read, texts)):
         count += 1
-        for family in text_string_to_metric_families(text):
+        for family in families:
             sums.setdefault(family.name, _Sum(family)).add(family.samples)
     processes = Metric(PROCESSES, "Processes that these figures come from.", "gauge")
     processes.add_sample(PROCESSES, {}, count)
@@ -92,11 +93,21 @@ async def _asked(path: Path) -> str:
         async with asyncio.timeout(ANSWER_S):
             reader, writer = await asyncio.open_unix_connection(path)
             try:
-                return (await reader.read()).decode()
+                return (await reader.read()).decode(errors="replace")
             finally:
                 writer.close()
     except OSError:  # a timeout is one as well
         return ""
+
+
+def _read(text: str) -> list[Metric]:
+    """Return the families in a text; none if its process was killed as it told them."""
+    if not text.endswith("\n"):
+        return []
+    try:
+        return list(text_string_to_metric_families(text))
+    except ValueError:
+        return []
 
 
 class _Sum:

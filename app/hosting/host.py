@@ -21,7 +21,7 @@ from app.hosting.failures import failure_told
 from app.settings import AppSettings
 from app.slots import Engine, EngineLoader, Slot, load_engine
 from app.telemetry import Telemetry
-from models.engine import enter_lane, lanes_of
+from models.engine import enter_lane, lanes_of, least_share_of
 from models.precision import pick_device
 
 
@@ -73,9 +73,13 @@ class SharedEngines:
     Args:
         load: Makes an engine; called in one thread, for loading must not take the device
             from those who are served.
+
+    Attributes:
+        have_begun: Set when the first one is warm.
     """
 
     def __init__(self, load: EngineLoader) -> None:
+        self.have_begun = asyncio.Event()
         self._load = load
         self._shared: dict[Order, _Shared] = {}
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="cattery-load")
@@ -105,6 +109,7 @@ class SharedEngines:
             # Shielded: one who leaves must not spoil the load for the others.
             slot = await asyncio.shield(shared.loading)
             shared.nbytes = slot.engine.nbytes
+            self.have_begun.set()
             yield slot
         finally:
             shared.holders -= 1
@@ -226,6 +231,7 @@ def host_for(settings: AppSettings, telemetry: Telemetry) -> EngineHost:
         sys.maxsize,  # front ends bound what waits; what comes here is bounded by their lanes
         settings.deadline_s,
         lanes=lanes_of(device, settings.render_threads),
+        least_share=least_share_of(device),
         prepare=enter_lane,
         telemetry=telemetry,
     )

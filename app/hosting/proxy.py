@@ -1,16 +1,13 @@
 """An engine that lives in the engine host, for a front end to render with."""
 
-import socket
-import weakref
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, TypeVar
 
 from app.errors import Busy, DeadlineExceeded
-from app.hosting import wire
-from app.hosting.failures import HostFailed, failure_of
+from app.hosting.calling import Connection, Connections, StillLoading
+from app.hosting.failures import HostFailed
 from app.hosting.wire import Pixels
 from models.errors import CatteryError, CheckpointError
 from models.sampling import Point
@@ -21,10 +18,10 @@ START_S = 60.0
 """How long a first load waits for the host to come up, seconds."""
 
 RETURN_S = 10.0
-"""How long a render waits for a host that has ended and is started again, seconds."""
+"""How long a render waits for a host that has ended, is started again and loads, seconds."""
 
 LOAD_S = 300.0
-"""How long loading and warming may take, seconds."""
+"""How long a first load may take, warming included, seconds."""
 
 PAUSE_S = 0.05
 MARGIN_S = 5.0
@@ -38,7 +35,7 @@ class Host:
         path: The host's socket.
         deadline_s: How long a batch may take, seconds.
         start_s: How long a load waits for the host, seconds.
-        return_s: How long a render waits for it, seconds.
+        return_s: How long a render waits for it, and for the engine to be loaded again, seconds.
     """
 
     def __init__(
@@ -60,17 +57,20 @@ class Host:
 
         Raises:
             CheckpointError, InvalidValue: As the host's own loader.
-            Busy: There is no host.
+            Busy: There is no host, or it loads for too long.
         """
         order = {"weights": str(weights), "device": device, "canonical": canonical}
-        first = self.waited(lambda: Connection(self, order), self._start_s)
-        return HostedEngine(self, order, first)
+        connections = Connections(self.path, order, self.deadline_s + MARGIN_S)
+        self.waited(connections.call, self._start_s)
+        first = self.waited(connections.taken, LOAD_S)
+        connections.put_back(first)
+        return HostedEngine(self, connections, first.told)
 
     def waited(self, attempt: Callable[[], T], patience_s: float) -> T:
-        """Return what an attempt returns, repeated while there is no host to answer it.
+        """Return what an attempt returns, repeated while there is no host or it still loads.
 
         Raises:
-            Busy: There was none for all of the time.
+            Busy: That was so for all of the time.
             DeadlineExceeded: The host said nothing for too long.
         """
         until = monotonic() + patience_s
@@ -81,75 +81,25 @@ class Host:
                 raise DeadlineExceeded(self.deadline_s) from err
             except OSError as err:
                 if self._is_closing or monotonic() >= until:
-                    raise Busy("The engine is being started again.", retry_after_s=5) from err
+                    raise _busy(err) from err
             sleep(PAUSE_S)
 
     def close(self) -> None:
-        """Wait for a host that is away no more; may be called from a signal handler."""
+        """Wait no more for a host that is away or loads; may be called from a signal handler."""
         self._is_closing = True
-
-
-class Connection:
-    """A connection that holds one engine in the host, for one thread at a time.
-
-    Args:
-        host: Whom to call.
-        order: What to hold.
-
-    Attributes:
-        told: What the host said of the engine.
-
-    Raises:
-        CheckpointError, InvalidValue: The engine cannot be made.
-        OSError: There is no host.
-    """
-
-    def __init__(self, host: Host, order: dict[str, str]) -> None:
-        self._socket = socket.socket(socket.AF_UNIX)
-        try:
-            self._socket.settimeout(LOAD_S)
-            self._socket.connect(str(host.path))
-            self.told, _ = self._ask(order)
-            self._socket.settimeout(host.deadline_s + MARGIN_S)
-        except BaseException:
-            self.close()
-            raise
-
-    def render(self, points: Sequence[Point]) -> Pixels:
-        """Return (N, H, W, 3) uint8, one picture per seed or place.
-
-        Raises:
-            CatteryError: As the host's batcher and engine.
-            OSError: The connection is of no use any more.
-        """
-        _, pixels = self._ask({"points": wire.points_told(points)})
-        if pixels is None or len(pixels) != len(points):
-            raise wire.BrokenMessage("The host sent other pictures than were asked for.")
-        return pixels
-
-    def close(self) -> None:
-        """Let go of the engine."""
-        self._socket.close()
-
-    def _ask(self, told: dict[str, Any]) -> tuple[dict[str, Any], Pixels | None]:
-        for piece in wire.packed(told):
-            self._socket.sendall(piece)
-        answer, pixels = wire.receive(self._socket)
-        if "failure" in answer:
-            raise failure_of(answer["failure"])
-        return answer, pixels
 
 
 class HostedEngine:
     """An engine in the host (`app.slots.Engine`); may be called from several threads.
 
-    It holds at least one connection, and so the engine, for as long as it exists. When the
-    host was started again, it has its engine loaded again and goes on.
+    Its connections hold the engine there. One that breaks or whose answer is late is closed;
+    when none is left, as after the host's end, the next render calls the host anew, which
+    loads the engine again.
 
     Args:
         host: Where it lives.
-        order: What the host makes it of.
-        first: A connection that holds it.
+        connections: They hold it.
+        told: What the host said of it.
 
     Attributes:
         name: Kind of engine and device.
@@ -158,15 +108,13 @@ class HostedEngine:
         nbytes: What it holds on the device, bytes.
     """
 
-    def __init__(self, host: Host, order: dict[str, str], first: Connection) -> None:
-        self.name = str(first.told["name"])
-        self.size_px = int(first.told["size_px"])
-        self.truncates = bool(first.told["truncates"])
-        self.nbytes = int(first.told["nbytes"])
+    def __init__(self, host: Host, connections: Connections, told: dict[str, Any]) -> None:
+        self.name = str(told["name"])
+        self.size_px = int(told["size_px"])
+        self.truncates = bool(told["truncates"])
+        self.nbytes = int(told["nbytes"])
         self._host = host
-        self._order = order
-        self._idle = [first]  # append and pop are atomic
-        weakref.finalize(self, _close_all, self._idle)
+        self._connections = connections
 
     def warm(self) -> None:
         """Do nothing: the host has warmed it, once for all front ends."""
@@ -176,7 +124,7 @@ class HostedEngine:
 
         Raises:
             CatteryError: As the host's batcher and engine.
-            Busy: The host is away, and did not come back in time.
+            Busy: The host is away or loads, and was not ready in time.
             DeadlineExceeded: It did not answer in time.
         """
         return self._host.waited(lambda: self._rendered(points), self._host.return_s)
@@ -186,21 +134,18 @@ class HostedEngine:
         try:
             pixels = connection.render(points)
         except (CatteryError, HostFailed):
-            self._idle.append(connection)
+            self._connections.put_back(connection)
             raise
         except BaseException as err:
             connection.close()
             if isinstance(err, ConnectionError):  # the host has ended: so have the others
-                _close_all(self._idle)
+                self._connections.close()
             raise
-        self._idle.append(connection)
+        self._connections.put_back(connection)
         return pixels
 
     def _taken(self) -> Connection:
-        """Return a connection that nobody uses now; after the host's end one to the new host."""
-        with suppress(IndexError):
-            return self._idle.pop()
-        connection = Connection(self._host, self._order)
+        connection = self._connections.taken()
         if connection.told["name"] != self.name:
             connection.close()
             # ETags name the other engine: better no picture than one that is not theirs.
@@ -211,6 +156,6 @@ class HostedEngine:
         return connection
 
 
-def _close_all(connections: list[Connection]) -> None:
-    while connections:
-        connections.pop().close()
+def _busy(err: OSError) -> Busy:
+    detail = str(err) if isinstance(err, StillLoading) else "The engine is being started again."
+    return Busy(detail, retry_after_s=5)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.hosting.figures import collected, summed, telling, told_by_front_end
 from app.hosting.proxy import Host
-from app.hosting.sockets import ENGINES, figures_of, figures_of_all
+from app.hosting.sockets import ENGINES, HOSTS_FIGURES, figures_of, figures_of_all
 from app.slots import Engine
 from app.telemetry import Telemetry
 
@@ -52,7 +52,7 @@ class Sibling:
         self._server = await telling(path, lambda: told_by_front_end(telemetry.registry))
 
     def give_up(self) -> None:
-        """Wait for an engine host that is away no more; may be called from a signal handler."""
+        """Wait no more for the engine host; may be called from a signal handler."""
         self._host.close()
 
     async def close(self) -> None:
@@ -60,6 +60,10 @@ class Sibling:
         self.give_up()
         if self._server is not None:
             self._server.close()
+
+    async def is_host_there(self) -> bool:
+        """Return whether the engine host answers, without which there are no new pictures."""
+        return bool(await collected([self._folder / HOSTS_FIGURES]))
 
     async def figures(self) -> bytes:
         """Return what all processes of the service count, in Prometheus' text format."""

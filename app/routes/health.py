@@ -27,6 +27,7 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/", summary="Where to go from here", operation_id="index")
+@router.head("/", include_in_schema=False)
 async def index(settings: SettingsDep, root: RootDep, pool: PoolDep) -> dict[str, str | list[str]]:
     """Addresses of everything, and some cats worth a look."""
     card = pool.card(settings.default_model.partition("@")[0])
@@ -41,34 +42,40 @@ async def index(settings: SettingsDep, root: RootDep, pool: PoolDep) -> dict[str
 
 
 @router.get("/healthz", summary="Does the process live?", operation_id="healthz")
+@router.head("/healthz", include_in_schema=False)
 async def healthz() -> Live:
     """Answered by the event loop alone: no store, no thread, no Redis."""
     return Live(status="alive", version=version("cattery"))
 
 
 @router.get("/readyz", summary="Can cats be had?", operation_id="readyz", responses=problems(503))
+@router.head("/readyz", include_in_schema=False)
 async def readyz(
     request: Request, store: StoreDep, pool: PoolDep, queue: QueueDep, settings: SettingsDep
 ) -> Ready:
     """Ready means that `GET /cats` works; what else is missing is told, and no reason for 503.
 
-    Needed are the store and the default model in service. Without Redis no job can be
-    queued, but cats are served all the same: a front end must not leave the load
-    balancer for that. A version that cannot be loaded leaves the old one in service and
-    is told as `pool`, a generator of the release that cannot be used as `zoo`.
+    Needed are the store and the default model in service, and where several front ends
+    share an engine host, that it answers. Without Redis no job can be queued, but cats are
+    served all the same: a front end must not leave the load balancer for that. A version
+    that cannot be loaded leaves the old one in service and is told as `pool`, a generator
+    of the release that cannot be used as `zoo`.
     """
-    store_says, queue_says = await asyncio.gather(
-        _within(asyncio.to_thread(_store, store)), _within(asyncio.to_thread(_queue, queue))
+    sibling: Sibling | None = request.app.state.sibling
+    store_says, queue_says, host_says = await asyncio.gather(
+        _within(asyncio.to_thread(_store, store)),
+        _within(asyncio.to_thread(_queue, queue)),
+        _engine_host(sibling),
     )
-    checks = {
-        "store": store_says,
-        "default_model": _default_model(pool, settings),
+    needed = {"store": store_says, "default_model": _default_model(pool, settings)}
+    if sibling is not None:
+        needed["engine_host"] = host_says
+    checks = needed | {
         "zoo": " ".join(request.app.state.zoo_problems) or OK,
         "pool": " ".join(pool.problems()) or OK,
         "queue": queue_says,
     }
-    missing = [f"{part}: {checks[part]}" for part in ("store", "default_model")]
-    missing = [sentence for sentence in missing if not sentence.endswith(f": {OK}")]
+    missing = [f"{part}: {says}" for part, says in needed.items() if says != OK]
     if missing and checks["zoo"] != OK:  # perhaps the reason why
         missing.append(f"zoo: {checks['zoo']}")
     if request.app.state.stopping.is_set():
@@ -86,6 +93,7 @@ async def readyz(
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
+@router.head("/metrics", include_in_schema=False)
 async def metrics(request: Request, telemetry: TelemetryDep) -> Response:
     """Counters, gauges and histograms of this service in Prometheus' text format.
 
@@ -119,6 +127,12 @@ def _queue(queue: JobQueue) -> str:
     except CatteryError as err:
         return str(err)
     return OK
+
+
+async def _engine_host(sibling: Sibling | None) -> str:
+    """Whether there is something to render with; without siblings it is this process."""
+    is_there = sibling is None or await sibling.is_host_there()
+    return OK if is_there else "It does not answer."
 
 
 def _default_model(pool: GeneratorPool, settings: AppSettings) -> str:

@@ -26,6 +26,16 @@ def test_ready_when_cats_can_be_had(api):
     assert set(ready["checks"].values()) == {"ok"}
 
 
+@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/metrics"])
+def test_monitors_may_ask_with_head(new_api, store, path):
+    """HEAD is answered as GET is."""
+    put_into_service(store, 1)
+    with new_api() as api:
+        head = api.ask("HEAD", path)
+        assert head.status_code == 200
+        assert head.headers["content-type"] == api.get(path).headers["content-type"]
+
+
 def test_redis_away_is_told_and_no_reason_to_leave(new_api, store):
     """Serving needs no queue."""
     put_into_service(store, 1)

@@ -2,6 +2,7 @@
 
 import socket
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.hosting.figures import collected, summed, telling, told_by_front_end, told_by_host
@@ -92,6 +93,20 @@ def test_the_dead_are_left_out(folder):
         return told
 
     assert run(test()) == ["a 1\n"]
+
+
+@pytest.mark.parametrize("cut", [-3, -40, 1])
+def test_what_a_process_told_as_it_was_killed_is_left_out(cut):
+    """A text that ends within a line, or within a number, costs no figures of the others."""
+    values = values_of(summed([front_end(3, 1.0), front_end(40, 1.0)[:cut], host(5)]))
+    assert values["cattery_requests_total", ("GET", "/cats", "200")] == 3
+    assert values["cattery_processes", ()] == 2
+
+
+def test_what_is_no_text_of_figures_is_left_out():
+    """Whatever else a process says is not summed, and fails nothing."""
+    values = values_of(summed(["a 1\n", "no figure\n"]))
+    assert values == {("a", ()): 1, ("cattery_processes", ()): 1}
 
 
 def test_who_comes_after_a_killed_one_takes_its_place(folder):

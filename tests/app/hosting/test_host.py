@@ -1,4 +1,4 @@
-"""Tests of app.hosting.host and app.hosting.proxy: both ends of one real socket."""
+"""Tests of app.hosting.host, app.hosting.proxy and app.hosting.calling: ends of a real socket."""
 
 import gc
 import socket
@@ -159,6 +159,54 @@ def test_a_host_that_stays_away_is_busy(hosting, front_end, weights):
         engine.render([1])
     with pytest.raises(Busy, match="being started again"):
         front_end(start_s=0.01).load(weights(), "cpu")
+
+
+def test_a_host_that_loads_for_long_after_its_return_is_busy_and_loads_on(
+    hosting, front_end, weights
+):
+    """Callers hear 503 in time; what was loaded meanwhile is held for the next one."""
+    may_load = Event()
+
+    def load_slowly(*order):
+        may_load.wait(WAIT_S)
+        return load_painting(*order)
+
+    front = front_end(return_s=0.01)
+    with hosting():
+        engine = front.load(weights(), "cpu")
+    with hosting(load_slowly) as host:
+        for _ in range(2):
+            with pytest.raises(Busy, match="still being loaded"):
+                engine.render([1])
+        may_load.set()
+        wait_until(lambda: host.host.engines.nbytes)
+        front.return_s = WAIT_S
+        assert len(engine.render([1])) == 1
+        assert len(host.loaded) == 1
+
+
+def test_a_front_end_that_ends_waits_for_no_load(hosting, front_end, weights):
+    """Closing ends the wait of whoever has called a host that loads, first or again."""
+    may_load, is_loading, front = Event(), Event(), front_end()
+
+    def load_slowly(*order):
+        is_loading.set()
+        may_load.wait(WAIT_S)
+        return load_painting(*order)
+
+    with hosting():
+        engine = front.load(weights(), "cpu")
+    with hosting(load_slowly), ThreadPoolExecutor(2) as lanes:
+        waiting = [
+            lanes.submit(engine.render, [1]),
+            lanes.submit(front.load, weights(20), "cpu"),
+        ]
+        assert is_loading.wait(WAIT_S)
+        front.close()
+        for each in waiting:
+            with pytest.raises(Busy):
+                each.result(WAIT_S / 2)
+        may_load.set()
 
 
 def test_a_front_end_that_ends_waits_for_no_host(front_end, weights):

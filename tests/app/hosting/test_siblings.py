@@ -8,7 +8,7 @@ from app.hosting.sockets import HOSTS_FIGURES
 from app.main import create_app
 from app.settings import AppSettings
 from app.telemetry import Telemetry
-from tests.app.asking import pixels_of, served
+from tests.app.asking import pixels_of, problem_of, served
 from tests.app.painting import put_into_service, red_of
 
 
@@ -65,6 +65,18 @@ def test_metrics_are_those_of_all(sibling_api, hosting, folder, store):
     assert 'cattery_requests_total{method="GET",route="/cats",status="200"} 42.0' in answer.text
     assert "cattery_forward_seconds_sum 1.5" in answer.text
     assert "cattery_processes 3.0" in answer.text
+
+
+def test_ready_while_the_engine_host_answers(sibling_api, hosting, folder, store):
+    """Without it no picture can be made: a front end says so by its name."""
+    put_into_service(store, 1)
+    with hosting(), sibling_api() as api:
+        server = api.run(telling(folder / HOSTS_FIGURES, lambda: b"a 1\n"))
+        ready = api.get("/readyz")
+        assert (ready.status_code, ready.json()["checks"]["engine_host"]) == (200, "ok")
+        server.close()
+        document = problem_of(api.get("/readyz"), 503, "not-ready")
+        assert document["missing"] == ["engine_host: It does not answer."]
 
 
 def test_another_ones_upload_is_left_alone(sibling_api, hosting, tmp_path):
