@@ -79,7 +79,7 @@ class Crowd:
         self._untold: Counter[Reason] = Counter()
         self._tell_at = 0.0
         self._is_ticking = False
-        self._has_no_streams = False
+        self._is_full = False
         self._tick_s = min(
             1.0,
             settings.header_timeout_s / 4,
@@ -144,10 +144,13 @@ class Crowd:
         Whoever follows a stream comes back by itself, where there was its end.
         """
         oldest = next(iter(self.idle), None)
-        if oldest is None and not self._has_no_streams:
+        if oldest is None and not self._is_full:
+            for member in self._members:
+                member.look(now)  # one may rest since its last bytes were taken
             streams = [m for m in self._members if m.is_streaming and now - m.since >= STREAM_S]
-            oldest = min(streams, key=lambda member: member.since, default=None)
-            self._has_no_streams = oldest is None  # until the next tick: a crowd must cost little
+            oldest = next(iter(self.idle), None)
+            oldest = oldest or min(streams, key=lambda member: member.since, default=None)
+            self._is_full = oldest is None  # until the next tick: a crowd must cost little
         if oldest is None:
             return False
         oldest.give_way()
@@ -161,7 +164,7 @@ class Crowd:
     def _tick(self, loop: AbstractEventLoop) -> None:
         """Look at all connections; again after a while, if there are any."""
         now = loop.time()
-        self._has_no_streams = False
+        self._is_full = False
         for member in list(self._members):
             member.check(now)
         for connection in [c for c in self._lingering if now - c.since >= LINGER_S]:

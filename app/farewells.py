@@ -40,6 +40,13 @@ def no_http() -> Response:
     )
 
 
+def no_trailers() -> Response:
+    """Return a 400: headers came behind a body."""
+    return _problem(
+        HTTPStatus.BAD_REQUEST, "Trailers are not taken.", "Send them as headers, before the body."
+    )
+
+
 def no_place(most: int, retry_after_s: int) -> Response:
     """Return a 503: so many connections are in use already."""
     return problem_response(Busy(f"All {most} connections are in use.", retry_after_s))

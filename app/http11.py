@@ -13,7 +13,7 @@ from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.connections import Crowd
-from app.farewells import no_http, no_place, too_late, too_long, wire
+from app.farewells import no_http, no_place, no_trailers, too_late, too_long, wire
 from app.flow import Flow
 from app.patience import Pace, Reason
 from app.settings import AppSettings
@@ -55,7 +55,7 @@ class Http11(HttpToolsProtocol):
         self.unsent = 0
         self._running: RequestResponseCycle | None = None
         self._is_deaf = False
-        self._came = self._header_bytes = 0
+        self._came = self._header_bytes = self._body_at = 0
         self._pending = self._taken = 0
         self._receiving, self._sending = Pace(), Pace()
 
@@ -69,6 +69,10 @@ class Http11(HttpToolsProtocol):
     @property
     def _is_running(self) -> bool:
         return self._running is not None and not self._running.response_complete
+
+    @property
+    def _is_past_headers(self) -> bool:
+        return self.cycle is not None and self.cycle.scope is self.scope
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Enter the crowd, or be told that there is no place."""
@@ -88,24 +92,37 @@ class Http11(HttpToolsProtocol):
         """Take a piece of a request, or of several."""
         if self._is_deaf:
             return
+        self._came += len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             pass  # the answer is an ordinary one, which is how an upgrade is declined
         except httptools.HttpParserError as err:
-            self._garbled(err)
+            own = err.__context__
+            self._refuse(*(own.args if isinstance(own, _Refused) else (Reason.INVALID, no_http())))
             return
-        self._came += len(data)
-        if self.cycle is None or self.cycle.scope is not self.scope:
+        if not self._is_past_headers:
             self._count_header(len(data))
-        elif self._header_bytes:
-            self._header_bytes = 0
+        elif self.cycle.more_body:
+            self._limit(self._came - self._body_at)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header, or refuse a trailer: what was checked of the headers holds for good."""
+        if self._is_past_headers:
+            raise _Refused(Reason.INVALID, no_trailers())
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Begin a request, or keep it for later; stop where too many are kept."""
         if len(self.pipeline) >= self.crowd.settings.max_pipelined:
-            raise _PipelineFull
+            raise _Refused(Reason.PIPELINED, no_http())
+        self._header_bytes, self._body_at = 0, self._came
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body, and note where it was."""
+        self._body_at = self._came
+        super().on_body(body)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
@@ -120,7 +137,9 @@ class Http11(HttpToolsProtocol):
             return
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
-        elif not self.transport.get_write_buffer_size():
+        elif self.transport.get_write_buffer_size():
+            self.look(self.loop.time())  # too little, maybe, to be told when it has been sent
+        else:
             self._rest()
         self.flow.resume_reading()
 
@@ -155,7 +174,7 @@ class Http11(HttpToolsProtocol):
         self.unsent, self._pending = unsent, pending
         if not unsent:
             self._sending.restart()
-            if not self._is_running and not self.transport.is_closing():
+            if not (self._is_running or self._is_deaf or self.transport.is_closing()):
                 self._rest()
 
     def check(self, now: float) -> None:
@@ -239,19 +258,34 @@ class Http11(HttpToolsProtocol):
                 self.since = self.loop.time()
             came = 1  # the piece that they begin in may hold the end of a body
         self._header_bytes += came
-        limit = self.crowd.settings.max_header_bytes
-        if self._header_bytes > limit:
-            self.end(Reason.LONG_HEADERS, too_long(limit))
+        self._limit(self._header_bytes)
 
-    def _garbled(self, error: httptools.HttpParserError) -> None:
-        """Take nothing more; requests that came whole are still answered."""
-        is_full = isinstance(error.__context__, _PipelineFull)
-        reason = Reason.PIPELINED if is_full else Reason.INVALID
-        if not self._is_running or self.cycle.more_body:
-            self.end(reason, no_http())
+    def _limit(self, came: int) -> None:
+        """Refuse headers without end, or what is none of a body without end."""
+        limit = self.crowd.settings.max_header_bytes
+        if came > limit:
+            self._refuse(Reason.LONG_HEADERS, too_long(limit))
+
+    def _refuse(self, reason: Reason, farewell: Response) -> None:
+        """Take nothing more; requests that came whole are still answered.
+
+        Args:
+            reason: What it is counted as.
+            farewell: What the client is told if no such request is left.
+        """
+        running = self._running
+        broken = self.cycle if self._is_past_headers else None
+        if broken is not None and broken.response_complete:
+            self.transport.close()
+        elif running is None or running.response_complete or running is broken:
+            self.end(reason, farewell)
             return
+        else:
+            if broken is not None:
+                self.pipeline.popleft()
+            last = self.pipeline[0][0] if self.pipeline else running
+            last.keep_alive = False
         self._is_deaf = True
-        self.cycle.keep_alive = False
         self.crowd.count(reason)
 
     def _call_off(self) -> None:
@@ -262,5 +296,5 @@ class Http11(HttpToolsProtocol):
             self._running.message_event.set()
 
 
-class _PipelineFull(Exception):
-    """Too many requests wait for the answers of those before them."""
+class _Refused(Exception):
+    """What came is not taken: the reason and a farewell, for `_refuse`."""

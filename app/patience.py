@@ -13,7 +13,7 @@ class Reason(StrEnum):
     """A request's headers did not come to an end."""
 
     LONG_HEADERS = "long_headers"
-    """A request's headers came to no end that fits."""
+    """A request's headers, or what follows its body, came to no end that fits."""
 
     BODY = "body"
     """A request's body came too slowly, or stopped coming."""
@@ -34,7 +34,7 @@ class Reason(StrEnum):
     """It sent too many requests before their answers; those that were taken were answered."""
 
     INVALID = "invalid"
-    """What it sent is not HTTP."""
+    """What it sent is not HTTP, or trailers, which are not taken."""
 
 
 class Pace:

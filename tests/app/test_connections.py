@@ -21,6 +21,9 @@ BIG = 8 << 20
 
 BRIEF_S = 0.15
 
+CHUNKED = b" HTTP/1.1\r\nHost: cattery\r\nTransfer-Encoding: chunked\r\n\r\n"
+"""What follows a request's path where its body comes in chunks."""
+
 
 class Cattery:
     """An app to be slow, silent or many with."""
@@ -39,9 +42,11 @@ class Cattery:
             await self.go_on.wait()
         body = b"x" * BIG if scope["path"] == "/big" else scope["query_string"] or b"a cat"
         headers = [(b"content-length", b"%d" % len(body))]
-        if scope["path"] == "/events":
+        if scope["path"] in ("/events", "/brim"):
             headers = []
         await send({"type": "http.response.start", "status": 200, "headers": headers})
+        while scope["path"] == "/brim" and not send.__self__.transport.get_write_buffer_size():
+            await send({"type": "http.response.body", "body": b"x" * 8192, "more_body": True})
         while scope["path"] == "/events" and not self.go_on.is_set():
             await send({"type": "http.response.body", "body": b":\n", "more_body": True})
             with suppress(TimeoutError):
@@ -103,9 +108,14 @@ class House:
         """Return how many connections there are, those that were refused included."""
         return len(self._state.connections)
 
+    def client(self):
+        """Return the only connection."""
+        (client,) = self._state.connections
+        return client
+
     def seconds_since_taken(self):
         """Return for how long the only client has not taken any of its answer, as far as seen."""
-        (client,) = self._state.connections
+        client = self.client()
         return client.loop.time() - client.took_at
 
     def close(self):
@@ -300,6 +310,36 @@ def test_who_rests_longest_makes_room(inside):
     inside(test, max_connections=4)
 
 
+def test_who_has_taken_its_answer_rests(inside):
+    """Even if the last bytes waited, too few to be told when they were sent."""
+
+    async def test(house):
+        reader, _ = await house.open(get("/brim"))
+        piece = b""
+        while not piece.endswith(b"0\r\n\r\n"):
+            piece = piece[-4:] + await reader.read(1 << 16)
+        assert await house.ask() == b"a cat"
+        assert house.closed() == {Reason.CROWDED: 1}
+
+    inside(test, max_connections=1)
+
+
+def test_who_was_told_to_leave_does_not_rest(inside):
+    """However late it takes the answer before: nothing more can be written to it."""
+
+    async def test(house):
+        reader, writer = await house.open(get("/big"), limit=1 << 10)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"MEOW\r\n\r\n")
+        await house.until(house.closed)
+        client = house.client()
+        client.look(client.loop.time())
+        problem_in((await reader.read())[BIG:], 400)
+        assert client not in client.crowd.idle
+
+    inside(test)
+
+
 def test_where_nobody_rests_a_new_one_is_refused_at_once(inside, caplog):
     """503 with Retry-After, before it has asked, and a thousand of them are one line of log."""
 
@@ -417,6 +457,90 @@ def test_headers_without_end_are_answered_with_431(inside):
             await asyncio.sleep(0)
         _, document = problem_in(await reader.read(), 431)
         assert "1024 bytes" in document["detail"]
+        assert house.closed() == {Reason.LONG_HEADERS: 1}
+
+    inside(test, max_header_bytes=1024)
+
+
+def test_trailers_are_not_taken(inside):
+    """Not one: the headers were checked when the request began."""
+
+    async def test(house):
+        reader, _ = await house.open(b"GET /wait" + CHUNKED + b"0\r\na: b\r\n\r\n")
+        _, document = problem_in(await reader.read(), 400)
+        assert document["detail"] == "Trailers are not taken."
+        assert house.closed() == {Reason.INVALID: 1}
+
+    inside(test)
+
+
+def test_a_trailer_without_end_is_answered_with_431(inside):
+    """A body may be longer than that."""
+
+    async def test(house):
+        reader, writer = await house.open(b"POST /upload" + CHUNKED)
+        for _ in range(4):
+            writer.write(b"258\r\n" + b"x" * 600 + b"\r\n")
+            await asyncio.sleep(0.005)
+        writer.write(b"0\r\n\r\n")
+        await reader.readuntil(b"a cat")
+        assert house.app.bodies == [2400]
+        writer.write(b"GET /wait" + CHUNKED + b"0\r\na: ")
+        while not house.closed():
+            writer.write(b"x" * 500)
+            await asyncio.sleep(0)
+        problem_in(await reader.read(), 431)
+        assert house.closed() == {Reason.LONG_HEADERS: 1}
+
+    inside(test, max_header_bytes=1024)
+
+
+@pytest.mark.parametrize(
+    ("trailer", "reason"),
+    [(b"a: b\r\n\r\n", Reason.INVALID), (b"a: " + b"x" * 2000, Reason.LONG_HEADERS)],
+)
+def test_trailers_behind_an_answer_are_its_end(inside, trailer, reason):
+    """There is no second answer to one request."""
+
+    async def test(house):
+        reader, writer = await house.open(b"GET /" + CHUNKED + b"0\r\n")
+        await reader.readuntil(b"a cat")
+        writer.write(trailer)
+        assert await reader.read() == b""
+        assert house.closed() == {reason: 1}
+
+    inside(test, max_header_bytes=1024)
+
+
+@pytest.mark.parametrize("whole", [1, 2])
+@pytest.mark.parametrize("rest", [b"ZZ\r\n", b"0\r\na: b\r\n\r\n"])
+def test_a_broken_request_takes_no_answer_from_whole_ones_before_it(inside, whole, rest):
+    """They are answered, and the last answer is the last one."""
+
+    async def test(house):
+        broken = b"POST /upload" + CHUNKED + rest
+        reader, _ = await house.open(get("/wait") * whole + broken)
+        await house.until(house.closed)
+        house.app.go_on.set()
+        answers = (await reader.read()).split(b"HTTP/1.1 ")[1:]
+        assert [answer[-5:] for answer in answers] == [b"a cat"] * whole
+        assert b"connection: close" in answers[-1]
+        assert house.closed() == {Reason.INVALID: 1}
+        assert house.app.bodies == []
+
+    inside(test)
+
+
+def test_headers_without_end_take_no_answer_from_a_whole_request_before_them(inside):
+    """Its answer is the last one."""
+
+    async def test(house):
+        reader, writer = await house.open(get("/wait") + b"GET / HTTP/1.1\r\n")
+        await house.until(lambda: house.app.waiting)
+        writer.write(b"X-Cat: " + b"x" * 1024)
+        await house.until(house.closed)
+        house.app.go_on.set()
+        assert (await reader.read()).endswith(b"connection: close\r\n\r\na cat")
         assert house.closed() == {Reason.LONG_HEADERS: 1}
 
     inside(test, max_header_bytes=1024)
