@@ -147,8 +147,8 @@ def test_a_foreign_host_is_welcome_where_a_key_is_configured(house):
     assert inside.paths == []
 
 
-def test_a_proxys_odd_scheme_is_no_failure(house):
-    """uvicorn takes `X-Forwarded-Proto: wss` over; a Host without a port is still read."""
+def test_an_odd_scheme_of_a_proxy_is_no_failure(house):
+    """The server takes `X-Forwarded-Proto: wss` over; a Host without a port is still read."""
     ask, short, *_ = house
 
     async def odd(scope, receive, send):

@@ -62,7 +62,7 @@ def test_no_long_request_is_starved_where_two_models_take_turns():
     lines, slots = Lines(), [slot_of(1), slot_of(2)]
     for slot in slots:
         lines.enter(request_of(slot, 64))
-    got = {slot: 0 for slot in slots}
+    got = dict.fromkeys(slots, 0)
     for _ in range(16):
         for slot in slots:
             lines.enter(request_of(slot, 1))
