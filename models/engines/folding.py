@@ -6,6 +6,8 @@ are added up, and a layer that opens a single pixel becomes a convolution of 1x1
 pictures are the same up to float32's rounding.
 """
 
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -80,6 +82,28 @@ class Opening(nn.Module):
 
 
 class _Tracer(fx.Tracer):
+    """Traces in its own thread, and leaves all others alone.
+
+    While torch traces, every module's call goes through the tracer, whoever makes it: a lane
+    that rendered meanwhile was taken for a part of what is traced, and failed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread = threading.get_ident()
+
+    def call_module(
+        self,
+        m: nn.Module,
+        forward: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        """Note a call of what is traced; any other is only made."""
+        if threading.get_ident() != self._thread:
+            return forward(*args, **kwargs)
+        return super().call_module(m, forward, args, kwargs)
+
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Tell whether a layer is kept whole; ours that are convolutions are."""
         return isinstance(m, nn.Conv2d) or super().is_leaf_module(m, module_qualified_name)

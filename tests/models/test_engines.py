@@ -274,3 +274,33 @@ def test_one_seed_is_one_cat_on_machines_with_more_cores(kind: str) -> None:
             assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_generator_is_loaded_while_others_render() -> None:
+    """What a lane renders while a network is traced is its own, and the trace is not disturbed."""
+    engine = Engine(_trained("dcgan"))
+    alone = engine.render(range(3))
+    tracing, rendered = threading.Event(), threading.Event()
+
+    class Slow(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Conv2d(4, 3, 1)
+
+        def forward(self, z: torch.Tensor) -> torch.Tensor:
+            tracing.set()
+            assert rendered.wait(20)
+            return self.layer(z[:, :, None, None])
+
+    made: list[int] = []
+    loading = threading.Thread(
+        target=lambda: made.append(len(folded(Slow().eval(), 4).graph.nodes))
+    )
+    loading.start()
+    assert tracing.wait(20)
+    try:
+        assert np.array_equal(alone, engine.render(range(3)))
+    finally:
+        rendered.set()
+        loading.join()
+    assert made == [4]  # the latent, what opens it, the layer, the result
