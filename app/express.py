@@ -1,7 +1,7 @@
 """The short way to cats: plain requests are answered without the framework's detours.
 
 What the framework does around a cat (finding the route, solving its dependencies, checking
-parameters one by one) takes longer than a core needs for two cats of 64 px with all else. So
+parameters one by one) takes as long as the forward pass of a small one (docs/results.md). So
 the requests that nearly everybody sends are recognized here: `GET /cats` with parameters that
 are right, and permalinks, of versions that are in memory. Everything else, whatever is wrong
 above all, goes the framework's way; both give the same answer (tests/app/test_express.py).

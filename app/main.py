@@ -102,7 +102,7 @@ def create_app(
         app.include_router(module.router)
     describe(app)
     app.add_middleware(Gate, settings=settings)
-    # Outside of the framework, whose own detours cost more than a cat; counting is outermost.
+    # Outside of the framework, whose detours cost as much as a small cat; counting is outermost.
     app.door = RequestCounter(Hardening(Express(app.inside, settings)), telemetry)
     return app
 
