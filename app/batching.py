@@ -22,6 +22,7 @@ from typing import Any
 from app.errors import Busy, DeadlineExceeded
 from app.lines import Batch, Encode, Lines, Pixels, Request
 from app.slots import Slot
+from app.speeds import Speeds
 from app.telemetry import Telemetry
 from models.sampling import Point
 
@@ -30,9 +31,6 @@ log = logging.getLogger(__name__)
 LONGEST_BATCH_S = 0.25
 FIRST_BATCH = 16
 """Places of a generator's first batch, when nobody knows yet how fast it is."""
-
-MOST_SPEEDS = 256
-"""Versions whose speed is remembered."""
 
 
 class Batcher:
@@ -69,7 +67,7 @@ class Batcher:
         self._telemetry = telemetry or Telemetry()
         self._lines = Lines()
         self._telemetry.waiting_images.set_function(lambda: self._lines.waiting)
-        self._speeds = _Speeds()
+        self._speeds = Speeds()
         self._busy = 0
         self._is_waking = False
         self._is_closed = False
@@ -253,25 +251,6 @@ class Batcher:
 
 
 _Outcome = tuple[Request, Any, Exception | None]
-
-
-class _Speeds:
-    """How fast a lane makes pictures, of each slot and of all."""
-
-    def __init__(self) -> None:
-        self._by_name: dict[str, float] = {}
-        self.any = 0.0
-        """Pictures a second, of whatever slot; 0 before the first."""
-
-    def of(self, slot: Slot) -> float | None:
-        return self._by_name.get(slot.name)
-
-    def note(self, slot: Slot, speed: float) -> None:
-        if len(self._by_name) >= MOST_SPEEDS:
-            self._by_name.clear()
-        known = self._by_name.get(slot.name, speed)
-        self._by_name[slot.name] = known + (speed - known) * 0.3
-        self.any += (speed - self.any) * (0.1 if self.any else 1)
 
 
 def _shared_out(batch: Batch, pixels: Pixels) -> Iterator[Any]:
