@@ -84,7 +84,7 @@ class Training:
 
     def ask_to_end(self) -> None:
         """See `Child`."""
-        self._process.send_signal(signal.SIGINT)
+        self._process.send_signal(signal.SIGTERM)
 
     def wait(self, timeout_s: float) -> bool:
         """See `Child`."""
