@@ -5,8 +5,8 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from models.gan.recipe import MAX_SIZE_PX, MIN_SIZE_PX
 from models.ordering import MAX_KIMG, MAX_MINUTES
-from models.recipe import MAX_SIZE_PX, MIN_SIZE_PX
 from models.sampling import MAX_SEED
 from models.store.records import (
     AliasMove,

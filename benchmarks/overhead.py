@@ -22,8 +22,8 @@ import torch
 from benchmarks.jobs import carry_out, place_with
 from benchmarks.service import PICTURES
 from models import runs
+from models.gan.recipes import RECIPES, recipe
 from models.journal import Journal
-from models.recipes import RECIPES, recipe
 from models.store.records import Budget, JobRecord, Promote, TrainingOrder
 
 DATASET = "benchmark"

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.plain_dcgan import endless_batches
-from models.augment import augment
+from models.gan.augment import augment
+from models.gan.recipe import Recipe
+from models.gan.regularizers import CriticPass
 from models.networks.spectral import normalize
 from models.numbers import Settings
-from models.recipe import Recipe
-from models.regularizers import CriticPass
 
 
 class PlainLoop:

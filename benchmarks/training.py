@@ -24,11 +24,11 @@ from torch import nn
 from benchmarks.plain_dcgan import PlainDcgan
 from benchmarks.plain_loop import PlainLoop
 from models.data import BatchStream
+from models.gan.recipe import Recipe
+from models.gan.recipes import RECIPES, recipe
 from models.graphs import WARM_UP
 from models.numbers import Settings
 from models.precision import BFLOAT16, FLOAT32, Precision, fastest_precision, pick_device
-from models.recipe import Recipe
-from models.recipes import RECIPES, recipe
 from models.trainer import Trainer
 
 PICTURES = 512

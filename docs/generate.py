@@ -13,11 +13,11 @@ from app.cli.root import commands
 from app.errors import KINDS
 from app.main import create_app
 from app.settings import AppSettings
+from models.gan.recipe import Recipe
+from models.gan.recipes import RECIPES
 from models.metrics.features import FEATURES
 from models.metrics.inception import CONVERSION
 from models.metrics.protocols import LARGE_PX, METRICS, PROTOCOLS, Protocol
-from models.recipe import Recipe
-from models.recipes import RECIPES
 from models.store.jsonable import loads
 from models.store.records import Card
 from models.store.versions import SAMPLES

@@ -8,9 +8,9 @@ import torch
 from models.data import BatchStream, open_pack
 from models.distributed import SOLO, Team
 from models.fitting import fitting_batch
+from models.gan.recipes import recipe
 from models.graphs import WARM_UP
 from models.precision import fastest_precision
-from models.recipes import recipe
 from models.store import Store
 from models.store.records import TrainingOrder
 from models.trainer import Trainer

@@ -14,9 +14,9 @@ from models.comparing_pages import write_pages
 from models.comparing_records import Asked, Comparison, Row, begun, new_row, write_record
 from models.comparing_table import duration
 from models.errors import Gone, InvalidValue, NotFound, RecipeError
+from models.gan.recipes import RECIPES, recipe
 from models.ordering import make_order
 from models.provenance import hardware, software
-from models.recipes import RECIPES, recipe
 from models.store import Store
 from models.store.records import (
     Budget,

@@ -11,7 +11,7 @@ from PIL import Image
 from models.comparing_records import Comparison, Row, place, write_record
 from models.comparing_table import COLUMNS, caveats, cells, facts, markdown, protocol, remarks
 from models.errors import Gone, NotFound
-from models.recipes import recipe
+from models.gan.recipes import recipe
 from models.store import Store
 
 PAGE_PX = 1024

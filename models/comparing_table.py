@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from models.comparing_records import Comparison, Row
-from models.recipes import recipe
+from models.gan.recipes import recipe
 from models.store.records import JobStatus, Json
 
 ENOUGH_KIMG = 100.0

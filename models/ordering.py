@@ -5,9 +5,9 @@ from dataclasses import asdict
 from math import isfinite
 
 from models.errors import Conflict, DatasetError, Gone, InvalidValue, NotFound, RecipeError
+from models.gan.recipe import Recipe, check_size
+from models.gan.recipes import recipe
 from models.numbers import Settings
-from models.recipe import Recipe, check_size
-from models.recipes import recipe
 from models.sampling import check_seed
 from models.store import Store
 from models.store.names import check_name

@@ -13,19 +13,19 @@ from typing import Any, Protocol, cast
 import torch
 from torch import Tensor, nn
 
-from models.augment import augment
 from models.averaging import MovingAverage
 from models.data import BatchStream, to_unit_range
 from models.distributed import SOLO, Team
+from models.gan.augment import augment
+from models.gan.optimizers import OPTIMIZERS
+from models.gan.recipe import Recipe
+from models.gan.regularizers import CriticPass
 from models.graphs import Replayed
 from models.networks.dcgan import init_lecun
 from models.networks.spectral import folded, normalize
 from models.numbers import Settings
-from models.optimizers import OPTIMIZERS
 from models.pacing import Pacing
 from models.precision import Precision, fastest_kernels
-from models.recipe import Recipe
-from models.regularizers import CriticPass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

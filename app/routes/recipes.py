@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path
 from app.deps import known_parameters_only
 from app.problems import problems
 from app.schemas import RecipeList, RecipeView
-from models.recipes import RECIPES, recipe
+from models.gan.recipes import RECIPES, recipe
 
 router = APIRouter(
     prefix="/recipes",

@@ -66,13 +66,13 @@ class TrainingOrder:
     """What a client asks a training job to do, already checked against its recipe.
 
     Attributes:
-        recipe: Name in `models.recipes.RECIPES`.
+        recipe: Name in `models.gan.recipes.RECIPES`.
         dataset: Name of an imported data set.
         model: The model that the new version joins.
         size_px: Side of the pictures, a power of two from 32 up.
         budget: Training length.
         seed: Seeds weights, latents and data order, 0 to 2**53 - 1.
-        overrides: Recipe numbers by name (`models.recipes.OVERRIDES`).
+        overrides: Recipe numbers by name (`models.gan.recipes.OVERRIDES`).
         promote: What happens with the finished version.
         resume_from: Id of an ended job whose training state goes on, or None.
     """

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from models.gan.recipes import RECIPES
 from models.metrics.protocols import HEADLINE, HELD_OUT, headline
-from models.recipes import RECIPES
 from models.store.records import Card, Json
 from models.zoo.published import PUBLISHED, Published
 

@@ -12,8 +12,8 @@ from enum import StrEnum
 from typing import Any
 
 from models.errors import NotFound
-from models.recipe import Recipe
-from models.recipes import RECIPES, recipe
+from models.gan.recipe import Recipe
+from models.gan.recipes import RECIPES, recipe
 
 CAT = "cat"
 """Data set: the CAT pictures alone, as the experiments of 2017 had them."""
@@ -35,7 +35,7 @@ class Entry:
     """One generator to be trained.
 
     Attributes:
-        recipe: Key in `models.recipes.RECIPES`.
+        recipe: Key in `models.gan.recipes.RECIPES`.
         dataset: Name of an imported data set.
         kimg: Budget.
         size_px: Side of the pictures; the recipe's own if 0.

@@ -3,8 +3,8 @@
 import pytest
 
 from models.errors import StoreError
+from models.gan.recipes import RECIPES
 from models.numbers import LIMITS
-from models.recipes import RECIPES
 from tests.app.asking import problem_of
 from tests.app.painting import put_into_service
 

@@ -11,7 +11,7 @@ from rq.serializers import JSONSerializer
 from app.errors import QueueUnavailable
 from app.queue import JobQueue
 from app.settings import AppSettings
-from models.recipes import RECIPES
+from models.gan.recipes import RECIPES
 from models.store.records import JobStatus
 from tests.app.asking import problem_of
 from tests.app.ordering import ORDER, add_dataset

@@ -20,8 +20,8 @@ from app.main import create_app
 from app.routes.cats import CatsQuery
 from app.schemas import PromoteBody, TrainBody
 from app.settings import AppSettings
+from models.gan.recipes import RECIPES
 from models.numbers import LIMITS
-from models.recipes import RECIPES
 from worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[2]

@@ -5,8 +5,8 @@ from torch import nn
 
 from models.checkpoints import load_generator, save_generator
 from models.engine import Engine
+from models.gan.recipes import RECIPES
 from models.networks import NETWORKS
-from models.recipes import RECIPES
 
 BY_NETWORK = {row.network: row for row in RECIPES.values()}
 

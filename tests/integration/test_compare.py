@@ -17,7 +17,7 @@ from models.comparing_records import Asked, Comparison
 from models.comparing_table import metric
 from models.datasets import import_dataset
 from models.engine import Engine
-from models.recipes import RECIPES
+from models.gan.recipes import RECIPES
 from models.runs import Place, StopReason, run_training
 from models.store import Store
 from models.store.records import JobRecord, JobStatus

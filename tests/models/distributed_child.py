@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from models.data import BatchStream
 from models.distributed import SOLO, Team, team_of_torchrun
+from models.gan.recipes import recipe
 from models.precision import FLOAT32
-from models.recipes import recipe
 from models.trainer import Trainer
 
 SIZE_PX = 32

@@ -8,7 +8,7 @@ from models.comparing import chosen, orders
 from models.comparing_costs import OF_RUN
 from models.comparing_records import RECORD, read_comparison
 from models.errors import InvalidValue, NotFound, RecipeError, StoreError
-from models.recipes import RECIPES
+from models.gan.recipes import RECIPES
 from models.store import Store
 from models.store.records import Budget, JobRecord, JobStatus, Promote
 from tests.models.comparisons import EACH_S, FIGURES, Stage

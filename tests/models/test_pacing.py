@@ -1,7 +1,7 @@
 import pytest
 
+from models.gan.recipes import recipe
 from models.pacing import Pacing
-from models.recipes import recipe
 
 
 def _pacing(name: str, kimg: float | None) -> Pacing:

@@ -9,8 +9,8 @@ from torch import nn
 
 from models.checkpoints import load_generator, save_generator
 from models.errors import CheckpointError, DatasetError, TrainingCollapsed
+from models.gan.recipes import RECIPES
 from models.precision import FLOAT32, fastest_precision
-from models.recipes import RECIPES
 from models.store.records import Budget
 from models.trainer import Trainer
 from models.training import CHECK_EVERY, train

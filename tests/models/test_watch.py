@@ -13,8 +13,8 @@ from torch import Tensor
 
 from models.data import BatchStream
 from models.errors import TrainingCollapsed
+from models.gan.recipes import recipe
 from models.precision import FLOAT32
-from models.recipes import recipe
 from models.store.records import Budget
 from models.trainer import Trainer
 from models.training import CHECK_EVERY, train

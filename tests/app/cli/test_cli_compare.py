@@ -54,7 +54,7 @@ def test_it_prints_the_table_and_says_where_the_page_is(stage: Stage, cattery: C
 
 def test_all_is_every_recipe(stage: Stage, cattery: Cattery) -> None:
     """As is none; the same command runs nothing again."""
-    from models.recipes import RECIPES
+    from models.gan.recipes import RECIPES
 
     assert cattery("compare", "all", *ASKED, "-o", str(stage.folder)).code == 0
     assert [recipe for recipe, _ in stage.ran] == list(RECIPES)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.recipes import RECIPES
+from models.gan.recipes import RECIPES
 from models.store.records import Card
 from models.zoo.pages import Exhibit, command_of, zoo_page
 from models.zoo.published import PUBLISHED

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from models.errors import NotFound
-from models.numbers import Settings
-from models.objectives import (
+from models.gan.losses import (
     CROSS_ENTROPY,
     HINGE,
     LEAST_SQUARES,
@@ -20,8 +19,9 @@ from models.objectives import (
     RELATIVISTIC_PAIRING,
     WASSERSTEIN,
 )
-from models.recipe import Recipe
-from models.regularizers import CLIP, GRADIENT_PENALTY, ZERO_CENTERED
+from models.gan.recipe import Recipe
+from models.gan.regularizers import CLIP, GRADIENT_PENALTY, ZERO_CENTERED
+from models.numbers import Settings
 
 
 def recipe(name: str) -> Recipe:

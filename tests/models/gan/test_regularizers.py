@@ -5,11 +5,10 @@ import torch
 from torch import Tensor, nn
 
 from models.errors import RecipeError
-from models.numbers import Settings
-from models.objectives import WASSERSTEIN
-from models.recipe import Recipe
-from models.recipes import RECIPES, recipe
-from models.regularizers import (
+from models.gan.losses import WASSERSTEIN
+from models.gan.recipe import Recipe
+from models.gan.recipes import RECIPES, recipe
+from models.gan.regularizers import (
     GRADIENT_PENALTY,
     ZERO_CENTERED,
     CriticPass,
@@ -17,6 +16,7 @@ from models.regularizers import (
     gradient_penalty,
     zero_centered_penalty,
 )
+from models.numbers import Settings
 
 SLOPE = 0.25
 

@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from models.errors import RecipeError
+from models.gan.losses import Objective
+from models.gan.optimizers import OPTIMIZERS
+from models.gan.regularizers import NONE, Regularizer
 from models.networks import NETWORKS, Network
 from models.numbers import LIMITS, Settings, check_overrides
-from models.objectives import Objective
-from models.optimizers import OPTIMIZERS
-from models.regularizers import NONE, Regularizer
 
 MIN_SIZE_PX = 32
 MAX_SIZE_PX = 512
@@ -32,7 +32,7 @@ class Recipe:
         network: Key in `models.networks.NETWORKS`.
         objective: The pair of losses.
         regularizer: What holds the discriminator back.
-        optimizer: Key in `models.optimizers.OPTIMIZERS`.
+        optimizer: Key in `models.gan.optimizers.OPTIMIZERS`.
         sizes_px: Sizes it is tuned and measured for; the first is the default.
         settings: Its numbers.
         note: What one should know before choosing it, a sentence; may be empty.

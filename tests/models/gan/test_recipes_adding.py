@@ -7,10 +7,10 @@ import pytest
 
 from docs.generate import recipes_page
 from models.errors import RecipeError
-from models.objectives import RELATIVISTIC_PAIRING
+from models.gan.losses import RELATIVISTIC_PAIRING
+from models.gan.recipe import Recipe
+from models.gan.recipes import RECIPES, recipe
 from models.ordering import make_order
-from models.recipe import Recipe
-from models.recipes import RECIPES, recipe
 from models.store import Store
 from models.store.records import Budget
 from models.trainer import Trainer
@@ -70,10 +70,10 @@ def test_no_other_module_names_a_recipe() -> None:
     `dcgan` alone may be named: it is the default model, and the example of the documentation.
     The zoo's table says what is trained for a release, and another one what was published.
     """
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     quoted = [f'"{name}"' for name in RECIPES if name != "dcgan"]
     tables = {
-        "models/recipes.py",
+        "models/gan/recipes.py",
         "models/networks/__init__.py",
         "models/zoo/table.py",
         "models/zoo/published.py",

@@ -3,7 +3,7 @@ from math import exp, log
 import pytest
 import torch
 
-from models.objectives import (
+from models.gan.losses import (
     CROSS_ENTROPY,
     HINGE,
     LEAST_SQUARES,

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from models.augment import augment, change_colors, recolor, shift_and_cut, translate
+from models.gan.augment import augment, change_colors, recolor, shift_and_cut, translate
 
 
 def _pictures(count: int = 8, side: int = 16) -> torch.Tensor:

@@ -1,0 +1,1 @@
+"""What a GAN is made of: the table of recipes, losses, regularizers, optimizers, augmentation."""
