@@ -18,8 +18,8 @@ from app.slots import Slot
 from app.telemetry import Telemetry
 from app.variations import Variation
 from models.errors import InvalidValue
-from models.images import PictureFormat, default_columns
-from models.sampling import MAX_SEED
+from models.images.formats import PictureFormat, default_columns
+from models.inference.latents import MAX_SEED
 from models.store.names import is_version
 
 

@@ -13,7 +13,7 @@ from app.rendering import SOFTWARE, labels
 from app.slots import Slot
 from app.variations import PLAIN, Variation
 from models.errors import InvalidValue
-from models.images import ENCODINGS, WEBP_LARGEST_PX, PictureFormat
+from models.images.formats import ENCODINGS, WEBP_LARGEST_PX, PictureFormat
 
 
 class Freshness(StrEnum):

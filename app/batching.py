@@ -24,7 +24,7 @@ from app.lines import Batch, Encode, Lines, Pixels, Request
 from app.slots import Slot
 from app.speeds import Speeds
 from app.telemetry import Telemetry
-from models.sampling import Point
+from models.inference.latents import Point
 
 log = logging.getLogger(__name__)
 

@@ -25,8 +25,8 @@ from app.settings import AppSettings
 from app.slots import Slot
 from app.variations import PLAIN
 from models.errors import CatteryError
-from models.images import PictureFormat
-from models.sampling import MAX_SEED
+from models.images.formats import PictureFormat
+from models.inference.latents import MAX_SEED
 
 log = logging.getLogger(__name__)
 

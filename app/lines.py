@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.slots import Slot
-from models.sampling import Point
+from models.inference.latents import Point
 
 Pixels = NDArray[np.uint8]
 

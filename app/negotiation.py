@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
 from app.errors import NotAcceptable
-from models.images import ENCODINGS, PictureFormat
+from models.images.formats import ENCODINGS, PictureFormat
 
 
 class Format(StrEnum):

@@ -8,9 +8,9 @@ from app.negotiation import MEDIA_TYPES, Format
 from app.problems import Responses, problems
 from app.variations import DISTANCE, LEAST_TRUNCATION, Variation
 from app.walks import FEWEST_FRAMES, FRAMES, MOST_FRAMES
-from models.animations import ANIMATIONS, AnimationFormat
-from models.images import ENCODINGS, PictureFormat
-from models.sampling import MAX_SEED
+from models.images.animations import ANIMATIONS, AnimationFormat
+from models.images.formats import ENCODINGS, PictureFormat
+from models.inference.latents import MAX_SEED
 
 MAX_CATS = 64
 

@@ -13,7 +13,7 @@ from typing import Any
 from app.answers import Answer, Freshness
 from app.rendering import Renderer
 from app.telemetry import Telemetry
-from models.store.renderings import Renderings
+from models.store.image_store import Renderings
 
 Files = dict[str, bytes]
 """Content by entity tag."""

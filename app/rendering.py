@@ -12,9 +12,9 @@ from app.lines import Pixels
 from app.slots import Slot
 from app.telemetry import Telemetry
 from app.variations import PLAIN, Variation
-from models.animations import ANIMATIONS, AnimationFormat
-from models.images import ENCODINGS, PictureFormat, contact_sheet
-from models.sampling import Point
+from models.images.animations import ANIMATIONS, AnimationFormat
+from models.images.formats import ENCODINGS, PictureFormat, contact_sheet
+from models.inference.latents import Point
 
 SOFTWARE = f"Cattery {version('cattery')}"
 

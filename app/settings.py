@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 
-from models.engines import AUTO, ENGINES
+from models.inference.registry import AUTO, ENGINES
 from worker.protocol import SharedSettings
 
 

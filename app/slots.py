@@ -8,17 +8,17 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models import engine
-from models.checkpoints import load_generator
-from models.engines import AUTO, CANONICAL, pick_engine
 from models.errors import CatteryError, CheckpointError
-from models.sampling import Point
+from models.inference import engine
+from models.inference.checkpoints import load_generator
+from models.inference.latents import Point
+from models.inference.registry import AUTO, CANONICAL, pick_engine
 from models.store import Store
 from models.store.records import Card
 
 
 class Engine(Protocol):
-    """What serving needs of `models.engine.Engine`."""
+    """What serving needs of `models.inference.engine.Engine`."""
 
     @property
     def name(self) -> str:
@@ -71,7 +71,7 @@ def load_engine(
         weights: The file.
         device: Where it shall render.
         canonical: The engine that the version's card names; may be empty.
-        wanted: "auto" for that one, or another of `models.engines.ENGINES`.
+        wanted: "auto" for that one, or another of `models.inference.registry.ENGINES`.
 
     Raises:
         CheckpointError: The file is damaged or of another kind.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app.slots import Slot
 from models.errors import InvalidValue
-from models.sampling import Place, Point, check_seed
+from models.inference.latents import Place, Point, check_seed
 
 DISTANCE = 0.2
 LEAST_TRUNCATION = 0.1

@@ -9,9 +9,9 @@ from app.etags import etag_of
 from app.rendering import labels, provenance
 from app.slots import Slot
 from app.variations import Variation
-from models.animations import ANIMATIONS, Animation, AnimationFormat
 from models.errors import InvalidValue
-from models.sampling import Place, check_seed, walk
+from models.images.animations import ANIMATIONS, Animation, AnimationFormat
+from models.inference.latents import Place, check_seed, walk
 
 FRAMES = 48
 """Frames of an address that tells none: never to be changed, for such addresses stay for ever."""

@@ -29,7 +29,7 @@ from PIL import Image
 
 from app.slots import load_engine
 from benchmarks.service import PICTURES
-from models.images import encode_png, encode_webp
+from models.images.formats import encode_png, encode_webp
 
 ZOO = Path(__file__).parents[1] / "models" / "zoo"
 WEIGHTS = ZOO / "dcgan" / "generator.safetensors"

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from models.datasets import import_dataset
-from models.runs import Place, run_training
+from models.jobs.dataset_import import import_dataset
+from models.jobs.training_job import Place, run_training
 from models.store import Store
 from models.store.records import JobKind, JobRecord, JobStatus, TrainingOrder
 

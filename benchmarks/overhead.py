@@ -21,9 +21,9 @@ import torch
 
 from benchmarks.jobs import carry_out, place_with
 from benchmarks.service import PICTURES
-from models import runs
 from models.gan.recipes import RECIPES, recipe
-from models.journal import Journal
+from models.jobs import training_job
+from models.store.journal import Journal
 from models.store.records import Budget, JobRecord, Promote, TrainingOrder
 
 DATASET = "benchmark"
@@ -31,14 +31,14 @@ FAKES = 512
 """Pictures of the final measurement, which no figure here is of; not fewer than a snapshot's."""
 
 PARTS = {
-    "sampling": (runs._Run, "_sample"),
+    "sampling": (training_job._Run, "_sample"),
     "progress": (Journal, "progress"),
-    "saved states": (runs._Run, "_save_state"),
-    "snapshots": (runs._Run, "_snapshot"),
+    "saved states": (training_job._Run, "_save_state"),
+    "snapshots": (training_job._Run, "_snapshot"),
 }
 MAKES = ("progress",)
 """Parts that are called at every step and mostly do nothing: they are timed when they do."""
-WHOLE = (runs._Run, "_train")
+WHOLE = (training_job._Run, "_train")
 
 AIMS = {("sampling", "progress", "saved states"): 0.05, ("snapshots",): 0.10}
 """Parts, and the share of the whole that they may take together."""

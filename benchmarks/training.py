@@ -2,10 +2,10 @@
 
 Both train in one process, with the same networks (the same number of parameters, which is
 checked), batch and device, in turns of some steps, so that whatever else the machine does
-disturbs both alike; each figure is the median of the turns. Ours is `models.trainer.Trainer` as
-a job runs it, averaging and mirroring included; the other is `benchmarks.plain_dcgan` for
-`dcgan` at 64 px and `benchmarks.plain_loop` for all else. The pictures are noise: their content
-costs nothing.
+disturbs both alike; each figure is the median of the turns. Ours is
+`models.training.trainer.Trainer` as a job runs it, averaging and mirroring included; the other is
+`benchmarks.plain_dcgan` for `dcgan` at 64 px and `benchmarks.plain_loop` for all else. The
+pictures are noise: their content costs nothing.
 
 Aims: four times the plain loop on an H100 and 1.3 times on two CPU cores, both for `dcgan` at
 width 64 and batch 64; 1,500 images a second of `projected` at 128 px on an H100.
@@ -23,13 +23,13 @@ from torch import nn
 
 from benchmarks.plain_dcgan import PlainDcgan
 from benchmarks.plain_loop import PlainLoop
-from models.data import BatchStream
+from models.datasets.batches import BatchStream
 from models.gan.recipe import Recipe
 from models.gan.recipes import RECIPES, recipe
 from models.graphs import WARM_UP
 from models.numbers import Settings
 from models.precision import BFLOAT16, FLOAT32, Precision, fastest_precision, pick_device
-from models.trainer import Trainer
+from models.training.trainer import Trainer
 
 PICTURES = 512
 PRECISIONS = {"fp32": (FLOAT32,), "bf16": (BFLOAT16,), "both": (FLOAT32, BFLOAT16)}

@@ -18,8 +18,8 @@ from models.gan.recipes import RECIPES
 from models.metrics.features import FEATURES
 from models.metrics.inception import CONVERSION
 from models.metrics.protocols import LARGE_PX, METRICS, PROTOCOLS, Protocol
-from models.store.jsonable import loads
 from models.store.records import Card
+from models.store.serialization import loads
 from models.store.versions import SAMPLES
 from models.zoo.pages import Exhibit, zoo_page
 from worker.protocol import SharedSettings

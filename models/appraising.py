@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from models.checkpoints import Generator, load_generator
 from models.errors import CatteryError
+from models.inference.checkpoints import Generator, load_generator
 from models.metrics.features import Features
 from models.metrics.measuring import (
     PROTOCOLS,

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from models.errors import InvalidValue
-from models.store.jsonable import dumps, loads
 from models.store.names import timestamp
 from models.store.records import JobStatus, Json, TrainingOrder
+from models.store.serialization import dumps, loads
 
 RECORD = "comparison.json"
 SIZE_PX = 64

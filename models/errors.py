@@ -10,7 +10,7 @@
     ├── CheckpointError     a weights or state file is damaged or of another kind
     ├── StoreError          the store cannot be reached, read or written
     ├── LeaseLost           another process holds this job now
-    └── TrainingCollapsed   training has failed by one of its rules (models/watch.py)
+    └── TrainingCollapsed   training has failed by one of its rules (models/training/collapse.py)
 
 Attributes are data; the message is made from them: what happened, with which
 value, what to do.
@@ -106,7 +106,7 @@ class LeaseLost(CatteryError):
 
 
 class TrainingCollapsed(CatteryError):
-    """Training has failed by one of the rules of `models.watch`.
+    """Training has failed by one of the rules of `models.training.collapse`.
 
     Args:
         step: Generator update at which the rule fired.

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from models.checkpoints import Generator, load_generator
 from models.errors import CatteryError
+from models.inference.checkpoints import Generator, load_generator
 from models.metrics.kid import difference
 from models.metrics.measuring import Measurement
 from models.store import Store

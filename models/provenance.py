@@ -7,15 +7,15 @@ from pathlib import Path
 
 import torch
 
-from models.engines import CANONICAL
+from models.inference.latents import LATENT_SCHEME
+from models.inference.registry import CANONICAL
 from models.numbers import Settings
-from models.pacing import Pacing
 from models.precision import Precision
-from models.sampling import LATENT_SCHEME
-from models.store.jsonable import to_json
 from models.store.names import timestamp
 from models.store.records import Card, DatasetRecord, JobRecord, Json, TrainingOrder
-from models.trainer import Trainer
+from models.store.serialization import to_json
+from models.training.critic_schedule import Pacing
+from models.training.trainer import Trainer
 
 
 def software() -> dict[str, str]:

@@ -22,7 +22,7 @@ from worker.protocol import ANNOUNCEMENTS
 from worker.settings import WorkerSettings
 
 if TYPE_CHECKING:
-    from models.runs import StopReason
+    from models.jobs.training_job import StopReason
 
 log = logging.getLogger(__name__)
 
@@ -68,11 +68,11 @@ def _do(
     should_stop = _stop_reason(record.id, store, pause)
     cache = settings.data / "cache"
     if record.kind is JobKind.IMPORT:
-        from models.datasets.jobs import run_import
+        from models.jobs.import_job import run_import
 
         run_import(record, store, cache=cache, should_stop=should_stop, lease=lease.held)
         return
-    from models.runs import Place, run_training
+    from models.jobs.training_job import Place, run_training
 
     place = Place(
         store=store,
@@ -104,7 +104,7 @@ def _stop_reason(
     job: str, store: Store, pause: threading.Event
 ) -> "Callable[[], StopReason | None]":
     """Return what the job asks between two steps; it looks into the store once a second."""
-    from models.runs import StopReason
+    from models.jobs.training_job import StopReason
 
     looked_at = 0.0
     is_canceled = False

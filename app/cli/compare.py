@@ -14,7 +14,7 @@ from models.errors import CatteryError
 
 if TYPE_CHECKING:
     from models.comparing_records import Asked, Comparison
-    from models.runs import Place
+    from models.jobs.training_job import Place
     from models.store.records import DatasetRecord, JobRecord
 
 
@@ -88,7 +88,7 @@ def _compare(
 
 def _runner(place: "Place", stopped: Callable[[], bool]) -> Callable[["JobRecord"], "JobRecord"]:
     """Return what runs a job in this process, with a bar."""
-    from models.runs import StopReason, run_training
+    from models.jobs.training_job import StopReason, run_training
 
     def run(record: "JobRecord") -> "JobRecord":
         with shown(lambda: place.store.jobs.get(record.id)):

@@ -27,7 +27,7 @@ def import_(
     licence: Annotated[str, typer.Option(help="What is known of the pictures' licence.")] = "",
 ) -> None:
     """Import pictures: aligned, without duplicates, packed once at every size they reach."""
-    from models.datasets.importing import import_dataset, measure_reference
+    from models.jobs.dataset_import import import_dataset, measure_reference
 
     cache, store = shared_settings().data / "cache", open_store()
     with interruptible() as stopped, _counted("pictures") as tell:

@@ -91,7 +91,7 @@ def _measure(
     inception: Path | None,
     device_name: str,
 ) -> "Measurement":
-    from models.checkpoints import load_generator
+    from models.inference.checkpoints import load_generator
     from models.metrics.features import Features
     from models.metrics.measuring import measure, reference_statistics
     from models.precision import pick_device
@@ -141,10 +141,10 @@ def _draw(
     """Write the closest samples as one row, the training pictures nearest to them as the next."""
     import numpy as np
 
-    from models.checkpoints import load_generator
-    from models.data import open_pack
-    from models.engine import Engine
-    from models.images import contact_sheet, encode_png
+    from models.datasets.batches import open_pack
+    from models.images.formats import contact_sheet, encode_png
+    from models.inference.checkpoints import load_generator
+    from models.inference.engine import Engine
 
     pairs, cache = measurement.closest, shared_settings().data / "cache"
     engine = Engine(load_generator(store.versions.weights(card.model, card.version)))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from app.slots import Slot
     from app.variations import Variation
-    from models.sampling import Point
+    from models.inference.latents import Point
 
 BATCH = 64
 MOST = 1024
@@ -54,7 +54,7 @@ def generate(
     """Make cats and write them to a file: the same bytes that the service answers."""
     write = _writer(output, columns)
     from app.variations import Variation
-    from models.sampling import MAX_SEED
+    from models.inference.latents import MAX_SEED
 
     variation = Variation.asked(near, distance, truncation)
     first = secrets.randbelow(MAX_SEED - n + 2) if seed is None else seed
@@ -117,7 +117,7 @@ def _picture(
     pixels: "NDArray[np.uint8]",
 ) -> bytes:
     from app.rendering import cat_text, sheet_text
-    from models.images import ENCODINGS, PictureFormat, contact_sheet
+    from models.images.formats import ENCODINGS, PictureFormat, contact_sheet
 
     encode = ENCODINGS[PictureFormat(encoding)].encode
     if len(seeds) == 1:
@@ -131,7 +131,7 @@ def _zip(
     from app.answers import file_name
     from app.bundles import zip_of
     from app.rendering import cat_text
-    from models.images import encode_png
+    from models.images.formats import encode_png
 
     return zip_of(
         {

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from models.errors import CheckpointError, Conflict
-from models.store.jsonable import dumps, loads
 from models.store.records import Card
+from models.store.serialization import dumps, loads
 
 WEIGHTS = "generator.safetensors"
 CARD = "card.json"

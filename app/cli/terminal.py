@@ -71,7 +71,7 @@ def training_bar() -> Progress:
 
 def show_record(record: object) -> None:
     """Print a record on stdout as indented JSON."""
-    from models.store.jsonable import dumps
+    from models.store.serialization import dumps
 
     print(dumps(record).decode(), end="")
 

@@ -15,9 +15,9 @@ from models.errors import CatteryError, Conflict, InvalidValue
 from models.store.records import Budget, JobKind, JobRecord, JobStatus, Promote, TrainingOrder
 
 if TYPE_CHECKING:
-    from models.distributed import Team
-    from models.runs import Place
+    from models.jobs.training_job import Place
     from models.store import Store
+    from models.training.distributed import Team
 
 RUNNER = "cli"
 LOOK_EVERY_S = 0.5
@@ -77,13 +77,13 @@ def train(
 
 def _train_together(store: "Store", order: Callable[[], JobRecord]) -> None:
     """Lead a training, or follow the process that `torchrun` made the leader."""
-    from models.distributed import team_of_torchrun
+    from models.training.distributed import team_of_torchrun
 
     with team_of_torchrun() as team:
         if team.leads:
             _tell(store, run_here(store, order(), team))
         else:
-            from models.following import run_following
+            from models.jobs.ddp_follower import run_following
 
             for number in (signal.SIGINT, signal.SIGTERM):  # the leader alone is to be asked
                 signal.signal(number, signal.SIG_IGN)
@@ -113,7 +113,7 @@ def _given(name: str, value: str | None) -> str:
 
 
 def _ordered(store: "Store", **parts: Any) -> JobRecord:
-    from models.ordering import make_order
+    from models.jobs.order import make_order
 
     order = make_order(store=store, **parts)
     record, _ = store.jobs.create(JobKind.TRAIN, order, runner=RUNNER)
@@ -156,7 +156,7 @@ def _resumed(store: "Store", job: str, budget: Budget, promote: Promote) -> JobR
 
 def run_here(store: "Store", record: JobRecord, team: "Team | None" = None) -> JobRecord:
     """Run a job in this process, with a bar; return its record when it has ended or paused."""
-    from models.runs import StopReason, run_training
+    from models.jobs.training_job import StopReason, run_training
 
     say(f"Job {record.id}; its samples are in {store.url}/jobs/{record.id}/samples")
     with interruptible() as stopped, shown(lambda: store.jobs.get(record.id)):
@@ -171,8 +171,8 @@ def run_here(store: "Store", record: JobRecord, team: "Team | None" = None) -> J
 
 def place_here(store: "Store", team: "Team | None" = None) -> "Place":
     """Return this process's place: the settings' device and threads, with a store and a team."""
-    from models.distributed import SOLO
-    from models.runs import Place
+    from models.jobs.training_job import Place
+    from models.training.distributed import SOLO
     from worker.settings import WorkerSettings
 
     settings = WorkerSettings()

@@ -11,7 +11,7 @@ from app.cli.terminal import say
 from models.errors import InvalidValue
 
 if TYPE_CHECKING:
-    from models.animations import AnimationFormat
+    from models.images.animations import AnimationFormat
 
 
 def walk(
@@ -55,7 +55,7 @@ def walk(
 
 def _format(output: Path) -> "AnimationFormat":
     """Return the format that the suffix asks for."""
-    from models.animations import AnimationFormat
+    from models.images.animations import AnimationFormat
 
     try:
         return AnimationFormat(output.suffix.lower().removeprefix("."))
@@ -65,6 +65,6 @@ def _format(output: Path) -> "AnimationFormat":
 
 
 def _seed(seed: int | None) -> int:
-    from models.sampling import MAX_SEED
+    from models.inference.latents import MAX_SEED
 
     return secrets.randbelow(MAX_SEED + 1) if seed is None else seed

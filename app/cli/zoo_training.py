@@ -10,9 +10,9 @@ from app.cli.terminal import counting_bar, say, show_table
 from app.cli.zoo_children import claimed_for_zoo, starter
 from app.cli.zoo_session import Ending, Session
 from app.cli.zoo_telling import COLUMNS, row, tell, why_not
-from models.datasets import ImportStopped
 from models.errors import CatteryError, InvalidValue
-from models.ordering import make_order
+from models.jobs.dataset_import import ImportStopped
+from models.jobs.order import make_order
 from models.precision import pick_device
 from models.store import Store
 from models.store.records import Budget, Promote

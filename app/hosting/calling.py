@@ -10,7 +10,7 @@ from typing import Any
 from app.hosting import wire
 from app.hosting.failures import failure_of
 from app.hosting.wire import Pixels
-from models.sampling import Point
+from models.inference.latents import Point
 
 HEAR_S = 0.05
 """How long `hear` waits at a time, seconds: whoever is told to end notices between two."""

@@ -10,7 +10,7 @@ from app.hosting.calling import Connection, Connections, StillLoading
 from app.hosting.failures import HostFailed
 from app.hosting.wire import Pixels
 from models.errors import CatteryError, CheckpointError
-from models.sampling import Point
+from models.inference.latents import Point
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.sampling import Place, Point
+from models.inference.latents import Place, Point
 
 _LENGTHS = struct.Struct("!II")
 

@@ -9,8 +9,8 @@ from app.answering import one_cat, respond, some_cats
 from app.answers import Freshness
 from app.deps import PoolDep, RootDep, known_parameters_only
 from app.offer import ONE_CAT, SOME_CATS, CatQuery, CatsQuery, variation_of
-from models.images import PictureFormat
-from models.sampling import MAX_SEED
+from models.images.formats import PictureFormat
+from models.inference.latents import MAX_SEED
 
 router = APIRouter(tags=["cats"])
 

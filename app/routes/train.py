@@ -9,7 +9,7 @@ from app.orders import hand_over
 from app.problems import problems
 from app.schemas import JobView, TrainBody
 from app.views import job_view
-from models.ordering import make_order
+from models.jobs.order import make_order
 from models.store import Store
 from models.store.records import JobKind, TrainingOrder
 

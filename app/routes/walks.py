@@ -11,8 +11,8 @@ from app.deps import PoolDep, RootDep, SettingsDep, known_parameters_only
 from app.offer import ONE_WALK, SOME_WALK, WalkQuery, WalksQuery
 from app.sending import send
 from app.walks import FEWEST_FRAMES, FRAMES, Walk, most_frames
-from models.animations import AnimationFormat
-from models.sampling import MAX_SEED
+from models.images.animations import AnimationFormat
+from models.inference.latents import MAX_SEED
 
 router = APIRouter(tags=["cats"], dependencies=[Depends(known_parameters_only)])
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from benchmarks.serving.cases import Case
 from benchmarks.serving.servers.painting import Order, Painter, Pixels
-from models.images import contact_sheet
+from models.images.formats import contact_sheet
 
 
 def check(

@@ -38,10 +38,10 @@ def catterys(weights: str, device: str, threads: int) -> Work:
     import torch
 
     from app.bundles import zip_of
-    from models.checkpoints import load_generator
-    from models.engine import Engine
-    from models.engines import AUTO, pick_engine
-    from models.images import contact_sheet, encode_png
+    from models.images.formats import contact_sheet, encode_png
+    from models.inference.checkpoints import load_generator
+    from models.inference.engine import Engine
+    from models.inference.registry import AUTO, pick_engine
 
     torch.set_num_threads(threads)
     engine = Engine(load_generator(Path(weights), device), device, pick_engine(AUTO, "", device))

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from models.checkpoints import save_generator
+from models.inference.checkpoints import save_generator
 from models.networks import NETWORKS
 from models.networks.dcgan import DcganConfig
 

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, NoReturn
 
 from models.datasets import landmarks, zips
-from models.datasets.pictures import SUFFIXES
+from models.datasets.decoding import SUFFIXES
 from models.datasets.rejections import Reason, Refused
 
 MAX_FILE_BYTES = 64 * 2**20

@@ -8,10 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.checkpoints import Generator
-from models.data import open_pack
-from models.engine import Engine
+from models.datasets.batches import open_pack
 from models.errors import DatasetError, InvalidValue
+from models.inference.checkpoints import Generator
+from models.inference.engine import Engine
 from models.metrics.blocks import as_rows
 from models.metrics.comparison import Comparison, Measurement, Pair
 from models.metrics.features import Features

@@ -30,7 +30,7 @@ class Network:
         generator: (N, Z) float32 to (N, 3, H, W) in [-1, 1].
         discriminator: (N, 3, H, W) in [-1, 1] to (N,) logits, or (N, K) of K judges.
         has_batch_norm: Whether the discriminator looks across the batch.
-        renders_evenly: Whether its generator, packed for a CPU (`models.engines`), makes
+        renders_evenly: Whether its generator, packed for a CPU (`models.inference.registry`), makes
             equal floats at every batch size, as convolutions do; one that multiplies
             matrices besides does not, and its pictures are rendered one by one.
         looks_first: Whether the discriminator is `score(features(pictures))`, features

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from models.errors import Conflict, Gone, NotFound
-from models.store.jsonable import dumps
 from models.store.names import is_name, is_version, timestamp
+from models.store.record_cache import Shelf
 from models.store.records import Aliases, AliasMove
-from models.store.shelf import Shelf
+from models.store.serialization import dumps
 from models.store.tree import Tree
 
 

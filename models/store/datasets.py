@@ -5,10 +5,10 @@ from pathlib import Path
 
 from models.errors import Conflict, DatasetError, Gone, NotFound, StoreError
 from models.store.jobs import Jobs
-from models.store.jsonable import dumps
 from models.store.names import check_label, check_name, is_name, timestamp
+from models.store.record_cache import Shelf
 from models.store.records import DatasetRecord
-from models.store.shelf import Shelf
+from models.store.serialization import dumps
 from models.store.tree import Tree
 
 

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 from models.errors import Conflict, Gone, InvalidValue, NotFound
 from models.store.events import EventLog
-from models.store.jsonable import dumps, from_json, to_json
 from models.store.names import check_label, is_job, is_label, timestamp
+from models.store.record_cache import Shelf
 from models.store.records import (
     Event,
     ImportOrder,
@@ -18,8 +18,8 @@ from models.store.records import (
     Json,
     TrainingOrder,
 )
-from models.store.shelf import Shelf
-from models.store.state import JobState
+from models.store.serialization import dumps, from_json, to_json
+from models.store.training_state import JobState
 from models.store.tree import Tree
 
 # Inside the classes that have a method `list` the type cannot be named.

@@ -2,7 +2,7 @@
 
 No torch, no redis, no pydantic: app, worker and command line share these.
 Every record is a frozen dataclass that travels as JSON (`to_json`,
-`from_json` in `models.store.jsonable`); unknown keys in a file of a newer
+`from_json` in `models.store.serialization`); unknown keys in a file of a newer
 release are ignored, so that an older release can still read it.
 """
 
@@ -229,7 +229,7 @@ class Card:
         promotion: `{"decision", "reason"}` of the gate, when there was one.
         order: What was asked of the job that trained it, as JSON.
         picks: Seeds of cats worth showing, chosen by somebody who looked.
-        engine: Key in `models.engines.ENGINES` that its pixels are defined by; empty on
+        engine: Key in `models.inference.registry.ENGINES` that its pixels are defined by; empty on
             cards older than the field, which means "torch-fp32".
     """
 

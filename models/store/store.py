@@ -9,8 +9,8 @@ from models.errors import StoreError
 from models.store.aliases import AliasTable
 from models.store.datasets import Datasets
 from models.store.jobs import Jobs
-from models.store.local import LocalTree
-from models.store.objects import ObjectTree
+from models.store.local_tree import LocalTree
+from models.store.object_tree import ObjectTree
 from models.store.tree import Tree
 from models.store.versions import Versions
 

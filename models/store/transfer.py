@@ -3,11 +3,11 @@
 import hashlib
 from dataclasses import replace
 
-from models.checkpoints import Generator, load_generator
-from models.engine import Engine
-from models.engines import CANONICAL
 from models.errors import CheckpointError
-from models.images import card_seeds, contact_sheet, encode_png
+from models.images.formats import card_seeds, contact_sheet, encode_png
+from models.inference.checkpoints import Generator, load_generator
+from models.inference.engine import Engine
+from models.inference.registry import CANONICAL
 from models.store.names import check_name, timestamp
 from models.store.records import Card
 from models.store.store import Store

@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 from models.errors import CheckpointError, Conflict, Gone, InvalidValue, NotFound
 from models.store.aliases import AliasTable, card_path, gone_path
-from models.store.jsonable import dumps
+from models.store.image_store import FOLDER as RENDERED
 from models.store.names import check_name, is_name, is_version, is_version_prefix, timestamp
+from models.store.record_cache import Shelf
 from models.store.records import Card
-from models.store.renderings import FOLDER as RENDERED
-from models.store.shelf import Shelf
+from models.store.serialization import dumps
 from models.store.tree import Tree
 
 T = TypeVar("T")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from models.errors import CatteryError, Gone, InvalidValue, NotFound
 from models.metrics.protocols import merged
-from models.store.jsonable import loads
 from models.store.records import Card
+from models.store.serialization import loads
 from models.store.store import Store
 from models.store.versions import SAMPLES, WEIGHTS
 
@@ -37,7 +37,7 @@ def register_zoo(
         folder: `models.txt`, and for each model named there `{model}/generator.safetensors`,
             `card.json` and `samples.png`; by default what was installed with this package.
         check: Looks at weights that the store does not have yet; by default
-            `models.checkpoints.load_generator`.
+            `models.inference.checkpoints.load_generator`.
 
     Returns:
         One sentence for each entry that was skipped, because it is damaged or does not fit.
@@ -91,7 +91,7 @@ def _check(store: Store, model: str, weights: bytes, card: Card, check: Check | 
     else:
         return
     # Not above: torch takes a second to come, and most starts find the zoo in the store.
-    from models.checkpoints import load_generator
+    from models.inference.checkpoints import load_generator
 
     try:
         (check or load_generator)(weights)

@@ -5,17 +5,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.checkpoints import load_generator, pack_generator
-from models.engine import Engine
-from models.engines import CANONICAL
 from models.errors import CatteryError, InvalidValue
-from models.images import card_seeds, contact_sheet, encode_png
+from models.images.formats import card_seeds, contact_sheet, encode_png
+from models.inference.checkpoints import load_generator, pack_generator
+from models.inference.engine import Engine
+from models.inference.latents import check_seed
+from models.inference.registry import CANONICAL
 from models.metrics.protocols import merged
-from models.sampling import check_seed
 from models.store import Store
-from models.store.jsonable import dumps, to_json
 from models.store.names import timestamp
 from models.store.records import Card, Json
+from models.store.serialization import dumps, to_json
 from models.store.versions import SAMPLES, WEIGHTS
 from models.store.zoo import MANIFEST
 

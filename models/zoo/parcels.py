@@ -14,7 +14,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from models.datasets.pictures import DAMAGED, FORMATS, MAX_WEBP_PIXELS, SUFFIXES
+from models.datasets.decoding import DAMAGED, FORMATS, MAX_WEBP_PIXELS, SUFFIXES
 from models.datasets.zips import open_zip
 from models.errors import CatteryError, Conflict, DatasetError, InvalidValue
 

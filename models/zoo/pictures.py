@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.datasets import import_dataset
-from models.datasets.workplace import workplace
+from models.datasets.tempdir import workplace
 from models.errors import CatteryError, DatasetError, NotFound
+from models.jobs.dataset_import import import_dataset
 from models.store import Store
 from models.zoo.parcels import find_parcels, unpack_parcels
 from models.zoo.table import CAT, CATS, Entry

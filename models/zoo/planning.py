@@ -9,7 +9,6 @@ from enum import StrEnum
 
 from models.errors import Gone, NotFound, StoreError
 from models.store import Store
-from models.store.jsonable import from_json
 from models.store.records import (
     Budget,
     Event,
@@ -19,6 +18,7 @@ from models.store.records import (
     Promote,
     TrainingOrder,
 )
+from models.store.serialization import from_json
 from models.zoo.table import Entry
 
 RUNNER = "cli"
@@ -185,7 +185,7 @@ def gives_signs(job: JobRecord, events: Sequence[Event], now: datetime | None = 
     """Whether some process carries a job out, as its history tells.
 
     A process that measures is silent for longer and taken for dead. That does no harm: who
-    takes a job over keeps the other one from writing (`models.store.state`).
+    takes a job over keeps the other one from writing (`models.store.training_state`).
 
     Args:
         job: The job.

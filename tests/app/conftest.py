@@ -18,7 +18,7 @@ from app.routes import cats, walks
 from app.settings import AppSettings
 from app.telemetry import RequestCounter, Telemetry
 from models.store import Store
-from models.store.renderings import Renderings
+from models.store.image_store import Renderings
 from tests.app.asking import Api, client_of, run, served
 from tests.app.painting import load_painting
 from worker.valkey import EmbeddedValkey

@@ -12,10 +12,10 @@ from time import monotonic
 import numpy as np
 import torch
 
-from models.checkpoints import save_generator
 from models.errors import CheckpointError
+from models.inference.checkpoints import save_generator
+from models.inference.latents import Point
 from models.networks import NETWORKS
-from models.sampling import Point
 from models.store import Store
 from models.store.records import Card
 

@@ -10,7 +10,7 @@ from app.batching import Batcher
 from app.errors import Busy, DeadlineExceeded
 from app.slots import Slot
 from app.telemetry import Telemetry
-from models.sampling import Place
+from models.inference.latents import Place
 from tests.app.painting import PaintingEngine, card_for, until
 
 DEADLINE_S = 30.0

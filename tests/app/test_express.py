@@ -8,7 +8,7 @@ import pytest
 
 from app.express import Express, parsed
 from app.settings import AppSettings
-from models.sampling import MAX_SEED
+from models.inference.latents import MAX_SEED
 from tests.app.asking import HOME, problem_of
 from tests.app.painting import publish, put_into_service
 

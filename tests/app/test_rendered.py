@@ -9,7 +9,7 @@ import pytest
 from app.rendered import Rendered
 from app.settings import AppSettings
 from models.errors import StoreError
-from models.store.renderings import renderings_path
+from models.store.image_store import renderings_path
 from tests.app.asking import client_of, parts_of, pixels_of, run
 from tests.app.painting import PaintingEngine, load_painting, publish, put_into_service, until
 

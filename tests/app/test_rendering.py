@@ -12,8 +12,8 @@ from app.errors import Busy
 from app.rendering import MOST_WALKS, Renderer
 from app.slots import Slot
 from app.telemetry import Telemetry
-from models.images import encode_png
-from models.sampling import walk
+from models.images.formats import encode_png
+from models.inference.latents import walk
 from tests.app.asking import pixels_of
 from tests.app.painting import PaintingEngine, card_for, until
 

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.settings import AppSettings, is_loopback
-from models.engines import ENGINES
+from models.inference.registry import ENGINES
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from app.slots import Slot
 from app.variations import PLAIN, Variation
 from models.errors import InvalidValue
-from models.sampling import MAX_SEED, Place
+from models.inference.latents import MAX_SEED, Place
 from tests.app.painting import PaintingEngine, card_for
 
 

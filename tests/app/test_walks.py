@@ -10,9 +10,9 @@ from PIL import Image, ImageSequence
 
 from app.slots import Slot, load_engine
 from app.walks import FRAMES, MOST_FRAMES, Walk, most_frames
-from models.animations import ANIMATIONS
 from models.errors import InvalidValue
-from models.sampling import MAX_SEED, Place
+from models.images.animations import ANIMATIONS
+from models.inference.latents import MAX_SEED, Place
 from tests.app.asking import client_of, pixels_of, problem_of, run
 from tests.app.painting import (
     SIZE_PX,

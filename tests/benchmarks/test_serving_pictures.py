@@ -7,8 +7,8 @@ from benchmarks.serving.cases import CASES
 from benchmarks.serving.checking import check, pictures_of
 from benchmarks.serving.servers.painting import Instructions, Order, Painter, body_of
 from benchmarks.serving.weights import untrained_weights
-from models.checkpoints import load_generator
-from models.engine import Engine
+from models.inference.checkpoints import load_generator
+from models.inference.engine import Engine
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.runs import Place, run_training
+from models.jobs.training_job import Place, run_training
 from models.store import Store
 from models.store.records import Budget, JobKind, JobRecord, JobStatus, TrainingOrder
 
@@ -65,7 +65,9 @@ def test_a_budget_in_minutes_is_spent_and_not_overdrawn(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the GPU still owed when the time was up is less than half a second."""
-    monkeypatch.setattr("models.watch.RULES", {})  # noise is learned, or not, in some way
+    monkeypatch.setattr(
+        "models.training.collapse.RULES", {}
+    )  # noise is learned, or not, in some way
     record = run(budget=Budget(minutes=0.1))
     assert record.status is JobStatus.FINISHED, record.reason
     assert 6.0 <= record.progress.training_s <= 6.5

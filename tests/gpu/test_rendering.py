@@ -3,9 +3,9 @@ import pytest
 import torch
 from torch import nn
 
-from models.checkpoints import load_generator, save_generator
-from models.engine import Engine
 from models.gan.recipes import RECIPES
+from models.inference.checkpoints import load_generator, save_generator
+from models.inference.engine import Engine
 from models.networks import NETWORKS
 
 BY_NETWORK = {row.network: row for row in RECIPES.values()}

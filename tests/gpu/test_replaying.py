@@ -8,7 +8,7 @@ from torch import Tensor
 
 from models.graphs import WARM_UP, Replayed
 from models.precision import BFLOAT16, FLOAT32, Precision
-from models.trainer import Trainer
+from models.training.trainer import Trainer
 
 Make = Callable[..., Trainer]
 STEPS = WARM_UP + 10

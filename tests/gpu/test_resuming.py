@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from models.graphs import WARM_UP
-from models.trainer import Trainer
-from models.training_state import load_state, save_state
+from models.training.state import load_state, save_state
+from models.training.trainer import Trainer
 
 Make = Callable[..., Trainer]
 

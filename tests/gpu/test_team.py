@@ -4,14 +4,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.models.distributed_child import build, trained, weights
-from tests.models.torchrun import run_two
+from tests.models.training.distributed_child import build, trained, weights
+from tests.models.training.torchrun import run_two
 
 
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="there are fewer than two GPUs")
 def test_two_gpus_train_as_one_with_the_whole_batch(tmp_path: Path, gpu: torch.device) -> None:
     """Each captures a graph that exchanges gradients; both end alike, and end at all."""
-    command = ("-m", "tests.models.distributed_child", str(tmp_path), "cuda", "dcgan-selu")
+    command = ("-m", "tests.models.training.distributed_child", str(tmp_path), "cuda", "dcgan-selu")
     done = run_two(*command)
     assert done.returncode == 0, done.stdout
     leader, follower = (load_file(tmp_path / f"dcgan-selu-{rank}.safetensors") for rank in (0, 1))

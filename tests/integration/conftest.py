@@ -13,7 +13,7 @@ import httpx
 import pytest
 import torch
 
-from models.checkpoints import save_generator
+from models.inference.checkpoints import save_generator
 from models.networks import NETWORKS
 from models.store import Store
 from models.store.names import timestamp

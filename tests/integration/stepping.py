@@ -1,4 +1,4 @@
-"""A stand-in for `models.runs` that steps with sleeps, and a worker that uses it.
+"""A stand-in for `models.jobs.training_job` that steps with sleeps, and a worker that uses it.
 
 `python -m tests.integration.stepping` is that worker; its job processes run this module too.
 """
@@ -24,7 +24,7 @@ CHECKPOINT_STEPS = 10
 
 
 class StopReason(enum.StrEnum):
-    """As in `models.runs`."""
+    """As in `models.jobs.training_job`."""
 
     CANCEL = "cancel"
     PAUSE = "pause"
@@ -84,12 +84,12 @@ class Run:
 
 
 def place(**parts):
-    """As `models.runs.Place`."""
+    """As `models.jobs.training_job.Place`."""
     return types.SimpleNamespace(**parts)
 
 
 def run_training(record, place, *, lease, should_stop, announce):
-    """As in `models.runs`, but counting."""
+    """As in `models.jobs.training_job`, but counting."""
     run = Run(record, place.store, place.cache, lease, should_stop)
     return run.finish(run.steps(), announce)
 
@@ -105,7 +105,7 @@ if __name__ == "__main__":
         from tests.integration import stepping  # importable, as RQ wants its classes to be
 
         sys.exit(worker.main.main(WorkerSettings(), stepping.SteppingWorker))
-    runs = types.ModuleType("models.runs")
+    runs = types.ModuleType("models.jobs.training_job")
     runs.run_training, runs.StopReason, runs.Place = run_training, StopReason, place
-    sys.modules["models.runs"] = runs
+    sys.modules["models.jobs.training_job"] = runs
     worker.child.main()

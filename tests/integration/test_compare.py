@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from models.checkpoints import load_generator
 from models.comparing import Comparer, chosen
 from models.comparing_costs import Meter
 from models.comparing_records import Asked, Comparison
 from models.comparing_table import metric
-from models.datasets import import_dataset
-from models.engine import Engine
 from models.gan.recipes import RECIPES
-from models.runs import Place, StopReason, run_training
+from models.inference.checkpoints import load_generator
+from models.inference.engine import Engine
+from models.jobs.dataset_import import import_dataset
+from models.jobs.training_job import Place, StopReason, run_training
 from models.store import Store
 from models.store.records import JobRecord, JobStatus
 
@@ -82,7 +82,7 @@ class Bench:
 def bench(tmp_path_factory: pytest.TempPathFactory, pictures: Path) -> Iterator[Bench]:
     """Return a bench whose runs ask after every step whether they should stop."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("models.schedule.LOOK_S", 0.0)
+        patch.setattr("models.training.schedule.LOOK_S", 0.0)
         yield Bench(tmp_path_factory.mktemp("compare"), pictures)
 
 

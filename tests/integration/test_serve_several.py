@@ -9,7 +9,7 @@ import httpx
 import pytest
 import torch
 
-from models.checkpoints import save_generator
+from models.inference.checkpoints import save_generator
 from models.networks import NETWORKS
 from models.store import Store
 from models.store.records import Budget, JobKind, TrainingOrder

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from models.datasets import import_dataset
+from models.jobs.dataset_import import import_dataset
 from models.store import Store
 from models.store.records import JobStatus, Phase
 from tests.integration.conftest import wait_for

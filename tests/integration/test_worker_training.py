@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from models.datasets import import_dataset
-from models.ordering import make_order
+from models.jobs.dataset_import import import_dataset
+from models.jobs.order import make_order
 from models.store import Store
 from models.store.records import Budget, ImportOrder, JobKind, JobStatus, Promote
 from tests.integration.house import REAL, House

@@ -11,9 +11,9 @@ import torch
 from models.comparing import Comparer
 from models.comparing_costs import OF_RUN, Costs, Meter
 from models.comparing_records import Asked, Comparison
-from models.images import encode_png
-from models.journal import Journal
+from models.images.formats import encode_png
 from models.store import Store
+from models.store.journal import Journal
 from models.store.names import timestamp
 from models.store.records import Card, JobRecord, JobStatus, Json, Progress, TrainingOrder
 

@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.data import BatchStream
+from models.datasets.batches import BatchStream
 from models.gan.recipes import recipe
 from models.precision import FLOAT32, Precision
 from models.store import Store
 from models.store.records import Budget, DatasetRecord, TrainingOrder
-from models.trainer import Trainer
+from models.training.trainer import Trainer
 
 OVERRIDES = {"width": 4, "batch": 8}
 

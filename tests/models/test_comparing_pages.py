@@ -10,7 +10,7 @@ from PIL import Image
 from models.comparing_pages import PAGE_PX, html
 from models.comparing_table import COLUMNS
 from models.gan.recipes import recipe
-from models.images import encode_png
+from models.images.formats import encode_png
 from models.store import Store
 from models.store.records import JobStatus
 from tests.models.comparisons import SHEET, Stage

@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from models.checkpoints import Generator, save_generator
 from models.errors import CatteryError
 from models.gate import judge
+from models.inference.checkpoints import Generator, save_generator
 from models.metrics.kid import Projections
 from models.metrics.measuring import Measurement
 from models.networks.dcgan import DcganConfig, DcganGenerator

@@ -18,9 +18,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.checkpoints import load_generator
-from models.images import contact_sheet
-from models.sampling import latents
+from models.images.formats import contact_sheet
+from models.inference.checkpoints import load_generator
+from models.inference.latents import latents
 
 MAX_BATCH = 64
 """Most pictures in one forward pass, and most requests that a server gathers."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.runs import Place
+from models.jobs.training_job import Place
 from models.store import Store
 from models.store.records import DatasetRecord, JobRecord, JobStatus
 from tests.app.cli.conftest import Cattery
@@ -31,7 +31,9 @@ def stage(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stag
     np.save(pack, np.zeros((60, 32, 32, 3), np.uint8))
     store.datasets.add(record, {"preview.png": preview, "packs/32.npy": pack})
     stage = Stage(store, tmp_path / "out")
-    monkeypatch.setattr("models.runs.run_training", lambda record, *_, **__: stage.run(record))
+    monkeypatch.setattr(
+        "models.jobs.training_job.run_training", lambda record, *_, **__: stage.run(record)
+    )
     return stage
 
 
@@ -108,7 +110,7 @@ def test_the_number_of_fakes_reaches_the_run_and_the_record(
         places.append(place)
         return stage.run(record)
 
-    monkeypatch.setattr("models.runs.run_training", run)
+    monkeypatch.setattr("models.jobs.training_job.run_training", run)
     monkeypatch.setenv("CATTERY_FAKES", "48")
     for name, options in (("a", ("--fakes", "32")), ("b", ())):
         folder = stage.folder / name

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from models.checkpoints import save_generator
+from models.inference.checkpoints import save_generator
 from models.metrics.protocols import PROTOCOLS, headline
 from models.networks import NETWORKS
 from models.store.names import timestamp

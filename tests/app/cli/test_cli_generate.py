@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from PIL.ExifTags import Base
 
-from models.checkpoints import save_generator
+from models.inference.checkpoints import save_generator
 from models.networks import NETWORKS
 
 

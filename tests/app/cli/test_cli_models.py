@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from app.cli.parcels import read_parcel, write_parcel
-from models.checkpoints import save_generator
 from models.errors import CheckpointError, Conflict
+from models.inference.checkpoints import save_generator
 from models.networks import NETWORKS
 
 

@@ -11,8 +11,8 @@ from PIL import Image
 from app.cli.root import commands
 from app.slots import load_engine
 from app.walks import FEWEST_FRAMES, FRAMES, MOST_FRAMES
-from models.animations import ANIMATIONS
-from models.checkpoints import save_generator
+from models.images.animations import ANIMATIONS
+from models.inference.checkpoints import save_generator
 from models.networks import NETWORKS
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from models.checkpoints import save_generator
+from models.inference.checkpoints import save_generator
 from models.networks import NETWORKS
 from models.store import Store
 from models.store.names import timestamp

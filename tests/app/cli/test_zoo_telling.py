@@ -8,8 +8,8 @@ import pytest
 
 from app.cli.zoo_telling import ended_line, progress_line, row, started_line, tell, why_not
 from models.store import Store
-from models.store.jsonable import to_json
 from models.store.records import JobKind, JobRecord, JobStatus, Phase, Progress
+from models.store.serialization import to_json
 from models.zoo.planning import Outlook, Standing, wanted
 from models.zoo.table import Entry
 from tests.models.comparisons import PROTOCOL, QUICK, Stage

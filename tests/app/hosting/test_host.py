@@ -15,7 +15,7 @@ from app.hosting.failures import HostFailed
 from app.hosting.proxy import Host
 from app.hosting.sockets import ENGINES
 from models.errors import CheckpointError, InvalidValue
-from models.sampling import Place
+from models.inference.latents import Place
 from tests.app.painting import PaintingEngine, load_painting
 
 WAIT_S = 20.0

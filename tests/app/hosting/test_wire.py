@@ -9,7 +9,7 @@ from app.errors import Busy, DeadlineExceeded
 from app.hosting import wire
 from app.hosting.failures import HostFailed, failure_of, failure_told
 from models.errors import CatteryError, InvalidValue, NotFound, RecipeError, StoreError
-from models.sampling import Place
+from models.inference.latents import Place
 
 
 def sent(*pieces):

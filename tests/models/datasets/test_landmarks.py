@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from models.datasets.decoding import cut_square
 from models.datasets.landmarks import read_face
-from models.datasets.pictures import cut_square
 from models.datasets.rejections import Reason, Refused
 
 POINTS = [

@@ -10,10 +10,10 @@ from models.errors import RecipeError
 from models.gan.losses import RELATIVISTIC_PAIRING
 from models.gan.recipe import Recipe
 from models.gan.recipes import RECIPES, recipe
-from models.ordering import make_order
+from models.jobs.order import make_order
 from models.store import Store
 from models.store.records import Budget
-from models.trainer import Trainer
+from models.training.trainer import Trainer
 
 NAME = "rpgan-toy"
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.checkpoints import Generator
+from models.inference.checkpoints import Generator
 from models.metrics.features import Features
 from models.metrics.measuring import PROTOCOLS, Protocol, Reference, reference_statistics
 from models.store import Store

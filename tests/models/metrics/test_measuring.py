@@ -7,8 +7,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from models.checkpoints import Generator
 from models.errors import InvalidValue
+from models.inference.checkpoints import Generator
 from models.metrics.features import Features
 from models.metrics.kid import difference
 from models.metrics.measuring import Measurement, Protocol, Reference, measure, reference_statistics

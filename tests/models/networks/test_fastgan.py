@@ -2,8 +2,8 @@ from itertools import pairwise
 
 import torch
 
-from models.checkpoints import load_generator, save_generator
 from models.gan.recipes import recipe
+from models.inference.checkpoints import load_generator, save_generator
 from models.networks.fastgan import FastganGenerator, ProjectedConfig
 
 CHANNELS = {4: 2048, 8: 1024, 16: 512, 32: 256, 64: 256, 128: 128, 256: 64}

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.checkpoints import load_generator, save_generator
 from models.errors import RecipeError
+from models.inference.checkpoints import load_generator, save_generator
 from models.networks import NETWORKS
 from models.networks.spectral import folded, normalize
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from models.checkpoints import save_generator
 from models.errors import CheckpointError, InvalidValue
+from models.inference.checkpoints import save_generator
 from models.networks.dcgan import DcganConfig, DcganGenerator
 from models.store import Store
 from models.store.transfer import import_version

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from models.checkpoints import load_generator
-from models.store.jsonable import dumps
+from models.inference.checkpoints import load_generator
+from models.store.serialization import dumps
 from models.store.zoo import register_zoo
 
 

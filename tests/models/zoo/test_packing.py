@@ -9,13 +9,13 @@ import torch
 from PIL import Image
 from safetensors.torch import load as load_tensors
 
-from models.checkpoints import load_generator, pack_generator, save_generator
-from models.engine import Engine
 from models.errors import CatteryError, CheckpointError, InvalidValue, NotFound
+from models.inference.checkpoints import load_generator, pack_generator, save_generator
+from models.inference.engine import Engine
 from models.networks import NETWORKS
 from models.store import Store
-from models.store.jsonable import loads
 from models.store.records import Budget, Card, JobKind, Json, TrainingOrder
+from models.store.serialization import loads
 from models.zoo import packing
 from models.zoo.packing import check_sizes, pack, write_cards, write_zoo
 from models.zoo.table import Part, edition

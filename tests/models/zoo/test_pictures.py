@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from models.datasets.importing import ImportStopped
 from models.errors import DatasetError, NotFound
+from models.jobs.dataset_import import ImportStopped
 from models.store import Store
 from models.zoo.parcels import write_parcels
 from models.zoo.pictures import SOURCES, NoPictures, import_datasets, missing_datasets

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from models.errors import NotFound, RecipeError
-from models.ordering import make_order
+from models.jobs.order import make_order
 from models.store import Store
-from models.store.jsonable import to_json
 from models.store.records import (
     Budget,
     DatasetRecord,
@@ -21,6 +20,7 @@ from models.store.records import (
     Json,
     Promote,
 )
+from models.store.serialization import to_json
 from models.zoo.pictures import SOURCES
 from models.zoo.planning import (
     Outlook,

@@ -1,0 +1,103 @@
+"""Entries in, prepared pictures out: in the order of the entries, a few at a time."""
+
+import hashlib
+import os
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.datasets.decoding import cut_square
+from models.datasets.duplicates import difference_hash
+from models.datasets.landmarks import Face, read_face
+from models.datasets.rejections import Reason, Refused
+from models.datasets.sources import Entry
+
+MOST_THREADS = 8
+
+HELDOUT_SHARE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A picture ready to be packed.
+
+    Attributes:
+        content: SHA-256 of the file.
+        identity: The same, with the landmarks if there are any: what the rows were made of.
+        look: `difference_hash` of the square.
+        rows: uint8 (H, W, 3) by side in pixels.
+        is_aligned: Whether landmarks said where the face is.
+    """
+
+    content: bytes
+    identity: bytes
+    look: int
+    rows: dict[int, NDArray[np.uint8]]
+    is_aligned: bool
+
+    @property
+    def is_heldout(self) -> bool:
+        """Whether the file's content, whatever the import, keeps it out of all training."""
+        return int.from_bytes(self.content[:8], "big") < HELDOUT_SHARE * 2**64
+
+
+def prepare_all(entries: Iterable[Entry]) -> Iterator[tuple[Entry, Prepared | Refused]]:
+    """Prepare pictures in a few threads; memory does not grow with their number.
+
+    Yields:
+        Each entry, in order, with its picture or why it was refused.
+    """
+    threads = min(MOST_THREADS, os.cpu_count() or 1)
+    large = threading.Lock()
+    waiting: deque[tuple[Entry, Future[Prepared | Refused]]] = deque()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="import")
+    try:
+        for entry in entries:
+            waiting.append((entry, pool.submit(prepare, entry, large)))
+            if len(waiting) > 2 * threads:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        while waiting:
+            first, future = waiting.popleft()
+            yield first, future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def prepare(entry: Entry, large: AbstractContextManager[object]) -> Prepared | Refused:
+    """Read, decode, cut and resize one picture.
+
+    Args:
+        entry: The file.
+        large: Held while a large picture is in memory.
+    """
+    try:
+        raw = entry.read()
+        marks = _landmarks(entry)
+        face: Face | None = read_face(marks) if marks is not None else None
+        cut = cut_square(raw, face, large)
+    except Refused as refused:
+        return refused.with_traceback(None)  # which would keep the file in memory
+    content = hashlib.sha256(raw).digest()
+    return Prepared(
+        content=content,
+        identity=content if marks is None else hashlib.sha256(content + marks).digest(),
+        look=difference_hash(cut.image),
+        rows={size_px: np.asarray(cut.at(size_px)) for size_px in cut.sizes()},
+        is_aligned=marks is not None,
+    )
+
+
+def _landmarks(entry: Entry) -> bytes | None:
+    if entry.read_landmarks is None:
+        return None
+    try:
+        return entry.read_landmarks()
+    except Refused as err:
+        raise Refused(Reason.LANDMARKS, f"its .cat file: {err.detail}") from err

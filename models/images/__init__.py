@@ -1,0 +1,1 @@
+"""Pixels to files: formats and contact sheets, the PNG encoder, animations."""

@@ -1,0 +1,103 @@
+"""Rendering on a GPU: one CUDA graph of one batch size, copies overlapping the next batch."""
+
+import copy
+import threading
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from models.graphs import WARM_UP, Replayed
+from models.inference.backend import check_finite, gray_levels, some_latents
+from models.inference.checkpoints import Generator
+from models.inference.folding import folded, unowned
+from models.inference.onednn import held_bytes
+from models.precision import exact_convolutions
+
+BATCH = 16
+"""Every forward pass has this size: kernels chosen by size round differently."""
+
+COMPARED = 64
+"""Cats by which float16 is compared with float32."""
+
+
+class OnCuda:
+    """A backend.
+
+    Float32 without TF32 until it is warmed. Then float16 takes over, if it is wanted and
+    no pixel of the first cats is more than one gray level off; where a generator's values
+    do not fit into float16 they are, and float32 stays. Threads take turns at the GPU, and
+    wait for their copies beside each other.
+
+    Args:
+        generator: A checked generator on the device.
+        device: A GPU.
+        halves: Whether float16 is wanted.
+    """
+
+    def __init__(self, generator: Generator, device: torch.device, *, halves: bool) -> None:
+        self._device = device
+        self._halves = halves
+        self._some = some_latents(generator, COMPARED)
+        self._network = folded(generator.network, generator.z_dim)
+        self._guard = threading.Lock()
+        self._copies = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self._use(torch.float32)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that its weights hold on the device."""
+        return held_bytes(self._network)
+
+    @torch.inference_mode()
+    def render(self, z: Tensor) -> Tensor:
+        """Make (N, H, W, 3) uint8 of (N, Z) float32, both on the CPU."""
+        padded = torch.cat([z, z.new_zeros(-len(z) % BATCH, z.shape[1])])
+        with torch.cuda.device(self._device):
+            with self._guard:
+                parts = [self._sent(part) for part in torch.split(padded.to(self._device), BATCH)]
+                sent = self._copies.record_event()
+            sent.synchronize()
+        return torch.cat(parts)[: len(z)]
+
+    @torch.inference_mode()
+    def warm(self) -> None:
+        """Choose the number format and capture the graph.
+
+        Raises:
+            CheckpointError: The pictures are not finite.
+        """
+        pictures = self._network(self._some[:BATCH].to(self._device))
+        check_finite(bool(torch.isfinite(pictures).all()))
+        exact = self.render(self._some)
+        if self._halves:
+            whole, self._network = self._network, unowned(copy.deepcopy(self._network))
+            self._network.half().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self._use(torch.float16)
+            if (self.render(self._some).int() - exact.int()).abs().max() > 1:
+                self._network = whole
+                self._use(torch.float32)
+        for _ in range(WARM_UP * BATCH // COMPARED + 1):
+            self.render(self._some)
+
+    def _use(self, dtype: torch.dtype) -> None:
+        self.name = f"torch-{'fp16' if dtype == torch.float16 else 'fp32'}-cuda"
+        # No method of this: in a circle its memory would wait for the garbage collector.
+        levels = partial(_levels, self._network, dtype, self._device)
+        self._replayed = Replayed(levels, self._device)
+
+    def _sent(self, z: Tensor) -> Tensor:
+        """Render a batch and send it to the host, while the next one is rendered."""
+        # The next replay fills the graph's own result again.
+        levels = self._replayed(z).clone()
+        host = torch.empty(levels.shape, dtype=levels.dtype, pin_memory=True)
+        self._copies.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._copies):
+            host.copy_(levels, non_blocking=True)
+        levels.record_stream(self._copies)
+        return host
+
+
+def _levels(network: nn.Module, dtype: torch.dtype, device: torch.device, z: Tensor) -> Tensor:
+    with exact_convolutions(device):
+        return gray_levels(network(z.to(dtype)))

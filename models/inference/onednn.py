@@ -1,0 +1,123 @@
+"""Convolutions whose weights lie in memory as oneDNN wants them, for rendering on a CPU.
+
+Torch hands oneDNN its weights in its own order, and has them put into another one at
+every call. For one picture that takes as long as the convolution itself. Here it is
+done once, and the activation that follows is computed while its input is at hand.
+The operators are those that torch's own compiler writes into what it makes.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn import functional as F
+
+from models.inference.folding import Opening, layer_of
+
+OPERATORS = (
+    "_reorder_convolution_weight",
+    "_reorder_convolution_transpose_weight",
+    "_convolution_pointwise",
+    "_convolution_transpose_pointwise",
+)
+
+Activation = tuple[str, list[Any]]
+"""What oneDNN calls it, and its numbers."""
+
+NO_ACTIVATION: Activation = ("none", [])
+
+
+def can_pack() -> bool:
+    """Tell whether this torch has oneDNN and the operators; those for x86 have."""
+    mkldnn = torch.ops.mkldnn
+    has_onednn: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return has_onednn and all(hasattr(mkldnn, n) for n in OPERATORS)
+
+
+@torch.no_grad()
+def pack(made: fx.GraphModule, dtype: torch.dtype = torch.float32) -> fx.GraphModule:
+    """Pack the convolutions of a folded generator, in place.
+
+    Args:
+        made: What `models.inference.folding.folded` returned, its nodes with their shapes.
+        dtype: Number format of all convolutions but the last, which makes gray levels.
+    """
+    convolutions = [n for n in made.graph.nodes if _convolution(layer_of(made, n)) is not None]
+    for node in convolutions:
+        kind = torch.float32 if node is convolutions[-1] else dtype
+        layer = made.get_submodule(str(node.target))
+        shape = node.all_input_nodes[0].meta["tensor_meta"].shape
+        activation = _take_activation(made, node)
+        if isinstance(layer, Opening):
+            layer.product = _Packed(layer.product, (shape[1], 1, 1), activation, kind)
+        else:
+            made.set_submodule(str(node.target), _Packed(layer, shape[1:], activation, kind))
+    made.recompile()
+    return made
+
+
+def held_bytes(network: nn.Module) -> int:
+    """Return how many bytes a network's numbers hold, packed ones and their padding included."""
+    plain = sum(tensor.nbytes for tensor in (*network.parameters(), *network.buffers()))
+    packed = (layer for layer in network.modules() if isinstance(layer, _Packed))
+    return plain + sum(layer.packed_bytes for layer in packed)
+
+
+def _convolution(layer: nn.Module | None) -> nn.Module | None:
+    return layer if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | Opening) else None
+
+
+class _Packed(nn.Module):
+    """A convolution, its activation with it."""
+
+    def __init__(
+        self, layer: Any, shape: tuple[int, ...], activation: Activation, dtype: torch.dtype
+    ) -> None:
+        super().__init__()
+        ops, sizes = torch.ops.mkldnn, ["padding", "stride", "dilation"]
+        if isinstance(layer, nn.ConvTranspose2d):
+            sizes.insert(1, "output_padding")
+            reorder = ops._reorder_convolution_transpose_weight
+            self.run = ops._convolution_transpose_pointwise
+        else:
+            reorder, self.run = ops._reorder_convolution_weight, ops._convolution_pointwise
+        self.geometry: list[Any] = [*([*getattr(layer, size)] for size in sizes), layer.groups]
+        # No buffer: what is packed can be neither copied nor saved.
+        self.weight = reorder(layer.weight.to(dtype), *self.geometry, [1, *shape])
+        self.bias = None if layer.bias is None else layer.bias.to(dtype)
+        self.activation, self.dtype = activation, dtype
+
+    @property
+    def packed_bytes(self) -> int:
+        """Bytes of what is no parameter of it."""
+        bias = 0 if self.bias is None or isinstance(self.bias, nn.Parameter) else self.bias.nbytes
+        return int(torch.ops.mkldnn._nbytes(self.weight)) + bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, D, S, S) for (N, C, H, W)."""
+        return self.run(
+            x.to(self.dtype), self.weight, self.bias, *self.geometry, *self.activation, ""
+        )
+
+
+def _take_activation(made: fx.GraphModule, node: fx.Node) -> Activation:
+    """Take the activation after a convolution out of the graph, if there is one alone."""
+    if len(node.users) != 1:
+        return NO_ACTIVATION
+    (after,) = node.users
+    found = _activation(made, after)
+    if found != NO_ACTIVATION:
+        after.replace_all_uses_with(node)
+        made.graph.erase_node(after)
+    return found
+
+
+def _activation(made: fx.GraphModule, node: fx.Node) -> Activation:
+    layer = layer_of(made, node)
+    if isinstance(layer, nn.ReLU) or node.target is F.relu:
+        return "relu", []
+    if isinstance(layer, nn.Tanh) or (node.op, node.target) == ("call_method", "tanh"):
+        return "tanh", []
+    if node.target is F.leaky_relu:
+        return "leaky_relu", [node.kwargs["negative_slope"]]
+    return NO_ACTIVATION

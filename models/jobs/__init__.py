@@ -1,0 +1,1 @@
+"""Training and import jobs from order to end, whoever runs them."""

@@ -1,0 +1,241 @@
+"""A folder, a zip or the CAT dataset in; a data set of the store out.
+
+Each picture becomes a row in the pack of every size that it reaches. One in
+twenty, by the hash of its content, is set aside: the same ones in every import,
+and none of them, nor a near duplicate, is in a pack that training reads.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from models.datasets.batches import open_pack
+from models.datasets.duplicates import Seen
+from models.datasets.packs import Packs, pack_name
+from models.datasets.pipeline import Prepared, prepare_all
+from models.datasets.rejections import Ledger, Refused
+from models.datasets.sources import Entry, open_source
+from models.datasets.tempdir import workplace
+from models.errors import CatteryError, Conflict, DatasetError, StoreError
+from models.images.formats import contact_sheet, encode_png
+from models.store import Store
+from models.store.names import check_name, timestamp
+from models.store.records import DatasetRecord
+
+FEWEST_PICTURES = 2  # below that there is no variance to measure
+PREVIEW_PICTURES = 64
+PREVIEW_COLUMNS = 8
+PREVIEW_PX = 64
+REFERENCE_PX = 64
+
+Tell = Callable[[int, int], None]
+
+
+class ImportStopped(CatteryError):
+    """An import was asked to stop; it has left nothing behind."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The import of {name!r} was stopped.", "Start it again if it is wanted.")
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A data set that is ready for `store.datasets.add`."""
+
+    record: DatasetRecord
+    files: dict[str, Path]
+
+
+@dataclass
+class _Tally:
+    """What an import has taken so far."""
+
+    seen: Seen = field(default_factory=Seen)
+    ledger: Ledger = field(default_factory=Ledger)
+    identities: list[bytes] = field(default_factory=list)
+    heldout: int = 0
+    aligned: int = 0
+
+    def take(self, name: str, picture: Prepared) -> None:
+        """Count a picture, unless it is a duplicate."""
+        self.seen.check(picture.content, picture.look)
+        self.seen.remember(name, picture.content, picture.look)
+        self.identities.append(picture.identity)
+        self.heldout += picture.is_heldout
+        self.aligned += picture.is_aligned
+
+    def fingerprint(self) -> str:
+        """Return SHA-256 over the sorted hashes of what was taken."""
+        return hashlib.sha256(b"".join(sorted(self.identities))).hexdigest()
+
+
+def import_dataset(
+    store: Store,
+    name: str,
+    source: Path,
+    *,
+    cache: Path,
+    licence: str = "",
+    on_progress: Tell | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+    statistics: bool = True,
+) -> DatasetRecord:
+    """Make a data set from pictures.
+
+    Args:
+        store: Where it goes.
+        name: What it will be called.
+        source: A folder or a zip; with `.cat` files beside them, faces are aligned.
+        cache: Local folder to build it in.
+        licence: What is known of the pictures' licence.
+        on_progress: Called with files done and files in all.
+        should_stop: Asked before every picture.
+        statistics: Whether to compute the reference statistics at once; they
+            are computed when first needed otherwise.
+
+    Raises:
+        InvalidValue: The name cannot be one.
+        Conflict: There is a data set of that name.
+        DatasetError: The source cannot be read, or no picture in it could be taken.
+        ImportStopped: `should_stop` said so.
+        StoreError: The store or the disk gave out.
+    """
+    check_vacant(store, name)
+    with pack_source(
+        name, source, cache, licence=licence, on_progress=on_progress, should_stop=should_stop
+    ) as packed:
+        store.datasets.add(packed.record, packed.files)
+    if statistics:
+        measure_reference(store, packed.record, cache)
+    return packed.record
+
+
+def check_vacant(store: Store, name: str) -> None:
+    """Check that a data set of this name may be made.
+
+    Raises:
+        InvalidValue: The name cannot be one.
+        Conflict: There is one; data sets never change.
+    """
+    check_name("dataset", name)
+    if store.datasets.exists(name):
+        raise Conflict(f"There is a data set {name!r} already.", "Choose another name.")
+
+
+def measure_reference(
+    store: Store, record: DatasetRecord, cache: Path, on_progress: Tell | None = None
+) -> None:
+    """Compute and keep the statistics that versions will be measured against."""
+    from models.metrics.measuring import reference_statistics  # torch; packing does without
+
+    size_px = max(int(px) for px in record.counts if int(px) <= REFERENCE_PX)
+    reference_statistics(store, record, size_px, cache=cache, on_progress=on_progress)
+
+
+@contextmanager
+def pack_source(
+    name: str,
+    source: Path,
+    cache: Path,
+    *,
+    licence: str = "",
+    on_progress: Tell | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Packed]:
+    """Pack a source in a temporary folder, which goes when the context ends.
+
+    Raises:
+        DatasetError, ImportStopped, StoreError: As `import_dataset`.
+    """
+    with workplace(cache) as folder:
+        with _reported(), open_source(source) as entries, Packs(folder) as packs:
+            tally = _pack(name, entries, packs, on_progress, should_stop)
+        record = _record(name, tally, packs, licence)
+        files = {f"packs/{file}": folder / file for file in packs.files()}
+        with _reported():
+            files["preview.png"] = _preview(folder, record)
+        yield Packed(record, files)
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    try:
+        yield
+    except OSError as err:
+        detail = f"The data set could not be packed: {err.strerror or err}."
+        raise StoreError(detail, "See that the data folder can be written and has space.") from err
+
+
+def _pack(
+    name: str,
+    entries: list[Entry],
+    packs: Packs,
+    on_progress: Tell | None,
+    should_stop: Callable[[], bool],
+) -> _Tally:
+    tally = _Tally()
+    for done, (entry, picture) in enumerate(prepare_all(entries), start=1):
+        if should_stop():
+            raise ImportStopped(name)
+        _settle(entry.name, picture, tally, packs)
+        if on_progress is not None:
+            on_progress(done, len(entries))
+    return tally
+
+
+def _settle(name: str, picture: Prepared | Refused, tally: _Tally, packs: Packs) -> None:
+    try:
+        if isinstance(picture, Refused):
+            raise picture
+        tally.take(name, picture)
+    except Refused as refused:
+        tally.ledger.enter(name, refused)
+    else:
+        packs.append(picture.rows, is_heldout=picture.is_heldout)
+
+
+def _record(name: str, tally: _Tally, packs: Packs, licence: str) -> DatasetRecord:
+    counts = packs.counts(is_heldout=False)
+    if max(counts.values(), default=0) < FEWEST_PICTURES:
+        allowed = f"pictures of which at least {FEWEST_PICTURES} can be trained on"
+        raise DatasetError("source", _told(tally), allowed)
+    return DatasetRecord(
+        name=name,
+        fingerprint=tally.fingerprint(),
+        kept=len(tally.identities),
+        heldout=tally.heldout,
+        counts=counts,
+        heldout_counts=packs.counts(is_heldout=True),
+        rejected=dict(sorted(tally.ledger.counts.items())),
+        rejections=tuple(tally.ledger.first),
+        licence=licence,
+        aligned=tally.aligned == len(tally.identities),
+        imported_at=timestamp(),
+    )
+
+
+def _told(tally: _Tally) -> str:
+    """Say in words where all the pictures went."""
+    refused: Counter[str] = tally.ledger.counts
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(refused.items()))
+    if tally.heldout:
+        reasons = f"{reasons + ', ' if reasons else ''}{tally.heldout} held out"
+    taken = len(tally.identities) - tally.heldout
+    return f"{taken} pictures to train on ({reasons or 'no files'})"
+
+
+def _preview(folder: Path, record: DatasetRecord) -> Path:
+    """Write a sheet of training pictures from all over the data set."""
+    size_px = max(int(px) for px in record.counts if int(px) <= PREVIEW_PX)
+    pack = open_pack(folder / pack_name(size_px, is_heldout=False))
+    count = min(PREVIEW_PICTURES, len(pack))
+    chosen = pack[np.linspace(0, len(pack) - 1, count).round().astype(np.int64)]
+    columns = PREVIEW_COLUMNS if count == PREVIEW_PICTURES else None
+    path = folder / "preview.png"
+    path.write_bytes(encode_png(contact_sheet(chosen, columns), None))
+    return path

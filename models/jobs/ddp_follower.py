@@ -1,0 +1,36 @@
+"""A training process that follows a team's leader: it computes, and decides nothing."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import cast
+
+from models.jobs.training_job import Place
+from models.precision import pick_device
+from models.store.records import TrainingOrder
+from models.training.distributed import Team
+from models.training.loop import follow
+from models.training.setup import build_trainer
+from models.training.state import load_state
+from models.training.trainer import Trainer
+
+
+def run_following(place: Place) -> None:
+    """Take part in the leader's job until it has spent its budget or ends.
+
+    Args:
+        place: The leader's store, and this process's own device and place in the team.
+    """
+    team, store = place.team, place.store
+    job = team.hear(b"").decode()
+    order = cast("TrainingOrder", store.jobs.order(store.jobs.get(job)))
+    device = pick_device(place.device)
+    trainer = build_trainer(order, store, cache=place.cache, device=device, team=team)
+    _take_over_state(trainer, team)
+    follow(trainer)
+
+
+def _take_over_state(trainer: Trainer, team: Team) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "state.safetensors"
+        path.write_bytes(team.hear(b""))
+        load_state(trainer, str(path))

@@ -1,0 +1,170 @@
+"""From what a client asks to an order that a job can carry out."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from math import isfinite
+
+from models.errors import Conflict, DatasetError, Gone, InvalidValue, NotFound, RecipeError
+from models.gan.recipe import Recipe, check_size
+from models.gan.recipes import recipe
+from models.inference.latents import check_seed
+from models.numbers import Settings
+from models.store import Store
+from models.store.names import check_name
+from models.store.records import (
+    Budget,
+    DatasetRecord,
+    JobKind,
+    JobRecord,
+    Promote,
+    TrainingOrder,
+)
+
+MAX_KIMG = 1_000_000.0
+MAX_MINUTES = 7 * 24 * 60.0
+
+
+def make_order(
+    *,
+    recipe: str,
+    dataset: DatasetRecord,
+    store: Store,
+    budget: Budget,
+    model: str | None = None,
+    size_px: int | None = None,
+    seed: int = 0,
+    overrides: Mapping[str, object] | None = None,
+    promote: Promote = Promote.IF_BETTER,
+    resume_from: str | None = None,
+) -> TrainingOrder:
+    """Check an order against its recipe, its data and the store, and fill in defaults.
+
+    Args:
+        recipe: Name of the recipe.
+        dataset: The data set to train on.
+        store: Where the model's other versions and earlier jobs are.
+        budget: Exactly one of kimg and minutes.
+        model: The model the version will join; by default the recipe's name,
+            with the size appended where it is not the recipe's own.
+        size_px: Side of the pictures; by default the recipe's.
+        seed: Seeds everything.
+        overrides: Recipe numbers.
+        promote: When the version goes into service.
+        resume_from: Id of an ended job, or `model@version`, to go on from.
+
+    Raises:
+        NotFound: Unknown recipe or job.
+        InvalidValue: Any value out of range (RecipeError, DatasetError among them).
+    """
+    row = _recipe(recipe)
+    size = check_size(size_px or row.default_size_px)
+    settings = row.with_overrides(overrides or {})
+    _check_networks(row, size, settings, overrides or {})
+    name = check_name("model", model or row.default_model(size))
+    _check_data(dataset, size, settings)
+    _check_model_size(store, name, size)
+    order = TrainingOrder(
+        recipe=row.name,
+        dataset=dataset.name,
+        model=name,
+        size_px=size,
+        budget=check_budget(budget),
+        seed=check_seed(seed),
+        overrides={key: settings.given()[key] for key in overrides or {}},
+        promote=promote,
+        resume_from=_source_job(store, resume_from),
+    )
+    if order.resume_from:
+        _check_source(store, order, settings)
+    return order
+
+
+def _recipe(name: str) -> Recipe:
+    return recipe(name)
+
+
+def _check_networks(
+    row: Recipe, size_px: int, settings: Settings, overrides: Mapping[str, object]
+) -> None:
+    """Refuse what the networks cannot be, by the name that the client wrote."""
+    try:
+        row.network_config(size_px, settings)
+    except RecipeError as err:
+        field = f"overrides.{err.field}" if err.field in overrides else err.field
+        raise RecipeError(field, err.value, err.allowed) from None
+
+
+def check_budget(budget: Budget) -> Budget:
+    """Return the budget if it is one.
+
+    Raises:
+        InvalidValue: Both or none of kimg and minutes are set, or it is out of range.
+    """
+    if (budget.kimg is None) == (budget.minutes is None):
+        raise InvalidValue("budget", asdict(budget), "exactly one of kimg and minutes")
+    for field, value, most in (
+        ("budget.kimg", budget.kimg, MAX_KIMG),
+        ("budget.minutes", budget.minutes, MAX_MINUTES),
+    ):
+        if value is not None and not (isfinite(value) and 0 < value <= most):
+            raise InvalidValue(field, value, f"more than 0, at most {most:g}")
+    return budget
+
+
+def _check_data(dataset: DatasetRecord, size_px: int, settings: Settings) -> None:
+    count = dataset.counts.get(str(size_px), 0)
+    if count < settings.batch:
+        found = f"{dataset.name} ({count} training pictures of {size_px} px)"
+        raise DatasetError("dataset", found, f"at least one batch, {settings.batch} pictures")
+
+
+def _check_model_size(store: Store, model: str, size_px: int) -> None:
+    if model not in store.versions.models():
+        return
+    for card in store.versions.list(model)[:1]:
+        if card.size_px != size_px:
+            allowed = f"{card.size_px}, the size of {model}'s versions; or another model name"
+            raise InvalidValue("size_px", size_px, allowed)
+
+
+def _source_job(store: Store, source: str | None) -> str | None:
+    """Return the job behind `resume_from`, which may name a version."""
+    if source is None or "@" not in source:
+        return source
+    card = store.versions.card(*store.versions.resolve(source))
+    if card.job is None:
+        allowed = "a version that a job of this store trained, or a job"
+        raise InvalidValue("resume_from", source, allowed)
+    return card.job
+
+
+def _check_source(store: Store, order: TrainingOrder, settings: Settings) -> None:
+    record = _ended_job(store, order.resume_from or "")
+    source = store.jobs.order(record)
+    if not isinstance(source, TrainingOrder):
+        raise InvalidValue("resume_from", record.id, "a training job")
+    theirs = _shape(source, recipe(source.recipe).with_overrides(source.overrides))
+    ours = _shape(order, settings)
+    if theirs != ours:
+        raise RecipeError("resume_from", f"{record.id}, a job of {theirs}", f"a job of {ours}")
+    if not store.jobs.state(record.id).exists():
+        allowed = "a job whose training state is still kept (a day, CATTERY_STATE_KEEP_S)"
+        raise InvalidValue("resume_from", record.id, allowed)
+
+
+def _ended_job(store: Store, job: str) -> JobRecord:
+    try:
+        record = store.jobs.get(job)
+    except (NotFound, Gone) as err:
+        raise InvalidValue("resume_from", job, f"an ended training job ({err})") from err
+    if record.kind is not JobKind.TRAIN:
+        raise InvalidValue("resume_from", job, "a training job")
+    if not record.status.has_ended:
+        raise Conflict(
+            f"The job {job} is still {record.status.value}.", "Wait, or cancel it first."
+        )
+    return record
+
+
+def _shape(order: TrainingOrder, settings: Settings) -> str:
+    return f"{order.recipe}, {order.size_px} px, width {settings.width}, z_dim {settings.z_dim}"

@@ -1,0 +1,109 @@
+"""Training as an iterator of step reports: prints nothing, knows no queue, stops anywhere."""
+
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+
+from models.store.records import Budget
+from models.training.collapse import LOOK_EVERY, Watch
+from models.training.trainer import StepLosses, Trainer
+
+CHECK_EVERY = LOOK_EVERY
+"""Steps between two looks at the losses (reading them back makes a GPU wait)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepReport:
+    """What one step did.
+
+    Attributes:
+        step: Generator updates so far.
+        kimg: Thousand real pictures shown so far.
+        training_s: Seconds spent in steps so far, earlier runs of the job included.
+        losses: Left on the device until they are read.
+    """
+
+    step: int
+    kimg: float
+    training_s: float
+    losses: StepLosses
+
+
+def train(
+    trainer: Trainer,
+    budget: Budget,
+    *,
+    watch: Watch | None = None,
+    training_s: float = 0.0,
+    start_kimg: float = 0.0,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Generator[StepReport]:
+    """Train until the budget is spent.
+
+    Time between two reports, in which a caller may measure or save, is not
+    counted. The trainer can be saved between any two reports.
+
+    Args:
+        trainer: What is trained, new or resumed.
+        budget: kimg or minutes of training.
+        watch: Looks at every 50th step; None for nobody.
+        training_s: Seconds already spent when a job goes on.
+        start_kimg: kimg that the trainer had when the job began (not zero when a
+            job goes on from another job's state); they do not count.
+        clock: Monotonic seconds.
+
+    Yields:
+        One report a step.
+
+    Raises:
+        TrainingCollapsed: What the watch says.
+    """
+    team, stream = trainer.team, trainer.stream
+    try:
+        while team.agree(not is_spent(budget, stream.position / 1000 - start_kimg, training_s)):
+            begun = clock()
+            _expect(trainer, budget, start_kimg, training_s)
+            losses = trainer.step()
+            if watch and trainer.step_count % CHECK_EVERY == 0:
+                watch.look(trainer.step_count, losses.values(), trainer.real, trainer.fake)
+            training_s += clock() - begun
+            yield StepReport(
+                step=trainer.step_count,
+                kimg=stream.position / 1000,
+                training_s=training_s,
+                losses=losses,
+            )
+    except BaseException:
+        team.agree(False)  # whatever ends this loop, the others must not wait for its next word
+        raise
+
+
+def follow(trainer: Trainer) -> None:
+    """Train with a leader, step for step, until it ends; it alone decides, saves and measures."""
+    while trainer.team.agree(False):
+        _hear_expectation(trainer)
+        trainer.step()
+
+
+def _expect(trainer: Trainer, budget: Budget, start_kimg: float, training_s: float) -> None:
+    """Tell the critic's pacing how long the run will be, once that is known."""
+    pacing = trainer.pacing
+    if pacing.expected_kimg is None and budget.kimg is not None:
+        pacing.expected_kimg = start_kimg + budget.kimg
+    elif pacing.expected_kimg is None and training_s > 0:  # the first step told the speed
+        rate = (trainer.stream.position / 1000 - start_kimg) / training_s
+        pacing.expected_kimg = start_kimg + rate * 60 * (budget.minutes or 0.0)
+    _hear_expectation(trainer)
+
+
+def _hear_expectation(trainer: Trainer) -> None:
+    if trainer.settings.critic_boost is not None:
+        word = trainer.team.hear(str(trainer.pacing.expected_kimg or "").encode())
+        trainer.pacing.expected_kimg = float(word) if word else None
+
+
+def is_spent(budget: Budget, kimg: float, training_s: float) -> bool:
+    """Tell whether a budget is used up."""
+    if budget.kimg is not None:
+        return kimg >= budget.kimg
+    return training_s >= 60 * (budget.minutes or 0.0)

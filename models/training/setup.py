@@ -1,0 +1,59 @@
+"""From an order to a trainer, and to a batch that fits where the ordered one does not."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from models.datasets.batches import BatchStream, open_pack
+from models.gan.recipes import recipe
+from models.graphs import WARM_UP
+from models.precision import fastest_precision
+from models.store import Store
+from models.store.records import TrainingOrder
+from models.training.distributed import SOLO, Team
+from models.training.memory import fitting_batch
+from models.training.trainer import Trainer
+
+
+def build_trainer(
+    order: TrainingOrder, store: Store, *, cache: Path, device: torch.device, team: Team = SOLO
+) -> Trainer:
+    """Return a new trainer for an order.
+
+    Raises:
+        CatteryError: Data set, recipe, numbers or team do not go together.
+    """
+    row = recipe(order.recipe)
+    settings = row.with_overrides(order.overrides)
+    pack = store.datasets.pack_path(order.dataset, order.size_px, heldout=False, cache=cache)
+    stream = BatchStream(open_pack(pack), settings.batch, order.seed, device)
+    return Trainer(
+        row,
+        settings,
+        order.size_px,
+        stream,
+        seed=order.seed,
+        device=device,
+        precision=fastest_precision(device),
+        team=team,
+    )
+
+
+def what_fits(order: TrainingOrder, store: Store, *, cache: Path, device: torch.device) -> str:
+    """Return a sentence on an order whose batch the device's memory does not hold.
+
+    Smaller ones are tried, so whatever the failed one held must be let go before.
+    """
+    steps = WARM_UP + 1 if device.type == "cuda" else 1  # a capture takes the most
+
+    def step(batch: int) -> None:
+        smaller = replace(order, overrides={**order.overrides, "batch": batch})
+        trainer = build_trainer(smaller, store, cache=cache, device=device)
+        for _ in range(steps):
+            trainer.step()
+
+    batch = recipe(order.recipe).with_overrides(order.overrides).batch
+    fits = fitting_batch(step, batch)
+    advice = "not even a batch of 2 fits: lower width" if fits is None else f"{fits} fits"
+    return f"The memory of {device} does not hold a batch of {batch}; {advice}."

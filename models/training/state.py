@@ -1,0 +1,145 @@
+"""A trainer's whole state as one safetensors file, and back, bit for bit.
+
+No pickle: tensors by name, and the few plain numbers as JSON in the header.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from models.errors import CheckpointError
+from models.training.trainer import Trainer
+
+FORMAT = "cattery-training-state-2"
+
+
+def save_state(trainer: Trainer, extra: dict[str, Any]) -> bytes:
+    """Return the trainer's state as a safetensors file.
+
+    Args:
+        trainer: Between two steps.
+        extra: Plain JSON values to keep beside it.
+    """
+    tensors = {name: t.contiguous() for name, t in _tensors(trainer)}
+    header = {
+        "format": FORMAT,
+        "recipe": trainer.recipe.name,
+        "config": json.dumps(_config(trainer)),
+        "step_count": str(trainer.step_count),
+        "position": str(trainer.stream.position),
+        "expected_kimg": json.dumps(trainer.pacing.expected_kimg),
+        "extra": json.dumps(extra),
+    }
+    return save(tensors, header)
+
+
+def load_state(trainer: Trainer, path: str) -> dict[str, Any]:
+    """Put a saved state into a freshly built trainer of the same recipe and shape.
+
+    Args:
+        trainer: Is changed in place, only after the whole file was checked.
+        path: The file.
+
+    Returns:
+        The `extra` that was saved with it.
+
+    Raises:
+        CheckpointError: The file is damaged, or of another recipe or shape.
+    """
+    header, tensors = _read(path, trainer.device)
+    _check(trainer, header, tensors)
+    for name, target in _module_tensors(trainer):
+        target.copy_(tensors[name])
+    trainer.random_state = tensors["random"].cpu()
+    _load_optimizers(trainer, tensors)
+    trainer.step_count = int(header["step_count"])
+    trainer.stream.position = int(header["position"])
+    trainer.pacing.expected_kimg = json.loads(header["expected_kimg"])
+    return dict(json.loads(header["extra"]))
+
+
+def _read(path: str, device: torch.device) -> tuple[dict[str, str], dict[str, Tensor]]:
+    try:
+        with safe_open(path, "pt", device=str(device)) as file:
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (OSError, SafetensorError) as err:
+        raise CheckpointError(f"The training state cannot be read: {err}.") from err
+
+
+def _check(trainer: Trainer, header: dict[str, str], tensors: dict[str, Tensor]) -> None:
+    if header.get("format") != FORMAT:
+        raise CheckpointError(f"The training state has format {header.get('format')!r}.")
+    if (header["recipe"], _its_config(trainer, header)) != (trainer.recipe.name, trainer.config):
+        found = f"{header['recipe']} {header['config']}"
+        wanted = f"{trainer.recipe.name} {json.dumps(_config(trainer))}"
+        raise CheckpointError(
+            f"The training state is of {found}, the order asks for {wanted}.",
+            "Resume with the recipe, size and width it was trained with.",
+        )
+    if tensors["random"].numel() != trainer.random_state.numel():
+        raise CheckpointError(
+            f"The training state was saved on another kind of device than {trainer.device}.",
+            "Resume where it was trained: on a GPU, or on a CPU.",
+        )
+    for name, target in _module_tensors(trainer):
+        if name not in tensors or tensors[name].shape != target.shape:
+            raise CheckpointError(f"The training state lacks a fitting {name}.")
+
+
+def _its_config(trainer: Trainer, header: dict[str, str]) -> object:
+    """Return a state's config; what an earlier release did not know has its default."""
+    try:
+        return type(trainer.config)(**json.loads(header["config"]))
+    except (TypeError, ValueError):
+        return None
+
+
+def _config(trainer: Trainer) -> dict[str, Any]:
+    return asdict(trainer.config)
+
+
+def _modules(trainer: Trainer) -> dict[str, nn.Module]:
+    return {
+        "generator": trainer.generator,
+        "discriminator": trainer.discriminator,
+        "average": trainer.average.module,
+    }
+
+
+def _module_tensors(trainer: Trainer) -> Iterator[tuple[str, Tensor]]:
+    for part, module in _modules(trainer).items():
+        for name, tensor in module.state_dict().items():
+            yield f"{part}.{name}", tensor
+
+
+def _tensors(trainer: Trainer) -> Iterator[tuple[str, Tensor]]:
+    yield from _module_tensors(trainer)
+    yield "random", trainer.random_state
+    for part, optimizer in trainer.optimizers.items():
+        for index, values in optimizer.state_dict()["state"].items():
+            for key, tensor in values.items():
+                yield f"optimizer.{part}.{index}.{key}", tensor
+
+
+def _load_optimizers(trainer: Trainer, tensors: dict[str, Tensor]) -> None:
+    for part, optimizer in trainer.optimizers.items():
+        state: dict[int, dict[str, Tensor]] = {}
+        parameters = optimizer.param_groups[0]["params"]
+        prefix = f"optimizer.{part}."
+        for name in (n for n in tensors if n.startswith(prefix)):
+            index, key = name.removeprefix(prefix).split(".")
+            state.setdefault(int(index), {})[key] = _like(tensors[name], parameters[int(index)])
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def _like(tensor: Tensor, parameter: Tensor) -> Tensor:
+    """Lay a moment out in memory as its parameter is: the fused Adam pairs raw memory."""
+    if tensor.shape != parameter.shape:
+        return tensor
+    return torch.empty_like(parameter).copy_(tensor)

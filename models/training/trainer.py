@@ -1,0 +1,269 @@
+"""One pair of networks under training: updates of the discriminator and the generator, all state.
+
+The step follows the original script: real and made pictures are scored apart
+(batch norm sees them apart), the discriminator moves first, as often as the
+recipe says, and the last of its made pictures serve the generator's update.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+import torch
+from torch import Tensor, nn
+
+from models.datasets.batches import BatchStream, to_unit_range
+from models.gan.augment import augment
+from models.gan.optimizers import OPTIMIZERS
+from models.gan.recipe import Recipe
+from models.gan.regularizers import CriticPass
+from models.graphs import Replayed
+from models.networks.dcgan import init_lecun
+from models.networks.spectral import folded, normalize
+from models.numbers import Settings
+from models.precision import Precision, fastest_kernels
+from models.training.critic_schedule import Pacing
+from models.training.distributed import SOLO, Team
+from models.training.ema import MovingAverage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepLosses:
+    """Losses and mean scores of one step; scalars left on the device.
+
+    Attributes:
+        discriminator: The discriminator's loss, without its penalty.
+        penalty: What its regularizer added.
+        generator: The generator's loss.
+        real: Mean logit of real pictures.
+        fake: Mean logit of made pictures, before the generator's update.
+    """
+
+    discriminator: Tensor
+    penalty: Tensor
+    generator: Tensor
+    real: Tensor
+    fake: Tensor
+
+    def values(self) -> dict[str, float]:
+        """Read them back from the device."""
+        names = ("discriminator", "penalty", "generator", "real", "fake")
+        stacked = torch.stack([getattr(self, name) for name in names]).tolist()
+        return dict(zip(names, stacked, strict=True))
+
+
+Look = list[Tensor]
+"""What a discriminator is shown: one batch of pictures, or features of one."""
+
+
+class _LooksFirst(Protocol):
+    """A discriminator in two halves, the first without trained weights."""
+
+    def features(self, pictures: Tensor) -> Look: ...
+
+    def score(self, features: Look) -> Tensor: ...
+
+
+class Trainer:
+    """Networks, optimizers, average, random numbers and place in the data.
+
+    On a GPU the updates are captured into CUDA graphs after a few steps; losses and
+    pictures of a step are then overwritten by the next one.
+
+    Args:
+        recipe: The recipe.
+        settings: Its numbers, overrides applied.
+        size_px: Side of the pictures.
+        stream: Real pictures, a whole team's batches; the trainer advances it.
+        seed: Seeds weights, latents and whatever else is drawn.
+        device: Where to compute.
+        precision: Number format of the forward passes.
+        team: The processes that train together.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        settings: Settings,
+        size_px: int,
+        stream: BatchStream,
+        *,
+        seed: int,
+        device: torch.device,
+        precision: Precision,
+        team: Team = SOLO,
+    ) -> None:
+        self.recipe, self.settings, self.stream = recipe, settings, stream
+        self.device, self.precision, self.team = device, precision, team
+        team.check_batch(settings.batch)
+        self.config = recipe.network_config(size_px, settings)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)  # initializers draw from the default generator
+            self.generator = self._place(self._generator())
+            self.discriminator = self._place(self._initialized(recipe.networks.discriminator))
+        self.random_state = torch.Generator(device).manual_seed(seed).get_state()
+        self.average = MovingAverage(self.generator, settings.ema)
+        self.optimizers = {
+            "generator": self._optimizer(self.generator, settings.lr_generator),
+            "discriminator": self._optimizer(self.discriminator, settings.lr_discriminator),
+        }
+        self.pacing = Pacing(settings)
+        self.step_count = 0
+        self.real = self.fake = torch.empty(0)
+        self._iteration = Replayed(self._iterate, device)
+        self._extra = Replayed(self._update_critic_alone, device)
+
+    def snapshot(self) -> nn.Module:
+        """Return the averaged generator as it is served: spectral norms folded in."""
+        network = self.average.module
+        return folded(network) if self.recipe.networks.normalize_generator else network
+
+    def step(self) -> StepLosses:
+        """Update the discriminator as often as is its turn, then generator and average once."""
+        with self._own_random(), fastest_kernels(self.device):
+            for _ in range(self.pacing.critic_steps(self.step_count) - 1):
+                self._extra(self.stream.next())
+            self.average.aim(self.step_count)
+            losses, self.real, self.fake = self._iteration(self.stream.next())
+        self.step_count += 1
+        return losses
+
+    def _generator(self) -> nn.Module:
+        module = self._initialized(self.recipe.networks.generator)
+        return normalize(module) if self.recipe.networks.normalize_generator else module
+
+    def _initialized(self, build: Callable[[Any], nn.Module]) -> nn.Module:
+        module = build(self.config)
+        return module.apply(init_lecun) if self.settings.lecun else module
+
+    def _place(self, module: nn.Module) -> nn.Module:
+        # channels_last: the layout in which convolution kernels are fastest (benchmarks/).
+        return module.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def _optimizer(self, module: nn.Module, lr: float) -> torch.optim.Optimizer:
+        build = OPTIMIZERS[self.recipe.optimizer].build
+        return build(module, lr, self.settings, self.device.type == "cuda")
+
+    @contextmanager
+    def _own_random(self) -> Iterator[None]:
+        """Have the device's default generator be this trainer's, and nobody else's, meanwhile.
+
+        The default one, since layers draw from it and CUDA graphs know it.
+        """
+        outer = self._swap_random(self.random_state)
+        try:
+            yield
+        finally:
+            self.random_state = self._swap_random(outer)
+
+    def _swap_random(self, state: Tensor) -> Tensor:
+        """Set the default generator's state and return the one before."""
+        if self.device.type == "cuda":
+            before = torch.cuda.get_rng_state(self.device)
+            torch.cuda.set_rng_state(state, self.device)
+        else:
+            before = torch.get_rng_state()
+            torch.set_rng_state(state)
+        return before
+
+    # --- what CUDA graphs capture: no reading back, no branch on a tensor
+
+    def _iterate(self, pictures: Tensor) -> tuple[StepLosses, Tensor, Tensor]:
+        real = self._real(pictures)
+        with self._precision():
+            fake = self.generator(self._latents(len(pictures)))
+        looks = self._look(real), self._look(fake)
+        loss_d, penalty, mean_real, mean_fake = self._update_critic(*looks)
+        loss_g = self._update_generator(*looks)
+        self.average.update()
+        losses = StepLosses(
+            discriminator=loss_d,
+            penalty=penalty,
+            generator=loss_g,
+            real=mean_real,
+            fake=mean_fake,
+        )
+        return losses, real, fake.detach()
+
+    def _update_critic_alone(self, pictures: Tensor) -> None:
+        with torch.no_grad(), self._precision():
+            fake = self.generator(self._latents(len(pictures)))
+        self._update_critic(self._look(self._real(pictures)), self._look(fake))
+
+    def _real(self, pictures: Tensor) -> Tensor:
+        """Return this process's pictures, (N, 3, H, W) float32 in [-1, 1], mirrored by coins."""
+        scaled = to_unit_range(self.team.share(pictures))
+        if not self.settings.mirror:
+            return scaled
+        coins = self.team.share(torch.rand(len(pictures), 1, 1, 1, device=self.device))
+        return torch.where(coins < 0.5, scaled, scaled.flip(3))
+
+    def _latents(self, count: int) -> Tensor:
+        return self.team.share(torch.randn(count, self.settings.z_dim, device=self.device))
+
+    def _precision(self) -> AbstractContextManager[object]:
+        return self.precision.context(self.device)
+
+    def _look(self, pictures: Tensor) -> Look:
+        """Return pictures as the discriminator is shown them, or its features of them.
+
+        Once a step: both updates see the same, with its graph to the generator.
+        """
+        strength = self.settings.augment
+        seen = augment(pictures, strength) if strength else pictures
+        if not self.recipe.networks.looks_first:
+            return [seen]
+        with self._precision():
+            return cast("_LooksFirst", self.discriminator).features(seen)
+
+    def _score(self, look: Look) -> Tensor:
+        with self._precision():
+            if self.recipe.networks.looks_first:
+                return cast("_LooksFirst", self.discriminator).score(look).float()
+            return self.discriminator(*look).float()
+
+    def _update_critic(self, real: Look, fake: Look) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Update the discriminator; return loss, penalty and mean scores."""
+        regularizer = self.recipe.regularizer
+        real, fake = ([x.detach() for x in look] for look in (real, fake))
+        if regularizer.needs_input_grad:
+            real, fake = ([x.float().requires_grad_() for x in look] for look in (real, fake))
+        logits_real, logits_fake = self._score(real), self._score(fake)
+        loss = self.recipe.objective.discriminator(logits_real, logits_fake)
+        penalty = torch.zeros_like(loss)
+        if regularizer.penalty:
+            critic = CriticPass(
+                real=real[0],
+                fake=fake[0].float(),
+                logits_real=logits_real,
+                logits_fake=logits_fake,
+                score=lambda pictures: self._score([pictures]),
+            )
+            penalty = regularizer.penalty(critic, self.settings)
+        self._update("discriminator", self.discriminator, loss + penalty)
+        if regularizer.constrain:
+            regularizer.constrain(self.discriminator, self.settings)
+        means = logits_real.detach().mean(), logits_fake.detach().mean()
+        return loss.detach(), penalty.detach(), *means
+
+    def _update_generator(self, real: Look, fake: Look) -> Tensor:
+        """Update the generator through the frozen discriminator; return the loss."""
+        weights = list(self.discriminator.parameters())
+        for weight in weights:
+            weight.requires_grad = False
+        logits_fake = self._score(fake)
+        # Only a relativistic loss looks at real pictures; others save the pass.
+        scores_real = self.recipe.objective.is_relativistic
+        logits_real = self._score(real) if scores_real else logits_fake
+        loss = self.recipe.objective.generator(logits_real, logits_fake)
+        self._update("generator", self.generator, loss)
+        for weight in weights:
+            weight.requires_grad = True
+        return loss.detach()
+
+    def _update(self, name: str, module: nn.Module, loss: Tensor) -> None:
+        module.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        self.team.average_gradients(module.parameters())
+        self.optimizers[name].step()

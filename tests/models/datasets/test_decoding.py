@@ -1,0 +1,189 @@
+"""Any picture file becomes an upright RGB square, or is refused for a told reason."""
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from models.datasets.decoding import MAX_PIXELS, cut_square
+from models.datasets.rejections import Reason, Refused
+
+
+def pixel(raw, place=(32, 32)):
+    """Return one pixel of the square."""
+    return cut_square(raw).image.getpixel(place)
+
+
+def test_the_center_square_is_cut_from_a_wide_picture(encoded):
+    """The square has the shorter side and lies in the middle."""
+    image = Image.new("RGB", (200, 100), "red")
+    image.paste("blue", (50, 0, 150, 100))
+    cut = cut_square(encoded(image))
+    assert cut.reach_px == 100
+    assert cut.image.size == (100, 100)
+    assert cut.image.getcolors() == [(100 * 100, (0, 0, 255))]
+    assert cut.sizes() == (32, 64)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "WEBP", "JPEG"])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_gray_and_color_pictures_become_rgb(encoded, kind, mode):
+    """One channel becomes three equal ones in every format."""
+    raw = encoded(Image.new(mode, (64, 64), 100 if mode == "L" else (100, 100, 100)), kind)
+    assert np.allclose(pixel(raw), (100, 100, 100), atol=2)
+
+
+def test_cmyk_becomes_rgb(encoded):
+    """A print-shop JPEG comes out in its screen colors."""
+    raw = encoded(Image.new("CMYK", (64, 64), (0, 255, 255, 0)), "JPEG")
+    assert np.allclose(pixel(raw), (255, 0, 0), atol=4)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_transparency_is_laid_over_white(encoded, mode):
+    """A transparent pixel is white whatever color lies under it, a half one is mixed."""
+    image = Image.new("RGBA", (64, 64), (0, 0, 0, 0))
+    image.paste((0, 0, 0, 128), (32, 0, 64, 64))
+    raw = encoded(image.convert(mode))
+    assert pixel(raw, (5, 5)) == (255, 255, 255)
+    assert np.allclose(pixel(raw, (50, 5)), (127, 127, 127), atol=1)
+
+
+def test_a_palette_with_a_transparent_color_is_laid_over_white(encoded):
+    """Transparency of a palette counts as any other."""
+    image = Image.new("P", (64, 64), 0)
+    image.putpalette([10, 20, 30, 40, 50, 60])
+    image.paste(1, (0, 0, 32, 64))
+    raw = encoded(image, transparency=0)
+    assert pixel(raw, (5, 5)) == (40, 50, 60)
+    assert pixel(raw, (50, 5)) == (255, 255, 255)
+
+
+def test_sixteen_bits_are_scaled_not_clipped(encoded):
+    """A 16-bit gray of one half is an 8-bit gray of one half."""
+    raw = encoded(Image.fromarray(np.full((64, 64), 0x8000, np.uint16)))
+    assert pixel(raw) == (128, 128, 128)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_an_animation_gives_its_first_frame(encoded, kind):
+    """What moves is taken as it begins."""
+    frames = [Image.new("RGB", (64, 64), color) for color in ("red", "blue")]
+    raw = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
+    assert np.allclose(pixel(raw), (255, 0, 0), atol=3)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_obeyed(encoded, orientation):
+    """However the camera was held, the marked corner ends where the viewer saw it."""
+    undo = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
+    seen = Image.new("RGB", (64, 64), "white")
+    seen.paste("red", (0, 0, 32, 16))
+    stored = seen if orientation == 1 else seen.transpose(undo[orientation])
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    cut = cut_square(encoded(stored, exif=exif))
+    assert np.array_equal(np.asarray(cut.image), np.asarray(seen))
+
+
+def test_damaged_exif_is_no_reason_to_refuse(encoded):
+    """Garbage where the orientation should be leaves the picture as it is."""
+    raw = encoded(Image.new("RGB", (64, 64), "red"), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff")
+    assert np.allclose(pixel(raw), (255, 0, 0), atol=3)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_a_large_picture_is_averaged_down_to_the_same_look(encoded, noise, kind):
+    """Shrinking while decoding changes neither framing nor reach."""
+    cut = cut_square(encoded(noise(1, (4000, 3000)), kind))
+    assert cut.reach_px == 3000
+    assert max(cut.image.size) <= 2048
+    whole = noise(1, (4000, 3000)).crop((500, 0, 3500, 3000)).resize((64, 64), Image.Resampling.BOX)
+    assert np.abs(np.asarray(cut.at(64), int) - np.asarray(whole, int)).mean() < 4
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (b"", Reason.UNREADABLE),
+        (b"This is a text file, not a cat.\n" * 50, Reason.UNREADABLE),
+        (b"GIF89a\x40\x00\x40\x00\x80\x00\x00" + bytes(100), Reason.UNREADABLE),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n", Reason.UNREADABLE),
+        (b"\x89PNG\r\n\x1a\n" + bytes(64), Reason.UNREADABLE),
+    ],
+)
+def test_what_is_no_picture_is_unreadable(raw, reason):
+    """Text, other formats and empty files are refused by content, whatever their name."""
+    with pytest.raises(Refused) as refused:
+        cut_square(raw)
+    assert refused.value.reason is reason
+    assert "0x" not in refused.value.detail, "no address of an object in what users read"
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP"])
+def test_a_truncated_picture_is_unreadable(encoded, noise, kind):
+    """Half a file is not half a picture."""
+    raw = encoded(noise(3, (200, 200)), kind)
+    with pytest.raises(Refused) as refused:
+        cut_square(raw[: len(raw) // 2])
+    assert refused.value.reason is Reason.UNREADABLE
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP"])
+def test_damage_anywhere_is_refused_or_survived(encoded, noise, kind):
+    """Flipped bytes never raise anything but a refusal."""
+    raw = bytearray(encoded(noise(4, (64, 64)), kind))
+    random = np.random.default_rng(0)
+    outcomes = set()
+    for _ in range(300):
+        damaged = bytearray(raw)
+        for place in random.integers(0, len(raw), 8):
+            damaged[place] ^= int(random.integers(1, 256))
+        try:
+            outcomes.add(cut_square(bytes(damaged)).image.mode)
+        except Refused as refused:
+            outcomes.add(refused.reason)
+    assert outcomes <= {"RGB", *Reason}
+    assert Reason.UNREADABLE in outcomes
+
+
+def test_a_picture_under_32_pixels_is_too_small(encoded):
+    """Nothing is enlarged."""
+    with pytest.raises(Refused, match="31 pixels") as refused:
+        cut_square(encoded(Image.new("RGB", (500, 31))))
+    assert refused.value.reason is Reason.TOO_SMALL
+
+
+@pytest.mark.parametrize("side", [8001, 12_000, 20_000, 2_000_000])
+def test_a_picture_bomb_is_refused_by_its_header(side):
+    """A header that promises too many pixels is enough; they are never decoded."""
+    with pytest.raises(Refused) as refused:
+        cut_square(png_header(side, side))
+    assert refused.value.reason is Reason.TOO_LARGE
+    assert side * side > MAX_PIXELS
+
+
+def test_a_webp_picture_has_a_lower_limit(encoded):
+    """Its decoder takes sixteen bytes a pixel, and is given the fewer pixels."""
+    with pytest.raises(Refused, match="5000x5000 pixels in WEBP") as refused:
+        cut_square(encoded(Image.new("RGB", (5000, 5000)), "WEBP", method=0))
+    assert refused.value.reason is Reason.TOO_LARGE
+
+
+def png_header(width, height):
+    """Return the beginning of a PNG file."""
+    body = b"IHDR" + struct.pack(">LLBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">L", 13) + body + struct.pack(">L", zlib.crc32(body))
+    data = b"IDAT" + zlib.compress(bytes(100))
+    rest = struct.pack(">L", len(data) - 4) + data + struct.pack(">L", zlib.crc32(data))
+    return b"\x89PNG\r\n\x1a\n" + chunk + rest

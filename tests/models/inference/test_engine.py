@@ -1,0 +1,138 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from models.errors import CheckpointError
+from models.images.formats import contact_sheet, default_columns, encode_png
+from models.inference.checkpoints import load_generator, save_generator
+from models.inference.engine import Engine
+from models.inference.latents import Place, walk
+from models.networks import NETWORKS
+from models.networks.dcgan import DcganConfig, DcganGenerator
+
+CONFIG = DcganConfig(size_px=64, z_dim=100, width=16)
+
+
+def _file(config: DcganConfig = CONFIG) -> bytes:
+    torch.manual_seed(0)
+    network = DcganGenerator(config)
+    with torch.no_grad():  # trained batch norms are not at their defaults
+        for name, value in network.state_dict().items():
+            if "running_var" in name:
+                value.uniform_(0.01, 2.0)
+    return save_generator(network.eval(), kind="dcgan", config=config)
+
+
+def _lively(kind: str) -> bytes:
+    """Return a file of a generator of any network, with weights that make contrasts."""
+    network = NETWORKS[kind]
+    config = network.config(size_px=32, z_dim=16, width=16)
+    torch.manual_seed(0)
+    generator = network.generator(config)
+    with torch.no_grad():
+        for parameter in generator.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return save_generator(generator.eval(), kind=kind, config=config)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("kind", sorted(NETWORKS))
+def test_one_seed_is_one_cat_at_every_batch_size(kind: str, threads: int) -> None:
+    """Pixels are equal alone and in any company, from 1 to 70, whatever the network."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        engine = Engine(load_generator(_lively(kind)))
+        alone = engine.render([7])[0]
+        # Those that are rendered one by one have no company; one size shows that they are.
+        for size in (2, 3, 5, 8, 16, 31, 64, 70) if NETWORKS[kind].renders_evenly else (3,):
+            batch = engine.render([*range(100, 100 + size - 1), 7])
+            assert len(batch) == size
+            assert np.array_equal(batch[-1], alone), size
+    finally:
+        torch.set_num_threads(before)
+    assert alone.shape == (32, 32, 3)
+    assert alone.std() > 0
+
+
+@pytest.mark.parametrize("kind", sorted(NETWORKS))
+def test_truncation_changes_pictures_where_the_table_says_so(kind: str) -> None:
+    """Half a latent is another picture, or exactly the same one where its length is normalized."""
+    engine = Engine(load_generator(_lively(kind)))
+    whole, half = engine.render([7, Place(start=7, end=7, truncation=0.5)])
+    assert engine.truncates == NETWORKS[kind].truncates
+    assert engine.truncates == (not np.array_equal(whole, half))
+
+
+@pytest.mark.parametrize("kind", ["dcgan", "projected"])
+def test_a_walk_shows_the_cats_of_its_seeds_first_and_last(kind: str) -> None:
+    """Pixel for pixel, and something else between."""
+    engine = Engine(load_generator(_lively(kind)))
+    frames, cats = engine.render(walk(3, 11, 5)), engine.render([3, 11])
+    assert np.array_equal(frames[[0, -1]], cats)
+    assert not any(np.array_equal(frames[2], cat) for cat in cats)
+
+
+def test_equal_weights_are_equal_bytes_and_come_back_whole() -> None:
+    """A version's id relies on it."""
+    raw = _file()
+    assert raw == _file()
+    again = load_generator(raw)
+    assert save_generator(again.network, kind="dcgan", config=CONFIG) == raw
+    assert (again.size_px, again.z_dim) == (64, 100)
+
+
+@pytest.mark.parametrize("keep", [0, 4, 8, 60, 500, 20_000])
+def test_a_truncated_weights_file_is_refused(keep: int) -> None:
+    """Wherever it was cut."""
+    with pytest.raises(CheckpointError):
+        load_generator(_file()[:keep])
+
+
+def test_weights_that_are_not_finite_are_refused() -> None:
+    """One NaN is enough, and the tensor is named."""
+    network = DcganGenerator(CONFIG)
+    with torch.no_grad():
+        network.main[3].weight[0, 0, 0, 0] = float("nan")
+    raw = save_generator(network, kind="dcgan", config=CONFIG)
+    with pytest.raises(CheckpointError, match=r"main\.3\.weight"):
+        load_generator(raw)
+
+
+def test_weights_of_another_shape_are_refused() -> None:
+    """A header that promises another width than the tensors have."""
+    other = DcganConfig(size_px=64, z_dim=100, width=32)
+    network = DcganGenerator(CONFIG)
+    with pytest.raises(CheckpointError, match="shape"):
+        load_generator(save_generator(network, kind="dcgan", config=other))
+
+
+@pytest.mark.parametrize("junk", [b"", b"not a weights file at all", b"\xff" * 64, b"\x80\x04]."])
+def test_what_is_no_weights_file_is_refused(junk: bytes) -> None:
+    """Text, noise and pickles alike; nothing is unpickled."""
+    with pytest.raises(CheckpointError):
+        load_generator(junk)
+
+
+def test_a_sheet_lays_pictures_edge_to_edge_row_by_row() -> None:
+    """Places that stay empty are black; the default is the squarest sheet."""
+    pixels = np.stack([np.full((2, 2, 3), 10 * (i + 1), np.uint8) for i in range(5)])
+    sheet = contact_sheet(pixels)
+    assert sheet.shape == (4, 6, 3)
+    assert sheet[0, :, 0].tolist() == [10, 10, 20, 20, 30, 30]
+    assert sheet[2, :, 0].tolist() == [40, 40, 50, 50, 0, 0]
+    assert contact_sheet(pixels, columns=1).shape == (10, 2, 3)
+    assert [default_columns(n) for n in (1, 2, 4, 5, 9, 10, 64)] == [1, 2, 2, 3, 3, 4, 8]
+
+
+def test_a_png_comes_back_as_it_went_in_with_its_text() -> None:
+    """Lossless, and the provenance is in the text chunks."""
+    from io import BytesIO
+
+    pixels = np.arange(64 * 64 * 3, dtype=np.uint64).astype(np.uint8).reshape(64, 64, 3)
+    raw = encode_png(pixels, {"Model": "dcgan", "Seed": "7"})
+    picture = Image.open(BytesIO(raw))
+    assert np.array_equal(np.asarray(picture), pixels)
+    assert picture.info["Seed"] == "7"  # type: ignore[index]
+    assert raw == encode_png(pixels, {"Model": "dcgan", "Seed": "7"})

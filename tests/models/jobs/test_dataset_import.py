@@ -1,0 +1,318 @@
+"""Pictures become a data set: counted, split, packed, and nothing half-done remains."""
+
+import json
+import shutil
+import stat
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from models.datasets.batches import open_pack
+from models.errors import Conflict, DatasetError, InvalidValue, StoreError
+from models.jobs import dataset_import
+from models.jobs.dataset_import import ImportStopped, import_dataset
+from models.store.serialization import dumps
+
+
+@pytest.fixture
+def run(store, cache):
+    """Return a function that imports without reference statistics."""
+
+    def imported(source, name="cats", **options):
+        return import_dataset(store, name, source, cache=cache, statistics=False, **options)
+
+    return imported
+
+
+@pytest.fixture
+def tree(tmp_path, noise):
+    """Return a folder of eighty distinct pictures of 64 px."""
+    folder = tmp_path / "tree"
+    folder.mkdir()
+    for seed in range(80):
+        noise(seed).save(folder / f"{seed:02}.png")
+    return folder
+
+
+def pack(store, name, size_px, *, heldout=False):
+    """Return the rows of one pack as a set of bytes."""
+    rows = open_pack(store.datasets.pack_path(name, size_px, heldout))
+    return [row.tobytes() for row in rows]
+
+
+def test_real_pictures_become_packs(run, store, pictures):
+    """Every picture is kept once, at 32 and 64 px, one in twenty or so set aside."""
+    record = run(pictures / "cats", licence="cite the paper")
+    assert record.kept == 220
+    assert record.rejected == {}
+    assert 3 <= record.heldout <= 25
+    assert record.counts == {"32": 220 - record.heldout, "64": 220 - record.heldout}
+    assert record.heldout_counts == {"32": record.heldout, "64": record.heldout}
+    assert record.licence == "cite the paper"
+    assert not record.aligned
+    assert store.datasets.get("cats") == record
+    everything = pack(store, "cats", 64) + pack(store, "cats", 64, heldout=True)
+    with Image.open(pictures / "cats" / "00000.jpg") as image:
+        assert np.asarray(image).tobytes() in everything
+
+
+def test_the_preview_shows_sixty_four_pictures(run, store, pictures, tmp_path):
+    """Eight by eight tiles, each a picture that is trained on."""
+    run(pictures / "cats")
+    (tmp_path / "preview.png").write_bytes(store.datasets.preview("cats"))
+    with Image.open(tmp_path / "preview.png") as sheet:
+        assert sheet.size == (512, 512)
+        training = set(pack(store, "cats", 64))
+        for x, y in [(0, 0), (448, 448), (192, 320)]:
+            assert sheet.crop((x, y, x + 64, y + 64)).tobytes() in training
+
+
+def test_a_folder_with_landmarks_is_aligned(run, store, pictures, tmp_path):
+    """The CAT dataset's own layout, `CAT_00/NNN.jpg` beside `NNN.jpg.cat`, gives faces."""
+    shutil.copytree(pictures / "landmarks", tmp_path / "CAT" / "CAT_00")
+    record = run(tmp_path / "CAT")
+    assert record.aligned
+    assert record.kept == 4
+    assert record.rejected == {}
+
+
+def test_one_damaged_landmark_file_does_not_stop_the_import(run, pictures, tmp_path):
+    """Its picture is refused with the reason, the others are taken."""
+    source = tmp_path / "faces"
+    shutil.copytree(pictures / "landmarks", source)
+    (source / "level.jpg.cat").write_text("9 1 2 three")
+    record = run(source)
+    assert record.kept == 3
+    assert record.rejected == {"damaged landmarks": 1}
+    assert record.rejections[0]["file"] == "level.jpg"
+    assert "three" in record.rejections[0]["detail"]
+
+
+def test_every_refusal_is_counted_and_told(run, tree, noise, encoded, tmp_path):
+    """Each kind of unusable file has its reason; the rest is a data set."""
+    (tree / "a-text.jpg").write_text("I am a text file.")
+    (tree / "b-small.png").write_bytes(encoded(noise(90, (31, 64))))
+    (tree / "c-same.png").write_bytes((tree / "07.png").read_bytes())
+    noise(8, (128, 128)).save(tree / "d-resized.png")
+    (tree / "e.gif").write_bytes(b"GIF89a")
+    (tmp_path / "secret.png").write_bytes(encoded(noise(91)))
+    (tree / "f-link.png").symlink_to(tmp_path / "secret.png")
+    record = run(tree)
+    assert record.kept == 80
+    assert record.rejected == {
+        "duplicate": 2,
+        "link": 1,
+        "too small": 1,
+        "unreadable": 1,
+        "unsupported": 1,
+    }
+    told = {entry["file"]: entry["reason"] for entry in record.rejections}
+    assert told == {
+        "a-text.jpg": "unreadable",
+        "b-small.png": "too small",
+        "c-same.png": "duplicate",
+        "d-resized.png": "duplicate",
+        "e.gif": "unsupported",
+        "f-link.png": "link",
+    }
+
+
+def test_nothing_is_enlarged(run, store, tmp_path, noise):
+    """A picture is in the packs of the sizes that its square reaches, and in no other."""
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    for seed in range(40):
+        noise(seed, (40 + 4 * seed, 300)).save(folder / f"{seed}.png")
+    record = run(folder)
+    assert set(record.counts) == {"32", "64", "128"}
+    total = {
+        px: record.counts.get(px, 0) + record.heldout_counts.get(px, 0) for px in record.counts
+    }
+    assert total == {"32": 40, "64": 34, "128": 18}
+    with pytest.raises(DatasetError):
+        store.datasets.pack_path("cats", 256)
+
+
+def test_the_split_depends_on_content_alone(run, store, tree, tmp_path):
+    """Other names, another order, other company: the same pictures are set aside."""
+    first = run(tree, "first")
+    renamed = tmp_path / "renamed"
+    renamed.mkdir()
+    for number, path in enumerate(sorted(tree.iterdir(), reverse=True)):
+        shutil.copy(path, renamed / f"{number:03}.jpeg")
+    second = run(renamed, "second")
+    for number in range(40):
+        (renamed / f"{number:03}.jpeg").unlink()
+    third = run(renamed, "third")
+    assert first.fingerprint == second.fingerprint != third.fingerprint
+    assert first.heldout == second.heldout > 0
+    apart = {name: set(pack(store, name, 64, heldout=True)) for name in ("first", "second")}
+    assert apart["first"] == apart["second"]
+    for name in ("first", "second", "third"):
+        assert not apart["first"] & set(pack(store, name, 64))
+    assert pack(store, "first", 64) == pack(store, "second", 64)[::-1]
+    assert third.kept == 40
+
+
+def test_landmarks_are_part_of_the_fingerprint(run, pictures, tmp_path):
+    """The same files cut otherwise are another data set."""
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    for path in (pictures / "landmarks").glob("*.jpg"):
+        shutil.copy(path, bare)
+    assert run(bare, "bare").fingerprint != run(pictures / "landmarks", "faces").fingerprint
+
+
+def test_a_zip_gives_the_same_data_set_as_its_folder(run, tree, tmp_path):
+    """Packed or not, pictures and split are equal."""
+    packed = tmp_path / "tree.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path in tree.iterdir():
+            archive.write(path, f"cats/{path.name}")
+    first, second = run(tree, "folder"), run(packed, "zip")
+    assert (first.fingerprint, first.counts) == (second.fingerprint, second.counts)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_entries_of_one_name_are_two_pictures(run, zipped, noise, encoded):
+    """A zip may say a name twice; content decides."""
+    entries = [(f"{seed}.png", encoded(noise(seed))) for seed in range(20)]
+    record = run(zipped([*entries, ("0.png", encoded(noise(50))), entries[1]]))
+    assert record.kept == 21
+    assert record.rejected == {"duplicate": 1}
+
+
+def test_names_of_any_bytes_can_be_told(run, tree):
+    """A file name that is no Unicode still fits into the record's JSON."""
+    (tree / "\udcff\udcfe.jpg").write_bytes(b"no picture")
+    record = run(tree)
+    assert record.rejections[0]["file"] == "\\udcff\\udcfe.jpg"
+    assert json.loads(dumps(record))["rejected"] == {"unreadable": 1}
+
+
+def test_progress_is_told_to_the_last_file(run, tree):
+    """Done rises by one to the total."""
+    seen = []
+    run(tree, on_progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(done, 80) for done in range(1, 81)]
+
+
+def test_no_usable_picture_is_an_error_with_reasons(run, store, cache, tmp_path):
+    """Who imports a folder of texts learns why nothing came of it."""
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    (folder / "a.jpg").write_text("text")
+    (folder / "b.txt").write_text("text")
+    with pytest.raises(DatasetError, match=r"1 unreadable, 1 unsupported"):
+        run(folder)
+    assert_nothing_left(store, cache)
+
+
+def test_an_empty_folder_is_an_error(run, tmp_path):
+    """No files are said to be no files."""
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DatasetError, match="no files"):
+        run(tmp_path / "empty")
+
+
+def test_an_existing_name_is_a_conflict(run, store, tree, pictures):
+    """Data sets never change; the first one stays as it is."""
+    first = run(tree)
+    with pytest.raises(Conflict, match="cats"):
+        run(pictures / "cats")
+    assert store.datasets.get("cats") == first
+
+
+@pytest.mark.parametrize("name", ["", "../cats", "Cats", "a/b", "cats."])
+def test_a_name_that_is_none_is_refused_first(run, tree, name):
+    """Nothing is read for a name that could not be stored."""
+    with pytest.raises(InvalidValue, match="dataset"):
+        run(tree, name)
+
+
+def test_a_stopped_import_leaves_nothing(run, store, cache, tree):
+    """Half of the pictures are no data set."""
+    asked = iter(range(1000))
+    with pytest.raises(ImportStopped):
+        run(tree, should_stop=lambda: next(asked) == 40)
+    assert_nothing_left(store, cache)
+    assert run(tree).kept == 80
+
+
+def test_a_full_disk_is_a_store_error_and_leaves_nothing(run, store, cache, tree, monkeypatch):
+    """The remedy is told; what was written is removed."""
+
+    def full(*_args, **_options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(dataset_import.Packs, "append", full)
+    with pytest.raises(StoreError, match=r"No space left .* space"):
+        run(tree)
+    assert_nothing_left(store, cache)
+
+
+def test_a_refused_zip_leaves_nothing(run, store, cache, zipped, tmp_path):
+    """A path out of the zip reaches no file."""
+    evil = zipfile.ZipInfo("link.jpg")
+    evil.external_attr = (stat.S_IFLNK | 0o777) << 16
+    for entry in [("../../escaped.jpg", b"x"), (evil, b"/etc/passwd")]:
+        with pytest.raises(DatasetError):
+            run(zipped([entry]))
+    assert_nothing_left(store, cache)
+    assert not list(tmp_path.rglob("escaped*"))
+
+
+def test_reference_statistics_are_kept(store, cache, pictures):
+    """A finished import has what versions are measured against."""
+    record = import_dataset(store, "faces", pictures / "landmarks", cache=cache)
+    assert store.tree.names("datasets/faces/references")
+    assert record.counts["64"] >= 2
+
+
+BOMBS = """
+import resource, sys
+from pathlib import Path
+from models.jobs.dataset_import import import_dataset
+from models.store import Store
+root = Path(sys.argv[1])
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+before = peak()
+record = import_dataset(Store(str(root / "store")), "cats", root / "bombs", cache=root / "cache",
+                        statistics=False)
+print(record.kept, record.rejected, peak() - before)
+print(peak() - before)
+"""
+
+
+def test_picture_bombs_leave_memory_flat(tmp_path, noise, encoded):
+    """Refused bombs cost nothing; the largest legal pictures are decoded one at a time."""
+    folder = tmp_path / "bombs"
+    folder.mkdir()
+    for seed in range(30):
+        noise(seed).save(folder / f"{seed}.png")
+    Image.new("1", (12_000, 12_000)).save(folder / "bomb.png")
+    noise(0, (8000, 7900)).save(folder / "large-0.png", compress_level=1)
+    for number in (1, 2):
+        shutil.copy(folder / "large-0.png", folder / f"large-{number}.png")
+    done = subprocess.run(
+        [sys.executable, "-c", BOMBS, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    told, grown_mb = done.stdout.strip().splitlines()
+    assert told.startswith("30 {'duplicate': 3, 'too large': 1}")
+    assert int(grown_mb) < 400, "one of 63 megapixels takes 253 MB (Pillow: 4 bytes); two, 506"
+
+
+def assert_nothing_left(store, cache):
+    """Check that neither store nor cache holds a file of a data set."""
+    assert store.datasets.list() == []
+    assert not store.tree.exists("datasets/cats/packs")
+    assert not [path for path in cache.rglob("*") if path.name != ".imports.lock"]

@@ -1,0 +1,216 @@
+"""An import job keeps its record to the end, and cleans up after itself."""
+
+import shutil
+import zipfile
+from dataclasses import replace
+
+import pytest
+
+from models.errors import LeaseLost
+from models.jobs import import_job
+from models.jobs.import_job import run_import
+from models.jobs.training_job import StopReason
+from models.store import journal
+from models.store.records import ImportOrder, JobKind, JobStatus, Phase
+
+
+@pytest.fixture
+def upload(tmp_path, pictures):
+    """Return an uploaded zip of twelve real pictures."""
+    path = tmp_path / "uploads" / "cats.zip"
+    path.parent.mkdir()
+    with zipfile.ZipFile(path, "w") as archive:
+        for picture in sorted((pictures / "cats").glob("*.jpg"))[:12]:
+            archive.write(picture, picture.name)
+    return path
+
+
+@pytest.fixture
+def record(store, upload):
+    """Return a queued import job."""
+    order = ImportOrder(name="cats", source=str(upload), licence="cite the paper")
+    return store.jobs.create(JobKind.IMPORT, order)[0]
+
+
+@pytest.fixture
+def run(store, cache, monkeypatch):
+    """Return a function that runs a job; stop and lease are asked at every picture."""
+    monkeypatch.setattr(import_job, "LOOK_EVERY_S", 0.0)
+
+    def carry_out(record, should_stop=lambda: None, lease=lambda: True):
+        return run_import(record, store, cache=cache, should_stop=should_stop, lease=lease)
+
+    return carry_out
+
+
+@pytest.fixture
+def unmeasured(monkeypatch):
+    """Skip the reference statistics, for tests of what comes before."""
+    tell = lambda _store, _record, _cache, on_progress: on_progress(1, 1)  # noqa: E731
+    monkeypatch.setattr(import_job, "measure_reference", tell)
+
+
+def after(count, answer):
+    """Return a function that answers only after it was asked `count` times."""
+    asked = iter(range(10**6))
+    return lambda: answer if next(asked) >= count else None
+
+
+def types(store, record):
+    """Return the types of a job's events."""
+    return [event.type for event in store.jobs.events(record.id)]
+
+
+def assert_no_workplace(cache):
+    """Check that no folder of an import is left."""
+    assert not list(cache.glob("import-*"))
+
+
+def test_an_import_ends_finished(run, store, cache, record, upload):
+    """Record, events, data set and statistics are there; the upload is not."""
+    ended = run(record)
+    assert ended == store.jobs.get(record.id)
+    assert ended.status is JobStatus.FINISHED, ended.reason
+    assert ended.progress.done == ended.progress.total > 0
+    assert ended.started_at
+    assert ended.ended_at
+    dataset = store.datasets.get("cats")
+    assert dataset.kept == 12
+    assert dataset.licence == "cite the paper"
+    assert store.tree.names("datasets/cats/references")
+    events = store.jobs.events(record.id)
+    phases = [event.data["phase"] for event in events if event.type == "phase"]
+    assert phases == ["preparing", "publishing", "measuring"]
+    progress = [event.data for event in events if event.type == "progress"]
+    assert (12, 12) in [(data["done"], data["total"]) for data in progress]
+    assert types(store, record)[-1] == "finished"
+    assert not upload.exists()
+    assert_no_workplace(cache)
+
+
+def test_a_canceled_import_leaves_no_data_set(run, store, cache, record, upload):
+    """Between two pictures it stops, tells so and cleans up."""
+    ended = run(record, should_stop=after(5, StopReason.CANCEL))
+    assert ended.status is JobStatus.CANCELED
+    assert ended.reason == "It was canceled."
+    assert not store.datasets.exists("cats")
+    assert not upload.exists()
+    assert_no_workplace(cache)
+
+
+def test_an_import_canceled_before_it_began_reads_nothing(run, store, record, upload):
+    """Whoever cancels a waiting job waits for no picture."""
+    ended = run(record, should_stop=lambda: StopReason.CANCEL)
+    assert ended.status is JobStatus.CANCELED
+    assert "progress" not in types(store, record)
+    assert not upload.exists()
+
+
+def test_cancel_while_measuring_keeps_the_data_set(run, store, record):
+    """What was added stays, and the reason says so."""
+    stop = lambda: StopReason.CANCEL if store.datasets.exists("cats") else None  # noqa: E731
+    ended = run(record, should_stop=stop)
+    assert ended.status is JobStatus.CANCELED
+    assert "stays" in ended.reason
+    assert store.datasets.get("cats").kept == 12
+
+
+def test_a_paused_import_starts_over(unmeasured, run, store, cache, record, upload):
+    """The worker's end loses the work, not the job nor the upload."""
+    waiting = run(record, should_stop=after(5, StopReason.PAUSE))
+    assert waiting.status is JobStatus.QUEUED
+    assert waiting.phase is None
+    assert types(store, record)[-1] == "paused"
+    assert upload.exists()
+    assert not store.datasets.exists("cats")
+    assert_no_workplace(cache)
+    assert run(store.jobs.get(record.id)).status is JobStatus.FINISHED
+    assert store.datasets.get("cats").kept == 12
+
+
+def test_a_pause_while_measuring_goes_on_with_measuring(run, store, record):
+    """The next attempt knows its own data set and does not call it a conflict."""
+    stop = lambda: StopReason.PAUSE if store.datasets.exists("cats") else None  # noqa: E731
+    assert run(record, should_stop=stop).status is JobStatus.QUEUED
+    imported_at = store.datasets.get("cats").imported_at
+    ended = run(store.jobs.get(record.id))
+    assert ended.status is JobStatus.FINISHED, ended.reason
+    assert store.datasets.get("cats").imported_at == imported_at
+    assert store.tree.names("datasets/cats/references")
+
+
+def test_a_lost_lease_ends_the_process_not_the_job(run, store, cache, record, upload):
+    """Nothing more is written; the upload stays for whoever holds the job now."""
+    held = after(5, answer=True)
+    with pytest.raises(LeaseLost):
+        run(record, lease=lambda: not held())
+    assert store.jobs.get(record.id).status is JobStatus.STARTED
+    assert upload.exists()
+    assert not store.datasets.exists("cats")
+    assert_no_workplace(cache)
+
+
+def test_a_name_taken_meanwhile_fails_the_job(unmeasured, run, store, record, upload):
+    """Another job's data set of that name is not taken for ours."""
+    other = upload.with_name("other.zip")
+    with zipfile.ZipFile(upload) as full, zipfile.ZipFile(other, "w") as half:
+        for name in full.namelist()[:6]:
+            half.writestr(name, full.read(name))
+    order = ImportOrder(name="cats", source=str(other))
+    assert run(store.jobs.create(JobKind.IMPORT, order)[0]).status is JobStatus.FINISHED
+    ended = run(record)
+    assert ended.status is JobStatus.FAILED
+    assert "already" in ended.reason
+    assert store.datasets.get("cats").kept == 6
+    assert not upload.exists()
+
+
+def test_a_missing_upload_fails_with_a_remedy(run, record, upload):
+    """Nobody waits for a file that will not come."""
+    upload.unlink()
+    ended = run(record)
+    assert ended.status is JobStatus.FAILED
+    assert "Upload it again" in ended.reason
+
+
+def test_a_refused_zip_fails_with_its_reason(run, store, cache, record, upload):
+    """What the zip did wrong is what the job says."""
+    with zipfile.ZipFile(upload, "w") as archive:
+        archive.writestr("../evil.jpg", b"x")
+    ended = run(record)
+    assert ended.status is JobStatus.FAILED
+    assert "../evil.jpg" in ended.reason
+    assert store.jobs.get(record.id).reason == ended.reason
+    assert not upload.exists()
+    assert_no_workplace(cache)
+
+
+def test_an_unexpected_error_fails_the_job(run, store, record, upload, monkeypatch, caplog):
+    """Even a bug ends with a reason and a log line, not with a job that never ends."""
+
+    def broken(*_args, **_options):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(import_job, "measure_reference", broken)
+    ended = run(record)
+    assert ended.status is JobStatus.FAILED
+    assert ended.reason == "ZeroDivisionError: a bug"
+    assert record.id in caplog.text
+    assert not upload.exists()
+
+
+def test_progress_is_written_at_most_so_often(unmeasured, run, store, record, monkeypatch):
+    """Between two writes lies a second; only the ends of reading and measuring do not wait."""
+    monkeypatch.setattr(journal, "PROGRESS_S", 1e9)
+    run(record)
+    told = [event.data for event in store.jobs.events(record.id) if event.type == "progress"]
+    assert [data["done"] == data["total"] for data in told] == [True, True]
+
+
+def test_an_upload_that_cannot_be_deleted_is_logged(store, record, upload, caplog):
+    """The data set is none the worse for it."""
+    upload.unlink()
+    upload.mkdir()
+    import_job.discard_upload(replace(record, phase=Phase.PREPARING))
+    assert str(upload) in caplog.text
+    shutil.rmtree(upload)

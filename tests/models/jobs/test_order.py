@@ -1,0 +1,90 @@
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from models.errors import DatasetError, InvalidValue, NotFound, RecipeError
+from models.jobs.order import make_order
+from models.store import Store
+from models.store.records import Budget, Card, JobKind, TrainingOrder
+
+CHEAP = {"width": 4, "batch": 8}
+
+
+def _order(store: Store, **changes: Any) -> TrainingOrder:
+    values: dict[str, Any] = {
+        "recipe": "dcgan",
+        "dataset": store.datasets.get("small"),
+        "budget": Budget(minutes=2),
+        "size_px": 32,
+        "overrides": CHEAP,
+    }
+    return make_order(store=store, **{**values, **changes})
+
+
+def test_defaults_are_filled_in(store_with_cats: Store) -> None:
+    """A size that is not the recipe's own is in the model's name."""
+    assert _order(store_with_cats).model == "dcgan-32"
+    record = replace(store_with_cats.datasets.get("small"), counts={"64": 100})
+    order = _order(store_with_cats, size_px=None, dataset=record)
+    assert (order.model, order.size_px) == ("dcgan", 64)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "says"),
+    [
+        ({"recipe": "gan"}, NotFound, "dcgan"),
+        ({"size_px": 48}, RecipeError, "power of two"),
+        ({"size_px": 256}, DatasetError, "0 training pictures of 256 px"),
+        ({"overrides": {"batch": 61}}, DatasetError, "61 pictures"),
+        ({"overrides": {"clip": 0.1}}, RecipeError, "numbers of dcgan: width"),
+        (
+            {"recipe": "r3gan", "overrides": {"width": 12, "batch": 8}},
+            RecipeError,
+            "overrides.width is 12. Allowed: a multiple of 8",
+        ),
+        ({"budget": Budget()}, InvalidValue, "exactly one"),
+        ({"budget": Budget(kimg=1, minutes=1)}, InvalidValue, "exactly one"),
+        ({"budget": Budget(kimg=0)}, InvalidValue, "more than 0"),
+        ({"budget": Budget(minutes=float("nan"))}, InvalidValue, "more than 0"),
+        ({"budget": Budget(minutes=1e9)}, InvalidValue, "at most 10080"),
+        ({"seed": -1}, InvalidValue, "seed"),
+        ({"model": "../x"}, InvalidValue, "model"),
+        ({"resume_from": "nobody"}, InvalidValue, "nobody"),
+    ],
+)
+def test_an_order_that_cannot_be_carried_out_is_refused(
+    store_with_cats: Store, changes: dict[str, Any], error: type[Exception], says: str
+) -> None:
+    """Before anything is queued, with value and limit."""
+    with pytest.raises(error, match=says):
+        _order(store_with_cats, **changes)
+
+
+def test_all_versions_of_a_model_have_one_size(store_with_cats: Store) -> None:
+    """The error names the size and the way out."""
+    card = Card(
+        model="m", version="", sha256="", recipe="dcgan", size_px=64, z_dim=8, latent="x",
+        settings={}, kimg=1, seed=0, created_at="now",
+    )  # fmt: skip
+    store_with_cats.versions.publish("m", b"weights", card, b"png")
+    with pytest.raises(InvalidValue, match="another model name"):
+        _order(store_with_cats, model="m")
+
+
+def test_a_job_of_another_shape_cannot_be_gone_on_with(
+    store_with_cats: Store, small_order: Callable[..., TrainingOrder]
+) -> None:
+    """Nor one that has not ended."""
+    store = store_with_cats
+    record, _ = store.jobs.create(JobKind.TRAIN, small_order())
+    with pytest.raises(Exception, match="still queued"):
+        _order(store, resume_from=record.id)
+    from models.store.records import JobStatus
+
+    store.jobs.save(replace(record, status=JobStatus.FINISHED))
+    with pytest.raises(RecipeError, match="width 8"):
+        _order(store, resume_from=record.id, overrides={"width": 8, "batch": 8})
+    with pytest.raises(InvalidValue, match="still kept"):
+        _order(store, resume_from=record.id)

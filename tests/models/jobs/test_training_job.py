@@ -1,0 +1,227 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from models.errors import LeaseLost, TrainingCollapsed
+from models.jobs.training_job import Place, StopReason, run_training
+from models.store import Store
+from models.store.records import Budget, JobKind, JobRecord, JobStatus, Promote, TrainingOrder
+from models.training.trainer import Trainer
+
+Order = Callable[..., TrainingOrder]
+
+
+class Runner:
+    """Runs jobs of one store as a worker would."""
+
+    def __init__(self, store: Store, cache: Path) -> None:
+        self.store, self.cache, self.announced = store, cache, list[str]()
+
+    def create(self, order: TrainingOrder) -> JobRecord:
+        """Write a job down."""
+        return self.store.jobs.create(JobKind.TRAIN, order)[0]
+
+    def run(self, record: JobRecord, **how: Any) -> JobRecord:
+        """Carry a job out here."""
+        ways: dict[str, Any] = {
+            "lease": lambda: True,
+            "should_stop": lambda: None,
+            "announce": self.announced.append,
+        }
+        place = Place(store=self.store, cache=self.cache, device="cpu", fakes=64)
+        return run_training(record, place, **{**ways, **how})
+
+    def events(self, record: JobRecord) -> list[str]:
+        """Return the kinds of a job's events."""
+        return [event.type for event in self.store.jobs.events(record.id)]
+
+
+@pytest.fixture
+def runner(store_with_cats: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
+    """A runner that looks between any two steps."""
+    monkeypatch.setattr("models.training.schedule.LOOK_S", 0.0)
+    return Runner(store_with_cats, tmp_path / "cache")
+
+
+def _after(looks: int, reason: StopReason) -> Callable[[], StopReason | None]:
+    left = iter([None] * looks)
+    return lambda: next(left, reason)
+
+
+def test_a_job_ends_with_a_version_in_service(runner: Runner, small_order: Order) -> None:
+    """The first version of a model is promoted, its card tells where it comes from."""
+    record = runner.run(runner.create(small_order(seed=5)))
+    assert record.status is JobStatus.FINISHED, record.reason
+    card = runner.store.versions.card("tiny", str(record.version))
+    assert runner.store.aliases.get("tiny").serving == card.version
+    assert (card.recipe, card.seed, card.kimg, card.job) == ("dcgan", 5, 0.08, record.id)
+    assert card.dataset["pictures"] == 60
+    assert {row["name"] for row in card.metrics} >= {"kid", "frechet_distance", "precision"}
+    assert {row["protocol"]["fakes"] for row in card.metrics} == {64}
+    assert runner.announced == ["tiny"]
+    assert record.progress.kimg == 0.08
+    assert record.progress.eta_s == 0
+    assert runner.store.jobs.sample(record.id, record.samples[0]).startswith(b"\x89PNG")
+    events = runner.events(record)
+    assert events[:2] == ["queued", "started"]
+    assert events[-2:] == ["published", "finished"]
+    assert {"phase", "progress", "sample", "snapshot"} <= set(events)
+
+
+def test_a_paused_job_ends_with_the_weights_of_an_uninterrupted_one(
+    runner: Runner, small_order: Order
+) -> None:
+    """The version's id is a hash of the weights: equal ids, equal weights."""
+    whole = runner.run(runner.create(small_order()))
+    paused = runner.run(runner.create(small_order()), should_stop=_after(6, StopReason.PAUSE))
+    assert paused.status is JobStatus.QUEUED
+    assert 0 < paused.progress.kimg < 0.08
+    resumed = runner.run(paused)
+    assert resumed.version == whole.version
+    assert "resumed" in runner.events(resumed)
+
+
+def test_a_canceled_job_with_a_snapshot_publishes_it_and_never_promotes(
+    runner: Runner, small_order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if the order says always."""
+    monkeypatch.setattr("models.training.schedule.MIN_SNAPSHOT_KIMG", 0.01)
+    order = small_order(promote=Promote.ALWAYS)
+    record = runner.run(runner.create(order), should_stop=_after(8, StopReason.CANCEL))
+    assert record.status is JobStatus.CANCELED
+    assert record.version is not None
+    assert record.promoted is False
+    assert runner.store.aliases.get("tiny").serving is None
+
+
+def test_a_job_canceled_before_its_first_snapshot_publishes_nothing(
+    runner: Runner, small_order: Order
+) -> None:
+    """There is nothing worth keeping."""
+    record = runner.run(runner.create(small_order()), should_stop=_after(4, StopReason.CANCEL))
+    assert (record.status, record.version) == (JobStatus.CANCELED, None)
+    assert runner.store.versions.models() == []
+
+
+def test_the_order_s_wish_decides(runner: Runner, small_order: Order) -> None:
+    """If better keeps an equal version back, always and never do what they say."""
+    first = runner.run(runner.create(small_order()))
+    equal = runner.run(runner.create(small_order()))
+    assert (equal.version, equal.promoted) == (first.version, False)
+    always = runner.run(runner.create(small_order(seed=9, promote=Promote.ALWAYS)))
+    assert runner.store.aliases.get("tiny").serving == always.version
+    never = runner.run(runner.create(small_order(seed=4, promote=Promote.NEVER)))
+    assert runner.store.aliases.get("tiny").serving == always.version
+    assert never.promoted is False
+
+
+def test_a_job_canceled_while_it_waited_publishes_its_earlier_best(
+    runner: Runner, small_order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process that takes it up finds the snapshot in its state."""
+    monkeypatch.setattr("models.training.schedule.MIN_SNAPSHOT_KIMG", 0.01)
+    paused = runner.run(runner.create(small_order()), should_stop=_after(8, StopReason.PAUSE))
+    assert paused.best is not None
+    ended = runner.run(paused, should_stop=_after(0, StopReason.CANCEL))
+    assert ended.status is JobStatus.CANCELED
+    assert ended.version is not None
+    assert ended.promoted is False
+
+
+def test_a_metric_that_cannot_be_computed_never_promotes(
+    runner: Runner, small_order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job still finishes and its version is kept."""
+
+    def fail(*_: object) -> float:
+        raise ArithmeticError("no convergence")
+
+    monkeypatch.setattr("models.appraising.measure", fail)
+    record = runner.run(runner.create(small_order()))
+    assert record.status is JobStatus.FINISHED
+    assert record.version is not None
+    assert record.promoted is False
+    assert runner.store.versions.card("tiny", record.version).metrics == ()
+
+
+def test_a_diverged_job_ends_collapsed(
+    runner: Runner, small_order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says what was not finite and when; nothing goes into service."""
+    original = Trainer.step
+
+    def poisoned(self: Trainer) -> Any:
+        losses = original(self)
+        return replace(losses, generator=losses.generator * float("nan"))
+
+    monkeypatch.setattr(Trainer, "step", poisoned)
+    record = runner.run(runner.create(small_order(budget=Budget(kimg=4))))
+    assert record.status is JobStatus.COLLAPSED
+    assert "step 50 (non_finite)" in str(record.reason)
+
+
+def test_a_collapsed_job_keeps_its_best_snapshot_and_never_promotes_it(
+    runner: Runner, small_order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if the order says always; the card says why."""
+    monkeypatch.setattr("models.training.schedule.MIN_SNAPSHOT_KIMG", 0.1)
+
+    def fail(*_: object) -> None:
+        raise TrainingCollapsed(50, "alike", "all are one cat")
+
+    monkeypatch.setattr("models.jobs.training_job.Watch.look", fail)
+    order = small_order(budget=Budget(kimg=0.8), promote=Promote.ALWAYS)
+    record = runner.run(runner.create(order))
+    assert (record.status, record.promoted) == (JobStatus.COLLAPSED, False)
+    assert runner.store.aliases.get("tiny").serving is None
+    card = runner.store.versions.card("tiny", str(record.version))
+    assert card.kimg < 0.4
+    assert "alike" in str(card.promotion)
+
+
+def test_out_of_memory_ends_the_job_with_what_would_fit(
+    runner: Runner, small_order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here a device has room for batches of four."""
+    original = Trainer.step
+
+    def small(self: Trainer) -> Any:
+        if self.settings.batch > 4:
+            raise torch.OutOfMemoryError("no room")
+        return original(self)
+
+    monkeypatch.setattr(Trainer, "step", small)
+    overrides = {"width": 4, "batch": 32}
+    record = runner.run(runner.create(small_order(overrides=overrides)))
+    assert (record.status, record.version) == (JobStatus.FAILED, None)
+    assert "does not hold a batch of 32; 4 fits" in str(record.reason)
+
+
+def test_a_job_goes_on_from_another_s_state(runner: Runner, small_order: Order) -> None:
+    """Its kimg count on, its parent is on the card, its own budget is spent whole."""
+    first = runner.run(runner.create(small_order()))
+    second = runner.run(runner.create(small_order(resume_from=first.id)))
+    card = runner.store.versions.card("tiny", str(second.version))
+    assert (card.parent, second.progress.kimg) == (first.version, 0.16)
+    whole = runner.run(runner.create(small_order(budget=Budget(kimg=0.16), model="other")))
+    assert second.version == whole.version
+
+
+def test_who_lost_the_lease_writes_nothing_more(runner: Runner, small_order: Order) -> None:
+    """The record stays what the new holder finds."""
+    record = runner.create(small_order())
+    holds = iter([True] * 8)
+    with pytest.raises(LeaseLost):
+        runner.run(record, lease=lambda: next(holds, False))
+    assert runner.store.jobs.get(record.id).status is JobStatus.STARTED
+
+
+def test_a_job_without_its_data_set_fails_and_says_so(runner: Runner, small_order: Order) -> None:
+    """Deleted between order and start."""
+    record = runner.run(runner.create(small_order(dataset="lost")))
+    assert record.status is JobStatus.FAILED
+    assert "lost" in str(record.reason)

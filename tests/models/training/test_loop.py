@@ -1,0 +1,217 @@
+from collections.abc import Callable
+from itertools import count
+from math import isfinite
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from models.errors import CheckpointError, DatasetError, TrainingCollapsed
+from models.gan.recipes import RECIPES
+from models.inference.checkpoints import load_generator, save_generator
+from models.precision import FLOAT32, fastest_precision
+from models.store.records import Budget
+from models.training.collapse import Watch
+from models.training.loop import CHECK_EVERY, train
+from models.training.state import load_state, save_state
+from models.training.trainer import Trainer
+
+Make = Callable[..., Trainer]
+
+
+def _run(trainer: Trainer, kimg: float) -> None:
+    for _ in train(trainer, Budget(kimg=kimg)):
+        pass
+
+
+def _weights(trainer: Trainer) -> dict[str, torch.Tensor]:
+    modules: dict[str, nn.Module] = {
+        "generator": trainer.generator,
+        "discriminator": trainer.discriminator,
+        "average": trainer.average.module,
+    }
+    return {f"{m}.{k}": v for m, net in modules.items() for k, v in net.state_dict().items()}
+
+
+def _differing(one: Trainer, other: Trainer) -> list[str]:
+    theirs = _weights(other)
+    return [name for name, value in _weights(one).items() if not torch.equal(value, theirs[name])]
+
+
+@pytest.mark.parametrize("precision", [FLOAT32, fastest_precision(torch.device("cpu"))])
+def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(
+    make_trainer: Make, tmp_path: Path, precision: object
+) -> None:
+    """Weights, average, both optimizers, random numbers and place in the data go on exactly."""
+    whole, first, second = (make_trainer(precision=precision) for _ in range(3))
+    _run(whole, 0.16)
+    _run(first, 0.08)
+    path = tmp_path / "state.safetensors"
+    path.write_bytes(save_state(first, {"note": 1}))
+    assert load_state(second, str(path)) == {"note": 1}
+    _run(second, 0.16)
+    assert _differing(whole, second) == []
+    assert _differing(whole, first) != []
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_every_recipe_trains_and_resumes_bit_for_bit(
+    make_trainer: Make, tmp_path: Path, name: str
+) -> None:
+    """Three steps are one step, saved and loaded, and two more; losses stay finite."""
+    numbers = {"width": 8, "batch": 8}
+    whole, first, second = (make_trainer(name, **numbers) for _ in range(3))
+    losses = [whole.step().values() for _ in range(3)][-1]
+    assert all(isfinite(value) for value in losses.values())
+    first.step()
+    path = tmp_path / "state.safetensors"
+    path.write_bytes(save_state(first, {}))
+    load_state(second, str(path))
+    second.step()
+    second.step()
+    assert _differing(whole, second) == []
+    assert _differing(whole, first) != []
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_every_recipe_s_snapshot_is_a_generator_that_is_served(
+    make_trainer: Make, name: str
+) -> None:
+    """What is saved loads again, paints what the trainer's own average paints, and no noise."""
+    trainer = make_trainer(name, width=8, batch=8)
+    trainer.step()
+    network = trainer.snapshot()
+    raw = save_generator(network, kind=trainer.recipe.network, config=trainer.config)
+    z = torch.randn(3, trainer.settings.z_dim, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        served, own = load_generator(raw)(z), network(z)
+        assert torch.allclose(served, own, atol=1e-5)
+        assert torch.equal(served, load_generator(raw)(z))
+    assert served.shape == (3, 3, 32, 32)
+
+
+def test_random_numbers_of_others_do_not_change_a_run(make_trainer: Make) -> None:
+    """A trainer draws from a state of its own, and leaves everybody else's alone."""
+    alone, disturbed = make_trainer("projected", width=8), make_trainer("projected", width=8)
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    alone.step()
+    assert torch.equal(torch.rand(3), expected)
+    disturbed.step()
+    assert _differing(alone, disturbed) == []
+
+
+def test_a_wgan_critic_moves_five_times_and_stays_within_its_clip(make_trainer: Make) -> None:
+    """Each generator step shows five batches, and no weight of the critic leaves the box."""
+    trainer = make_trainer("wgan", clip=0.005)
+    trainer.step()
+    assert trainer.stream.position == 5 * trainer.settings.batch
+    assert max(p.abs().max().item() for p in trainer.discriminator.parameters()) <= 0.005
+
+
+def test_a_boost_is_shortened_for_a_short_order_and_said(make_trainer: Make) -> None:
+    """An order of 0.16 kimg has no longer boosts than ordinary steps."""
+    trainer = make_trainer("wgan")
+    _run(trainer, 0.16)
+    assert trainer.pacing.boost == trainer.settings.critic_steps == 5
+    assert "instead of 100" in str(trainer.pacing.note)
+
+
+def test_an_order_in_minutes_learns_its_length_from_its_first_step(make_trainer: Make) -> None:
+    """Here each step takes a second by the clock: six steps of 40 pictures are 0.24 kimg."""
+    trainer, ticks = make_trainer("wgan"), count()
+    list(train(trainer, Budget(minutes=0.1), clock=lambda: float(next(ticks))))
+    assert trainer.pacing.expected_kimg == pytest.approx(0.24)
+
+
+def test_a_lecun_start_is_as_wide_as_its_inputs_are_few(make_trainer: Make) -> None:
+    """The discriminator's first layer sees 3 x 4 x 4 values: standard deviation 1 / sqrt(48)."""
+    first = make_trainer("dcgan-selu", lecun=True, width=64).discriminator.main[0]
+    assert first.weight.std().item() == pytest.approx(48**-0.5, rel=0.05)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(make_trainer: Make) -> None:
+    """Training is reproducible on a CPU."""
+    one, same, other = make_trainer(seed=1), make_trainer(seed=1), make_trainer(seed=2)
+    for trainer in (one, same, other):
+        _run(trainer, 0.04)
+    assert _differing(one, same) == []
+    assert "generator.main.0.weight" in _differing(one, other)
+
+
+def test_every_parameter_of_both_networks_learns(make_trainer: Make) -> None:
+    """A few steps move all of them, and the average follows without overtaking."""
+    trainer = make_trainer()
+    before = {name: value.clone() for name, value in _weights(trainer).items()}
+    _run(trainer, 0.04)
+    stuck = [
+        name
+        for name, value in _weights(trainer).items()
+        if value.is_floating_point() and torch.equal(value, before[name])
+    ]
+    assert stuck == []
+
+
+def test_the_average_can_be_switched_off(make_trainer: Make) -> None:
+    """With a decay of 0 the average is the generator."""
+    trainer = make_trainer(ema=0)
+    _run(trainer, 0.04)
+    average = trainer.average.module.state_dict()
+    for name, value in trainer.generator.state_dict().items():
+        assert not value.is_floating_point() or torch.allclose(value, average[name])
+
+
+def test_mirroring_can_be_switched_off(make_trainer: Make) -> None:
+    """Without it a batch is what lies in the pack; with it half of the pictures are flipped."""
+    plain, mirrored = make_trainer(mirror=False), make_trainer(mirror=True)
+    plain.step()
+    mirrored.step()
+    real, flipped = plain.real, mirrored.real
+    same = [torch.equal(a, b) for a, b in zip(real, flipped, strict=True)]
+    turned = [torch.equal(a, b.flip(2)) for a, b in zip(real, flipped, strict=True)]
+    assert all(a or b for a, b in zip(same, turned, strict=True))
+    assert any(turned)
+    assert not all(turned)
+
+
+def test_time_between_reports_is_not_training_time(make_trainer: Make) -> None:
+    """A budget in minutes counts steps only; here each look at the clock takes a second."""
+    ticks = count()
+    reports = list(train(make_trainer(), Budget(minutes=0.1), clock=lambda: float(next(ticks))))
+    assert [r.training_s for r in reports] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_loss_that_is_not_finite_ends_training(make_trainer: Make) -> None:
+    """Within fifty steps, with the rule's name."""
+    trainer = make_trainer()
+    with torch.no_grad():
+        next(trainer.discriminator.parameters()).fill_(float("nan"))
+    watch = Watch(trainer.recipe.objective.chance)
+    with pytest.raises(TrainingCollapsed, match="non_finite") as caught:
+        list(train(trainer, Budget(kimg=10), watch=watch))
+    assert caught.value.step <= CHECK_EVERY
+
+
+def test_a_state_of_another_shape_is_refused(make_trainer: Make, tmp_path: Path) -> None:
+    """The error tells both shapes; the trainer is left as it was."""
+    path = tmp_path / "state.safetensors"
+    path.write_bytes(save_state(make_trainer(width=8), {}))
+    with pytest.raises(CheckpointError, match=r'"width": 8.*"width": 4'):
+        load_state(make_trainer(), str(path))
+
+
+@pytest.mark.parametrize("keep", [0, 7, 100, 5000])
+def test_a_truncated_state_is_refused(make_trainer: Make, tmp_path: Path, keep: int) -> None:
+    """Wherever the file was cut."""
+    path = tmp_path / "state.safetensors"
+    path.write_bytes(save_state(make_trainer(), {})[:keep])
+    with pytest.raises(CheckpointError):
+        load_state(make_trainer(), str(path))
+
+
+def test_fewer_pictures_than_a_batch_are_refused(make_trainer: Make) -> None:
+    """The error tells both numbers."""
+    with pytest.raises(DatasetError, match=r"64 pictures.*65"):
+        make_trainer(batch=65)
