@@ -16,7 +16,7 @@ from models.comparing_table import duration
 from models.errors import Gone, InvalidValue, NotFound, RecipeError
 from models.gan.recipes import RECIPES, recipe
 from models.jobs.order import make_order
-from models.provenance import hardware, software
+from models.publishing.card import hardware, software
 from models.store import Store
 from models.store.records import (
     Budget,

@@ -111,7 +111,7 @@ def import_(
 ) -> None:
     """Check a version from elsewhere as any other, and add it; it does not serve yet."""
     from app.cli.parcels import read_parcel
-    from models.store.transfer import import_version
+    from models.publishing.transfer import import_version
 
     weights, card = read_parcel(source)
     card = import_version(open_store(), model, weights, card)

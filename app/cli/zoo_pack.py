@@ -102,9 +102,9 @@ def _appraiser(store: "Store") -> "Appraise":
 
     The one that no recipe looks through is left out where its package is not installed.
     """
-    from models.appraising import Appraiser
     from models.networks.efficientnet import has_lite2
     from models.precision import pick_device
+    from models.publishing.evaluation import Appraiser
 
     place = place_here(store)
     protocols = ("cattery", HELD_OUT) if has_lite2() else ("cattery",)

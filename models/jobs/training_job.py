@@ -15,7 +15,6 @@ from typing import Any, cast
 
 import torch
 
-from models.appraising import Appraiser
 from models.errors import CatteryError, LeaseLost, TrainingCollapsed
 from models.images.formats import contact_sheet, encode_png
 from models.inference.checkpoints import Generator, save_generator
@@ -23,8 +22,9 @@ from models.inference.engine import Engine
 from models.jobs.snapshots import Snapshots
 from models.metrics.measuring import Measurement
 from models.precision import pick_device
-from models.provenance import Origin
-from models.publishing import Publisher
+from models.publishing.card import Origin
+from models.publishing.evaluation import Appraiser
+from models.publishing.publish import Publisher
 from models.store import Store
 from models.store.journal import Journal
 from models.store.records import JobRecord, JobStatus, Phase, Progress, Promote, TrainingOrder

@@ -14,8 +14,8 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from models.publishing.transfer import import_version
 from models.store import Store
-from models.store.transfer import import_version
 from tests.app.asking import parts_of, pixels_of
 from tests.app.painting import real_weights
 from tests.integration.conftest import wait_for

@@ -11,9 +11,9 @@ import torch
 
 from models.inference.checkpoints import save_generator
 from models.networks import NETWORKS
+from models.publishing.transfer import import_version
 from models.store import Store
 from models.store.records import Budget, JobKind, TrainingOrder
-from models.store.transfer import import_version
 from tests.integration.conftest import wait_for
 
 HEALED_WITHIN_S = 30.0

@@ -140,7 +140,7 @@ def test_a_metric_that_cannot_be_computed_never_promotes(
     def fail(*_: object) -> float:
         raise ArithmeticError("no convergence")
 
-    monkeypatch.setattr("models.appraising.measure", fail)
+    monkeypatch.setattr("models.publishing.evaluation.measure", fail)
     record = runner.run(runner.create(small_order()))
     assert record.status is JobStatus.FINISHED
     assert record.version is not None

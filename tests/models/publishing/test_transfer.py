@@ -10,8 +10,8 @@ from PIL import Image
 from models.errors import CheckpointError, InvalidValue
 from models.inference.checkpoints import save_generator
 from models.networks.dcgan import DcganConfig, DcganGenerator
+from models.publishing.transfer import import_version
 from models.store import Store
-from models.store.transfer import import_version
 
 
 @pytest.fixture(scope="module")

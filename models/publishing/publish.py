@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import torch
 
-from models.appraising import Appraiser
-from models.gate import Verdict, judge
 from models.images.formats import card_seeds, contact_sheet, encode_png
 from models.inference.checkpoints import load_generator
 from models.inference.engine import Engine
 from models.metrics.measuring import Measurement
 from models.metrics.protocols import merged
-from models.provenance import Origin, make_card
+from models.publishing.card import Origin, make_card
+from models.publishing.evaluation import Appraiser
+from models.publishing.promotion import Verdict, judge
 from models.store import Store
 from models.store.journal import Journal
 from models.store.records import DatasetRecord, Json, Promote, TrainingOrder

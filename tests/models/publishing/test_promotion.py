@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from models.errors import CatteryError
-from models.gate import judge
 from models.inference.checkpoints import Generator, save_generator
 from models.metrics.kid import Projections
 from models.metrics.measuring import Measurement
 from models.networks.dcgan import DcganConfig, DcganGenerator
+from models.publishing.promotion import judge
 from models.store import Store
 from models.store.records import Card, Promote
 
