@@ -13,7 +13,7 @@ from app.cli.train import parse_overrides, place_here, shown
 from models.errors import CatteryError
 
 if TYPE_CHECKING:
-    from models.comparing_records import Asked, Comparison
+    from models.comparison.records import Asked, Comparison
     from models.jobs.training_job import Place
     from models.store.records import DatasetRecord, JobRecord
 
@@ -48,8 +48,8 @@ def compare(
 
     Ctrl-C saves where it is; the same command goes on.
     """
-    from models.comparing import chosen
-    from models.comparing_records import Asked
+    from models.comparison.comparison import chosen
+    from models.comparison.records import Asked
 
     place = place_here(open_store())
     if fakes is not None:
@@ -71,8 +71,8 @@ def compare(
 def _compare(
     asked: "Asked", dataset: "DatasetRecord", place: "Place", output: Path
 ) -> "Comparison":
-    from models.comparing import Comparer
-    from models.comparing_costs import Meter
+    from models.comparison.comparison import Comparer
+    from models.comparison.costs import Meter
     from models.precision import pick_device
 
     with interruptible() as stopped:
@@ -109,7 +109,7 @@ def _tell(comparison: "Comparison", output: Path) -> None:
     Raises:
         ComparisonFailed: No recipe made a version.
     """
-    from models.comparing_table import COLUMNS, caveats, cells
+    from models.comparison.table import COLUMNS, caveats, cells
 
     show_table(tuple(COLUMNS), (tuple(texts.values()) for texts in cells(comparison)))
     for caveat in caveats(comparison):

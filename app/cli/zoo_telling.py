@@ -5,7 +5,7 @@ from pathlib import Path
 from signal import Signals
 
 from app.cli.terminal import say
-from models.comparing_table import duration
+from models.comparison.table import duration
 from models.store import Store
 from models.store.records import Card, JobRecord
 from models.zoo.planning import Outlook, Standing

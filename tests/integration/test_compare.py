@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from models.comparing import Comparer, chosen
-from models.comparing_costs import Meter
-from models.comparing_records import Asked, Comparison
-from models.comparing_table import metric
+from models.comparison.comparison import Comparer, chosen
+from models.comparison.costs import Meter
+from models.comparison.records import Asked, Comparison
+from models.comparison.table import metric
 from models.gan.recipes import RECIPES
 from models.inference.checkpoints import load_generator
 from models.inference.engine import Engine

@@ -10,7 +10,7 @@ from models.jobs.training_job import Place
 from models.store import Store
 from models.store.records import DatasetRecord, JobRecord, JobStatus
 from tests.app.cli.conftest import Cattery
-from tests.models.comparisons import SHEET, Stage
+from tests.models.comparison.comparisons import SHEET, Stage
 
 ASKED = ("--data", "small", "--kimg", "0.5", "--size", "32", "--set", "batch=8")
 

@@ -19,7 +19,7 @@ from models.store.records import DatasetRecord, JobKind, JobRecord, JobStatus
 from models.zoo.planning import Room, train_arguments, wanted
 from models.zoo.table import EDITIONS, Entry
 from tests.app.cli.conftest import Cattery
-from tests.models.comparisons import SHEET, Stage
+from tests.models.comparison.comparisons import SHEET, Stage
 
 TOY = ("zoo", "train", "--edition", "toy")
 

@@ -13,7 +13,7 @@ from models.store import Store
 from models.store.records import JobKind, JobStatus
 from models.zoo.planning import Room, wanted
 from models.zoo.table import Entry
-from tests.models.comparisons import Stage
+from tests.models.comparison.comparisons import Stage
 
 SHORT = "The memory of cuda does not hold a batch of 64; 32 fits."
 LOOKS = 3

@@ -12,7 +12,7 @@ from models.store.records import JobKind, JobRecord, JobStatus, Phase, Progress
 from models.store.serialization import to_json
 from models.zoo.planning import Outlook, Standing, wanted
 from models.zoo.table import Entry
-from tests.models.comparisons import PROTOCOL, QUICK, Stage
+from tests.models.comparison.comparisons import PROTOCOL, QUICK, Stage
 
 TABBY = Entry(recipe="dcgan", kimg=2, size_px=32, overrides={"width": 4, "batch": 8})
 HALF = JobRecord(

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.comparing_costs import Meter
-from models.comparing_pages import write_pages
-from models.comparing_records import Asked, Comparison, Row, begun, new_row, write_record
-from models.comparing_table import duration
+from models.comparison.costs import Meter
+from models.comparison.pages import write_pages
+from models.comparison.records import Asked, Comparison, Row, begun, new_row, write_record
+from models.comparison.table import duration
 from models.errors import Gone, InvalidValue, NotFound, RecipeError
 from models.gan.recipes import RECIPES, recipe
 from models.jobs.order import make_order

@@ -8,9 +8,9 @@ from typing import cast
 import numpy as np
 import torch
 
-from models.comparing import Comparer
-from models.comparing_costs import OF_RUN, Costs, Meter
-from models.comparing_records import Asked, Comparison
+from models.comparison.comparison import Comparer
+from models.comparison.costs import OF_RUN, Costs, Meter
+from models.comparison.records import Asked, Comparison
 from models.images.formats import encode_png
 from models.store import Store
 from models.store.journal import Journal

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from models.comparing_table import COLUMNS, cells, duration, markdown, remarks
+from models.comparison.table import COLUMNS, cells, duration, markdown, remarks
 from models.store import Store
 from models.store.records import JobStatus
-from tests.models.comparisons import FIGURES, QUICK, Stage
+from tests.models.comparison.comparisons import FIGURES, QUICK, Stage
 
 COLLAPSED = (JobStatus.COLLAPSED, "Training collapsed at step 200 (alike): 0.1 of 0.4.")
 KID_ONLY = ({"name": "kid", "value": 0.5, "interval": [0.4, 0.6], "protocol": QUICK},)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.comparing_costs import OF_GPU, OF_PROCESS, OF_RUN, Meter
+from models.comparison.costs import OF_GPU, OF_PROCESS, OF_RUN, Meter
 
 CPU = torch.device("cpu")
 BLOCK_BYTES = 256 * 2**20

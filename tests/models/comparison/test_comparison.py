@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from models.comparing import chosen, orders
-from models.comparing_costs import OF_RUN
-from models.comparing_records import RECORD, read_comparison
+from models.comparison.comparison import chosen, orders
+from models.comparison.costs import OF_RUN
+from models.comparison.records import RECORD, read_comparison
 from models.errors import InvalidValue, NotFound, RecipeError, StoreError
 from models.gan.recipes import RECIPES
 from models.store import Store
 from models.store.records import Budget, JobRecord, JobStatus, Promote
-from tests.models.comparisons import EACH_S, FIGURES, Stage
+from tests.models.comparison.comparisons import EACH_S, FIGURES, Stage
 
 PAUSED = (JobStatus.QUEUED, None)
 COLLAPSED = (JobStatus.COLLAPSED, "Training collapsed at step 200 (alike): 0.1 of 0.4.")

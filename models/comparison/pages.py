@@ -8,8 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from models.comparing_records import Comparison, Row, place, write_record
-from models.comparing_table import COLUMNS, caveats, cells, facts, markdown, protocol, remarks
+from models.comparison.records import Comparison, Row, place, write_record
+from models.comparison.table import COLUMNS, caveats, cells, facts, markdown, protocol, remarks
 from models.errors import Gone, NotFound
 from models.gan.recipes import recipe
 from models.store import Store

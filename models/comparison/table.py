@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from models.comparing_records import Comparison, Row
+from models.comparison.records import Comparison, Row
 from models.gan.recipes import recipe
 from models.store.records import JobStatus, Json
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.comparing_pages import PAGE_PX, html
-from models.comparing_table import COLUMNS
+from models.comparison.pages import PAGE_PX, html
+from models.comparison.table import COLUMNS
 from models.gan.recipes import recipe
 from models.images.formats import encode_png
 from models.store import Store
 from models.store.records import JobStatus
-from tests.models.comparisons import SHEET, Stage
+from tests.models.comparison.comparisons import SHEET, Stage
 
 FAILED = (JobStatus.FAILED, "<b>No</b> memory & more.")
 
