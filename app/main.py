@@ -32,11 +32,11 @@ from app.slots import EngineLoader, load_engine
 from app.telemetry import RequestCounter, Telemetry
 from app.uploads import Uploads
 from app.watching import Watcher
+from models.devices import pick_device
 from models.inference.engine import enter_lane, lanes_of, least_share_of
-from models.precision import pick_device
 from models.store import Store
 from models.store.image_store import Renderings
-from models.store.zoo import register_zoo
+from models.zoo.install import register_zoo
 
 log = logging.getLogger(__name__)
 

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import models.zoo
+from models.devices import fastest_precision
 from models.inference.backend import gray_levels, make_backend
 from models.inference.checkpoints import Generator, load_generator
 from models.inference.folding import folded
 from models.inference.latents import latents
-from models.precision import fastest_precision
 
 Render = Callable[[Tensor], Tensor]
 

@@ -29,13 +29,13 @@ import torch
 
 from benchmarks import overhead, training
 from benchmarks.jobs import carry_out
+from models.devices import fastest_precision
 from models.gan.recipes import recipe
 from models.inference.checkpoints import load_generator
 from models.jobs.dataset_import import import_dataset
 from models.jobs.training_job import Place
 from models.metrics.features import Features
 from models.metrics.measuring import PROTOCOLS, measure, reference_statistics
-from models.precision import fastest_precision
 from models.store import Store
 from models.store.records import Budget, JobRecord, Promote, TrainingOrder
 

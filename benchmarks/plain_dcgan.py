@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from models.numbers import Settings
+from models.hyperparameters import Settings
 
 
 def generator(z_dim: int, width: int) -> nn.Sequential:

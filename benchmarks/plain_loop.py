@@ -14,8 +14,8 @@ from benchmarks.plain_dcgan import endless_batches
 from models.gan.augment import augment
 from models.gan.recipe import Recipe
 from models.gan.regularizers import CriticPass
+from models.hyperparameters import Settings
 from models.networks.spectral import normalize
-from models.numbers import Settings
 
 
 class PlainLoop:

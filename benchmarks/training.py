@@ -23,12 +23,12 @@ from torch import nn
 
 from benchmarks.plain_dcgan import PlainDcgan
 from benchmarks.plain_loop import PlainLoop
+from models.cuda_graphs import WARM_UP
 from models.datasets.batches import BatchStream
+from models.devices import BFLOAT16, FLOAT32, Precision, fastest_precision, pick_device
 from models.gan.recipe import Recipe
 from models.gan.recipes import RECIPES, recipe
-from models.graphs import WARM_UP
-from models.numbers import Settings
-from models.precision import BFLOAT16, FLOAT32, Precision, fastest_precision, pick_device
+from models.hyperparameters import Settings
 from models.training.trainer import Trainer
 
 PICTURES = 512

@@ -73,7 +73,7 @@ def _compare(
 ) -> "Comparison":
     from models.comparison.comparison import Comparer
     from models.comparison.costs import Meter
-    from models.precision import pick_device
+    from models.devices import pick_device
 
     with interruptible() as stopped:
         comparer = Comparer(

@@ -82,7 +82,7 @@ def _python() -> str:
 def _device(name: str) -> str:
     import torch
 
-    from models.precision import fastest_precision, pick_device
+    from models.devices import fastest_precision, pick_device
 
     device = pick_device(name)
     precision = f"trains in {fastest_precision(device).name}"
@@ -123,7 +123,7 @@ def _store(url: str) -> str:
 
 def _zoo(url: str) -> str:
     from models.store import Store
-    from models.store.zoo import register_zoo
+    from models.zoo.install import register_zoo
 
     problems = register_zoo(Store(url))
     if problems:

@@ -91,10 +91,10 @@ def _measure(
     inception: Path | None,
     device_name: str,
 ) -> "Measurement":
+    from models.devices import pick_device
     from models.inference.checkpoints import load_generator
     from models.metrics.features import Features
     from models.metrics.measuring import measure, reference_statistics
-    from models.precision import pick_device
 
     device = pick_device(device_name)
     features = Features(device, row.features, inception)

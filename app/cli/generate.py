@@ -90,7 +90,7 @@ def open_slot(ref: str, device: str) -> "Slot":
         NotFound, Gone, CheckpointError, StoreError: As `app.slots.make_slot`.
     """
     from app.slots import load_engine, make_slot
-    from models.precision import pick_device
+    from models.devices import pick_device
 
     store = open_store_with_zoo()
     model, version = store.versions.resolve(ref)

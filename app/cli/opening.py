@@ -33,7 +33,7 @@ def open_store_with_zoo() -> "Store":
     Raises:
         StoreError: It cannot be read and written.
     """
-    from models.store.zoo import register_zoo
+    from models.zoo.install import register_zoo
 
     store = open_store()
     for problem in register_zoo(store):

@@ -104,7 +104,7 @@ def parcel(
 
 def edition_here() -> str:
     """Return the edition for the device that the settings name."""
-    from models.precision import pick_device
+    from models.devices import pick_device
     from worker.settings import WorkerSettings
 
     return "gpu" if pick_device(WorkerSettings().device).type == "cuda" else "cpu"

@@ -102,8 +102,8 @@ def _appraiser(store: "Store") -> "Appraise":
 
     The one that no recipe looks through is left out where its package is not installed.
     """
+    from models.devices import pick_device
     from models.networks.efficientnet import has_lite2
-    from models.precision import pick_device
     from models.publishing.evaluation import Appraiser
 
     place = place_here(store)

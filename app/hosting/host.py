@@ -21,8 +21,8 @@ from app.hosting.failures import failure_told
 from app.settings import AppSettings
 from app.slots import Engine, EngineLoader, Slot, load_engine
 from app.telemetry import Telemetry
+from models.devices import pick_device
 from models.inference.engine import enter_lane, lanes_of, least_share_of
-from models.precision import pick_device
 
 
 @dataclass(frozen=True, slots=True)

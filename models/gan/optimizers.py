@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from models.numbers import Settings
+from models.hyperparameters import Settings
 
 Build = Callable[[nn.Module, float, Settings, bool], Optimizer]
 

@@ -8,8 +8,8 @@ from models.errors import RecipeError
 from models.gan.losses import Objective
 from models.gan.optimizers import OPTIMIZERS
 from models.gan.regularizers import NONE, Regularizer
+from models.hyperparameters import LIMITS, Settings, check_overrides
 from models.networks import NETWORKS, Network
-from models.numbers import LIMITS, Settings, check_overrides
 
 MIN_SIZE_PX = 32
 MAX_SIZE_PX = 512

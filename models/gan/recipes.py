@@ -21,7 +21,7 @@ from models.gan.losses import (
 )
 from models.gan.recipe import Recipe
 from models.gan.regularizers import CLIP, GRADIENT_PENALTY, ZERO_CENTERED
-from models.numbers import Settings
+from models.hyperparameters import Settings
 
 
 def recipe(name: str) -> Recipe:

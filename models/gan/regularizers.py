@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.numbers import Settings
+from models.hyperparameters import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from models.devices import BFLOAT16, fastest_precision
 from models.errors import CheckpointError, InvalidValue
 from models.inference.checkpoints import Generator
 from models.inference.latents import latents
 from models.inference.registry import ENGINES
-from models.precision import BFLOAT16, fastest_precision
 
 
 class Backend(Protocol):

@@ -7,12 +7,12 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from models.graphs import WARM_UP, Replayed
+from models.cuda_graphs import WARM_UP, Replayed
+from models.devices import exact_convolutions
 from models.inference.backend import check_finite, gray_levels, some_latents
 from models.inference.checkpoints import Generator
 from models.inference.folding import folded, unowned
 from models.inference.onednn import held_bytes
-from models.precision import exact_convolutions
 
 BATCH = 16
 """Every forward pass has this size: kernels chosen by size round differently."""

@@ -4,8 +4,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
 
+from models.devices import pick_device
 from models.jobs.training_job import Place
-from models.precision import pick_device
 from models.store.records import TrainingOrder
 from models.training.distributed import Team
 from models.training.loop import follow

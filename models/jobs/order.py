@@ -7,8 +7,8 @@ from math import isfinite
 from models.errors import Conflict, DatasetError, Gone, InvalidValue, NotFound, RecipeError
 from models.gan.recipe import Recipe, check_size
 from models.gan.recipes import recipe
+from models.hyperparameters import Settings
 from models.inference.latents import check_seed
-from models.numbers import Settings
 from models.store import Store
 from models.store.names import check_name
 from models.store.records import (

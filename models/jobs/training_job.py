@@ -15,13 +15,13 @@ from typing import Any, cast
 
 import torch
 
+from models.devices import pick_device
 from models.errors import CatteryError, LeaseLost, TrainingCollapsed
 from models.images.formats import contact_sheet, encode_png
 from models.inference.checkpoints import Generator, save_generator
 from models.inference.engine import Engine
 from models.jobs.snapshots import Snapshots
 from models.metrics.measuring import Measurement
-from models.precision import pick_device
 from models.publishing.card import Origin
 from models.publishing.evaluation import Appraiser
 from models.publishing.publish import Publisher

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.devices import exact_convolutions
 from models.errors import InvalidValue
 from models.metrics.inception import load_inception
 from models.networks.efficientnet import efficientnet_lite0, efficientnet_lite2
-from models.precision import exact_convolutions
 from models.store.records import Json
 
 DEFAULT = "efficientnet-lite0"

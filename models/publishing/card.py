@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch
 
+from models.devices import Precision
+from models.hyperparameters import Settings
 from models.inference.latents import LATENT_SCHEME
 from models.inference.registry import CANONICAL
-from models.numbers import Settings
-from models.precision import Precision
 from models.store.names import timestamp
 from models.store.records import Card, DatasetRecord, JobRecord, Json, TrainingOrder
 from models.store.serialization import to_json

@@ -1,6 +1,6 @@
 """How often the critic moves for one move of the generator."""
 
-from models.numbers import Settings
+from models.hyperparameters import Settings
 
 FIRST_STEPS = 25
 EVERY_STEPS = 500

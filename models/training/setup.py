@@ -5,10 +5,10 @@ from pathlib import Path
 
 import torch
 
+from models.cuda_graphs import WARM_UP
 from models.datasets.batches import BatchStream, open_pack
+from models.devices import fastest_precision
 from models.gan.recipes import recipe
-from models.graphs import WARM_UP
-from models.precision import fastest_precision
 from models.store import Store
 from models.store.records import TrainingOrder
 from models.training.distributed import SOLO, Team

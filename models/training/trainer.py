@@ -13,16 +13,16 @@ from typing import Any, Protocol, cast
 import torch
 from torch import Tensor, nn
 
+from models.cuda_graphs import Replayed
 from models.datasets.batches import BatchStream, to_unit_range
+from models.devices import Precision, fastest_kernels
 from models.gan.augment import augment
 from models.gan.optimizers import OPTIMIZERS
 from models.gan.recipe import Recipe
 from models.gan.regularizers import CriticPass
-from models.graphs import Replayed
+from models.hyperparameters import Settings
 from models.networks.dcgan import init_lecun
 from models.networks.spectral import folded, normalize
-from models.numbers import Settings
-from models.precision import Precision, fastest_kernels
 from models.training.critic_schedule import Pacing
 from models.training.distributed import SOLO, Team
 from models.training.ema import MovingAverage

@@ -17,7 +17,7 @@ from models.store.names import timestamp
 from models.store.records import Card, Json
 from models.store.serialization import dumps, to_json
 from models.store.versions import SAMPLES, WEIGHTS
-from models.store.zoo import MANIFEST
+from models.zoo.install import MANIFEST
 
 MOST_FILE_BYTES = 30_000_000
 MOST_ZOO_BYTES = 100_000_000

@@ -4,7 +4,7 @@ import pytest
 
 from models.errors import StoreError
 from models.gan.recipes import RECIPES
-from models.numbers import LIMITS
+from models.hyperparameters import LIMITS
 from tests.app.asking import problem_of
 from tests.app.painting import put_into_service
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from app.slots import load_engine, make_slot
+from models.devices import BFLOAT16, fastest_precision
 from models.inference.onednn import can_pack
-from models.precision import BFLOAT16, fastest_precision
 from models.store import Store
 from tests.app.painting import card_for, load_painting, real_weights
 

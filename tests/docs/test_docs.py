@@ -21,7 +21,7 @@ from app.routes.cats import CatsQuery
 from app.schemas import PromoteBody, TrainBody
 from app.settings import AppSettings
 from models.gan.recipes import RECIPES
-from models.numbers import LIMITS
+from models.hyperparameters import LIMITS
 from worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[2]

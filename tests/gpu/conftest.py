@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.datasets.batches import BatchStream
+from models.devices import FLOAT32, Precision
 from models.gan.recipes import recipe
-from models.precision import FLOAT32, Precision
 from models.store import Store
 from models.store.records import DatasetRecord
 from models.training.trainer import Trainer

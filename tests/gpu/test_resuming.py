@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.graphs import WARM_UP
+from models.cuda_graphs import WARM_UP
 from models.training.state import load_state, save_state
 from models.training.trainer import Trainer
 

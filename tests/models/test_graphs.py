@@ -1,13 +1,13 @@
 """What of `Replayed` can be seen without a GPU: that it stays out of the way.
 
-Capturing and replaying are tested on a GPU, in tests/gpu/test_replaying.py.
+Capturing and replaying are tested on a GPU, in tests/gpu/test_cuda_graphs.py.
 """
 
 import pytest
 import torch
 from torch import Tensor
 
-from models.graphs import WARM_UP, Replayed
+from models.cuda_graphs import WARM_UP, Replayed
 
 CPU = torch.device("cpu")
 

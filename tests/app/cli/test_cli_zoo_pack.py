@@ -12,7 +12,7 @@ from models.networks import NETWORKS
 from models.store import Store
 from models.store.names import timestamp
 from models.store.records import Card, DatasetRecord
-from models.store.zoo import register_zoo
+from models.zoo.install import register_zoo
 
 
 @pytest.fixture

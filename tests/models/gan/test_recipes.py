@@ -3,7 +3,7 @@ import pytest
 from models.errors import NotFound, RecipeError
 from models.gan.recipe import check_size
 from models.gan.recipes import RECIPES, recipe
-from models.numbers import LIMITS, Settings
+from models.hyperparameters import LIMITS, Settings
 
 
 def test_dcgan_has_the_original_s_settings() -> None:

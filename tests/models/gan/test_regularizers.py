@@ -16,7 +16,7 @@ from models.gan.regularizers import (
     gradient_penalty,
     zero_centered_penalty,
 )
-from models.numbers import Settings
+from models.hyperparameters import Settings
 
 SLOPE = 0.25
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 import models.zoo
+from models.devices import BFLOAT16, fastest_precision
 from models.errors import CheckpointError, InvalidValue
 from models.inference import cpu
 from models.inference.checkpoints import Generator, load_generator
@@ -17,7 +18,6 @@ from models.inference.folding import Opening, folded
 from models.inference.onednn import can_pack, pack
 from models.inference.registry import CANONICAL, ENGINES, pick_engine
 from models.networks import NETWORKS
-from models.precision import BFLOAT16, fastest_precision
 
 CPU = torch.device("cpu")
 ZOO = sorted(Path(models.zoo.__file__).parent.glob("*/generator.safetensors"))

@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from models.datasets.batches import BatchStream
+from models.devices import FLOAT32
 from models.gan.recipes import recipe
-from models.precision import FLOAT32
 from models.training.distributed import SOLO, Team, team_of_torchrun
 from models.training.trainer import Trainer
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.datasets.batches import BatchStream
+from models.devices import FLOAT32
 from models.errors import TrainingCollapsed
 from models.gan.recipes import recipe
-from models.precision import FLOAT32
 from models.store.records import Budget
 from models.training.collapse import (
     LOOK_EVERY,

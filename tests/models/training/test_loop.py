@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
+from models.devices import FLOAT32, fastest_precision
 from models.errors import CheckpointError, DatasetError, TrainingCollapsed
 from models.gan.recipes import RECIPES
 from models.inference.checkpoints import load_generator, save_generator
-from models.precision import FLOAT32, fastest_precision
 from models.store.records import Budget
 from models.training.collapse import Watch
 from models.training.loop import CHECK_EVERY, train

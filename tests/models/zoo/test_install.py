@@ -7,7 +7,7 @@ import pytest
 
 from models.inference.checkpoints import load_generator
 from models.store.serialization import dumps
-from models.store.zoo import register_zoo
+from models.zoo.install import register_zoo
 
 
 @pytest.fixture

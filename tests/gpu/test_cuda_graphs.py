@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.graphs import WARM_UP, Replayed
-from models.precision import BFLOAT16, FLOAT32, Precision
+from models.cuda_graphs import WARM_UP, Replayed
+from models.devices import BFLOAT16, FLOAT32, Precision
 from models.training.trainer import Trainer
 
 Make = Callable[..., Trainer]
@@ -38,7 +38,7 @@ def test_replayed_steps_train_as_launched_ones_do(
     at_start = _flat(replayed)
     losses = _run(replayed)
     assert replayed._iteration._captured is not None
-    monkeypatch.setattr("models.graphs.WARM_UP", STEPS * 100)
+    monkeypatch.setattr("models.cuda_graphs.WARM_UP", STEPS * 100)
     launched = make_trainer(name, precision=precision)
     expected = _run(launched)
     assert launched._iteration._captured is None
