@@ -21,7 +21,7 @@ from models.metrics.protocols import LARGE_PX, METRICS, PROTOCOLS, Protocol
 from models.store.records import Card
 from models.store.serialization import loads
 from models.store.versions import SAMPLES
-from models.zoo.pages import Exhibit, zoo_page
+from tools.zoo.pages import Exhibit, zoo_page
 from worker.protocol import SharedSettings
 from worker.settings import WorkerSettings
 

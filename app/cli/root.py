@@ -19,9 +19,9 @@ from app.cli.terminal import complain
 from app.cli.train import train
 from app.cli.walk import walk
 from app.cli.worker import worker
-from app.cli.zoo import zoo_commands
-from app.cli.zoo_pack import pack
 from models.errors import CatteryError
+from tools.zoo.cli import zoo_commands
+from tools.zoo.pack_command import pack
 
 commands = typer.Typer(
     name="cattery",

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.zoo_training import train_zoo
 from models.store import Store
 from models.store.records import JobStatus
-from models.zoo.planning import Standing, survey
-from models.zoo.table import Entry, edition
 from tests.app.cli.conftest import Cattery, cattery, data
+from tools.zoo.planning import Standing, survey
+from tools.zoo.table import Entry, edition
+from tools.zoo.train import train_zoo
 
 __all__ = ["cattery", "data"]  # fixtures
 
@@ -36,7 +36,7 @@ def train(
     album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str, Callable[[Store], bool]], Store]:
     """Return a function that trains an entry in a data folder until it has ended or shall stop."""
-    monkeypatch.setattr("app.cli.zoo_session.LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("tools.zoo.session.LOOK_EVERY_S", 0.05)
     monkeypatch.setenv("CATTERY_FAKES", "16")
     monkeypatch.setenv("CATTERY_DEVICE", "cpu")
     monkeypatch.delenv("CATTERY_STORE", raising=False)

@@ -75,8 +75,8 @@ def test_no_other_module_names_a_recipe() -> None:
     tables = {
         "models/gan/recipes.py",
         "models/networks/__init__.py",
-        "models/zoo/table.py",
-        "models/zoo/published.py",
+        "tools/zoo/table.py",
+        "tools/zoo/published.py",
     }
     found = [
         (path.relative_to(root).as_posix(), name)

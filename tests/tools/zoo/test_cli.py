@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from app.cli.claims import StartError
-from app.cli.zoo import edition_here
-from app.cli.zoo_children import Training, claimed_for_zoo, starter
-from app.cli.zoo_session import Ending
-from app.cli.zoo_training import room_here
 from models.store import Store
 from models.store.records import DatasetRecord, JobKind, JobRecord, JobStatus
-from models.zoo.planning import Room, train_arguments, wanted
-from models.zoo.table import EDITIONS, Entry
 from tests.app.cli.conftest import Cattery
 from tests.models.comparison.comparisons import SHEET, Stage
+from tools.zoo.children import Training, claimed_for_zoo, starter
+from tools.zoo.cli import edition_here
+from tools.zoo.planning import Room, train_arguments, wanted
+from tools.zoo.session import Ending
+from tools.zoo.table import EDITIONS, Entry
+from tools.zoo.train import room_here
 
 TOY = ("zoo", "train", "--edition", "toy")
 
@@ -185,7 +185,7 @@ def test_a_start_is_the_documented_command_or_a_resumption(
 ) -> None:
     """With the entry's log in the given folder."""
     made: list[tuple[object, ...]] = []
-    monkeypatch.setattr("app.cli.zoo_children.Training", lambda *parts: made.append(parts))
+    monkeypatch.setattr("tools.zoo.children.Training", lambda *parts: made.append(parts))
     entry = EDITIONS["toy"][0]
     start = starter(tmp_path, {"CATTERY_THREADS": "1"}, 7)
     start(entry, None)
@@ -201,7 +201,7 @@ def test_a_cpu_has_a_place_a_core_with_one_thread_each(monkeypatch: pytest.Monke
     """Whatever the settings say of threads, for their number shapes the weights."""
     monkeypatch.setenv("CATTERY_DEVICE", "cpu")
     monkeypatch.setenv("CATTERY_THREADS", "8")
-    monkeypatch.setattr("app.cli.zoo_training._cores", lambda: 5)
+    monkeypatch.setattr("tools.zoo.train._cores", lambda: 5)
     one_thread = {"CATTERY_THREADS": "1", "OMP_NUM_THREADS": "1"}
     entries = [Entry(recipe="dcgan", kimg=1)] * 4
     assert room_here(None, entries) == (Room(places=5), one_thread)
@@ -212,7 +212,7 @@ def test_a_gpu_has_the_room_of_its_free_memory(monkeypatch: pytest.MonkeyPatch) 
     """The cores are shared out among those that fit, unless a setting says otherwise."""
     monkeypatch.setenv("CATTERY_DEVICE", "cuda")
     monkeypatch.delenv("CATTERY_THREADS", raising=False)
-    monkeypatch.setattr("app.cli.zoo_training._cores", lambda: 16)
+    monkeypatch.setattr("tools.zoo.train._cores", lambda: 16)
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda _device: (78 * 10**9, 84 * 10**9))
@@ -233,7 +233,7 @@ def test_what_was_not_saved_is_a_failure(
     cat: Store, cattery: Cattery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With how to go on."""
-    monkeypatch.setattr("app.cli.zoo_training.Session.carry_out", lambda *_: Ending.LOST)
+    monkeypatch.setattr("tools.zoo.train.Session.carry_out", lambda *_: Ending.LOST)
     outcome = cattery(*TOY)
     assert outcome.code == 1
     assert "What was not saved in time goes on from where it was last saved." in outcome.err

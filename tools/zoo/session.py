@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from app.cli.zoo_children import Child, Start
-from app.cli.zoo_telling import ended_line, progress_line, started_line, why_not
 from models.store import Store
-from models.zoo.planning import Outlook, Room, Standing, startable, survey, was_short_of_memory
-from models.zoo.table import Entry
+from tools.zoo.children import Child, Start
+from tools.zoo.planning import Outlook, Room, Standing, startable, survey, was_short_of_memory
+from tools.zoo.report import ended_line, progress_line, started_line, why_not
+from tools.zoo.table import Entry
 
 LOOK_EVERY_S = 2.0
 TELL_EVERY_S = 30.0

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.zoo_telling import ended_line, progress_line, row, started_line, tell, why_not
 from models.store import Store
 from models.store.records import JobKind, JobRecord, JobStatus, Phase, Progress
 from models.store.serialization import to_json
-from models.zoo.planning import Outlook, Standing, wanted
-from models.zoo.table import Entry
 from tests.models.comparison.comparisons import PROTOCOL, QUICK, Stage
+from tools.zoo.planning import Outlook, Standing, wanted
+from tools.zoo.report import ended_line, progress_line, row, started_line, tell, why_not
+from tools.zoo.table import Entry
 
 TABBY = Entry(recipe="dcgan", kimg=2, size_px=32, overrides={"width": 4, "batch": 8})
 HALF = JobRecord(

@@ -8,9 +8,9 @@ import pytest
 from models.errors import DatasetError, NotFound
 from models.jobs.dataset_import import ImportStopped
 from models.store import Store
-from models.zoo.parcels import write_parcels
-from models.zoo.pictures import SOURCES, NoPictures, import_datasets, missing_datasets
-from models.zoo.table import CAT, CATS, EDITIONS
+from tools.zoo.parcels import write_parcels
+from tools.zoo.pictures import SOURCES, NoPictures, import_datasets, missing_datasets
+from tools.zoo.table import CAT, CATS, EDITIONS
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from models.datasets.tempdir import workplace
 from models.errors import CatteryError, DatasetError, NotFound
 from models.jobs.dataset_import import import_dataset
 from models.store import Store
-from models.zoo.parcels import find_parcels, unpack_parcels
-from models.zoo.table import CAT, CATS, Entry
+from tools.zoo.parcels import find_parcels, unpack_parcels
+from tools.zoo.table import CAT, CATS, Entry
 
 
 class NoPictures(CatteryError):

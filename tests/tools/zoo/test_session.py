@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.zoo_children import Child
-from app.cli.zoo_session import Ending, Session
 from models.store import Store
 from models.store.records import JobKind, JobStatus
-from models.zoo.planning import Room, wanted
-from models.zoo.table import Entry
 from tests.models.comparison.comparisons import Stage
+from tools.zoo.children import Child
+from tools.zoo.planning import Room, wanted
+from tools.zoo.session import Ending, Session
+from tools.zoo.table import Entry
 
 SHORT = "The memory of cuda does not hold a batch of 64; 32 fits."
 LOOKS = 3
@@ -105,8 +105,8 @@ class Litter:
 @pytest.fixture
 def litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Litter:
     """Return the children of a session that looks without a pause and tells at every look."""
-    monkeypatch.setattr("app.cli.zoo_session.LOOK_EVERY_S", 0.0)
-    monkeypatch.setattr("app.cli.zoo_session.TELL_EVERY_S", 0.0)
+    monkeypatch.setattr("tools.zoo.session.LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr("tools.zoo.session.TELL_EVERY_S", 0.0)
     store = Store.open(str(tmp_path / "store"))
     return Litter(store, tmp_path, Stage(store, tmp_path))
 

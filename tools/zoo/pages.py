@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from models.gan.recipes import RECIPES
 from models.metrics.protocols import HEADLINE, HELD_OUT, headline
 from models.store.records import Card, Json
-from models.zoo.published import PUBLISHED, Published
+from tools.zoo.published import PUBLISHED, Published
 
 COLUMNS = (
     *("generator", "recipe", "px", "kimg", "KID", "KID, held out", "FD", "precision", "recall"),

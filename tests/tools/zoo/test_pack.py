@@ -16,9 +16,9 @@ from models.networks import NETWORKS
 from models.store import Store
 from models.store.records import Budget, Card, JobKind, Json, TrainingOrder
 from models.store.serialization import loads
-from models.zoo import packing
-from models.zoo.packing import check_sizes, pack, write_cards, write_zoo
-from models.zoo.table import Part, edition
+from tools.zoo import pack
+from tools.zoo.pack import check_sizes, pack, write_cards, write_zoo
+from tools.zoo.table import Part, edition
 
 KID = {"name": "kid", "value": 0.25, "interval": [0.2, 0.3], "protocol": {"name": "cattery"}}
 
@@ -183,7 +183,7 @@ def test_the_list_names_what_is_there(store, trained, tmp_path):
 def test_too_large_a_file_is_named_and_nothing_is_written(store, trained, tmp_path, monkeypatch):
     """The limit and the remedy are told."""
     made = pack(store, f"dcgan@{trained.version}", _measured)
-    monkeypatch.setattr(packing, "MOST_FILE_BYTES", len(made.weights) - 1)
+    monkeypatch.setattr(pack, "MOST_FILE_BYTES", len(made.weights) - 1)
     with pytest.raises(InvalidValue, match=r"dcgan/generator\.safetensors.*less width"):
         write_zoo(tmp_path / "zoo", [made])
     unmeasured = pytest.fail
@@ -225,9 +225,9 @@ def test_whatever_may_be_shipped_fits_into_a_release(entry):
     with torch.device("meta"):
         network = entry.row.networks.generator(entry.row.network_config(entry.side_px, settings))
     size = 2 * sum(p.numel() for p in network.state_dict().values())
-    assert size < 0.98 * packing.MOST_FILE_BYTES
+    assert size < 0.98 * pack.MOST_FILE_BYTES
 
 
 def test_the_zoo_of_this_release_is_within_its_limits():
     """What lies in the folder that is packaged."""
-    check_sizes(Path(packing.__file__).parent, {})
+    check_sizes(Path(pack.__file__).parent, {})

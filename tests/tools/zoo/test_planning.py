@@ -21,8 +21,8 @@ from models.store.records import (
     Promote,
 )
 from models.store.serialization import to_json
-from models.zoo.pictures import SOURCES
-from models.zoo.planning import (
+from tools.zoo.pictures import SOURCES
+from tools.zoo.planning import (
     Outlook,
     Room,
     Standing,
@@ -35,7 +35,7 @@ from models.zoo.planning import (
     wanted,
     was_short_of_memory,
 )
-from models.zoo.table import EDITIONS, Entry
+from tools.zoo.table import EDITIONS, Entry
 
 TABBY = Entry(recipe="dcgan", kimg=0.5, size_px=32, overrides={"width": 4, "batch": 8})
 ENTRIES = list(chain.from_iterable(EDITIONS.values()))

@@ -7,18 +7,18 @@ from pathlib import Path
 import torch
 
 from app.cli.terminal import counting_bar, say, show_table
-from app.cli.zoo_children import claimed_for_zoo, starter
-from app.cli.zoo_session import Ending, Session
-from app.cli.zoo_telling import COLUMNS, row, tell, why_not
 from models.devices import pick_device
 from models.errors import CatteryError, InvalidValue
 from models.jobs.dataset_import import ImportStopped
 from models.jobs.order import make_order
 from models.store import Store
 from models.store.records import Budget, Promote
-from models.zoo.pictures import NoPictures, import_datasets, missing_datasets
-from models.zoo.planning import Outlook, Room, Standing, survey, wanted
-from models.zoo.table import Entry
+from tools.zoo.children import claimed_for_zoo, starter
+from tools.zoo.pictures import NoPictures, import_datasets, missing_datasets
+from tools.zoo.planning import Outlook, Room, Standing, survey, wanted
+from tools.zoo.report import COLUMNS, row, tell, why_not
+from tools.zoo.session import Ending, Session
+from tools.zoo.table import Entry
 from worker.settings import WorkerSettings
 
 

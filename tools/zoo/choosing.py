@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from models.errors import InvalidValue
 from models.store import Store
-from models.zoo.planning import Standing, survey
-from models.zoo.table import Entry, Part
+from tools.zoo.planning import Standing, survey
+from tools.zoo.table import Entry, Part
 
 
 def shipped_and_shown(

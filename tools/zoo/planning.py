@@ -19,7 +19,7 @@ from models.store.records import (
     TrainingOrder,
 )
 from models.store.serialization import from_json
-from models.zoo.table import Entry
+from tools.zoo.table import Entry
 
 RUNNER = "cli"
 

@@ -14,7 +14,7 @@ from models.metrics.protocols import HELD_OUT, headline
 if TYPE_CHECKING:
     from models.store import Store
     from models.store.records import Card, Json
-    from models.zoo.packing import Appraise, Packed
+    from tools.zoo.pack import Appraise, Packed
 
 ZOO = Path(__file__).parents[2] / "models" / "zoo"
 
@@ -52,8 +52,8 @@ def pack(
 
     No file may have more than 30 MB, all together no more than 100 MB.
     """
-    from models.zoo.packing import pack as packed_of
-    from models.zoo.packing import write_cards, write_zoo
+    from tools.zoo.pack import pack as packed_of
+    from tools.zoo.pack import write_cards, write_zoo
 
     store = open_store()
     chosen, others = (list(refs), []) if refs else _of_edition(store, edition, rival)
@@ -78,9 +78,9 @@ def _of_edition(
         InvalidValue: None that is shipped has been trained yet, or it is not said which
             of several rivals is shipped.
     """
-    from app.cli.zoo import edition_here
-    from models.zoo.choosing import shipped_and_shown
-    from models.zoo.table import edition as entries_of
+    from tools.zoo.choosing import shipped_and_shown
+    from tools.zoo.cli import edition_here
+    from tools.zoo.table import edition as entries_of
 
     name = edition or edition_here()
     shipped, shown = shipped_and_shown(entries_of(name), store, rival)

@@ -7,9 +7,9 @@ import pytest
 from models.errors import InvalidValue
 from models.store import Store
 from models.store.records import Budget, Card, JobKind, JobStatus
-from models.zoo.choosing import shipped_and_shown
-from models.zoo.planning import wanted
-from models.zoo.table import Entry, Part
+from tools.zoo.choosing import shipped_and_shown
+from tools.zoo.planning import wanted
+from tools.zoo.table import Entry, Part
 
 ENTRIES = (
     Entry(recipe="dcgan", kimg=1, part=Part.SHIPPED),

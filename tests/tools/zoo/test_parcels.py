@@ -11,7 +11,7 @@ from PIL import Image
 
 from models.datasets.landmarks import SUFFIX
 from models.errors import Conflict, DatasetError, InvalidValue
-from models.zoo.parcels import (
+from tools.zoo.parcels import (
     ParcelsStopped,
     find_parcels,
     smaller,

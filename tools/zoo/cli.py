@@ -46,9 +46,9 @@ def train(
 
     Each is an ordinary training job in a process of its own; none is promoted.
     """
-    from app.cli.zoo_training import train_zoo
-    from models.zoo.planning import chosen
-    from models.zoo.table import edition as entries_of
+    from tools.zoo.planning import chosen
+    from tools.zoo.table import edition as entries_of
+    from tools.zoo.train import train_zoo
 
     began = time.monotonic()
     entries = chosen(entries_of(edition or edition_here()), names or [])
@@ -85,7 +85,7 @@ def parcel(
 
     `cattery zoo train --pictures` takes the folder of all zips for the pictures themselves.
     """
-    from models.zoo.parcels import write_parcels
+    from tools.zoo.parcels import write_parcels
 
     with interruptible() as stopped, counting_bar() as bar:
         task = bar.add_task("pictures", total=None)

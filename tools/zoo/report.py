@@ -8,7 +8,7 @@ from app.cli.terminal import say
 from models.comparison.table import duration
 from models.store import Store
 from models.store.records import Card, JobRecord
-from models.zoo.planning import Outlook, Standing
+from tools.zoo.planning import Outlook, Standing
 
 COLUMNS = ("model", "version", "kimg", "seconds", "KID (95 %)")
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Protocol
 
 from app.cli.claims import StartError
-from models.zoo.planning import train_arguments
-from models.zoo.table import Entry
+from tools.zoo.planning import train_arguments
+from tools.zoo.table import Entry
 from worker import parentage
 
 PACKAGES = Path(__file__).parents[2]

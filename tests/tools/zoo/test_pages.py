@@ -4,8 +4,8 @@ import pytest
 
 from models.gan.recipes import RECIPES
 from models.store.records import Card
-from models.zoo.pages import Exhibit, command_of, zoo_page
-from models.zoo.published import PUBLISHED
+from tools.zoo.pages import Exhibit, command_of, zoo_page
+from tools.zoo.published import PUBLISHED
 
 ORDER = {
     "recipe": "dcgan",
