@@ -17,7 +17,7 @@ from benchmarks.service import PICTURES, Service, running
 ROLES = {
     "app.cli serve": "front end",
     "app.cli worker": "worker",
-    "worker.child": "job",
+    "worker.job_process": "job",
     "valkey-server": "queue",
 }
 """What a command line holds that tells a process."""

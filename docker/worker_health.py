@@ -8,7 +8,7 @@ import sys
 
 from rq import Worker
 
-from worker.connection import connect
+from worker.redis_client import connect
 from worker.settings import WorkerSettings
 
 

@@ -15,10 +15,10 @@ from redis import Redis
 from models.errors import LeaseLost
 from models.store import Store
 from models.store.records import JobKind, JobRecord, JobStatus
-from worker.connection import AWAY, connect
 from worker.ending import end
 from worker.lease import Lease
 from worker.protocol import ANNOUNCEMENTS
+from worker.redis_client import AWAY, connect
 from worker.settings import WorkerSettings
 
 if TYPE_CHECKING:

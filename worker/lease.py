@@ -8,8 +8,8 @@ from uuid import uuid4
 
 from redis import Redis
 
-from worker.connection import AWAY
 from worker.protocol import LEASE_TTL_S, lease_key
+from worker.redis_client import AWAY
 
 log = logging.getLogger(__name__)
 

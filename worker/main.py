@@ -9,11 +9,11 @@ from types import FrameType
 from rq.exceptions import StopRequested
 
 from models.store import Store
-from worker.connection import AWAY, connect
-from worker.queueing import SERIALIZER, job_queue
+from worker.queue import SERIALIZER, job_queue
 from worker.reaper import Reaper
+from worker.redis_client import AWAY, connect
+from worker.rq_worker import CatteryWorker, worker_options
 from worker.settings import WorkerSettings
-from worker.spawning import CatteryWorker, worker_options
 
 log = logging.getLogger(__name__)
 

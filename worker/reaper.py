@@ -13,10 +13,10 @@ from redis import Redis
 from models.errors import CatteryError
 from models.store import Store
 from models.store.records import JobKind, JobRecord, JobStatus
-from worker.connection import AWAY
 from worker.ending import end
 from worker.protocol import lease_key
-from worker.queueing import Attempt, enqueue, look_up
+from worker.queue import Attempt, enqueue, look_up
+from worker.redis_client import AWAY
 from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)

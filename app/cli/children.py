@@ -134,7 +134,7 @@ class Keeper:
     """Starts children in order, starts again what ends, and ends them in reverse order.
 
     All of it happens in one thread, since a child may be tied to the life of the thread that
-    started it (`worker.parentage`), and this one lives until the last child has ended.
+    started it (`worker.parent_watch`), and this one lives until the last child has ended.
 
     Args:
         children: In the order in which they start.

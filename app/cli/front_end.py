@@ -20,7 +20,7 @@ def front_end(
     from app.hosting.siblings import Sibling
     from app.main import create_app
     from app.settings import AppSettings
-    from worker.parentage import signal_on_parents_death, watch_parent
+    from worker.parent_watch import signal_on_parents_death, watch_parent
 
     # SIGKILL: with the parent all that it answers from has gone.
     signal_on_parents_death(parent, signal.SIGKILL)

@@ -14,7 +14,7 @@ def worker(
 ) -> None:
     """Take jobs from the queue and run them, one after another."""
     from worker.main import main
-    from worker.parentage import signal_on_parents_death, watch_parent
+    from worker.parent_watch import signal_on_parents_death, watch_parent
     from worker.settings import WorkerSettings
 
     if parent is not None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from models.store import Store
 from models.store.records import Budget, ImportOrder, JobKind, JobStatus, TrainingOrder
 from tests.worker.waiting import is_running, until
-from worker.connection import connect
-from worker.queueing import enqueue
+from worker.queue import enqueue
+from worker.redis_client import connect
 from worker.settings import WorkerSettings
 
 STEPPING = ("-m", "tests.integration.stepping")

@@ -10,13 +10,13 @@ import time
 import types
 from dataclasses import replace
 
-import worker.child
+import worker.job_process
 import worker.main
 from models.errors import LeaseLost
 from models.store.names import timestamp
 from models.store.records import JobStatus, Phase, Progress
+from worker.rq_worker import CatteryWorker
 from worker.settings import WorkerSettings
-from worker.spawning import CatteryWorker
 
 STEP_S = 0.02
 STEPS_PER_KIMG = 100
@@ -108,4 +108,4 @@ if __name__ == "__main__":
     runs = types.ModuleType("models.jobs.training_job")
     runs.run_training, runs.StopReason, runs.Place = run_training, StopReason, place
     sys.modules["models.jobs.training_job"] = runs
-    worker.child.main()
+    worker.job_process.main()

@@ -14,9 +14,9 @@ from models.store import Store
 from models.store.records import JobStatus
 from tests.integration.house import House
 from tests.worker.waiting import is_running, until
-from worker.connection import connect
 from worker.protocol import ANNOUNCEMENTS
-from worker.queueing import enqueue
+from worker.queue import enqueue
+from worker.redis_client import connect
 from worker.settings import WorkerSettings
 from worker.valkey import EmbeddedValkey
 

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.worker.waiting import until
-from worker.connection import connect
 from worker.lease import Lease
 from worker.protocol import lease_key
+from worker.redis_client import connect
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ from models.store.records import (
     TrainingOrder,
 )
 from worker import reaper as reaping
-from worker.connection import connect
 from worker.protocol import lease_key
-from worker.queueing import Attempt, enqueue, job_queue, look_up
+from worker.queue import Attempt, enqueue, job_queue, look_up
 from worker.reaper import Reaper
+from worker.redis_client import connect
 from worker.settings import WorkerSettings
 
 ORDER = TrainingOrder(

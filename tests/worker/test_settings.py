@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from worker.connection import connect
 from worker.errors import RedisUrlMissing
+from worker.redis_client import connect
 from worker.settings import WorkerSettings
 
 

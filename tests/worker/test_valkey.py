@@ -12,8 +12,8 @@ import pytest
 import redis
 
 from tests.worker.waiting import is_running, until
-from worker.connection import connect
 from worker.errors import EmbeddedValkeyError
+from worker.redis_client import connect
 from worker.valkey import EmbeddedValkey
 
 OWNER = """

@@ -13,7 +13,7 @@ from typing import Protocol
 from app.cli.claims import StartError
 from tools.zoo.planning import train_arguments
 from tools.zoo.table import Entry
-from worker import parentage
+from worker import parent_watch
 
 PACKAGES = Path(__file__).parents[2]
 
@@ -46,7 +46,7 @@ class Training:
     """`cattery train` as a child process, which saves and ends when this process dies.
 
     It is in a process group of its own, so that Ctrl-C in the terminal reaches this process
-    alone. Start it from a thread that lives as long as it (`worker.parentage`).
+    alone. Start it from a thread that lives as long as it (`worker.parent_watch`).
 
     Args:
         arguments: The words after `cattery`.
@@ -69,7 +69,7 @@ class Training:
             file.write(f"$ cattery {' '.join(arguments)}\n".encode())
             file.flush()
             self._process = subprocess.Popen(  # noqa: S603 - our own program, no shell
-                [sys.executable, str(parentage.__file__), str(os.getpid()), *python],
+                [sys.executable, str(parent_watch.__file__), str(os.getpid()), *python],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,

@@ -1,4 +1,4 @@
-"""The job process: `python -m worker.child PARENT WORKER JOB EXECUTION`.
+"""The job process: `python -m worker.job_process PARENT WORKER JOB EXECUTION`.
 
 Its settings, and so the Redis URL with a password in it, come by environment variables,
 which only the same user can read; arguments are for everybody to see.
@@ -10,12 +10,12 @@ import sys
 from rq.executions import Execution
 from rq.job import Job
 
-from worker.connection import connect
-from worker.parentage import signal_on_parents_death, watch_parent
-from worker.priority import stand_back
-from worker.queueing import SERIALIZER, job_queue
+from worker.nice import stand_back
+from worker.parent_watch import signal_on_parents_death, watch_parent
+from worker.queue import SERIALIZER, job_queue
+from worker.redis_client import connect
+from worker.rq_worker import CatteryWorker
 from worker.settings import WorkerSettings
-from worker.spawning import CatteryWorker
 
 
 def main() -> None:

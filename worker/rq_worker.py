@@ -13,7 +13,7 @@ from rq.job import Job
 from rq.queue import Queue
 from rq.worker import SpawnWorker
 
-from worker.connection import AWAY
+from worker.redis_client import AWAY
 from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class CatteryWorker(SpawnWorker):
         is_stopping: Whether somebody asked it to stop.
     """
 
-    child_module: ClassVar[str] = "worker.child"
+    child_module: ClassVar[str] = "worker.job_process"
     max_connection_wait_time = 5.0  # RQ's minute is long for a Redis that is back
     settings: WorkerSettings
     is_stopping = False
