@@ -9,12 +9,12 @@ from starlette.responses import Response
 
 from app.answers import Answer, Freshness
 from app.bundles import multipart_of, zip_of
+from app.inference.slot import Slot
 from app.negotiation import MEDIA_TYPES, Format, negotiate
 from app.offer import CatsQuery, variation_of
 from app.rendered import Rendered
 from app.rendering import Renderer
 from app.sending import send
-from app.slots import Slot
 from app.telemetry import Telemetry
 from app.variations import Variation
 from models.errors import InvalidValue

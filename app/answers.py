@@ -8,9 +8,9 @@ from math import ceil
 from urllib.parse import urlencode
 
 from app.etags import etag_of, kept_etag_of
+from app.inference.slot import Slot
 from app.negotiation import MEDIA_TYPES, Format
 from app.rendering import SOFTWARE, labels
-from app.slots import Slot
 from app.variations import PLAIN, Variation
 from models.errors import InvalidValue
 from models.images.formats import ENCODINGS, WEBP_LARGEST_PX, PictureFormat

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from app.allowed import Ranges
-from app.pool import GeneratorPool
+from app.inference.pool import GeneratorPool
 from app.queue import JobQueue
 from app.settings import AppSettings
 from app.telemetry import Telemetry

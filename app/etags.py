@@ -8,8 +8,8 @@ store keeps first renderings, those follow from version, seed, variation and for
 import hashlib
 import json
 
+from app.inference.slot import Slot
 from app.rendering import RELEASE
-from app.slots import Slot
 
 
 def etag_of(slot: Slot, *parts: object) -> str:

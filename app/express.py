@@ -19,10 +19,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.answering import one_cat, respond, some_cats
 from app.answers import Answer
 from app.handlers import fail, refuse
+from app.inference.slot import Slot
 from app.offer import CatsQuery
 from app.origins import is_local_host
 from app.settings import AppSettings
-from app.slots import Slot
 from app.variations import PLAIN
 from models.errors import CatteryError
 from models.images.formats import PictureFormat

@@ -15,23 +15,23 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.batching import Batcher
 from app.express import Express
 from app.handlers import register
 from app.hosting.siblings import LANES, Sibling
+from app.inference.batcher import Batcher
+from app.inference.pool import GeneratorPool
+from app.inference.slot import EngineLoader, load_engine
+from app.inference.watcher import Watcher
 from app.lag import LagMeter
 from app.openapi import TAGS, describe
-from app.pool import GeneratorPool
 from app.queue import JobQueue
 from app.rendered import Rendered
 from app.rendering import Renderer
 from app.routes import cats, datasets, health, jobs, models, recipes, train, walks
 from app.security import Gate, Hardening, check_closed
 from app.settings import AppSettings
-from app.slots import EngineLoader, load_engine
 from app.telemetry import RequestCounter, Telemetry
 from app.uploads import Uploads
-from app.watching import Watcher
 from models.devices import pick_device
 from models.inference.engine import enter_lane, lanes_of, least_share_of
 from models.store import Store

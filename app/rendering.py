@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 
-from app.batching import Batcher
 from app.errors import Busy
-from app.lines import Pixels
-from app.slots import Slot
+from app.inference.batcher import Batcher
+from app.inference.queue import Pixels
+from app.inference.slot import Slot
 from app.telemetry import Telemetry
 from app.variations import PLAIN, Variation
 from models.images.animations import ANIMATIONS, AnimationFormat

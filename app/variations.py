@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.slots import Slot
+from app.inference.slot import Slot
 from models.errors import InvalidValue
 from models.inference.latents import Place, Point, check_seed
 

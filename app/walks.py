@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 
 from app.answers import Freshness
 from app.etags import etag_of
+from app.inference.slot import Slot
 from app.rendering import labels, provenance
-from app.slots import Slot
 from app.variations import Variation
 from models.errors import InvalidValue
 from models.images.animations import ANIMATIONS, Animation, AnimationFormat

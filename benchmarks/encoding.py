@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.slots import load_engine
+from app.inference.slot import load_engine
 from benchmarks.service import PICTURES
 from models.images.formats import encode_png, encode_webp
 

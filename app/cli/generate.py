@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from app.slots import Slot
+    from app.inference.slot import Slot
     from app.variations import Variation
     from models.inference.latents import Point
 
@@ -87,9 +87,9 @@ def open_slot(ref: str, device: str) -> "Slot":
     """Load a version by its name or an alias.
 
     Raises:
-        NotFound, Gone, CheckpointError, StoreError: As `app.slots.make_slot`.
+        NotFound, Gone, CheckpointError, StoreError: As `app.inference.slot.make_slot`.
     """
-    from app.slots import load_engine, make_slot
+    from app.inference.slot import load_engine, make_slot
     from models.devices import pick_device
 
     store = open_store_with_zoo()

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from app.batching import Batcher
 from app.hosting import wire
 from app.hosting.failures import failure_told
+from app.inference.batcher import Batcher
+from app.inference.slot import Engine, EngineLoader, Slot, load_engine
 from app.settings import AppSettings
-from app.slots import Engine, EngineLoader, Slot, load_engine
 from app.telemetry import Telemetry
 from models.devices import pick_device
 from models.inference.engine import enter_lane, lanes_of, least_share_of
@@ -98,7 +98,7 @@ class SharedEngines:
         """Hold an engine, loaded once for all; the last one to let go drops it.
 
         Raises:
-            CheckpointError, InvalidValue: As `app.slots.load_engine` and `Engine.warm`.
+            CheckpointError, InvalidValue: As `app.inference.slot.load_engine` and `Engine.warm`.
         """
         shared = self._shared.get(order)
         if shared is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from app.hosting.figures import collected, summed, telling, told_by_front_end
 from app.hosting.proxy import Host
 from app.hosting.sockets import ENGINES, HOSTS_FIGURES, figures_of, figures_of_all
-from app.slots import Engine
+from app.inference.slot import Engine
 from app.telemetry import Telemetry
 
 LANES = 4

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from app.deps import PoolDep, QueueDep, RootDep, SettingsDep, StoreDep, TelemetryDep
 from app.errors import NotReady
 from app.hosting.siblings import Sibling
-from app.pool import GeneratorPool
+from app.inference.pool import GeneratorPool
 from app.problems import problems
 from app.queue import JobQueue
 from app.schemas import Live, Ready

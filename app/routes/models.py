@@ -15,7 +15,7 @@ from app.deps import (
     known_parameters_only,
 )
 from app.files import FOR_EVER, png, unchanged
-from app.pool import GeneratorPool
+from app.inference.pool import GeneratorPool
 from app.problems import Responses, problems
 from app.schemas import ModelList, ModelView, PromoteBody, VersionView
 from app.views import model_summary, model_view, version_view

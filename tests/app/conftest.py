@@ -8,10 +8,10 @@ import pytest
 import redis
 from fastapi import FastAPI
 
-from app.batching import Batcher
 from app.handlers import register
+from app.inference.batcher import Batcher
+from app.inference.pool import GeneratorPool
 from app.main import create_app
-from app.pool import GeneratorPool
 from app.rendered import Rendered
 from app.rendering import Renderer
 from app.routes import cats, walks

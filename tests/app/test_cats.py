@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app.inference.slot import load_engine
 from app.routes.cats import router
-from app.slots import load_engine
 from models.inference.latents import MAX_SEED
 from tests.app.asking import client_of, parts_of, pixels_of, run
 from tests.app.painting import SIZE_PX, publish, publish_real, put_into_service, red_of, until

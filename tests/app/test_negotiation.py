@@ -9,8 +9,8 @@ import pytest
 from app.bundles import multipart_of, zip_of
 from app.errors import NotAcceptable
 from app.etags import etag_of, is_known
+from app.inference.slot import Slot
 from app.negotiation import Format, negotiate
-from app.slots import Slot
 from tests.app.painting import PaintingEngine, card_for
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.slots import load_engine
+from app.inference.slot import load_engine
 from tests.app.asking import client_of, parts_of, pixels_of, run
 from tests.app.painting import SIZE_PX, publish_real, put_into_service
 

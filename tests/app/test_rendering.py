@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from app import rendering
-from app.batching import Batcher
 from app.errors import Busy
+from app.inference.batcher import Batcher
+from app.inference.slot import Slot
 from app.rendering import MOST_WALKS, Renderer
-from app.slots import Slot
 from app.telemetry import Telemetry
 from models.images.formats import encode_png
 from models.inference.latents import walk

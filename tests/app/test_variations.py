@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.slots import Slot
+from app.inference.slot import Slot
 from app.variations import PLAIN, Variation
 from models.errors import InvalidValue
 from models.inference.latents import MAX_SEED, Place

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from app.slots import Slot, load_engine
+from app.inference.slot import Slot, load_engine
 from app.walks import FRAMES, MOST_FRAMES, Walk, most_frames
 from models.errors import InvalidValue
 from models.images.animations import ANIMATIONS

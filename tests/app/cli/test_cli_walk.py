@@ -9,7 +9,7 @@ import typer.main
 from PIL import Image
 
 from app.cli.root import commands
-from app.slots import load_engine
+from app.inference.slot import load_engine
 from app.walks import FEWEST_FRAMES, FRAMES, MOST_FRAMES
 from models.images.animations import ANIMATIONS
 from models.inference.checkpoints import save_generator

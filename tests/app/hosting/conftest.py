@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from app.batching import Batcher
 from app.hosting.host import EngineHost
 from app.hosting.sockets import ENGINES
+from app.inference.batcher import Batcher
 from tests.app.painting import PaintingEngine, load_painting
 
 HELD_UP_S = 30.0

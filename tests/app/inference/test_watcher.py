@@ -1,4 +1,4 @@
-"""Tests of app.watching with a real Valkey."""
+"""Tests of app.inference.watcher with a real Valkey."""
 
 import asyncio
 import json
@@ -6,7 +6,7 @@ import json
 import pytest
 from redis import Redis
 
-from app.watching import Watcher, model_in
+from app.inference.watcher import Watcher, model_in
 from tests.app.painting import put_into_service, until
 from worker.protocol import ANNOUNCEMENTS
 from worker.valkey import EmbeddedValkey
@@ -78,7 +78,7 @@ def test_a_lost_message_costs_a_look(store, new_pool):
 
 def test_listening_goes_on_after_redis_was_away(store, new_pool, valkey, monkeypatch):
     """The connection comes back by itself, and what was missed meanwhile is looked up."""
-    monkeypatch.setattr("app.watching.RECONNECT_S", 0.01)
+    monkeypatch.setattr("app.inference.watcher.RECONNECT_S", 0.01)
     put_into_service(store, 1)
 
     async def test():

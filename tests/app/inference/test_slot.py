@@ -1,4 +1,4 @@
-"""Tests of app.slots."""
+"""Tests of app.inference.slot."""
 
 from dataclasses import replace
 from functools import partial
@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import torch
 
-from app.slots import load_engine, make_slot
+from app.inference.slot import load_engine, make_slot
 from models.devices import BFLOAT16, fastest_precision
 from models.inference.onednn import can_pack
 from models.store import Store

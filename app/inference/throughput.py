@@ -1,6 +1,6 @@
 """How fast pictures are made, as running averages."""
 
-from app.slots import Slot
+from app.inference.slot import Slot
 
 MOST_SPEEDS = 256
 """Versions whose speed is remembered."""

@@ -1,4 +1,4 @@
-"""Tests of app.pool and app.slots."""
+"""Tests of app.inference.pool and app.inference.slot."""
 
 import asyncio
 import json
@@ -8,8 +8,8 @@ from time import monotonic
 import pytest
 from safetensors.torch import load, save
 
-from app.pool import GeneratorPool
-from app.slots import load_engine
+from app.inference.pool import GeneratorPool
+from app.inference.slot import load_engine
 from models.errors import CheckpointError, Gone, NotFound, StoreError
 from models.store import Store
 from tests.app.painting import (
@@ -319,7 +319,7 @@ def test_a_damaged_version_is_tried_again_later(store, new_pool, monkeypatch):
         store.tree.write(path, good)
         await pool.refresh("dcgan")
         assert card.version != (await pool.take(None)).version
-        monkeypatch.setattr("app.loading.monotonic", lambda: monotonic() + 60)
+        monkeypatch.setattr("app.inference.single_flight.monotonic", lambda: monotonic() + 60)
         await pool.refresh("dcgan")
         assert card.version == (await pool.take(None)).version
         await pool.close()

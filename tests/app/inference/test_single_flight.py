@@ -1,10 +1,10 @@
-"""Tests of app.loading."""
+"""Tests of app.inference.single_flight."""
 
 import asyncio
 
 import pytest
 
-from app.loading import Loader, Once
+from app.inference.single_flight import Loader, Once
 from models.errors import CheckpointError
 
 

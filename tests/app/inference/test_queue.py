@@ -1,11 +1,11 @@
-"""Tests of app.lines."""
+"""Tests of app.inference.queue."""
 
 from types import SimpleNamespace
 
 import pytest
 
-from app.lines import Lines, Request, deal
-from app.slots import Slot
+from app.inference.queue import Lines, Request, deal
+from app.inference.slot import Slot
 from tests.app.painting import PaintingEngine, card_for
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.slots import Slot
+from app.inference.slot import Slot
 from models.inference.latents import Point
 
 Pixels = NDArray[np.uint8]

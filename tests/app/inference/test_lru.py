@@ -1,11 +1,11 @@
-"""Tests of app.residents."""
+"""Tests of app.inference.lru."""
 
 from dataclasses import replace
 
 import pytest
 
-from app.residents import Residents
-from app.slots import Slot
+from app.inference.lru import Residents
+from app.inference.slot import Slot
 from tests.app.painting import PaintingEngine, card_for
 
 SIZE = 100

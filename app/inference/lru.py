@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import count
 
-from app.slots import Slot
+from app.inference.slot import Slot
 from models.store.records import Card
 
 

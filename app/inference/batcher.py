@@ -20,9 +20,9 @@ from time import monotonic
 from typing import Any
 
 from app.errors import Busy, DeadlineExceeded
-from app.lines import Batch, Encode, Lines, Pixels, Request
-from app.slots import Slot
-from app.speeds import Speeds
+from app.inference.queue import Batch, Encode, Lines, Pixels, Request
+from app.inference.slot import Slot
+from app.inference.throughput import Speeds
 from app.telemetry import Telemetry
 from models.inference.latents import Point
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
-from app.slots import Slot
+from app.inference.slot import Slot
 from models.errors import CheckpointError
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Loader:
 
         Raises:
             CheckpointError: It is damaged, or was a moment ago.
-            CatteryError: Whatever `app.slots.make_slot` raises.
+            CatteryError: Whatever `app.inference.slot.make_slot` raises.
         """
         name = f"{model}@{version}"
         self.refuse_damaged(name)

@@ -12,7 +12,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from app.pool import GeneratorPool
+from app.inference.pool import GeneratorPool
 from worker.protocol import ANNOUNCEMENTS
 
 log = logging.getLogger(__name__)

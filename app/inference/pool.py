@@ -11,9 +11,9 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from app.loading import Loader, Once
-from app.residents import Residents
-from app.slots import EngineLoader, Slot, load_engine, make_slot
+from app.inference.lru import Residents
+from app.inference.single_flight import Loader, Once
+from app.inference.slot import EngineLoader, Slot, load_engine, make_slot
 from app.telemetry import Telemetry
 from models.errors import CatteryError, CheckpointError, StoreError
 from models.store import Store

@@ -1,4 +1,4 @@
-"""Tests of app.batching."""
+"""Tests of app.inference.batcher."""
 
 import asyncio
 import threading
@@ -6,9 +6,9 @@ from time import monotonic, sleep
 
 import pytest
 
-from app.batching import Batcher
 from app.errors import Busy, DeadlineExceeded
-from app.slots import Slot
+from app.inference.batcher import Batcher
+from app.inference.slot import Slot
 from app.telemetry import Telemetry
 from models.inference.latents import Place
 from tests.app.painting import PaintingEngine, card_for, until
