@@ -16,14 +16,14 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.answering import one_cat, respond, some_cats
-from app.answers import Answer
+from app.cats.latents import PLAIN
+from app.cats.parameters import CatsQuery
+from app.cats.request import Answer
+from app.cats.service import one_cat, respond, some_cats
 from app.handlers import fail, refuse
 from app.inference.slot import Slot
-from app.offer import CatsQuery
 from app.origins import is_local_host
 from app.settings import AppSettings
-from app.variations import PLAIN
 from models.errors import CatteryError
 from models.images.formats import PictureFormat
 from models.inference.latents import MAX_SEED

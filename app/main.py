@@ -15,6 +15,8 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.cats.cache import Rendered
+from app.cats.renderer import Renderer
 from app.express import Express
 from app.handlers import register
 from app.hosting.siblings import LANES, Sibling
@@ -25,8 +27,6 @@ from app.inference.watcher import Watcher
 from app.lag import LagMeter
 from app.openapi import TAGS, describe
 from app.queue import JobQueue
-from app.rendered import Rendered
-from app.rendering import Renderer
 from app.routes import cats, datasets, health, jobs, models, recipes, train, walks
 from app.security import Gate, Hardening, check_closed
 from app.settings import AppSettings

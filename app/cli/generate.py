@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from app.cats.latents import Variation
     from app.inference.slot import Slot
-    from app.variations import Variation
     from models.inference.latents import Point
 
 BATCH = 64
@@ -53,7 +53,7 @@ def generate(
 ) -> None:
     """Make cats and write them to a file: the same bytes that the service answers."""
     write = _writer(output, columns)
-    from app.variations import Variation
+    from app.cats.latents import Variation
     from models.inference.latents import MAX_SEED
 
     variation = Variation.asked(near, distance, truncation)
@@ -116,7 +116,7 @@ def _picture(
     variation: "Variation",
     pixels: "NDArray[np.uint8]",
 ) -> bytes:
-    from app.rendering import cat_text, sheet_text
+    from app.cats.renderer import cat_text, sheet_text
     from models.images.formats import ENCODINGS, PictureFormat, contact_sheet
 
     encode = ENCODINGS[PictureFormat(encoding)].encode
@@ -128,9 +128,9 @@ def _picture(
 def _zip(
     slot: "Slot", seeds: Sequence[int], variation: "Variation", pixels: "NDArray[np.uint8]"
 ) -> bytes:
-    from app.answers import file_name
-    from app.bundles import zip_of
-    from app.rendering import cat_text
+    from app.cats.archives import zip_of
+    from app.cats.renderer import cat_text
+    from app.cats.request import file_name
     from models.images.formats import encode_png
 
     return zip_of(

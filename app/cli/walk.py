@@ -38,7 +38,7 @@ def walk(
 
     They lie at equal steps on the great circle between the latents of both seeds.
     """
-    from app.walks import Walk
+    from app.cats.walks import Walk
 
     way = Walk(
         format=_format(output),

@@ -37,7 +37,7 @@ def catterys(weights: str, device: str, threads: int) -> Work:
     """Return what Cattery does for a batch of requests."""
     import torch
 
-    from app.bundles import zip_of
+    from app.cats.archives import zip_of
     from models.images.formats import contact_sheet, encode_png
     from models.inference.checkpoints import load_generator
     from models.inference.engine import Engine

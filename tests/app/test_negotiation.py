@@ -1,4 +1,4 @@
-"""Tests of app.negotiation, app.etags and app.bundles."""
+"""Tests of app.negotiation, app.cats.etags and app.cats.archives."""
 
 import io
 import zipfile
@@ -6,9 +6,9 @@ from email import message_from_bytes, policy
 
 import pytest
 
-from app.bundles import multipart_of, zip_of
+from app.cats.archives import multipart_of, zip_of
+from app.cats.etags import etag_of, is_known
 from app.errors import NotAcceptable
-from app.etags import etag_of, is_known
 from app.inference.slot import Slot
 from app.negotiation import Format, negotiate
 from tests.app.painting import PaintingEngine, card_for

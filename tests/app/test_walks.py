@@ -1,4 +1,4 @@
-"""Tests of app.walks and app.routes.walks over HTTP, without a socket."""
+"""Tests of app.cats.walks and app.routes.walks over HTTP, without a socket."""
 
 import asyncio
 import io
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
+from app.cats.walks import FRAMES, MOST_FRAMES, Walk, most_frames
 from app.inference.slot import Slot, load_engine
-from app.walks import FRAMES, MOST_FRAMES, Walk, most_frames
 from models.errors import InvalidValue
 from models.images.animations import ANIMATIONS
 from models.inference.latents import MAX_SEED, Place

@@ -8,9 +8,9 @@ import torch
 import typer.main
 from PIL import Image
 
+from app.cats.walks import FEWEST_FRAMES, FRAMES, MOST_FRAMES
 from app.cli.root import commands
 from app.inference.slot import load_engine
-from app.walks import FEWEST_FRAMES, FRAMES, MOST_FRAMES
 from models.images.animations import ANIMATIONS
 from models.inference.checkpoints import save_generator
 from models.networks import NETWORKS

@@ -1,4 +1,4 @@
-"""Tests of app.answering: what a full queue refuses, and what it does not."""
+"""Tests of app.cats.service: what a full queue refuses, and what it does not."""
 
 import asyncio
 

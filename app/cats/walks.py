@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from app.answers import Freshness
-from app.etags import etag_of
+from app.cats.etags import etag_of
+from app.cats.latents import Variation
+from app.cats.renderer import labels, provenance
+from app.cats.request import Freshness
 from app.inference.slot import Slot
-from app.rendering import labels, provenance
-from app.variations import Variation
 from models.errors import InvalidValue
 from models.images.animations import ANIMATIONS, Animation, AnimationFormat
 from models.inference.latents import Place, check_seed, walk

@@ -8,8 +8,8 @@ store keeps first renderings, those follow from version, seed, variation and for
 import hashlib
 import json
 
+from app.cats.renderer import RELEASE
 from app.inference.slot import Slot
-from app.rendering import RELEASE
 
 
 def etag_of(slot: Slot, *parts: object) -> str:

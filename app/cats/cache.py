@@ -10,8 +10,8 @@ from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from app.answers import Answer, Freshness
-from app.rendering import Renderer
+from app.cats.renderer import Renderer
+from app.cats.request import Answer, Freshness
 from app.telemetry import Telemetry
 from models.store.image_store import Renderings
 

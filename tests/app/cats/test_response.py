@@ -1,4 +1,4 @@
-"""Tests of app.sending."""
+"""Tests of app.cats.response."""
 
 import asyncio
 from types import SimpleNamespace
@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from starlette.requests import Request
 
-from app.sending import HUNG_UP, send
+from app.cats.response import HUNG_UP, send
 from app.telemetry import Telemetry
 
 HEADERS = {"Content-Type": "image/png", "Content-Disposition": "inline", "ETag": '"a"'}

@@ -7,16 +7,16 @@ import secrets
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.answers import Answer, Freshness
-from app.bundles import multipart_of, zip_of
+from app.cats.archives import multipart_of, zip_of
+from app.cats.cache import Rendered
+from app.cats.latents import Variation
+from app.cats.parameters import CatsQuery, variation_of
+from app.cats.renderer import Renderer
+from app.cats.request import Answer, Freshness
+from app.cats.response import send
 from app.inference.slot import Slot
 from app.negotiation import MEDIA_TYPES, Format, negotiate
-from app.offer import CatsQuery, variation_of
-from app.rendered import Rendered
-from app.rendering import Renderer
-from app.sending import send
 from app.telemetry import Telemetry
-from app.variations import Variation
 from models.errors import InvalidValue
 from models.images.formats import PictureFormat, default_columns
 from models.inference.latents import MAX_SEED

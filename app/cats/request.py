@@ -7,11 +7,11 @@ from functools import cached_property
 from math import ceil
 from urllib.parse import urlencode
 
-from app.etags import etag_of, kept_etag_of
+from app.cats.etags import etag_of, kept_etag_of
+from app.cats.latents import PLAIN, Variation
+from app.cats.renderer import SOFTWARE, labels
 from app.inference.slot import Slot
 from app.negotiation import MEDIA_TYPES, Format
-from app.rendering import SOFTWARE, labels
-from app.variations import PLAIN, Variation
 from models.errors import InvalidValue
 from models.images.formats import ENCODINGS, WEBP_LARGEST_PX, PictureFormat
 
@@ -36,7 +36,7 @@ class Answer:
         variation: How the cats differ from the seeds' own.
         columns: Cats in a row of a contact sheet; None elsewhere.
         encoding: What each cat's file is, or the sheet's, or where the links lead.
-        kept: Seeds whose first rendering the store keeps, or will; see `app.rendered`.
+        kept: Seeds whose first rendering the store keeps, or will; see `app.cats.cache`.
         root: Path that the app is mounted at, "" or without a slash at its end.
         was_negotiated: Whether the Accept header chose the format.
 

@@ -1,4 +1,4 @@
-"""Tests of app.rendered: cats that are asked for again."""
+"""Tests of app.cats.cache: cats that are asked for again."""
 
 import asyncio
 import io
@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from app.rendered import Rendered
+from app.cats.cache import Rendered
 from app.settings import AppSettings
 from models.errors import StoreError
 from models.store.image_store import renderings_path
@@ -372,7 +372,7 @@ def test_a_whole_app_keeps_what_its_settings_say(new_api, store, version):
 
 async def answer_of(app, version):
     """Return the settled answer of seed 7's permalink."""
-    from app.answers import Answer, Freshness
+    from app.cats.request import Answer, Freshness
     from app.negotiation import Format
 
     slot = await app.state.pool.take(f"dcgan@{version}")

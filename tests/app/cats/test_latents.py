@@ -1,9 +1,9 @@
-"""Tests of app.variations."""
+"""Tests of app.cats.latents."""
 
 import pytest
 
+from app.cats.latents import PLAIN, Variation
 from app.inference.slot import Slot
-from app.variations import PLAIN, Variation
 from models.errors import InvalidValue
 from models.inference.latents import MAX_SEED, Place
 from tests.app.painting import PaintingEngine, card_for

@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 
+from app.cats.latents import PLAIN, Variation
 from app.errors import Busy
 from app.inference.batcher import Batcher
 from app.inference.queue import Pixels
 from app.inference.slot import Slot
 from app.telemetry import Telemetry
-from app.variations import PLAIN, Variation
 from models.images.animations import ANIMATIONS, AnimationFormat
 from models.images.formats import ENCODINGS, PictureFormat, contact_sheet
 from models.inference.latents import Point

@@ -1,0 +1,1 @@
+"""Pictures of cats over HTTP: from a request to rendered, cached and wrapped bytes."""
