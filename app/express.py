@@ -21,8 +21,8 @@ from app.cats.parameters import CatsQuery
 from app.cats.request import Answer
 from app.cats.service import one_cat, respond, some_cats
 from app.handlers import fail, refuse
+from app.http.origins import is_local_host
 from app.inference.slot import Slot
-from app.origins import is_local_host
 from app.settings import AppSettings
 from models.errors import CatteryError
 from models.images.formats import PictureFormat

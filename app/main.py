@@ -20,6 +20,7 @@ from app.cats.renderer import Renderer
 from app.express import Express
 from app.handlers import register
 from app.hosting.siblings import LANES, Sibling
+from app.http.security import Gate, Hardening, check_closed
 from app.inference.batcher import Batcher
 from app.inference.pool import GeneratorPool
 from app.inference.slot import EngineLoader, load_engine
@@ -28,7 +29,6 @@ from app.lag import LagMeter
 from app.openapi import TAGS, describe
 from app.queue import JobQueue
 from app.routes import cats, datasets, health, jobs, models, recipes, train, walks
-from app.security import Gate, Hardening, check_closed
 from app.settings import AppSettings
 from app.telemetry import RequestCounter, Telemetry
 from app.uploads import Uploads

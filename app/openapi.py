@@ -6,8 +6,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app.examples import EXAMPLES
+from app.http.security import SAFE_METHODS
 from app.problems import Problem, problems
-from app.security import SAFE_METHODS
 
 TAGS = [
     {"name": "cats", "description": "Pictures."},

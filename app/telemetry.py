@@ -87,7 +87,7 @@ class Telemetry:
         loads: Versions loaded, by model.
         evictions: Versions that left the device to make room, by model.
         connections: Connections open now.
-        connections_closed: Connections that the server closed, by reason (`app.patience`).
+        connections_closed: Connections that the server closed, by reason (`app.http.patience`).
     """
 
     def __init__(self) -> None:

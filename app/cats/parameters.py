@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.cats.latents import DISTANCE, LEAST_TRUNCATION, Variation
 from app.cats.walks import FEWEST_FRAMES, FRAMES, MOST_FRAMES
-from app.negotiation import MEDIA_TYPES, Format
+from app.http.negotiation import MEDIA_TYPES, Format
 from app.problems import Responses, problems
 from models.images.animations import ANIMATIONS, AnimationFormat
 from models.images.formats import ENCODINGS, PictureFormat

@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 from app.cats.etags import etag_of, kept_etag_of
 from app.cats.latents import PLAIN, Variation
 from app.cats.renderer import SOFTWARE, labels
+from app.http.negotiation import MEDIA_TYPES, Format
 from app.inference.slot import Slot
-from app.negotiation import MEDIA_TYPES, Format
 from models.errors import InvalidValue
 from models.images.formats import ENCODINGS, WEBP_LARGEST_PX, PictureFormat
 

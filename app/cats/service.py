@@ -14,8 +14,8 @@ from app.cats.parameters import CatsQuery, variation_of
 from app.cats.renderer import Renderer
 from app.cats.request import Answer, Freshness
 from app.cats.response import send
+from app.http.negotiation import MEDIA_TYPES, Format, negotiate
 from app.inference.slot import Slot
-from app.negotiation import MEDIA_TYPES, Format, negotiate
 from app.telemetry import Telemetry
 from models.errors import InvalidValue
 from models.images.formats import PictureFormat, default_columns

@@ -47,7 +47,7 @@ def serve(
     ] = True,
 ) -> None:
     """Serve cats and train new ones, in the foreground; Ctrl-C ends all of it."""
-    from app.security import check_closed
+    from app.http.security import check_closed
     from app.settings import AppSettings
 
     began = time.monotonic()
@@ -143,7 +143,7 @@ def run_api(
     import uvicorn
 
     from app.cli.interpreter import share_often, spare_what_stays
-    from app.http11 import protocol_of
+    from app.http.http11 import protocol_of
 
     share_often()
 

@@ -9,8 +9,8 @@ from app import schemas
 from app.allowed import Ranges
 from app.examples import EXAMPLES
 from app.handlers import MAX_ERRORS
+from app.http.security import SAFE_METHODS
 from app.main import create_app
-from app.security import SAFE_METHODS
 from app.settings import AppSettings
 from tests.app.asking import problem_of
 

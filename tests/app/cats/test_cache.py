@@ -373,7 +373,7 @@ def test_a_whole_app_keeps_what_its_settings_say(new_api, store, version):
 async def answer_of(app, version):
     """Return the settled answer of seed 7's permalink."""
     from app.cats.request import Answer, Freshness
-    from app.negotiation import Format
+    from app.http.negotiation import Format
 
     slot = await app.state.pool.take(f"dcgan@{version}")
     answer = Answer(slot=slot, seeds=(7,), format=Format.PNG, freshness=Freshness.FIXED)

@@ -12,10 +12,10 @@ import httptools
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from app.connections import Crowd
-from app.farewells import no_http, no_place, no_trailers, too_late, too_long, wire
-from app.flow import Flow
-from app.patience import Pace, Reason
+from app.http.connections import Crowd
+from app.http.farewells import no_http, no_place, no_trailers, too_late, too_long, wire
+from app.http.flow import Flow
+from app.http.patience import Pace, Reason
 from app.settings import AppSettings
 from app.telemetry import Telemetry
 

@@ -1,4 +1,4 @@
-"""Tests of app.negotiation, app.cats.etags and app.cats.archives."""
+"""Tests of app.http.negotiation, app.cats.etags and app.cats.archives."""
 
 import io
 import zipfile
@@ -9,8 +9,8 @@ import pytest
 from app.cats.archives import multipart_of, zip_of
 from app.cats.etags import etag_of, is_known
 from app.errors import NotAcceptable
+from app.http.negotiation import Format, negotiate
 from app.inference.slot import Slot
-from app.negotiation import Format, negotiate
 from tests.app.painting import PaintingEngine, card_for
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"

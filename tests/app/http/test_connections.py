@@ -1,4 +1,4 @@
-"""Tests of app.connections and app.http11: real sockets, tiny limits, an app of a few lines."""
+"""Tests of app.http.connections and app.http.http11: real sockets, tiny limits, an app of a few lines."""
 
 import asyncio
 import json
@@ -10,10 +10,10 @@ import uvicorn
 import uvloop
 from uvicorn.server import ServerState
 
-from app import connections
-from app.connections import RESERVE, room_for
-from app.http11 import protocol_of
-from app.patience import Reason
+from app.http import connections
+from app.http.connections import RESERVE, room_for
+from app.http.http11 import protocol_of
+from app.http.patience import Reason
 from app.settings import AppSettings
 
 BIG = 8 << 20
@@ -360,7 +360,7 @@ def test_where_nobody_rests_a_new_one_is_refused_at_once(inside, caplog):
         await house.until(lambda: caplog.records)
 
     inside(test, max_connections=1, keep_alive_s=0.1)
-    assert [record.name for record in caplog.records] == ["app.connections"]
+    assert [record.name for record in caplog.records] == ["app.http.connections"]
 
 
 def test_who_was_refused_and_does_not_leave_is_left(inside, monkeypatch):

@@ -1,6 +1,6 @@
-"""Tests of app.patience."""
+"""Tests of app.http.patience."""
 
-from app.patience import Pace
+from app.http.patience import Pace
 
 
 def slow_at(pace, *looks):

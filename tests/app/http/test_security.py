@@ -1,11 +1,11 @@
-"""Tests of app.security and app.origins."""
+"""Tests of app.http.security and app.http.origins."""
 
 import httpx
 import pytest
 
 from app.errors import SettingsError
+from app.http.origins import is_local_host, is_own_origin
 from app.main import create_app
-from app.origins import is_local_host, is_own_origin
 from app.settings import AppSettings
 from tests.app.asking import problem_of
 

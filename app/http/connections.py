@@ -6,12 +6,12 @@ from asyncio import AbstractEventLoop
 from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING
 
-from app.patience import Reason
+from app.http.patience import Reason
 from app.settings import AppSettings
 from app.telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from app.http11 import Http11
+    from app.http.http11 import Http11
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from app.errors import (
     UnsupportedMedia,
     problem_response,
 )
-from app.origins import is_local_host, is_own_origin
+from app.http.origins import is_local_host, is_own_origin
 from app.settings import AppSettings
 from models.errors import CatteryError
 

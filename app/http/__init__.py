@@ -1,0 +1,1 @@
+"""HTTP itself: connections, negotiation, conditional requests, and who may call."""
