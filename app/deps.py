@@ -6,7 +6,7 @@ from fastapi import Depends, Request
 
 from app.allowed import Ranges
 from app.inference.pool import GeneratorPool
-from app.queue import JobQueue
+from app.jobs.queue import JobQueue
 from app.settings import AppSettings
 from app.telemetry import Telemetry
 from models.errors import InvalidValue

@@ -25,13 +25,13 @@ from app.inference.batcher import Batcher
 from app.inference.pool import GeneratorPool
 from app.inference.slot import EngineLoader, load_engine
 from app.inference.watcher import Watcher
+from app.jobs.queue import JobQueue
+from app.jobs.uploads import Uploads
 from app.lag import LagMeter
 from app.openapi import TAGS, describe
-from app.queue import JobQueue
 from app.routes import cats, datasets, health, jobs, models, recipes, train, walks
 from app.settings import AppSettings
 from app.telemetry import RequestCounter, Telemetry
-from app.uploads import Uploads
 from models.devices import pick_device
 from models.inference.engine import enter_lane, lanes_of, least_share_of
 from models.store import Store

@@ -69,7 +69,7 @@ def serve_several(
     Raises:
         StartError: One of them ended before all were ready.
     """
-    from app.uploads import Uploads
+    from app.jobs.uploads import Uploads
 
     Uploads(settings.uploads).sweep()
     folder = stack.enter_context(private_folder(settings.data))

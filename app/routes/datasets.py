@@ -8,11 +8,11 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from app.deps import QueueDep, RootDep, StoreDep, known_parameters_only
 from app.files import ASK_FIRST, png
-from app.orders import hand_over
+from app.jobs.service import hand_over
+from app.jobs.uploads import Uploads
 from app.problems import Responses, problems
 from app.routes.train import LOCATION
 from app.schemas import DatasetList, DatasetView, JobView
-from app.uploads import Uploads
 from app.views import dataset_view, job_view
 from models.errors import Conflict
 from models.store import Store

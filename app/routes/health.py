@@ -10,8 +10,8 @@ from app.deps import PoolDep, QueueDep, RootDep, SettingsDep, StoreDep, Telemetr
 from app.errors import NotReady
 from app.hosting.siblings import Sibling
 from app.inference.pool import GeneratorPool
+from app.jobs.queue import JobQueue
 from app.problems import problems
-from app.queue import JobQueue
 from app.schemas import Live, Ready
 from app.settings import AppSettings
 from app.telemetry import CONTENT_TYPE

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Response
 
 from app.deps import QueueDep, RootDep, StoreDep, known_parameters_only
-from app.orders import hand_over
+from app.jobs.service import hand_over
 from app.problems import problems
 from app.schemas import JobView, TrainBody
 from app.views import job_view

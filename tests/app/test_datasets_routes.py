@@ -1,4 +1,4 @@
-"""Tests of app.routes.datasets and app.uploads."""
+"""Tests of app.routes.datasets and app.jobs.uploads."""
 
 import asyncio
 import io

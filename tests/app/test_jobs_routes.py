@@ -1,4 +1,4 @@
-"""Tests of app.routes.jobs and app.following."""
+"""Tests of app.routes.jobs and app.jobs.events."""
 
 import asyncio
 import json
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.following import KEEP_ALIVE, Pace, follow, wire
+from app.jobs.events import KEEP_ALIVE, Pace, follow, wire
 from models.store.names import timestamp
 from models.store.records import Event, ImportOrder, JobKind, JobStatus, Progress
 from tests.app.asking import problem_of

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.errors import QueueUnavailable
-from app.queue import JobQueue
+from app.jobs.queue import JobQueue
 from models.store import Store
 from models.store.names import timestamp
 from models.store.records import ImportOrder, JobKind, JobRecord, JobStatus

@@ -1,4 +1,4 @@
-"""Tests of app.routes.train, app.orders and app.queue."""
+"""Tests of app.routes.train, app.jobs.service and app.jobs.queue."""
 
 import time
 
@@ -9,7 +9,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from app.errors import QueueUnavailable
-from app.queue import JobQueue
+from app.jobs.queue import JobQueue
 from app.settings import AppSettings
 from models.gan.recipes import RECIPES
 from models.store.records import JobStatus
