@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from app.allowed import Ranges
 from app.inference.pool import GeneratorPool
 from app.jobs.queue import JobQueue
+from app.problems.constraints import Ranges
 from app.settings import AppSettings
 from app.telemetry import Telemetry
 from models.errors import InvalidValue

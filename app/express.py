@@ -20,9 +20,9 @@ from app.cats.latents import PLAIN
 from app.cats.parameters import CatsQuery
 from app.cats.request import Answer
 from app.cats.service import one_cat, respond, some_cats
-from app.handlers import fail, refuse
 from app.http.origins import is_local_host
 from app.inference.slot import Slot
+from app.problems.handlers import fail, refuse
 from app.settings import AppSettings
 from models.errors import CatteryError
 from models.images.formats import PictureFormat

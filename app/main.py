@@ -18,7 +18,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.cats.cache import Rendered
 from app.cats.renderer import Renderer
 from app.express import Express
-from app.handlers import register
 from app.hosting.siblings import LANES, Sibling
 from app.http.security import Gate, Hardening, check_closed
 from app.inference.batcher import Batcher
@@ -29,6 +28,7 @@ from app.jobs.queue import JobQueue
 from app.jobs.uploads import Uploads
 from app.lag import LagMeter
 from app.openapi import TAGS, describe
+from app.problems.handlers import register
 from app.routes import cats, datasets, health, jobs, models, recipes, train, walks
 from app.settings import AppSettings
 from app.telemetry import RequestCounter, Telemetry

@@ -7,7 +7,7 @@ from fastapi.openapi.utils import get_openapi
 
 from app.examples import EXAMPLES
 from app.http.security import SAFE_METHODS
-from app.problems import Problem, problems
+from app.problems.openapi import Problem, problems
 
 TAGS = [
     {"name": "cats", "description": "Pictures."},

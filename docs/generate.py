@@ -10,8 +10,8 @@ import typer.main
 from pydantic_core import PydanticUndefined
 
 from app.cli.root import commands
-from app.errors import KINDS
 from app.main import create_app
+from app.problems.errors import KINDS
 from app.settings import AppSettings
 from models.gan.recipe import Recipe
 from models.gan.recipes import RECIPES

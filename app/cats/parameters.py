@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.cats.latents import DISTANCE, LEAST_TRUNCATION, Variation
 from app.cats.walks import FEWEST_FRAMES, FRAMES, MOST_FRAMES
 from app.http.negotiation import MEDIA_TYPES, Format
-from app.problems import Responses, problems
+from app.problems.openapi import Responses, problems
 from models.images.animations import ANIMATIONS, AnimationFormat
 from models.images.formats import ENCODINGS, PictureFormat
 from models.inference.latents import MAX_SEED

@@ -7,10 +7,10 @@ from contextlib import contextmanager, suppress
 from importlib.metadata import version
 
 from app.cats.latents import PLAIN, Variation
-from app.errors import Busy
 from app.inference.batcher import Batcher
 from app.inference.queue import Pixels
 from app.inference.slot import Slot
+from app.problems.errors import Busy
 from app.telemetry import Telemetry
 from models.images.animations import ANIMATIONS, AnimationFormat
 from models.images.formats import ENCODINGS, PictureFormat, contact_sheet

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from app.errors import Busy, DeadlineExceeded
+from app.problems.errors import Busy, DeadlineExceeded
 from models.errors import (
     CatteryError,
     CheckpointError,

@@ -5,10 +5,10 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, TypeVar
 
-from app.errors import Busy, DeadlineExceeded
 from app.hosting.calling import Connection, Connections, StillLoading
 from app.hosting.failures import HostFailed
 from app.hosting.wire import Pixels
+from app.problems.errors import Busy, DeadlineExceeded
 from models.errors import CatteryError, CheckpointError
 from models.inference.latents import Point
 

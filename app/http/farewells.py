@@ -6,7 +6,7 @@ from http import HTTPStatus
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from app.errors import Busy, Kind, document_of, problem_response, response_of
+from app.problems.errors import Busy, Kind, document_of, problem_response, response_of
 
 
 def too_late(what: str, limit: str, setting: str) -> Response:

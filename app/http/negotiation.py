@@ -7,7 +7,7 @@ all; the most exact range that fits a format gives its quality.
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
-from app.errors import NotAcceptable
+from app.problems.errors import NotAcceptable
 from models.images.formats import ENCODINGS, PictureFormat
 
 

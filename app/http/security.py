@@ -12,7 +12,8 @@ import re
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import (
+from app.http.origins import is_local_host, is_own_origin
+from app.problems.errors import (
     Forbidden,
     SettingsError,
     TooLarge,
@@ -20,7 +21,6 @@ from app.errors import (
     UnsupportedMedia,
     problem_response,
 )
-from app.http.origins import is_local_host, is_own_origin
 from app.settings import AppSettings
 from models.errors import CatteryError
 

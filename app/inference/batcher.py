@@ -19,10 +19,10 @@ from math import ceil
 from time import monotonic
 from typing import Any
 
-from app.errors import Busy, DeadlineExceeded
 from app.inference.queue import Batch, Encode, Lines, Pixels, Request
 from app.inference.slot import Slot
 from app.inference.throughput import Speeds
+from app.problems.errors import Busy, DeadlineExceeded
 from app.telemetry import Telemetry
 from models.inference.latents import Point
 

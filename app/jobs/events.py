@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 
-from app.plain import encode, plain
+from app.problems.json import encode, plain
 from models.errors import Gone, NotFound, StoreError
 from models.store import Store
 from models.store.records import Event, JobStatus

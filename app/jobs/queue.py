@@ -11,7 +11,7 @@ from rq import Queue
 from rq.exceptions import DuplicateJobError
 from rq.serializers import JSONSerializer
 
-from app.errors import QueueUnavailable
+from app.problems.errors import QueueUnavailable
 from app.settings import AppSettings
 from models.store.records import JobRecord
 from worker.protocol import ANNOUNCEMENTS, QUEUE, enqueue_arguments

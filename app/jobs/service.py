@@ -4,8 +4,8 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
-from app.errors import QueueUnavailable
 from app.jobs.queue import JobQueue
+from app.problems.errors import QueueUnavailable
 from models.store import Store
 from models.store.names import timestamp
 from models.store.records import ImportOrder, JobKind, JobRecord, JobStatus

@@ -10,7 +10,7 @@ from app.deps import QueueDep, RootDep, StoreDep, known_parameters_only
 from app.files import ASK_FIRST, png
 from app.jobs.service import hand_over
 from app.jobs.uploads import Uploads
-from app.problems import Responses, problems
+from app.problems.openapi import Responses, problems
 from app.routes.train import LOCATION
 from app.schemas import DatasetList, DatasetView, JobView
 from app.views import dataset_view, job_view

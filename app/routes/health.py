@@ -7,11 +7,11 @@ from importlib.metadata import version
 from fastapi import APIRouter, Request, Response
 
 from app.deps import PoolDep, QueueDep, RootDep, SettingsDep, StoreDep, TelemetryDep
-from app.errors import NotReady
 from app.hosting.siblings import Sibling
 from app.inference.pool import GeneratorPool
 from app.jobs.queue import JobQueue
-from app.problems import problems
+from app.problems.errors import NotReady
+from app.problems.openapi import problems
 from app.schemas import Live, Ready
 from app.settings import AppSettings
 from app.telemetry import CONTENT_TYPE

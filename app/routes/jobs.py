@@ -9,7 +9,7 @@ from app.deps import RootDep, SettingsDep, StoreDep, known_parameters_only
 from app.files import ASK_FIRST, png
 from app.jobs.events import Pace, follow, is_all_told
 from app.jobs.service import cancel
-from app.problems import Responses, problems
+from app.problems.openapi import Responses, problems
 from app.schemas import JobList, JobView
 from app.views import job_view
 from models.store.records import JobKind, JobStatus

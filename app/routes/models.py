@@ -16,7 +16,7 @@ from app.deps import (
 )
 from app.files import FOR_EVER, png, unchanged
 from app.inference.pool import GeneratorPool
-from app.problems import Responses, problems
+from app.problems.openapi import Responses, problems
 from app.schemas import ModelList, ModelView, PromoteBody, VersionView
 from app.views import model_summary, model_view, version_view
 from models.errors import CheckpointError, Conflict

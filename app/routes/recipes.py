@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path
 
 from app.deps import known_parameters_only
-from app.problems import problems
+from app.problems.openapi import problems
 from app.schemas import RecipeList, RecipeView
 from models.gan.recipes import RECIPES, recipe
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Header, Response
 
 from app.deps import QueueDep, RootDep, StoreDep, known_parameters_only
 from app.jobs.service import hand_over
-from app.problems import problems
+from app.problems.openapi import problems
 from app.schemas import JobView, TrainBody
 from app.views import job_view
 from models.jobs.order import make_order

@@ -10,10 +10,10 @@ from fastapi import FastAPI
 
 from app.cats.cache import Rendered
 from app.cats.renderer import Renderer
-from app.handlers import register
 from app.inference.batcher import Batcher
 from app.inference.pool import GeneratorPool
 from app.main import create_app
+from app.problems.handlers import register
 from app.routes import cats, walks
 from app.settings import AppSettings
 from app.telemetry import RequestCounter, Telemetry

@@ -1,4 +1,4 @@
-"""Tests of app.openapi, app.problems and app.allowed."""
+"""Tests of app.openapi, app.problems.openapi and app.problems.constraints."""
 
 import re
 
@@ -6,11 +6,11 @@ import pytest
 from pydantic import TypeAdapter
 
 from app import schemas
-from app.allowed import Ranges
 from app.examples import EXAMPLES
-from app.handlers import MAX_ERRORS
 from app.http.security import SAFE_METHODS
 from app.main import create_app
+from app.problems.constraints import Ranges
+from app.problems.handlers import MAX_ERRORS
 from app.settings import AppSettings
 from tests.app.asking import problem_of
 

@@ -8,9 +8,9 @@ import pytest
 
 from app.cats import renderer
 from app.cats.renderer import MOST_WALKS, Renderer
-from app.errors import Busy
 from app.inference.batcher import Batcher
 from app.inference.slot import Slot
+from app.problems.errors import Busy
 from app.telemetry import Telemetry
 from models.images.formats import encode_png
 from models.inference.latents import walk

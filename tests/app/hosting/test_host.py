@@ -9,11 +9,11 @@ from time import monotonic
 import numpy as np
 import pytest
 
-from app.errors import Busy, DeadlineExceeded
 from app.hosting import wire
 from app.hosting.failures import HostFailed
 from app.hosting.proxy import Host
 from app.hosting.sockets import ENGINES
+from app.problems.errors import Busy, DeadlineExceeded
 from models.errors import CheckpointError, InvalidValue
 from models.inference.latents import Place
 from tests.app.painting import PaintingEngine, load_painting

@@ -5,9 +5,9 @@ import socket
 import numpy as np
 import pytest
 
-from app.errors import Busy, DeadlineExceeded
 from app.hosting import wire
 from app.hosting.failures import HostFailed, failure_of, failure_told
+from app.problems.errors import Busy, DeadlineExceeded
 from models.errors import CatteryError, InvalidValue, NotFound, RecipeError, StoreError
 from models.inference.latents import Place
 

@@ -8,9 +8,9 @@ import pytest
 
 from app.cats.archives import multipart_of, zip_of
 from app.cats.etags import etag_of, is_known
-from app.errors import NotAcceptable
 from app.http.negotiation import Format, negotiate
 from app.inference.slot import Slot
+from app.problems.errors import NotAcceptable
 from tests.app.painting import PaintingEngine, card_for
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"

@@ -6,9 +6,9 @@ from time import monotonic, sleep
 
 import pytest
 
-from app.errors import Busy, DeadlineExceeded
 from app.inference.batcher import Batcher
 from app.inference.slot import Slot
+from app.problems.errors import Busy, DeadlineExceeded
 from app.telemetry import Telemetry
 from models.inference.latents import Place
 from tests.app.painting import PaintingEngine, card_for, until

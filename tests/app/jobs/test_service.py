@@ -8,8 +8,8 @@ from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from app.errors import QueueUnavailable
 from app.jobs.queue import JobQueue
+from app.problems.errors import QueueUnavailable
 from app.settings import AppSettings
 from models.gan.recipes import RECIPES
 from models.store.records import JobStatus

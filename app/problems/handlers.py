@@ -11,8 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from app.allowed import Ranges
-from app.errors import (
+from app.problems.constraints import Ranges
+from app.problems.errors import (
     INTERNAL,
     KINDS,
     Kind,
@@ -21,7 +21,7 @@ from app.errors import (
     problem_response,
     response_of,
 )
-from app.plain import brief, cut
+from app.problems.json import brief, cut
 from models.errors import CatteryError, InvalidValue, NotFound
 
 log = logging.getLogger(__name__)

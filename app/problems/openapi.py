@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from app.errors import KINDS, MEDIA_TYPE
+from app.problems.errors import KINDS, MEDIA_TYPE
 
 Responses = dict[int | str, dict[str, Any]]
 

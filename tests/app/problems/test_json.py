@@ -1,10 +1,10 @@
-"""Tests of app.plain."""
+"""Tests of app.problems.json."""
 
 import json
 
 import pytest
 
-from app.plain import brief, encode, plain
+from app.problems.json import brief, encode, plain
 
 
 def test_what_is_not_finite_becomes_null():

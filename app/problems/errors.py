@@ -25,7 +25,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from app.plain import brief, cut, encode
+from app.problems.json import brief, cut, encode
 from models.errors import (
     CatteryError,
     CheckpointError,

@@ -1,11 +1,11 @@
-"""Tests of app.errors and app.handlers."""
+"""Tests of app.problems.errors and app.problems.handlers."""
 
 import inspect
 
 import pytest
 
-from app import errors
-from app.errors import KINDS, Busy, Unauthorized, kind_of, problem, problem_response
+from app.problems import errors
+from app.problems.errors import KINDS, Busy, Unauthorized, kind_of, problem, problem_response
 from models.errors import CatteryError, InvalidValue, NotFound, RecipeError, StoreError
 from tests.app.asking import problem_of
 
