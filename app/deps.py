@@ -6,9 +6,9 @@ from fastapi import Depends, Request
 
 from app.inference.pool import GeneratorPool
 from app.jobs.queue import JobQueue
+from app.observability.metrics import Telemetry
 from app.problems.constraints import Ranges
 from app.settings import AppSettings
-from app.telemetry import Telemetry
 from models.errors import InvalidValue
 from models.store import Store
 

@@ -26,12 +26,12 @@ from app.inference.slot import EngineLoader, load_engine
 from app.inference.watcher import Watcher
 from app.jobs.queue import JobQueue
 from app.jobs.uploads import Uploads
-from app.lag import LagMeter
+from app.observability.event_loop_lag import LagMeter
+from app.observability.metrics import RequestCounter, Telemetry
 from app.openapi import TAGS, describe
 from app.problems.handlers import register
 from app.routes import cats, datasets, health, jobs, models, recipes, train, walks
 from app.settings import AppSettings
-from app.telemetry import RequestCounter, Telemetry
 from models.devices import pick_device
 from models.inference.engine import enter_lane, lanes_of, least_share_of
 from models.store import Store

@@ -12,7 +12,7 @@ from typing import Any
 
 from app.cats.renderer import Renderer
 from app.cats.request import Answer, Freshness
-from app.telemetry import Telemetry
+from app.observability.metrics import Telemetry
 from models.store.image_store import Renderings
 
 Files = dict[str, bytes]

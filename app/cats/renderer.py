@@ -10,8 +10,8 @@ from app.cats.latents import PLAIN, Variation
 from app.inference.batcher import Batcher
 from app.inference.queue import Pixels
 from app.inference.slot import Slot
+from app.observability.metrics import Telemetry
 from app.problems.errors import Busy
-from app.telemetry import Telemetry
 from models.images.animations import ANIMATIONS, AnimationFormat
 from models.images.formats import ENCODINGS, PictureFormat, contact_sheet
 from models.inference.latents import Point

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from app.cats.etags import is_known
 from app.cats.renderer import Renderer
 from app.http.disconnect import HungUp, while_connected
-from app.telemetry import Telemetry
+from app.observability.metrics import Telemetry
 
 HUNG_UP = 499  # as nginx logs it; nobody reads it but the request counter
 

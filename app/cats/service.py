@@ -16,7 +16,7 @@ from app.cats.request import Answer, Freshness
 from app.cats.response import send
 from app.http.negotiation import MEDIA_TYPES, Format, negotiate
 from app.inference.slot import Slot
-from app.telemetry import Telemetry
+from app.observability.metrics import Telemetry
 from models.errors import InvalidValue
 from models.images.formats import PictureFormat, default_columns
 from models.inference.latents import MAX_SEED

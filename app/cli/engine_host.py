@@ -41,7 +41,7 @@ async def run_host(settings: "AppSettings", sockets: Path) -> None:
     from app.hosting.figures import telling, told_by_host
     from app.hosting.host import host_for
     from app.hosting.sockets import ENGINES, HOSTS_FIGURES
-    from app.telemetry import Telemetry
+    from app.observability.metrics import Telemetry
 
     stopping, telemetry = asyncio.Event(), Telemetry()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)

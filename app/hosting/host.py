@@ -19,8 +19,8 @@ from app.hosting import wire
 from app.hosting.failures import failure_told
 from app.inference.batcher import Batcher
 from app.inference.slot import Engine, EngineLoader, Slot, load_engine
+from app.observability.metrics import Telemetry
 from app.settings import AppSettings
-from app.telemetry import Telemetry
 from models.devices import pick_device
 from models.inference.engine import enter_lane, lanes_of, least_share_of
 

@@ -10,7 +10,7 @@ from app.hosting.figures import collected, summed, telling, told_by_front_end
 from app.hosting.proxy import Host
 from app.hosting.sockets import ENGINES, HOSTS_FIGURES, figures_of, figures_of_all
 from app.inference.slot import Engine
-from app.telemetry import Telemetry
+from app.observability.metrics import Telemetry
 
 LANES = 4
 """Batches that a front end has under way: some encoded here while others are at the host."""

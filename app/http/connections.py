@@ -7,8 +7,8 @@ from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING
 
 from app.http.patience import Reason
+from app.observability.metrics import Telemetry
 from app.settings import AppSettings
-from app.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from app.http.http11 import Http11

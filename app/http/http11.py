@@ -16,8 +16,8 @@ from app.http.connections import Crowd
 from app.http.farewells import no_http, no_place, no_trailers, too_late, too_long, wire
 from app.http.flow import Flow
 from app.http.patience import Pace, Reason
+from app.observability.metrics import Telemetry
 from app.settings import AppSettings
-from app.telemetry import Telemetry
 
 
 def protocol_of(settings: AppSettings, telemetry: Telemetry) -> type["Http11"]:

@@ -22,8 +22,8 @@ from typing import Any
 from app.inference.queue import Batch, Encode, Lines, Pixels, Request
 from app.inference.slot import Slot
 from app.inference.throughput import Speeds
+from app.observability.metrics import Telemetry
 from app.problems.errors import Busy, DeadlineExceeded
-from app.telemetry import Telemetry
 from models.inference.latents import Point
 
 log = logging.getLogger(__name__)

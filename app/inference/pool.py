@@ -14,7 +14,7 @@ from pathlib import Path
 from app.inference.lru import Residents
 from app.inference.single_flight import Loader, Once
 from app.inference.slot import EngineLoader, Slot, load_engine, make_slot
-from app.telemetry import Telemetry
+from app.observability.metrics import Telemetry
 from models.errors import CatteryError, CheckpointError, StoreError
 from models.store import Store
 from models.store.names import is_version

@@ -10,11 +10,11 @@ from app.deps import PoolDep, QueueDep, RootDep, SettingsDep, StoreDep, Telemetr
 from app.hosting.siblings import Sibling
 from app.inference.pool import GeneratorPool
 from app.jobs.queue import JobQueue
+from app.observability.metrics import CONTENT_TYPE
 from app.problems.errors import NotReady
 from app.problems.openapi import problems
 from app.schemas import Live, Ready
 from app.settings import AppSettings
-from app.telemetry import CONTENT_TYPE
 from app.views import picks_of
 from models.errors import CatteryError
 from models.store import Store

@@ -13,10 +13,10 @@ from app.cats.renderer import Renderer
 from app.inference.batcher import Batcher
 from app.inference.pool import GeneratorPool
 from app.main import create_app
+from app.observability.metrics import RequestCounter, Telemetry
 from app.problems.handlers import register
 from app.routes import cats, walks
 from app.settings import AppSettings
-from app.telemetry import RequestCounter, Telemetry
 from models.store import Store
 from models.store.image_store import Renderings
 from tests.app.asking import Api, client_of, run, served

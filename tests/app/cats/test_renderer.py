@@ -10,8 +10,8 @@ from app.cats import renderer
 from app.cats.renderer import MOST_WALKS, Renderer
 from app.inference.batcher import Batcher
 from app.inference.slot import Slot
+from app.observability.metrics import Telemetry
 from app.problems.errors import Busy
-from app.telemetry import Telemetry
 from models.images.formats import encode_png
 from models.inference.latents import walk
 from tests.app.asking import pixels_of

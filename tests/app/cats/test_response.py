@@ -7,7 +7,7 @@ import pytest
 from starlette.requests import Request
 
 from app.cats.response import HUNG_UP, send
-from app.telemetry import Telemetry
+from app.observability.metrics import Telemetry
 
 HEADERS = {"Content-Type": "image/png", "Content-Disposition": "inline", "ETag": '"a"'}
 

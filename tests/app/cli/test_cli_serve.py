@@ -17,8 +17,8 @@ from app.cli.interpreter import SWITCH_S
 from app.cli.serve import AT_A_TIME, doors_of, run_api, stop_signals
 from app.hosting.proxy import Host
 from app.hosting.sockets import ENGINES, HOSTS_FIGURES
+from app.observability.metrics import Telemetry
 from app.settings import AppSettings
-from app.telemetry import Telemetry
 from tests.app.painting import real_weights, until
 
 ROUNDS = 4

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.hosting.figures import collected, summed, telling, told_by_front_end, told_by_host
-from app.telemetry import Telemetry
+from app.observability.metrics import Telemetry
 from tests.app.asking import run
 
 

@@ -6,8 +6,8 @@ from app.hosting.figures import telling, told_by_host
 from app.hosting.siblings import Sibling
 from app.hosting.sockets import HOSTS_FIGURES
 from app.main import create_app
+from app.observability.metrics import Telemetry
 from app.settings import AppSettings
-from app.telemetry import Telemetry
 from tests.app.asking import pixels_of, problem_of, served
 from tests.app.painting import put_into_service, red_of
 

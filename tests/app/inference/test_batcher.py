@@ -8,8 +8,8 @@ import pytest
 
 from app.inference.batcher import Batcher
 from app.inference.slot import Slot
+from app.observability.metrics import Telemetry
 from app.problems.errors import Busy, DeadlineExceeded
-from app.telemetry import Telemetry
 from models.inference.latents import Place
 from tests.app.painting import PaintingEngine, card_for, until
 

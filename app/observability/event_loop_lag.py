@@ -3,7 +3,7 @@
 import asyncio
 from time import perf_counter
 
-from app.telemetry import Telemetry
+from app.observability.metrics import Telemetry
 
 EVERY_S = 0.1
 
