@@ -15,6 +15,8 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.api import cats, datasets, health, jobs, models, recipes, train, walks
+from app.api.openapi import TAGS, describe
 from app.cats.cache import Rendered
 from app.cats.renderer import Renderer
 from app.express import Express
@@ -28,9 +30,7 @@ from app.jobs.queue import JobQueue
 from app.jobs.uploads import Uploads
 from app.observability.event_loop_lag import LagMeter
 from app.observability.metrics import RequestCounter, Telemetry
-from app.openapi import TAGS, describe
 from app.problems.handlers import register
-from app.routes import cats, datasets, health, jobs, models, recipes, train, walks
 from app.settings import AppSettings
 from models.devices import pick_device
 from models.inference.engine import enter_lane, lanes_of, least_share_of

@@ -8,6 +8,7 @@ import pytest
 import redis
 from fastapi import FastAPI
 
+from app.api import cats, walks
 from app.cats.cache import Rendered
 from app.cats.renderer import Renderer
 from app.inference.batcher import Batcher
@@ -15,12 +16,11 @@ from app.inference.pool import GeneratorPool
 from app.main import create_app
 from app.observability.metrics import RequestCounter, Telemetry
 from app.problems.handlers import register
-from app.routes import cats, walks
 from app.settings import AppSettings
 from models.store import Store
 from models.store.image_store import Renderings
-from tests.app.asking import Api, client_of, run, served
-from tests.app.painting import load_painting
+from tests.app.client import Api, client_of, run, served
+from tests.app.fake_engine import load_painting
 from worker.valkey import EmbeddedValkey
 
 

@@ -9,8 +9,8 @@ import pytest
 from app.express import Express, parsed
 from app.settings import AppSettings
 from models.inference.latents import MAX_SEED
-from tests.app.asking import HOME, problem_of
-from tests.app.painting import publish, put_into_service
+from tests.app.client import HOME, problem_of
+from tests.app.fake_engine import publish, put_into_service
 
 SHORT = [
     "/cats?seed=7",

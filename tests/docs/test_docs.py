@@ -15,10 +15,10 @@ import typer.main
 from PIL import Image
 from starlette.routing import Match
 
+from app.api.cats import CatsQuery
+from app.api.schemas import PromoteBody, TrainBody
 from app.cli.root import commands
 from app.main import create_app
-from app.routes.cats import CatsQuery
-from app.schemas import PromoteBody, TrainBody
 from app.settings import AppSettings
 from models.gan.recipes import RECIPES
 from models.hyperparameters import LIMITS

@@ -16,8 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from models.publishing.transfer import import_version
 from models.store import Store
-from tests.app.asking import parts_of, pixels_of
-from tests.app.painting import real_weights
+from tests.app.client import parts_of, pixels_of
+from tests.app.fake_engine import real_weights
 from tests.integration.conftest import wait_for
 
 SEEDS = range(100, 112)

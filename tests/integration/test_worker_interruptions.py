@@ -12,7 +12,7 @@ import pytest
 
 from models.store import Store
 from models.store.records import JobStatus
-from tests.integration.house import House
+from tests.integration.service import House
 from tests.worker.waiting import is_running, until
 from worker.protocol import ANNOUNCEMENTS
 from worker.queue import enqueue

@@ -11,7 +11,7 @@ from models.jobs.dataset_import import import_dataset
 from models.jobs.order import make_order
 from models.store import Store
 from models.store.records import Budget, ImportOrder, JobKind, JobStatus, Promote
-from tests.integration.house import REAL, House
+from tests.integration.service import REAL, House
 from tests.worker.waiting import is_running, until
 from worker.settings import WorkerSettings
 from worker.valkey import EmbeddedValkey

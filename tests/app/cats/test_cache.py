@@ -10,8 +10,8 @@ from app.cats.cache import Rendered
 from app.settings import AppSettings
 from models.errors import StoreError
 from models.store.image_store import renderings_path
-from tests.app.asking import client_of, parts_of, pixels_of, run
-from tests.app.painting import PaintingEngine, load_painting, publish, put_into_service, until
+from tests.app.client import client_of, parts_of, pixels_of, run
+from tests.app.fake_engine import PaintingEngine, load_painting, publish, put_into_service, until
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from app.cats.latents import PLAIN, Variation
 from app.inference.slot import Slot
 from models.errors import InvalidValue
 from models.inference.latents import MAX_SEED, Place
-from tests.app.painting import PaintingEngine, card_for
+from tests.app.fake_engine import PaintingEngine, card_for
 
 
 def slot_of(truncates: bool) -> Slot:

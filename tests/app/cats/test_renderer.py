@@ -14,8 +14,8 @@ from app.observability.metrics import Telemetry
 from app.problems.errors import Busy
 from models.images.formats import encode_png
 from models.inference.latents import walk
-from tests.app.asking import pixels_of
-from tests.app.painting import PaintingEngine, card_for, until
+from tests.app.client import pixels_of
+from tests.app.fake_engine import PaintingEngine, card_for, until
 
 
 class Encoders:

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from tests.app.asking import client_of, run
-from tests.app.painting import put_into_service, until
+from tests.app.client import client_of, run
+from tests.app.fake_engine import put_into_service, until
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from app.hosting.proxy import Host
 from app.hosting.sockets import ENGINES, HOSTS_FIGURES
 from app.observability.metrics import Telemetry
 from app.settings import AppSettings
-from tests.app.painting import real_weights, until
+from tests.app.fake_engine import real_weights, until
 
 ROUNDS = 4
 

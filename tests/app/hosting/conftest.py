@@ -13,7 +13,7 @@ import pytest
 from app.hosting.host import EngineHost
 from app.hosting.sockets import ENGINES
 from app.inference.batcher import Batcher
-from tests.app.painting import PaintingEngine, load_painting
+from tests.app.fake_engine import PaintingEngine, load_painting
 
 HELD_UP_S = 30.0
 

@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.hosting.figures import collected, summed, telling, told_by_front_end, told_by_host
 from app.observability.metrics import Telemetry
-from tests.app.asking import run
+from tests.app.client import run
 
 
 def values_of(text: bytes) -> dict[tuple[str, tuple[str, ...]], float]:

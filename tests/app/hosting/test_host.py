@@ -16,7 +16,7 @@ from app.hosting.sockets import ENGINES
 from app.problems.errors import Busy, DeadlineExceeded
 from models.errors import CheckpointError, InvalidValue
 from models.inference.latents import Place
-from tests.app.painting import PaintingEngine, load_painting
+from tests.app.fake_engine import PaintingEngine, load_painting
 
 WAIT_S = 20.0
 

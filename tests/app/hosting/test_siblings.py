@@ -8,8 +8,8 @@ from app.hosting.sockets import HOSTS_FIGURES
 from app.main import create_app
 from app.observability.metrics import Telemetry
 from app.settings import AppSettings
-from tests.app.asking import pixels_of, problem_of, served
-from tests.app.painting import put_into_service, red_of
+from tests.app.client import pixels_of, problem_of, served
+from tests.app.fake_engine import put_into_service, red_of
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from app.cats.etags import etag_of, is_known
 from app.http.negotiation import Format, negotiate
 from app.inference.slot import Slot
 from app.problems.errors import NotAcceptable
-from tests.app.painting import PaintingEngine, card_for
+from tests.app.fake_engine import PaintingEngine, card_for
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
 

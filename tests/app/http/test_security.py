@@ -7,7 +7,7 @@ from app.http.origins import is_local_host, is_own_origin
 from app.main import create_app
 from app.problems.errors import SettingsError
 from app.settings import AppSettings
-from tests.app.asking import problem_of
+from tests.app.client import problem_of
 
 KEY = "open sésame"
 

@@ -11,7 +11,7 @@ from app.inference.slot import Slot
 from app.observability.metrics import Telemetry
 from app.problems.errors import Busy, DeadlineExceeded
 from models.inference.latents import Place
-from tests.app.painting import PaintingEngine, card_for, until
+from tests.app.fake_engine import PaintingEngine, card_for, until
 
 DEADLINE_S = 30.0
 

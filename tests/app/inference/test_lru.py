@@ -6,7 +6,7 @@ import pytest
 
 from app.inference.lru import Residents
 from app.inference.slot import Slot
-from tests.app.painting import PaintingEngine, card_for
+from tests.app.fake_engine import PaintingEngine, card_for
 
 SIZE = 100
 

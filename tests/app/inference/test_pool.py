@@ -12,7 +12,7 @@ from app.inference.pool import GeneratorPool
 from app.inference.slot import load_engine
 from models.errors import CheckpointError, Gone, NotFound, StoreError
 from models.store import Store
-from tests.app.painting import (
+from tests.app.fake_engine import (
     card_for,
     load_painting,
     publish,

@@ -9,8 +9,8 @@ import pytest
 
 from models.errors import CheckpointError
 from models.store.records import Aliases
-from tests.app.asking import problem_of
-from tests.app.painting import load_painting, publish, put_into_service, red_of, until
+from tests.app.client import problem_of
+from tests.app.fake_engine import load_painting, publish, put_into_service, red_of, until
 
 MODELS = ("dcgan", "one", "two", "three")
 SIZE = 100

@@ -17,7 +17,7 @@ from PIL import Image
 
 from app.main import create_app
 from app.settings import AppSettings
-from tests.app.painting import load_painting, publish, put_into_service, red_of, until
+from tests.app.fake_engine import load_painting, publish, put_into_service, red_of, until
 
 CLIENTS = 16
 SWAPS = 20

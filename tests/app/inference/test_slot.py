@@ -10,7 +10,7 @@ from app.inference.slot import load_engine, make_slot
 from models.devices import BFLOAT16, fastest_precision
 from models.inference.onednn import can_pack
 from models.store import Store
-from tests.app.painting import card_for, load_painting, real_weights
+from tests.app.fake_engine import card_for, load_painting, real_weights
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from redis import Redis
 
 from app.inference.watcher import Watcher, model_in
-from tests.app.painting import put_into_service, until
+from tests.app.fake_engine import put_into_service, until
 from worker.protocol import ANNOUNCEMENTS
 from worker.valkey import EmbeddedValkey
 

@@ -1,4 +1,4 @@
-"""Tests of app.routes.train, app.jobs.service and app.jobs.queue."""
+"""Tests of app.api.train, app.jobs.service and app.jobs.queue."""
 
 import time
 
@@ -13,9 +13,9 @@ from app.problems.errors import QueueUnavailable
 from app.settings import AppSettings
 from models.gan.recipes import RECIPES
 from models.store.records import JobStatus
-from tests.app.asking import problem_of
+from tests.app.client import problem_of
+from tests.app.fake_engine import put_into_service
 from tests.app.ordering import ORDER, add_dataset
-from tests.app.painting import put_into_service
 from worker.protocol import ANNOUNCEMENTS, QUEUE, RUN_JOB
 from worker.valkey import EmbeddedValkey
 

@@ -7,7 +7,7 @@ import pytest
 from app.problems import errors
 from app.problems.errors import KINDS, Busy, Unauthorized, kind_of, problem, problem_response
 from models.errors import CatteryError, InvalidValue, NotFound, RecipeError, StoreError
-from tests.app.asking import problem_of
+from tests.app.client import problem_of
 
 
 def test_every_error_of_the_app_has_a_status_of_its_own():

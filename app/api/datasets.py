@@ -6,14 +6,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from app.deps import QueueDep, RootDep, StoreDep, known_parameters_only
-from app.files import ASK_FIRST, png
+from app.api.dependencies import QueueDep, RootDep, StoreDep, known_parameters_only
+from app.api.responses import ASK_FIRST, png
+from app.api.schemas import DatasetList, DatasetView, JobView
+from app.api.train import LOCATION
+from app.api.views import dataset_view, job_view
 from app.jobs.service import hand_over
 from app.jobs.uploads import Uploads
 from app.problems.openapi import Responses, problems
-from app.routes.train import LOCATION
-from app.schemas import DatasetList, DatasetView, JobView
-from app.views import dataset_view, job_view
 from models.errors import Conflict
 from models.store import Store
 from models.store.names import check_name

@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.responses import RedirectResponse
 
+from app.api.dependencies import PoolDep, RootDep, known_parameters_only
 from app.cats.parameters import ONE_CAT, SOME_CATS, CatQuery, CatsQuery, variation_of
 from app.cats.request import Freshness
 from app.cats.service import one_cat, respond, some_cats
-from app.deps import PoolDep, RootDep, known_parameters_only
 from models.images.formats import PictureFormat
 from models.inference.latents import MAX_SEED
 

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from app.examples import EXAMPLES
+from app.api.examples import EXAMPLES
 from app.http.security import SAFE_METHODS
 from app.problems.openapi import Problem, problems
 

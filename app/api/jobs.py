@@ -5,13 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from starlette.responses import StreamingResponse
 
-from app.deps import RootDep, SettingsDep, StoreDep, known_parameters_only
-from app.files import ASK_FIRST, png
+from app.api.dependencies import RootDep, SettingsDep, StoreDep, known_parameters_only
+from app.api.responses import ASK_FIRST, png
+from app.api.schemas import JobList, JobView
+from app.api.views import job_view
 from app.jobs.events import Pace, follow, is_all_told
 from app.jobs.service import cancel
 from app.problems.openapi import Responses, problems
-from app.schemas import JobList, JobView
-from app.views import job_view
 from models.store.records import JobKind, JobStatus
 
 router = APIRouter(

@@ -6,11 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.responses import RedirectResponse
 
+from app.api.dependencies import PoolDep, RootDep, SettingsDep, known_parameters_only
 from app.cats.parameters import ONE_WALK, SOME_WALK, WalkQuery, WalksQuery
 from app.cats.request import Freshness
 from app.cats.response import send
 from app.cats.walks import FEWEST_FRAMES, FRAMES, Walk, most_frames
-from app.deps import PoolDep, RootDep, SettingsDep, known_parameters_only
 from models.images.animations import AnimationFormat
 from models.inference.latents import MAX_SEED
 

@@ -13,7 +13,7 @@ from worker.queue import enqueue
 from worker.redis_client import connect
 from worker.settings import WorkerSettings
 
-STEPPING = ("-m", "tests.integration.stepping")
+STEPPING = ("-m", "tests.integration.stepper")
 REAL = (
     "-c",
     "from worker.main import main; from worker.settings import WorkerSettings; "

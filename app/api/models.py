@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, BackgroundTasks, Depends, Path, Request, Response
 from starlette.responses import FileResponse
 
-from app.deps import (
+from app.api.dependencies import (
     PoolDep,
     QueueDep,
     RootDep,
@@ -14,11 +14,11 @@ from app.deps import (
     StoreDep,
     known_parameters_only,
 )
-from app.files import FOR_EVER, png, unchanged
+from app.api.responses import FOR_EVER, png, unchanged
+from app.api.schemas import ModelList, ModelView, PromoteBody, VersionView
+from app.api.views import model_summary, model_view, version_view
 from app.inference.pool import GeneratorPool
 from app.problems.openapi import Responses, problems
-from app.schemas import ModelList, ModelView, PromoteBody, VersionView
-from app.views import model_summary, model_view, version_view
 from models.errors import CheckpointError, Conflict
 
 router = APIRouter(

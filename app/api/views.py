@@ -3,7 +3,7 @@
 from dataclasses import fields, replace
 from typing import Any
 
-from app.schemas import (
+from app.api.schemas import (
     DatasetLinks,
     DatasetView,
     JobLinks,

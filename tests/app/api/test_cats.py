@@ -1,4 +1,4 @@
-"""Tests of app.routes.cats over HTTP, without a socket."""
+"""Tests of app.api.cats over HTTP, without a socket."""
 
 import asyncio
 import io
@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app.api.cats import router
 from app.inference.slot import load_engine
-from app.routes.cats import router
 from models.inference.latents import MAX_SEED
-from tests.app.asking import client_of, parts_of, pixels_of, run
-from tests.app.painting import SIZE_PX, publish, publish_real, put_into_service, red_of, until
+from tests.app.client import client_of, parts_of, pixels_of, run
+from tests.app.fake_engine import SIZE_PX, publish, publish_real, put_into_service, red_of, until
 
 
 @pytest.fixture

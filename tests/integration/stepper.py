@@ -1,6 +1,6 @@
 """A stand-in for `models.jobs.training_job` that steps with sleeps, and a worker that uses it.
 
-`python -m tests.integration.stepping` is that worker; its job processes run this module too.
+`python -m tests.integration.stepper` is that worker; its job processes run this module too.
 """
 
 import enum
@@ -97,7 +97,7 @@ def run_training(record, place, *, lease, should_stop, announce):
 class SteppingWorker(CatteryWorker):
     """A worker whose job processes run this module."""
 
-    child_module = "tests.integration.stepping"
+    child_module = "tests.integration.stepper"
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from app.inference.slot import load_engine
-from tests.app.asking import client_of, parts_of, pixels_of, run
-from tests.app.painting import SIZE_PX, publish_real, put_into_service
+from tests.app.client import client_of, parts_of, pixels_of, run
+from tests.app.fake_engine import SIZE_PX, publish_real, put_into_service
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Tests of app.routes.datasets and app.jobs.uploads."""
+"""Tests of app.api.datasets and app.jobs.uploads."""
 
 import asyncio
 import io
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from models.store.records import ImportOrder, JobKind
-from tests.app.asking import problem_of
+from tests.app.client import problem_of
 from tests.app.ordering import add_dataset, new_job
 
 ZIP = {"content-type": "application/zip"}

@@ -6,16 +6,16 @@ from importlib.metadata import version
 
 from fastapi import APIRouter, Request, Response
 
-from app.deps import PoolDep, QueueDep, RootDep, SettingsDep, StoreDep, TelemetryDep
+from app.api.dependencies import PoolDep, QueueDep, RootDep, SettingsDep, StoreDep, TelemetryDep
+from app.api.schemas import Live, Ready
+from app.api.views import picks_of
 from app.hosting.siblings import Sibling
 from app.inference.pool import GeneratorPool
 from app.jobs.queue import JobQueue
 from app.observability.metrics import CONTENT_TYPE
 from app.problems.errors import NotReady
 from app.problems.openapi import problems
-from app.schemas import Live, Ready
 from app.settings import AppSettings
-from app.views import picks_of
 from models.errors import CatteryError
 from models.store import Store
 

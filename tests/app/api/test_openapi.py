@@ -1,18 +1,18 @@
-"""Tests of app.openapi, app.problems.openapi and app.problems.constraints."""
+"""Tests of app.api.openapi, app.problems.openapi and app.problems.constraints."""
 
 import re
 
 import pytest
 from pydantic import TypeAdapter
 
-from app import schemas
-from app.examples import EXAMPLES
+from app.api import schemas
+from app.api.examples import EXAMPLES
 from app.http.security import SAFE_METHODS
 from app.main import create_app
 from app.problems.constraints import Ranges
 from app.problems.handlers import MAX_ERRORS
 from app.settings import AppSettings
-from tests.app.asking import problem_of
+from tests.app.client import problem_of
 
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 

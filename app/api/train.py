@@ -4,11 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Response
 
-from app.deps import QueueDep, RootDep, StoreDep, known_parameters_only
+from app.api.dependencies import QueueDep, RootDep, StoreDep, known_parameters_only
+from app.api.schemas import JobView, TrainBody
+from app.api.views import job_view
 from app.jobs.service import hand_over
 from app.problems.openapi import problems
-from app.schemas import JobView, TrainBody
-from app.views import job_view
 from models.jobs.order import make_order
 from models.store import Store
 from models.store.records import JobKind, TrainingOrder

@@ -1,4 +1,4 @@
-"""Tests of app.cats.walks and app.routes.walks over HTTP, without a socket."""
+"""Tests of app.cats.walks and app.api.walks over HTTP, without a socket."""
 
 import asyncio
 import io
@@ -13,8 +13,8 @@ from app.inference.slot import Slot, load_engine
 from models.errors import InvalidValue
 from models.images.animations import ANIMATIONS
 from models.inference.latents import MAX_SEED, Place
-from tests.app.asking import client_of, pixels_of, problem_of, run
-from tests.app.painting import (
+from tests.app.client import client_of, pixels_of, problem_of, run
+from tests.app.fake_engine import (
     SIZE_PX,
     PaintingEngine,
     card_for,

@@ -1,12 +1,12 @@
-"""Tests of app.routes.health, app.routes.recipes and app.main."""
+"""Tests of app.api.health, app.api.recipes and app.main."""
 
 import pytest
 
 from models.errors import StoreError
 from models.gan.recipes import RECIPES
 from models.hyperparameters import LIMITS
-from tests.app.asking import problem_of
-from tests.app.painting import put_into_service
+from tests.app.client import problem_of
+from tests.app.fake_engine import put_into_service
 
 
 def test_life_depends_on_nothing(new_api, monkeypatch):

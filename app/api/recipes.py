@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
 
-from app.deps import known_parameters_only
+from app.api.dependencies import known_parameters_only
+from app.api.schemas import RecipeList, RecipeView
 from app.problems.openapi import problems
-from app.schemas import RecipeList, RecipeView
 from models.gan.recipes import RECIPES, recipe
 
 router = APIRouter(

@@ -1,4 +1,4 @@
-"""Tests of app.routes.jobs and app.jobs.events."""
+"""Tests of app.api.jobs and app.jobs.events."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ import pytest
 from app.jobs.events import KEEP_ALIVE, Pace, follow, wire
 from models.store.names import timestamp
 from models.store.records import Event, ImportOrder, JobKind, JobStatus, Progress
-from tests.app.asking import problem_of
+from tests.app.client import problem_of
 from tests.app.ordering import ended_job, new_job
 
 

@@ -1,12 +1,12 @@
-"""Tests of app.routes.models."""
+"""Tests of app.api.models."""
 
 import hashlib
 import json
 
 import pytest
 
-from tests.app.asking import problem_of
-from tests.app.painting import publish, put_into_service, red_of
+from tests.app.client import problem_of
+from tests.app.fake_engine import publish, put_into_service, red_of
 
 
 def painted_by(api) -> str:
