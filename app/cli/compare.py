@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.opening import open_store
-from app.cli.terminal import interruptible, say, show_table
+from app.cli.console import interruptible, say, show_table
+from app.cli.store import open_store
 from app.cli.train import parse_overrides, place_here, shown
 from models.errors import CatteryError
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.opening import open_store, shared_settings
-from app.cli.terminal import counting_bar, interruptible, say, show_record, show_table
+from app.cli.console import counting_bar, interruptible, say, show_record, show_table
+from app.cli.store import open_store, shared_settings
 
 if TYPE_CHECKING:
     from models.store.records import DatasetRecord

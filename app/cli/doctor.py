@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.terminal import show_table
+from app.cli.console import show_table
 from models.errors import CatteryError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _processor() -> str:
 
 
 def _data(folder: Path) -> str:
-    from app.cli.claims import claimed
+    from app.cli.locks import claimed
 
     try:
         with claimed(folder):
@@ -151,7 +151,7 @@ def _queue(settings: "AppSettings") -> str:
 
 
 def _address(settings: "AppSettings") -> str:
-    from app.cli.claims import StartError, listening_socket
+    from app.cli.locks import StartError, listening_socket
 
     if not settings.is_local and settings.api_key is None:
         raise Unwell(f"{settings.host} is open to others.", "Set CATTERY_API_KEY.")

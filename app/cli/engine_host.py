@@ -19,7 +19,7 @@ def engine_host(
     """Render for the front ends of this machine."""
     import uvloop
 
-    from app.cli.interpreter import share_often
+    from app.cli.gc_tuning import share_often
     from app.settings import AppSettings
     from worker.parent_watch import signal_on_parents_death, watch_parent
 
@@ -56,7 +56,7 @@ async def run_host(settings: "AppSettings", sockets: Path) -> None:
 
 async def _spare_after(first_load: asyncio.Event) -> None:
     """Spare what stays once it is there: a first load imports a fifth of all there will be."""
-    from app.cli.interpreter import spare_what_stays
+    from app.cli.gc_tuning import spare_what_stays
 
     await first_load.wait()
     spare_what_stays()

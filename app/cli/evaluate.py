@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.opening import open_store_with_zoo, shared_settings
-from app.cli.terminal import counting_bar, say, show_table
+from app.cli.console import counting_bar, say, show_table
+from app.cli.store import open_store_with_zoo, shared_settings
 from models.errors import InvalidValue
 from models.metrics.protocols import PROTOCOLS, Protocol, merged, protocol
 

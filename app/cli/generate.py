@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.opening import open_store_with_zoo, shared_settings
-from app.cli.terminal import counting_bar, say
+from app.cli.console import counting_bar, say
+from app.cli.store import open_store_with_zoo, shared_settings
 from models.errors import InvalidValue
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.opening import open_store, open_store_with_zoo
-from app.cli.terminal import say, show_record, show_table
+from app.cli.console import say, show_record, show_table
+from app.cli.store import open_store, open_store_with_zoo
 
 if TYPE_CHECKING:
     from models.store import Store
@@ -92,7 +92,7 @@ def export(
     ],
 ) -> None:
     """Write a version's weights and card, to import them elsewhere."""
-    from app.cli.parcels import write_parcel
+    from app.cli.archives import write_parcel
 
     store = open_store_with_zoo()
     model, version = store.versions.resolve(ref)
@@ -110,7 +110,7 @@ def import_(
     ],
 ) -> None:
     """Check a version from elsewhere as any other, and add it; it does not serve yet."""
-    from app.cli.parcels import read_parcel
+    from app.cli.archives import read_parcel
     from models.publishing.transfer import import_version
 
     weights, card = read_parcel(source)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.compare import compare
+from app.cli.console import complain
 from app.cli.dataset import dataset_commands
 from app.cli.doctor import doctor
 from app.cli.engine_host import engine_host
@@ -15,7 +16,6 @@ from app.cli.front_end import front_end
 from app.cli.generate import generate
 from app.cli.models import model_commands
 from app.cli.serve import serve
-from app.cli.terminal import complain
 from app.cli.train import train
 from app.cli.walk import walk
 from app.cli.worker import worker

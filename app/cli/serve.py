@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.children import Child, Keeper, Program, Queue
-from app.cli.claims import StartError, address_of, claimed
+from app.cli.console import say
+from app.cli.locks import StartError, address_of, claimed
 from app.cli.several import listening_sockets, serve_several
-from app.cli.terminal import say
+from app.cli.supervisor import Child, Keeper, Program, Queue
 
 if TYPE_CHECKING:
     import socket
@@ -142,7 +142,7 @@ def run_api(
     """
     import uvicorn
 
-    from app.cli.interpreter import share_often, spare_what_stays
+    from app.cli.gc_tuning import share_often, spare_what_stays
     from app.http.http11 import protocol_of
 
     share_often()

@@ -13,9 +13,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.cli.children import Keeper, Program
-from app.cli.claims import StartError, listening_socket
-from app.cli.terminal import say
+from app.cli.console import say
+from app.cli.locks import StartError, listening_socket
+from app.cli.supervisor import Keeper, Program
 from app.hosting.sockets import ENGINES, HOSTS_FIGURES, figures_of, is_answered, private_folder
 
 if TYPE_CHECKING:

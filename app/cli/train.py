@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.opening import open_store, shared_settings
-from app.cli.terminal import interruptible, say, training_bar
+from app.cli.console import interruptible, say, training_bar
+from app.cli.store import open_store, shared_settings
 from models.errors import CatteryError, Conflict, InvalidValue
 from models.store.records import Budget, JobKind, JobRecord, JobStatus, Promote, TrainingOrder
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.console import say
 from app.cli.generate import open_slot, render
-from app.cli.terminal import say
 from models.errors import InvalidValue
 
 if TYPE_CHECKING:

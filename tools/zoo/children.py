@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from app.cli.claims import StartError
+from app.cli.locks import StartError
 from tools.zoo.planning import train_arguments
 from tools.zoo.table import Entry
 from worker import parent_watch

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from app.cli.opening import open_store, shared_settings
-from app.cli.terminal import counting_bar, interruptible, say
+from app.cli.console import counting_bar, interruptible, say
+from app.cli.store import open_store, shared_settings
 
 zoo_commands = typer.Typer(help="Make the generators that come with Cattery.")
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.opening import open_store
-from app.cli.terminal import say
+from app.cli.console import say
+from app.cli.store import open_store
 from app.cli.train import place_here
 from models.errors import InvalidValue
 from models.metrics.protocols import HELD_OUT, headline

@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from signal import Signals
 
-from app.cli.terminal import say
+from app.cli.console import say
 from models.comparison.table import duration
 from models.store import Store
 from models.store.records import Card, JobRecord

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from app.cli.terminal import counting_bar, say, show_table
+from app.cli.console import counting_bar, say, show_table
 from models.devices import pick_device
 from models.errors import CatteryError, InvalidValue
 from models.jobs.dataset_import import ImportStopped

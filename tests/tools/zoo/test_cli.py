@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.cli.claims import StartError
+from app.cli.locks import StartError
 from models.store import Store
 from models.store.records import DatasetRecord, JobKind, JobRecord, JobStatus
 from tests.app.cli.conftest import Cattery

@@ -13,7 +13,7 @@ import uvloop
 from fastapi import FastAPI
 
 from app.cli.engine_host import run_host
-from app.cli.interpreter import SWITCH_S
+from app.cli.gc_tuning import SWITCH_S
 from app.cli.serve import AT_A_TIME, doors_of, run_api, stop_signals
 from app.hosting.proxy import Host
 from app.hosting.sockets import ENGINES, HOSTS_FIGURES

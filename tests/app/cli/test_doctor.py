@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import models.zoo
-from app.cli.claims import claimed, listening_socket
+from app.cli.locks import claimed, listening_socket
 
 ZOO = Path(models.zoo.__file__).parent
 # A sparse checkout leaves the weights behind (docs/training-the-zoo.md).

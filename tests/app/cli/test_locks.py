@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from app.cli.claims import StartError, address_of, claimed, listening_socket
+from app.cli.locks import StartError, address_of, claimed, listening_socket
 
 
 def test_a_held_folder_tells_who_holds_it(tmp_path):
@@ -32,7 +32,7 @@ def test_a_folder_is_free_again_after_its_holder(tmp_path):
 def test_a_killed_holder_holds_nothing(tmp_path):
     """The kernel frees the folder of a process that was killed."""
     code = (
-        "import sys, os, signal; from pathlib import Path; from app.cli.claims import claimed\n"
+        "import sys, os, signal; from pathlib import Path; from app.cli.locks import claimed\n"
         "with claimed(Path(sys.argv[1])): os.kill(os.getpid(), signal.SIGKILL)"
     )
     ended = subprocess.run([sys.executable, "-c", code, tmp_path], check=False)

@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from app.cli.children import Keeper
-from app.cli.claims import StartError
+from app.cli.locks import StartError
 from app.cli.several import listening_sockets
+from app.cli.supervisor import Keeper
 
 WAIT_S = 10.0
 

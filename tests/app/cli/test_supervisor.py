@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from app.cli.children import Keeper
+from app.cli.supervisor import Keeper
 from models.errors import StoreError
 
 

@@ -6,7 +6,7 @@ import zipfile
 import pytest
 import torch
 
-from app.cli.parcels import read_parcel, write_parcel
+from app.cli.archives import read_parcel, write_parcel
 from models.errors import CheckpointError, Conflict
 from models.inference.checkpoints import save_generator
 from models.networks import NETWORKS

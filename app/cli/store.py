@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from app.cli.terminal import complain
+from app.cli.console import complain
 
 if TYPE_CHECKING:
     from models.store import Store
