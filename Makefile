@@ -20,7 +20,7 @@ serve: $(VENV)/.installed ## Start Cattery on http://127.0.0.1:8000; Ctrl-C ends
 	@exec $(BIN)/cattery serve
 
 zoo: $(VENV)/.installed ## Train the generators of the zoo; Ctrl-C saves where they are
-	@exec $(BIN)/cattery zoo train $(NAMES) $(if $(EDITION),--edition $(EDITION)) \
+	@exec $(BIN)/python -m tools.zoo train $(NAMES) $(if $(EDITION),--edition $(EDITION)) \
 	  $(if $(PICTURES),--pictures "$(PICTURES)") $(if $(AT_ONCE),--at-once $(AT_ONCE)) \
 	  $(if $(STOP_AFTER),--stop-after $(STOP_AFTER)) $(if $(AGAIN),--again)
 

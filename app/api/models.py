@@ -14,9 +14,10 @@ from app.api.dependencies import (
     StoreDep,
     known_parameters_only,
 )
-from app.api.responses import FOR_EVER, png, unchanged
+from app.api.responses import FOR_EVER, png
 from app.api.schemas import ModelList, ModelView, PromoteBody, VersionView
 from app.api.views import model_summary, model_view, version_view
+from app.http.conditional import not_modified
 from app.inference.pool import GeneratorPool
 from app.problems.openapi import Responses, problems
 from models.errors import CheckpointError, Conflict
@@ -148,7 +149,8 @@ def get_version_weights(
 ) -> Response:
     """The weights file, checked against its checksum before it is sent."""
     etag = f'"{store.versions.card(model, version).sha256}"'
-    known = unchanged(request, etag, FOR_EVER)
+    headers = {"ETag": etag, "Cache-Control": FOR_EVER}
+    known = not_modified(request, headers)
     if known is not None:
         return known
     path = store.versions.weights_path(model, version, settings.cache)
@@ -156,7 +158,7 @@ def get_version_weights(
         path,
         media_type="application/octet-stream",
         filename=f"{model}@{version}.safetensors",
-        headers={"ETag": etag, "Cache-Control": FOR_EVER},
+        headers=headers,
     )
 
 

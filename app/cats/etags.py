@@ -41,14 +41,3 @@ def kept_etag_of(slot: Slot, *parts: object) -> str:
 def _tag(slot: Slot, *parts: object) -> str:
     facts = [slot.model, slot.card.sha256, *map(str, parts)]
     return f'"{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]}"'
-
-
-def is_known(if_none_match: str | None, etag: str) -> bool:
-    """Whether the client has it already, by its If-None-Match header.
-
-    Compared weakly, as RFC 9110, section 13.1.2, asks; our tags hold no comma.
-    """
-    if if_none_match is None:
-        return False
-    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-    return etag in tags or tags == ["*"]

@@ -1,14 +1,13 @@
 """Sending pictures: not at all where the client has them, and to nobody who has left."""
 
 from collections.abc import Callable, Coroutine, Mapping
-from http import HTTPStatus
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.cats.etags import is_known
 from app.cats.renderer import Renderer
+from app.http.conditional import not_modified
 from app.http.disconnect import HungUp, while_connected
 from app.observability.metrics import Telemetry
 
@@ -27,12 +26,9 @@ async def send(
         headers: All but Content-Length; without an ETag it is always rendered.
         render: Makes the body.
     """
-    etag = headers.get("ETag")
-    theirs = ", ".join(request.headers.getlist("if-none-match"))
-    if etag is not None and is_known(theirs, etag):
-        dropped = {"Content-Type", "Content-Disposition"}
-        kept = {name: value for name, value in headers.items() if name not in dropped}
-        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=kept)
+    known = not_modified(request, headers)
+    if known is not None:
+        return known
     if request.method == "HEAD":
         response = Response(headers=headers)
         # RFC 9110, 9.3.2: a length that only rendering could tell may be left out.

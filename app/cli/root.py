@@ -20,8 +20,6 @@ from app.cli.train import train
 from app.cli.walk import walk
 from app.cli.worker import worker
 from models.errors import CatteryError
-from tools.zoo.cli import zoo_commands
-from tools.zoo.pack_command import pack
 
 commands = typer.Typer(
     name="cattery",
@@ -36,8 +34,6 @@ for _part in (engine_host, front_end):  # what `serve` starts beside itself
     commands.command(hidden=True)(_part)
 commands.add_typer(dataset_commands, name="dataset")
 commands.add_typer(model_commands, name="models")
-zoo_commands.command()(pack)
-commands.add_typer(zoo_commands, name="zoo")
 
 
 def _show_version(asked: bool) -> None:
@@ -59,9 +55,14 @@ def root(
 
 
 def main() -> None:
-    """Run the command line: exit 1 with one line for what we foresaw, 2 for wrong usage."""
+    """Run `cattery`."""
+    run(commands)
+
+
+def run(program: typer.Typer) -> None:
+    """Run a command line: exit 1 with one line for what we foresaw, 2 for wrong usage."""
     try:
-        commands()
+        program()
     except CatteryError as err:
         complain(str(err))
         sys.exit(1)

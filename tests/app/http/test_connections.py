@@ -1,4 +1,4 @@
-"""Tests of app.http.connections and app.http.http11: real sockets, tiny limits, an app of a few lines."""
+"""Tests of the connections and the protocol: real sockets, tiny limits, an app of a few lines."""
 
 import asyncio
 import json

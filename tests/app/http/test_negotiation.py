@@ -7,7 +7,7 @@ from email import message_from_bytes, policy
 import pytest
 
 from app.cats.archives import multipart_of, zip_of
-from app.cats.etags import etag_of, is_known
+from app.cats.etags import etag_of
 from app.http.negotiation import Format, negotiate
 from app.inference.slot import Slot
 from app.problems.errors import NotAcceptable
@@ -71,22 +71,6 @@ def test_a_tag_follows_from_all_that_shapes_the_bytes():
     tags = {etag_of(slot, "png", 1), etag_of(slot, "png", 2), etag_of(slot, "zip", 1)}
     assert len(tags | {etag_of(other, "png", 1)}) == 4
     assert etag_of(slot, "png", 1) in tags
-
-
-@pytest.mark.parametrize(
-    ("header", "known"),
-    [
-        (None, False),
-        ('"a"', True),
-        ('W/"a"', True),
-        ('"b", "a"', True),
-        ("*", True),
-        ('"b"', False),
-    ],
-)
-def test_if_none_match_is_a_list_compared_weakly(header, known):
-    """Any member may match, a weak one as well, and a star always does."""
-    assert known == is_known(header, '"a"')
 
 
 def test_the_same_files_give_the_same_zip():

@@ -1,0 +1,1 @@
+"""Tools of the project; no part of the product."""
