@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from app.cats import renderer
+from app.cats import renderer as rendering
 from app.cats.renderer import MOST_WALKS, Renderer
 from app.inference.batcher import Batcher
 from app.inference.slot import Slot
@@ -38,7 +38,7 @@ class Encoders:
 def encoders(monkeypatch):
     """Return what encodes in place of the table."""
     encoders = Encoders()
-    monkeypatch.setattr(renderer, "ENCODINGS", encoders)
+    monkeypatch.setattr(rendering, "ENCODINGS", encoders)
     return encoders
 
 
@@ -85,7 +85,7 @@ def test_a_walk_leaves_a_thread_to_the_cats_and_the_loop_to_everybody(slot, monk
             assert may_go.wait(30)
             return bytes(len(pixels))
 
-        monkeypatch.setattr(renderer, "ANIMATIONS", {"gif": SimpleNamespace(encode=encode)})
+        monkeypatch.setattr(rendering, "ANIMATIONS", {"gif": SimpleNamespace(encode=encode)})
         walks = [
             asyncio.create_task(renderer.walk(slot, walk(1, 9, 24), "gif", {"n": n}))
             for n in (1, 2)
@@ -115,7 +115,7 @@ def test_walks_whose_clients_leave_hold_up_no_cat_and_count_until_they_end(slot,
             assert may_go.wait(30)
             return b"walk"
 
-        monkeypatch.setattr(renderer, "ANIMATIONS", {"gif": SimpleNamespace(encode=encode)})
+        monkeypatch.setattr(rendering, "ANIMATIONS", {"gif": SimpleNamespace(encode=encode)})
 
         def ask(n):
             return asyncio.create_task(renderer.walk(slot, walk(1, 9, 24), "gif", {"n": n}))
@@ -151,7 +151,7 @@ def test_the_frames_of_a_walk_count_as_pictures_that_wait(slot, monkeypatch):
             assert may_go.wait(30)
             return b"walk"
 
-        monkeypatch.setattr(renderer, "ANIMATIONS", {"gif": SimpleNamespace(encode=encode)})
+        monkeypatch.setattr(rendering, "ANIMATIONS", {"gif": SimpleNamespace(encode=encode)})
         first = asyncio.create_task(renderer.walk(slot, walk(1, 9, 24), "gif", {}))
         await until(lambda: renderer.encoding == 24)
         with pytest.raises(Busy):
