@@ -7,7 +7,7 @@ figures  training images a second beside a plain loop (`benchmarks.training`)
 dcgan    `dcgan` at 64 px, trained for 255 s, then measured by the protocol `lab`
 projected  `projected` at 256 px, for 450 s, likewise
 
-The last two want a data set of real pictures: one of the store in CATTERY_DATA, or a folder
+The last two want a dataset of real pictures: one of the store in CATTERY_DATA, or a folder
 that is imported into it (into a store of its own, gone afterwards, where CATTERY_DATA is not
 set). Without one they are left out, which is said. Nothing asks a question.
 
@@ -112,7 +112,7 @@ def _arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("parts", nargs="*", type=_part, metavar="PART", help="default: all four")
-    parser.add_argument("--dataset", help="a data set of the store, or the name of a new one")
+    parser.add_argument("--dataset", help="a dataset of the store, or the name of a new one")
     parser.add_argument("--pictures", type=Path, help="a folder to import, if it is a new one")
     parser.add_argument("--data", default=data, help="data folder; CATTERY_DATA's value if unset")
     return parser.parse_args()
@@ -145,7 +145,7 @@ def _try(trials: list[Trial], arguments: argparse.Namespace, device: torch.devic
     with _place(arguments) as place:
         name = _dataset(place, arguments)
         if name is None:
-            print("No data set was named (DATASET=, PICTURES=): quality was not tried.")
+            print("No dataset was named (DATASET=, PICTURES=): quality was not tried.")
             return
         for trial in trials:
             _print_quality(trial, place, name, device)
@@ -160,7 +160,7 @@ def _place(arguments: argparse.Namespace) -> Iterator[Place]:
 
 
 def _dataset(place: Place, arguments: argparse.Namespace) -> str | None:
-    """Return the name of the data set to train on, imported if need be; None if there is none."""
+    """Return the name of the dataset to train on, imported if need be; None if there is none."""
     if arguments.dataset is None and arguments.pictures is None:
         return None
     name = str(arguments.dataset or DATASET)

@@ -1,6 +1,6 @@
 """Measure the share of a job's time that does not train.
 
-A real job trains on a real data set in this process; the functions that sample, note progress,
+A real job trains on a real dataset in this process; the functions that sample, note progress,
 save states and measure snapshots are timed from outside. The time is that from the first step
 to the last; what comes before (statistics of the real pictures) and after (the final measurement,
 publishing) is no part of it.

@@ -89,7 +89,7 @@ def running(pictures: Path | None = None) -> Iterator[Service]:
     Settings come from the environment (CATTERY_DEVICE and so on), but for its folder and port.
 
     Args:
-        pictures: A folder that is imported first, as the data set `DATASET`.
+        pictures: A folder that is imported first, as the dataset `DATASET`.
     """
     with tempfile.TemporaryDirectory(prefix="cattery-benchmark-") as folder:
         fresh = {"CATTERY_DATA": folder, "CATTERY_PORT": "0"}

@@ -159,7 +159,7 @@ def metrics_page() -> Iterator[str]:
     yield "Nothing is downloaded for that: the default network's weights come with a package."
     yield "`cattery evaluate MODEL` measures and prints, and the version's card keeps the figures"
     yield "(`metrics` in `GET /models/MODEL`), each with its whole protocol."
-    yield "Figures of two protocols, or of two data sets, must not be compared."
+    yield "Figures of two protocols, or of two datasets, must not be compared."
     yield "The protocol `held-out` looks through a network that no recipe looks through:"
     yield "`pip install 'cattery[judge]'`, then `cattery evaluate MODEL --protocol held-out`"
     yield "for the versions to compare."

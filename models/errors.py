@@ -3,8 +3,8 @@
     CatteryError
     ├── InvalidValue        a value from outside is out of range (also a ValueError)
     │   ├── RecipeError     a recipe or an override of it makes no sense
-    │   └── DatasetError    pictures that cannot become a data set
-    ├── NotFound            no such model, version, data set, job or recipe
+    │   └── DatasetError    pictures that cannot become a dataset
+    ├── NotFound            no such model, version, dataset, job or recipe
     ├── Gone                it existed and was deleted
     ├── Conflict            it exists already, or is in use
     ├── CheckpointError     a weights or state file is damaged or of another kind
@@ -56,7 +56,7 @@ class RecipeError(InvalidValue):
 
 
 class DatasetError(InvalidValue):
-    """Pictures that cannot become, or serve as, a data set."""
+    """Pictures that cannot become, or serve as, a dataset."""
 
 
 class NotFound(CatteryError):

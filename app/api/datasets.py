@@ -1,4 +1,4 @@
-"""Data sets over HTTP."""
+"""Datasets over HTTP."""
 
 import asyncio
 from pathlib import Path as FilePath
@@ -26,7 +26,7 @@ router = APIRouter(
     responses=problems(422, 503),
 )
 
-Name = Annotated[str, Path(description="Name of a data set.", examples=["cats"])]
+Name = Annotated[str, Path(description="Name of a dataset.", examples=["cats"])]
 
 _ZIP = {
     "requestBody": {
@@ -45,15 +45,15 @@ _PNG: Responses = {
 }
 
 
-@router.get("", summary="All data sets", operation_id="list_datasets")
+@router.get("", summary="All datasets", operation_id="list_datasets")
 def list_datasets(store: StoreDep, root: RootDep) -> DatasetList:
-    """Data sets by name, with their counts per resolution."""
+    """Datasets by name, with their counts per resolution."""
     return DatasetList(datasets=[dataset_view(record, root) for record in store.datasets.list()])
 
 
 @router.get(
     "/{name}",
-    summary="One data set",
+    summary="One dataset",
     operation_id="get_dataset",
     responses=problems(404, 410),
 )
@@ -64,7 +64,7 @@ def get_dataset(name: Name, store: StoreDep, root: RootDep) -> DatasetView:
 
 @router.get(
     "/{name}/preview.png",
-    summary="A data set's preview sheet",
+    summary="A dataset's preview sheet",
     operation_id="get_dataset_preview",
     response_class=Response,
     responses=_PNG | problems(404, 410),
@@ -77,7 +77,7 @@ def get_dataset_preview(request: Request, name: Name, store: StoreDep) -> Respon
 @router.post(
     "/{name}",
     status_code=202,
-    summary="Upload a data set",
+    summary="Upload a dataset",
     operation_id="import_dataset",
     openapi_extra=_ZIP,
     responses=_QUEUED | problems(409),
@@ -89,12 +89,12 @@ async def import_dataset(
     store: StoreDep,
     queue: QueueDep,
     root: RootDep,
-    licence: Annotated[
+    license: Annotated[
         str,
-        Query(max_length=500, description="The pictures' licence.", examples=["CC BY 4.0"]),
+        Query(max_length=500, description="The pictures' license.", examples=["CC BY 4.0"]),
     ] = "",
 ) -> JobView:
-    """Take a zip file and queue its import; data sets never change, so the name must be new.
+    """Take a zip file and queue its import; datasets never change, so the name must be new.
 
     Everything that can be refused is refused before the body is read.
     """
@@ -104,7 +104,7 @@ async def import_dataset(
         await asyncio.to_thread(_refuse_taken, store, name)
         await asyncio.to_thread(queue.check)
         path = await uploads.keep(request.stream())
-        order = ImportOrder(name=name, source=str(path), licence=licence)
+        order = ImportOrder(name=name, source=str(path), license=license)
         record = await asyncio.to_thread(_create, store, order)
     await asyncio.to_thread(hand_over, queue, record)
     response.headers["Location"] = f"{root}/jobs/{record.id}"
@@ -114,12 +114,12 @@ async def import_dataset(
 @router.delete(
     "/{name}",
     status_code=204,
-    summary="Delete a data set",
+    summary="Delete a dataset",
     operation_id="delete_dataset",
     responses=problems(404, 409, 410),
 )
 def delete_dataset(name: Name, store: StoreDep) -> None:
-    """Delete a data set that no waiting or running job needs; its name becomes free."""
+    """Delete a dataset that no waiting or running job needs; its name becomes free."""
     store.datasets.delete(name)
 
 
@@ -135,11 +135,11 @@ def _create(store: Store, order: ImportOrder) -> JobRecord:
 
 def _refuse_taken(store: Store, name: str) -> None:
     if store.datasets.exists(name):
-        raise Conflict(f"There is a data set {name!r} already.", "Choose another name.")
+        raise Conflict(f"There is a dataset {name!r} already.", "Choose another name.")
     for job in store.jobs.list():
         is_import = job.kind is JobKind.IMPORT and not job.status.has_ended
         if is_import and job.order.get("name") == name:
             raise Conflict(
-                f"The job {job.id} imports a data set {name!r} already.",
+                f"The job {job.id} imports a dataset {name!r} already.",
                 "Choose another name, or cancel that job.",
             )

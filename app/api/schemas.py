@@ -164,7 +164,7 @@ class JobList(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetLinks:
-    """Where to go on from a data set."""
+    """Where to go on from a dataset."""
 
     self: str
     preview: str
@@ -172,13 +172,13 @@ class DatasetLinks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetView(DatasetRecord):
-    """One data set: its counts per resolution, and what was refused."""
+    """One dataset: its counts per resolution, and what was refused."""
 
     links: DatasetLinks
 
 
 class DatasetList(BaseModel):
-    """All data sets, by name."""
+    """All datasets, by name."""
 
     datasets: list[DatasetView]
 
@@ -213,8 +213,8 @@ class ModelSummary(BaseModel):
         "where the next request has it loaded."
     )
     versions: int = Field(description="How many versions it has.")
-    licence: str = Field(
-        description="What is known of the licence of the pictures that the version in service, "
+    license: str = Field(
+        description="What is known of the license of the pictures that the version in service, "
         "or else the newest one, was trained on; it binds whoever uses its cats.",
         examples=["CC BY 4.0"],
     )

@@ -35,7 +35,7 @@ def job_view(record: JobRecord, root: str) -> JobView:
 
 
 def dataset_view(record: DatasetRecord, root: str) -> DatasetView:
-    """Return a data set with its links."""
+    """Return a dataset with its links."""
     here = f"{root}/datasets/{record.name}"
     links = DatasetLinks(self=here, preview=f"{here}/preview.png")
     return DatasetView(**_members(record), links=links)
@@ -70,7 +70,7 @@ def model_summary(store: Store, name: str, loaded: str | None, root: str) -> Mod
         previous=aliases.previous,
         loaded=loaded,
         versions=len(cards),
-        licence=str(shown.dataset.get("licence", "")),
+        license=str(shown.dataset.get("license", "")),
         picks=picks_of(shown, root),
         links={"self": f"{root}/models/{name}", "cats": f"{root}/cats?model={name}"},
     )

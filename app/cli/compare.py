@@ -28,7 +28,7 @@ def compare(
         typer.Argument(metavar="[RECIPE]...", help="Names of recipes; none, or all: every one."),
     ] = None,
     *,
-    data: Annotated[str, typer.Option("--data", "--dataset", help="Name of an imported data set.")],
+    data: Annotated[str, typer.Option("--data", "--dataset", help="Name of an imported dataset.")],
     kimg: Annotated[float, typer.Option(help="Thousand pictures shown, of each recipe.")],
     size_px: Annotated[int, typer.Option("--size", help="Side of the pictures, for all.")] = 64,
     seed: Annotated[int, typer.Option(min=0, help="Seeds every recipe.")] = 0,

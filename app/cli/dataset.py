@@ -1,4 +1,4 @@
-"""`cattery dataset`: import, list, show and delete data sets."""
+"""`cattery dataset`: import, list, show and delete datasets."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 dataset_commands = typer.Typer(help="Import pictures to train on, and look at them.")
 
-Name = Annotated[str, typer.Argument(help="Name of the data set.")]
+Name = Annotated[str, typer.Argument(help="Name of the dataset.")]
 
 
 @dataset_commands.command("import")
@@ -24,7 +24,7 @@ def import_(
     path: Annotated[
         Path, typer.Argument(exists=True, help="A folder or a zip; .cat files are used.")
     ],
-    licence: Annotated[str, typer.Option(help="What is known of the pictures' licence.")] = "",
+    license: Annotated[str, typer.Option(help="What is known of the pictures' license.")] = "",
 ) -> None:
     """Import pictures: aligned, without duplicates, packed once at every size they reach."""
     from models.jobs.dataset_import import import_dataset, measure_reference
@@ -36,13 +36,13 @@ def import_(
             name,
             path,
             cache=cache,
-            licence=licence,
+            license=license,
             on_progress=tell,
             should_stop=stopped,
             statistics=False,
         )
     show_record(record)
-    say(f"The data set {name} is ready. What follows may be ended: training would do it then.")
+    say(f"The dataset {name} is ready. What follows may be ended: training would do it then.")
     with _counted("statistics") as tell:
         measure_reference(store, record, cache, on_progress=tell)
     say(f"Train on it:  cattery train dcgan --dataset {name} --minutes 30")
@@ -58,25 +58,25 @@ def _counted(what: str) -> Iterator[Callable[[int, int], None]]:
 
 @dataset_commands.command("list")
 def list_() -> None:
-    """List the data sets."""
+    """List the datasets."""
     records = open_store().datasets.list()
     show_table(
-        ("name", "pictures", "held out", "sizes", "licence"),
-        [(r.name, r.kept, r.heldout, _sizes(r), r.licence) for r in records],
+        ("name", "pictures", "held out", "sizes", "license"),
+        [(r.name, r.kept, r.heldout, _sizes(r), r.license) for r in records],
     )
 
 
 @dataset_commands.command()
 def show(name: Name) -> None:
-    """Show one data set as JSON: counts, refusals, licence."""
+    """Show one dataset as JSON: counts, refusals, license."""
     show_record(open_store().datasets.get(name))
 
 
 @dataset_commands.command()
 def delete(name: Name) -> None:
-    """Delete a data set; one that a waiting or running job uses is kept."""
+    """Delete a dataset; one that a waiting or running job uses is kept."""
     open_store().datasets.delete(name)
-    say(f"The data set {name} was deleted.")
+    say(f"The dataset {name} was deleted.")
 
 
 def _sizes(record: "DatasetRecord") -> str:

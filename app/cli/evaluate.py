@@ -22,7 +22,7 @@ def evaluate(
     ref: Annotated[str, typer.Argument(help="model, model@version or model@previous.")],
     dataset: Annotated[
         str | None,
-        typer.Option(help="Data set to compare with; none: the one it was trained on."),
+        typer.Option(help="Dataset to compare with; none: the one it was trained on."),
     ] = None,
     protocol_name: Annotated[
         str, typer.Option("--protocol", help=f"One of {', '.join(PROTOCOLS)}.")
@@ -68,11 +68,11 @@ def _check_target(path: Path | None, row: Protocol) -> None:
 
 
 def _dataset(store: "Store", card: "Card", name: str | None) -> "DatasetRecord":
-    """Return the data set to compare with, and say so if it is not what it was trained on."""
+    """Return the dataset to compare with, and say so if it is not what it was trained on."""
     trained = card.dataset.get("name")
     wanted = name or trained
     if not isinstance(wanted, str):
-        raise InvalidValue("dataset", None, "a data set of the store: the card names none")
+        raise InvalidValue("dataset", None, "a dataset of the store: the card names none")
     record = store.datasets.get(wanted)
     learned = card.dataset.get("fingerprint")
     if isinstance(learned, str) and learned != record.fingerprint:

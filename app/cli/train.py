@@ -31,7 +31,7 @@ def train(
     recipe: Annotated[
         str | None, typer.Argument(help="Name of a recipe, such as dcgan; not with --resume.")
     ] = None,
-    dataset: Annotated[str | None, typer.Option(help="Name of an imported data set.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Name of an imported dataset.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Train for so long.")] = None,
     kimg: Annotated[
         float | None, typer.Option(help="Or for so many thousand pictures shown.")

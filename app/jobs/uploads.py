@@ -27,13 +27,13 @@ class Uploads:
 
     @contextmanager
     def reserved(self, name: str) -> Iterator[None]:
-        """Keep a data set's name while its pictures come in.
+        """Keep a dataset's name while its pictures come in.
 
         Raises:
             Conflict: Somebody is uploading one of that name.
         """
         if name in self._names:
-            raise Conflict(f"A data set {name!r} is being uploaded.", "Choose another name.")
+            raise Conflict(f"A dataset {name!r} is being uploaded.", "Choose another name.")
         self._names.add(name)
         try:
             yield

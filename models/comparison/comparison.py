@@ -85,7 +85,7 @@ class Comparer:
     """Trains the recipes of a comparison and writes its folder.
 
     Attributes:
-        store: Holds the data set, and gets jobs and versions.
+        store: Holds the dataset, and gets jobs and versions.
         folder: Where the comparison is written, and where an earlier call left it.
         run: Carries out one job.
         meter: Measures each recipe.
@@ -103,7 +103,7 @@ class Comparer:
 
         Args:
             asked: What to compare.
-            dataset: The data set that it names.
+            dataset: The dataset that it names.
 
         Returns:
             The comparison; it is not complete if a job was interrupted.

@@ -15,7 +15,7 @@ SIZE_PX = 64
 FLAGS: Mapping[str, str] = {
     "recipes": "RECIPE",
     "dataset": "data",
-    "fingerprint": "fingerprint of the data set",
+    "fingerprint": "fingerprint of the dataset",
     "size_px": "size",
     "overrides": "set",
 }
@@ -28,8 +28,8 @@ class Asked:
 
     Attributes:
         recipes: Names, in the order of training.
-        dataset: Name of the data set.
-        fingerprint: The data set's.
+        dataset: Name of the dataset.
+        fingerprint: The dataset's.
         kimg: Budget of each recipe.
         size_px: Side of all pictures.
         seed: Of every recipe.

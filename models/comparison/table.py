@@ -128,7 +128,7 @@ def facts(comparison: Comparison) -> Iterator[tuple[str, str]]:
     yield "budget", f"{asked.kimg:g} kimg a recipe, {asked.size_px} px, seed {asked.seed}"
     if asked.overrides:
         yield "numbers set", facts_of(asked.overrides)
-    yield "data set", f"{asked.dataset}, fingerprint {asked.fingerprint}"
+    yield "dataset", f"{asked.dataset}, fingerprint {asked.fingerprint}"
     if of is not None:
         yield "protocol", facts_of(of)
     for name, values in (

@@ -1,1 +1,1 @@
-"""Data sets: pictures of strangers in, packed arrays out."""
+"""Datasets: pictures of strangers in, packed arrays out."""

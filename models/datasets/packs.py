@@ -58,7 +58,7 @@ class PackWriter:
 
 
 class Packs:
-    """The packs of one data set in a folder: `{px}.npy` and `{px}-heldout.npy`.
+    """The packs of one dataset in a folder: `{px}.npy` and `{px}-heldout.npy`.
 
     A file is made with its first picture, so there is none without rows.
     """

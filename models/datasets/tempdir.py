@@ -1,4 +1,4 @@
-"""A folder to build a data set in, gone afterwards even if the process was killed."""
+"""A folder to build a dataset in, gone afterwards even if the process was killed."""
 
 import fcntl
 import shutil

@@ -1,4 +1,4 @@
-"""A folder, a zip or the CAT dataset in; a data set of the store out.
+"""A folder, a zip or the CAT dataset in; a dataset of the store out.
 
 Each picture becomes a row in the pack of every size that it reaches. One in
 twenty, by the hash of its content, is set aside: the same ones in every import,
@@ -45,7 +45,7 @@ class ImportStopped(CatteryError):
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A data set that is ready for `store.datasets.add`."""
+    """A dataset that is ready for `store.datasets.add`."""
 
     record: DatasetRecord
     files: dict[str, Path]
@@ -80,19 +80,19 @@ def import_dataset(
     source: Path,
     *,
     cache: Path,
-    licence: str = "",
+    license: str = "",
     on_progress: Tell | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     statistics: bool = True,
 ) -> DatasetRecord:
-    """Make a data set from pictures.
+    """Make a dataset from pictures.
 
     Args:
         store: Where it goes.
         name: What it will be called.
         source: A folder or a zip; with `.cat` files beside them, faces are aligned.
         cache: Local folder to build it in.
-        licence: What is known of the pictures' licence.
+        license: What is known of the pictures' license.
         on_progress: Called with files done and files in all.
         should_stop: Asked before every picture.
         statistics: Whether to compute the reference statistics at once; they
@@ -100,14 +100,14 @@ def import_dataset(
 
     Raises:
         InvalidValue: The name cannot be one.
-        Conflict: There is a data set of that name.
+        Conflict: There is a dataset of that name.
         DatasetError: The source cannot be read, or no picture in it could be taken.
         ImportStopped: `should_stop` said so.
         StoreError: The store or the disk gave out.
     """
     check_vacant(store, name)
     with pack_source(
-        name, source, cache, licence=licence, on_progress=on_progress, should_stop=should_stop
+        name, source, cache, license=license, on_progress=on_progress, should_stop=should_stop
     ) as packed:
         store.datasets.add(packed.record, packed.files)
     if statistics:
@@ -116,15 +116,15 @@ def import_dataset(
 
 
 def check_vacant(store: Store, name: str) -> None:
-    """Check that a data set of this name may be made.
+    """Check that a dataset of this name may be made.
 
     Raises:
         InvalidValue: The name cannot be one.
-        Conflict: There is one; data sets never change.
+        Conflict: There is one; datasets never change.
     """
     check_name("dataset", name)
     if store.datasets.exists(name):
-        raise Conflict(f"There is a data set {name!r} already.", "Choose another name.")
+        raise Conflict(f"There is a dataset {name!r} already.", "Choose another name.")
 
 
 def measure_reference(
@@ -143,7 +143,7 @@ def pack_source(
     source: Path,
     cache: Path,
     *,
-    licence: str = "",
+    license: str = "",
     on_progress: Tell | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Packed]:
@@ -155,7 +155,7 @@ def pack_source(
     with workplace(cache) as folder:
         with _reported(), open_source(source) as entries, Packs(folder) as packs:
             tally = _pack(name, entries, packs, on_progress, should_stop)
-        record = _record(name, tally, packs, licence)
+        record = _record(name, tally, packs, license)
         files = {f"packs/{file}": folder / file for file in packs.files()}
         with _reported():
             files["preview.png"] = _preview(folder, record)
@@ -167,7 +167,7 @@ def _reported() -> Iterator[None]:
     try:
         yield
     except OSError as err:
-        detail = f"The data set could not be packed: {err.strerror or err}."
+        detail = f"The dataset could not be packed: {err.strerror or err}."
         raise StoreError(detail, "See that the data folder can be written and has space.") from err
 
 
@@ -199,7 +199,7 @@ def _settle(name: str, picture: Prepared | Refused, tally: _Tally, packs: Packs)
         packs.append(picture.rows, is_heldout=picture.is_heldout)
 
 
-def _record(name: str, tally: _Tally, packs: Packs, licence: str) -> DatasetRecord:
+def _record(name: str, tally: _Tally, packs: Packs, license: str) -> DatasetRecord:
     counts = packs.counts(is_heldout=False)
     if max(counts.values(), default=0) < FEWEST_PICTURES:
         allowed = f"pictures of which at least {FEWEST_PICTURES} can be trained on"
@@ -213,7 +213,7 @@ def _record(name: str, tally: _Tally, packs: Packs, licence: str) -> DatasetReco
         heldout_counts=packs.counts(is_heldout=True),
         rejected=dict(sorted(tally.ledger.counts.items())),
         rejections=tuple(tally.ledger.first),
-        licence=licence,
+        license=license,
         aligned=tally.aligned == len(tally.identities),
         imported_at=timestamp(),
     )
@@ -230,7 +230,7 @@ def _told(tally: _Tally) -> str:
 
 
 def _preview(folder: Path, record: DatasetRecord) -> Path:
-    """Write a sheet of training pictures from all over the data set."""
+    """Write a sheet of training pictures from all over the dataset."""
     size_px = max(int(px) for px in record.counts if int(px) <= PREVIEW_PX)
     pack = open_pack(folder / pack_name(size_px, is_heldout=False))
     count = min(PREVIEW_PICTURES, len(pack))

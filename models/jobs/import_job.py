@@ -1,8 +1,8 @@
-"""One import job from upload to data set, whoever runs it.
+"""One import job from upload to dataset, whoever runs it.
 
 An import that was interrupted starts over: what it had built was in a
-temporary folder, and a data set exists wholly or not at all. Only the reference
-statistics go on where the data set had been added already.
+temporary folder, and a dataset exists wholly or not at all. Only the reference
+statistics go on where the dataset had been added already.
 """
 
 import logging
@@ -54,7 +54,7 @@ def run_import(
     Args:
         record: The job as it is now: new, or interrupted earlier.
         store: Where everything is kept.
-        cache: Local folder to build the data set in.
+        cache: Local folder to build the dataset in.
         should_stop: Asked while pictures are read and measured.
         lease: Tells whether this process still holds the job.
 
@@ -77,7 +77,7 @@ def discard_upload(record: JobRecord) -> None:
     upload = Path(from_json(ImportOrder, record.order).source)
     try:
         upload.unlink(missing_ok=True)
-    except OSError as err:  # the data set is none the worse for it
+    except OSError as err:  # the dataset is none the worse for it
         log.warning("The upload %s could not be deleted: %s", upload, err)
 
 
@@ -127,7 +127,7 @@ class _Import:
         if not self.is_added:
             return "It was canceled."
         return (
-            f"It was canceled when the data set {self.order.name!r} had been added, which stays; "
+            f"It was canceled when the dataset {self.order.name!r} had been added, which stays; "
             "its reference statistics are computed when first needed."
         )
 
@@ -138,13 +138,13 @@ class _Import:
             order.name,
             self._upload(),
             self.cache,
-            licence=order.licence,
+            license=order.license,
             on_progress=self._tell,
         ) as packed:
             self.journal.phase(Phase.PUBLISHING)
             self._look()
             kept = packed.record
-            # Should this process die now, the next one knows its data set by the fingerprint.
+            # Should this process die now, the next one knows its dataset by the fingerprint.
             self.journal.event(
                 "packed",
                 {"fingerprint": kept.fingerprint, "kept": kept.kept, "rejected": kept.rejected},
@@ -153,7 +153,7 @@ class _Import:
         return kept
 
     def _added_before(self) -> DatasetRecord | None:
-        """Return the data set if an earlier attempt at this job has added it."""
+        """Return the dataset if an earlier attempt at this job has added it."""
         if not self.store.datasets.exists(self.order.name):
             return None
         dataset = self.store.datasets.get(self.order.name)

@@ -41,7 +41,7 @@ def make_order(
 
     Args:
         recipe: Name of the recipe.
-        dataset: The data set to train on.
+        dataset: The dataset to train on.
         store: Where the model's other versions and earlier jobs are.
         budget: Exactly one of kimg and minutes.
         model: The model the version will join; by default the recipe's name,

@@ -25,7 +25,7 @@ class Pair:
 
     Attributes:
         seed: Makes the sample.
-        picture: Row of the data set's pack.
+        picture: Row of the dataset's pack.
         distance: Between their features.
     """
 

@@ -1,4 +1,4 @@
-"""Measure a generator against a data set; make and keep what that needs of the real pictures."""
+"""Measure a generator against a dataset; make and keep what that needs of the real pictures."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,11 +48,11 @@ def reference_statistics(
     device: torch.device | None = None,
     on_progress: Tell | None = None,
 ) -> Reference:
-    """Return what measuring needs of a data set's pictures at a size, made once and kept.
+    """Return what measuring needs of a dataset's pictures at a size, made once and kept.
 
     Args:
-        store: Holds the data set and the kept statistics.
-        dataset: The data set.
+        store: Holds the dataset and the kept statistics.
+        dataset: The dataset.
         size_px: Side of the pictures that will be compared with it.
         cache: Local folder for packs of a remote store.
         features: The feature network; the default one if None.

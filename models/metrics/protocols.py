@@ -79,7 +79,7 @@ METRICS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
-    """Everything that a figure depends on besides the generator and the data set.
+    """Everything that a figure depends on besides the generator and the dataset.
 
     The resizer is the feature network's, in `models.metrics.features.FEATURES`.
 
@@ -89,7 +89,7 @@ class Protocol:
         fakes: Pictures made, of as many seeds from `first_seed` on.
         fakes_large: The same for pictures of 256 px and more; None: as many.
         first_seed: The first seed.
-        reals_at_most: Training pictures compared with, all over the data set if there are more.
+        reals_at_most: Training pictures compared with, all over the dataset if there are more.
         has_neighbors: Whether precision, recall and memorization are measured as well.
         kid: How the kernel distance is estimated.
         note: What it is for, half a sentence.

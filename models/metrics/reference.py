@@ -1,4 +1,4 @@
-"""What is kept of a data set's real pictures, so that measuring costs only the fakes."""
+"""What is kept of a dataset's real pictures, so that measuring costs only the fakes."""
 
 import json
 from dataclasses import dataclass
@@ -26,10 +26,10 @@ class Reference:
 
     Attributes:
         features: Key of the feature network, `Features.key`.
-        dataset: Name of the data set.
+        dataset: Name of the dataset.
         fingerprint: Its fingerprint.
         size_px: Side of the pictures.
-        pictures: (N,) int64, which rows of the data set's pack they are.
+        pictures: (N,) int64, which rows of the dataset's pack they are.
         gaussian: Of the features before they were rounded.
         rows: (N, D) float16 features: half the size, and no metric moves by a
             thousandth of its interval.
@@ -142,7 +142,7 @@ def make_reference(
         pictures: (N,) int64, where they are in the pack.
         device: Where to compute.
         features: Key of the feature network.
-        dataset: Name of the data set.
+        dataset: Name of the dataset.
         fingerprint: Its fingerprint.
         size_px: Side of the pictures.
     """

@@ -88,7 +88,7 @@ def make_card(
         dataset={
             "name": dataset.name,
             "fingerprint": dataset.fingerprint,
-            "licence": dataset.licence,
+            "license": dataset.license,
             "pictures": dataset.counts[str(order.size_px)],
         },
         ema=origin.settings.ema or None,

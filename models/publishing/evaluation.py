@@ -25,11 +25,11 @@ log = logging.getLogger(__name__)
 
 
 class Appraiser:
-    """Measures generators against a data set.
+    """Measures generators against a dataset.
 
     Args:
-        store: Holds the data set and its kept statistics.
-        dataset: The data set.
+        store: Holds the dataset and its kept statistics.
+        dataset: The dataset.
         size_px: Side of the pictures.
         cache: Local folder for packs of a remote store.
         device: Where to compute.

@@ -1,4 +1,4 @@
-"""The store: versions, aliases, jobs and data sets, in a folder or an object store."""
+"""The store: versions, aliases, jobs and datasets, in a folder or an object store."""
 
 from models.store.store import Store
 

@@ -1,4 +1,4 @@
-"""Imported data sets: packed once, never changed."""
+"""Imported datasets: packed once, never changed."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,11 +13,11 @@ from models.store.tree import Tree
 
 
 class Datasets:
-    """All data sets of the store.
+    """All datasets of the store.
 
     Args:
         tree: The store's tree.
-        jobs: The same store's jobs, which may need a data set.
+        jobs: The same store's jobs, which may need a dataset.
     """
 
     def __init__(self, tree: Tree, jobs: Jobs) -> None:
@@ -26,10 +26,10 @@ class Datasets:
         self._records = Shelf(tree, DatasetRecord)
 
     def get(self, name: str) -> DatasetRecord:
-        """Return a data set's record.
+        """Return a dataset's record.
 
         Raises:
-            NotFound: There is no such data set.
+            NotFound: There is no such dataset.
             Gone: It was deleted.
         """
         if not is_name(name):
@@ -42,20 +42,20 @@ class Datasets:
             raise self._unknown(name) from err
 
     def list(self) -> list[DatasetRecord]:
-        """Return all data sets, by name."""
+        """Return all datasets, by name."""
         names = self._tree.names("datasets")
         return self._records.many([_path(name, "dataset.json") for name in names])
 
     def exists(self, name: str) -> bool:
-        """Whether there is such a data set."""
+        """Whether there is such a dataset."""
         return is_name(name) and self._tree.exists(_path(name, "dataset.json"))
 
     def add(self, record: DatasetRecord, files: Mapping[str, Path]) -> None:
-        """Add a data set; the local files are moved in.
+        """Add a dataset; the local files are moved in.
 
         Args:
             record: What is known about it.
-            files: Local files by their place in the data set's folder, such as
+            files: Local files by their place in the dataset's folder, such as
                 "packs/64.npy", "packs/64-heldout.npy" and "preview.png".
 
         Raises:
@@ -65,7 +65,7 @@ class Datasets:
         name = check_name("dataset", record.name)
         with self._tree.lock(f"datasets/{name}"):
             if self.exists(name):
-                raise Conflict(f"There is a data set {name!r} already.", "Choose another name.")
+                raise Conflict(f"There is a dataset {name!r} already.", "Choose another name.")
             self._clear(name)  # what an import that died left behind
             for place, file in files.items():
                 self._tree.put(_path(name, place), file)
@@ -73,7 +73,7 @@ class Datasets:
             self._tree.delete(_path(name, "gone.json"))
 
     def delete(self, name: str) -> None:
-        """Delete a data set; its name may be used again.
+        """Delete a dataset; its name may be used again.
 
         Raises:
             NotFound, Gone: As `get`.
@@ -82,7 +82,7 @@ class Datasets:
         self.get(name)
         for job in self._jobs.list():
             if not job.status.has_ended and job.order.get("dataset") == name:
-                raise Conflict(f"The job {job.id} needs the data set {name!r}.", "Cancel it first.")
+                raise Conflict(f"The job {job.id} needs the dataset {name!r}.", "Cancel it first.")
         with self._tree.lock(f"datasets/{name}"):
             mark = f'{{"at": "{timestamp()}"}}\n'.encode()
             self._tree.write(_path(name, "gone.json"), mark)
@@ -92,10 +92,10 @@ class Datasets:
     def pack_path(
         self, name: str, size_px: int, heldout: bool = False, cache: Path | None = None
     ) -> Path:
-        """Return the local file with a data set's pictures of one size.
+        """Return the local file with a dataset's pictures of one size.
 
         Args:
-            name: The data set.
+            name: The dataset.
             size_px: Side of the pictures.
             heldout: Whether those set aside, which no job trains on, are wanted.
             cache: Folder for copies from an object store.
@@ -109,20 +109,20 @@ class Datasets:
         counts = record.heldout_counts if heldout else record.counts
         if str(size_px) not in counts:
             sizes = ", ".join(sorted(counts, key=int)) or "none"
-            raise DatasetError("size_px", size_px, f"sizes of the data set {name!r}: {sizes}")
+            raise DatasetError("size_px", size_px, f"sizes of the dataset {name!r}: {sizes}")
         path = _path(name, f"packs/{size_px}{'-heldout' if heldout else ''}.npy")
         try:
             return self._tree.local(path, cache)
         except FileNotFoundError as err:
             raise StoreError(
-                f"{path} is missing in the store.", "Delete the data set and import it again."
+                f"{path} is missing in the store.", "Delete the dataset and import it again."
             ) from err
 
     def preview(self, name: str) -> bytes:
-        """Return a data set's preview sheet, a PNG file.
+        """Return a dataset's preview sheet, a PNG file.
 
         Raises:
-            NotFound: There is no such data set, or no preview of it.
+            NotFound: There is no such dataset, or no preview of it.
             Gone: It was deleted.
         """
         self.get(name)
@@ -132,7 +132,7 @@ class Datasets:
             raise NotFound("preview", name) from err
 
     def read_reference(self, name: str, key: str) -> bytes | None:
-        """Return statistics that were computed once of a data set, or None."""
+        """Return statistics that were computed once of a dataset, or None."""
         self.get(name)
         try:
             return self._tree.read(_reference(name, key))
@@ -140,7 +140,7 @@ class Datasets:
             return None
 
     def write_reference(self, name: str, key: str, data: bytes) -> None:
-        """Keep statistics of a data set under a key that says how they were computed."""
+        """Keep statistics of a dataset under a key that says how they were computed."""
         self.get(name)
         self._tree.write(_reference(name, key), data)
 

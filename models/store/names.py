@@ -18,7 +18,7 @@ _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
 def check_name(field: str, value: str) -> str:
-    """Return a name for a model or data set if it may be one.
+    """Return a name for a model or dataset if it may be one.
 
     Args:
         field: Dotted name of the field, for the error.
@@ -44,12 +44,12 @@ def check_label(field: str, value: str) -> str:
 
 
 def is_name(value: str) -> bool:
-    """Whether a model or data set could have this name."""
+    """Whether a model or dataset could have this name."""
     return bool(_NAME.fullmatch(value)) and ".." not in value and not value.endswith(".")
 
 
 def is_label(value: str) -> bool:
-    """Whether a file of a job or data set could have this name."""
+    """Whether a file of a job or dataset could have this name."""
     return bool(_LABEL.fullmatch(value)) and ".." not in value
 
 

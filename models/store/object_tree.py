@@ -97,7 +97,7 @@ class ObjectTree(Tree):
         if cache is None:
             raise StoreError(f"{path} lies in {self.url}.", "A cache folder is needed to open it.")
         with self.lock(path), reported("fetch", path, absent=True):
-            # The key covers the object's state: a data set of an old name gets a new copy.
+            # The key covers the object's state: a dataset of an old name gets a new copy.
             key = self._fs.ukey(self._at(path))[:16]
             copy = cache / "store" / f"{key}-{path.rsplit('/', 1)[-1]}"
             if not copy.exists():

@@ -67,7 +67,7 @@ class TrainingOrder:
 
     Attributes:
         recipe: Name in `models.gan.recipes.RECIPES`.
-        dataset: Name of an imported data set.
+        dataset: Name of an imported dataset.
         model: The model that the new version joins.
         size_px: Side of the pictures, a power of two from 32 up.
         budget: Training length.
@@ -93,14 +93,14 @@ class ImportOrder:
     """What a client asks an import job to do.
 
     Attributes:
-        name: Name of the data set to be.
+        name: Name of the dataset to be.
         source: Local path of the uploaded zip (the job deletes it when it ends).
-        licence: What the uploader says of the pictures' licence; may be empty.
+        license: What the uploader says of the pictures' license; may be empty.
     """
 
     name: str
     source: str
-    licence: str = ""
+    license: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +185,7 @@ class Aliases:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetRecord:
-    """One imported data set; the store's `datasets/{name}/dataset.json`.
+    """One imported dataset; the store's `datasets/{name}/dataset.json`.
 
     Attributes:
         fingerprint: SHA-256 over the sorted content hashes of all kept pictures.
@@ -206,7 +206,7 @@ class DatasetRecord:
     heldout_counts: dict[str, int]
     rejected: dict[str, int] = field(default_factory=dict)
     rejections: tuple[Json, ...] = ()
-    licence: str = ""
+    license: str = ""
     aligned: bool = False
     imported_at: str = ""
 
@@ -218,7 +218,7 @@ class Card:
     Attributes:
         version: First 12 hex digits of `sha256`.
         settings: The recipe's full settings, overrides applied.
-        dataset: `{"name", "fingerprint", "licence", "pictures"}`.
+        dataset: `{"name", "fingerprint", "license", "pictures"}`.
         latent: Name of the seed-to-latent scheme.
         ema: Decay of the weights' moving average, or None if switched off.
         mirror: Whether training pictures were mirrored at random.

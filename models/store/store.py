@@ -16,7 +16,7 @@ from models.store.versions import Versions
 
 
 class Store:
-    """Versions, aliases, jobs and data sets; safe to use from many threads.
+    """Versions, aliases, jobs and datasets; safe to use from many threads.
 
     Args:
         url: A local folder, or a URL that fsspec knows, such as s3://bucket/prefix.

@@ -22,7 +22,7 @@ def build_trainer(
     """Return a new trainer for an order.
 
     Raises:
-        CatteryError: Data set, recipe, numbers or team do not go together.
+        CatteryError: Dataset, recipe, numbers or team do not go together.
     """
     row = recipe(order.recipe)
     settings = row.with_overrides(order.overrides)

@@ -1,4 +1,4 @@
-"""Data sets and jobs to ask about."""
+"""Datasets and jobs to ask about."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,7 @@ ORDER = {"recipe": "dcgan", "dataset": "cats", "budget": {"kimg": 1}}
 
 
 def add_dataset(store: Store, tmp_path: Path, name: str = "cats", count: int = 500) -> None:
-    """Add a data set's record and preview; its packs are not needed to order."""
+    """Add a dataset's record and preview; its packs are not needed to order."""
     preview = tmp_path / "preview.png"
     preview.write_bytes(b"a preview")
     record = DatasetRecord(

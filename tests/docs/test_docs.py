@@ -228,14 +228,14 @@ def test_the_cheap_commands_of_the_readme_run(tmp_path):
 
 
 def test_the_readme_shows_the_picks_of_every_generator_that_comes_with_it():
-    """And says where a licence forbids commerce, if one does."""
+    """And says where a license forbids commerce, if one does."""
     cards = [json.loads(path.read_text()) for path in (ROOT / "models/zoo").glob("*/card.json")]
     assert cards
     for card in cards:
         assert card["picks"]
         assert f"](models/zoo/{card['model']}/picks.png)" in README
         assert f"`{card['model']}`" in README
-    if any("NC" in card["dataset"]["licence"] for card in cards):
+    if any("NC" in card["dataset"]["license"] for card in cards):
         assert "CC BY-NC" in README
 
 

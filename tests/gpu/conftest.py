@@ -69,7 +69,7 @@ def make_trainer(noise: NDArray[np.uint8], gpu: torch.device) -> Callable[..., T
 
 @pytest.fixture
 def store(tmp_path: Path, noise: NDArray[np.uint8]) -> Store:
-    """A store that holds the data set "noise" at 32 and 64 px."""
+    """A store that holds the dataset "noise" at 32 and 64 px."""
     store = Store.open(str(tmp_path / "store"))
     files = {}
     for size_px in (32, 64):

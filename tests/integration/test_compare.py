@@ -34,7 +34,7 @@ Looks = Callable[[], StopReason | None]
 
 
 class Bench:
-    """Compares every recipe on one data set, each time in a folder of its own."""
+    """Compares every recipe on one dataset, each time in a folder of its own."""
 
     def __init__(self, folder: Path, pictures: Path) -> None:
         self.folder = folder

@@ -19,7 +19,7 @@ LONG_S = 240.0
 
 @pytest.fixture
 def train(pictures, tmp_path):
-    """Return a function that starts `cattery train ARGUMENTS...` with the data set `cats`."""
+    """Return a function that starts `cattery train ARGUMENTS...` with the dataset `cats`."""
     data = tmp_path / "data"
     store = Store.open(str(data / "store"))
     few = tmp_path / "few"  # each is one more forward pass of a large network, thrice

@@ -112,7 +112,7 @@ def test_training_pauses_with_its_worker_and_can_be_canceled_afterwards(house, p
 
 
 def test_an_import_survives_the_death_of_its_process(house, pictures, tmp_path):
-    """The data set is whole, and the upload is gone."""
+    """The dataset is whole, and the upload is gone."""
     upload = tmp_path / "upload.zip"
     with zipfile.ZipFile(upload, "w") as archive:
         for picture in sorted((pictures / "cats").iterdir()):

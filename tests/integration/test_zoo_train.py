@@ -79,7 +79,7 @@ def test_one_command_trains_all_and_the_same_command_nothing_more(
     for entry in entries:
         [card] = store.versions.list(entry.model)
         assert {row["name"] for row in card.metrics} >= {"kid", "frechet_distance"}
-        assert card.dataset["licence"] == "no formal licence; cite Zhang, Sun and Tang 2008"
+        assert card.dataset["license"] == "no formal license; cite Zhang, Sun and Tang 2008"
         assert store.aliases.get(entry.model).serving is None
         assert f"{entry.model}: finished, version {card.version}, KID " in outcome.err
         log = (data / "zoo" / f"{entry.model}.log").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Small real things for the tests of models/: pictures, a store with a data set, a trainer."""
+"""Small real things for the tests of models/: pictures, a store with a dataset, a trainer."""
 
 import io
 import zipfile
@@ -52,7 +52,7 @@ def make_trainer(small_pictures: NDArray[np.uint8]) -> Callable[..., Trainer]:
 
 @pytest.fixture
 def store_with_cats(tmp_path: Path, small_pictures: NDArray[np.uint8]) -> Store:
-    """A store that holds the data set "small" at 32 px."""
+    """A store that holds the dataset "small" at 32 px."""
     store = Store.open(str(tmp_path / "store"))
     files = {}
     for name, rows in (("32", small_pictures[4:]), ("32-heldout", small_pictures[:4])):
@@ -101,7 +101,7 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Path:
-    """Return where data sets are built."""
+    """Return where datasets are built."""
     return tmp_path / "cache"
 
 

@@ -26,7 +26,7 @@ def train(
     pictures: Annotated[
         Path | None,
         typer.Option(
-            help="Folder with cat/ and afhq/, or its parcels: data sets that are missing are made "
+            help="Folder with cat/ and afhq/, or its parcels: datasets that are missing are made "
             "of it."
         ),
     ] = None,

@@ -67,16 +67,16 @@ def pack(
         NotFound, Gone: There is no such version.
         CheckpointError: Its weights are damaged, or too large for float16.
         InvalidValue: A pick is no seed, the model has another size, the file would be
-            too large for a release, or nobody said what its data's licence is.
+            too large for a release, or nobody said what its data's license is.
         CatteryError: It cannot be measured.
     """
     source = store.versions.card(*store.versions.resolve(ref))
     raw = store.versions.weights(source.model, source.version)
     weights, name = pack_generator(raw), model or source.model
     _check_file(name, len(weights))  # before the minutes of measuring
-    if not source.dataset.get("licence"):
-        allowed = "a version whose data set has a licence, or says what is known of it"
-        raise InvalidValue("licence", source.dataset.get("name"), allowed)
+    if not source.dataset.get("license"):
+        allowed = "a version whose dataset has a license, or says what is known of it"
+        raise InvalidValue("license", source.dataset.get("name"), allowed)
     card = replace(
         source,
         model=name,

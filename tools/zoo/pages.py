@@ -71,7 +71,7 @@ def _comparison(exhibits: Sequence[Exhibit]) -> Iterator[str]:
     yield "was good at which time. `projected` is flattered by our metrics, since its"
     yield "discriminator looks through the network that measures it; no recipe looks through"
     yield "the network of the column held out, whose scale is another."
-    yield "Generators of different sizes or data sets do not compare either."
+    yield "Generators of different sizes or datasets do not compare either."
     yield ""
     yield _row(COLUMNS)
     yield _row(["---"] * len(COLUMNS))
@@ -114,7 +114,7 @@ def _facts(card: Card) -> Iterator[tuple[str, str]]:
     yield "version", f"`{card.version}`" + (f", packed from `{card.parent}`" if card.parent else "")
     data = card.dataset
     yield "data", f"`{data.get('name')}`, {data.get('pictures')} pictures of {card.size_px} px"
-    yield "licence of the data", str(data.get("licence") or "not known")
+    yield "license of the data", str(data.get("license") or "not known")
     yield "numbers", ", ".join(f"{name} {value}" for name, value in card.settings.items())
     yield "length", f"{card.kimg:g} kimg, seed {card.seed}"
     if card.training_s is not None:

@@ -1,4 +1,4 @@
-"""The zoo's data sets, and how they come from a folder of pictures or of its parcels."""
+"""The zoo's datasets, and how they come from a folder of pictures or of its parcels."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,30 +14,30 @@ from tools.zoo.table import CAT, CATS, Entry
 
 
 class NoPictures(CatteryError):
-    """Data sets are missing, and nobody said where their pictures are.
+    """Datasets are missing, and nobody said where their pictures are.
 
     Args:
-        names: The data sets.
+        names: The datasets.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
         super().__init__(
-            f"The store lacks the data set {' and '.join(map(repr, names))}.",
+            f"The store lacks the dataset {' and '.join(map(repr, names))}.",
             "Name the folder that holds cat/ and afhq/ with --pictures.",
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where a data set's pictures lie.
+    """Where a dataset's pictures lie.
 
     Attributes:
         folders: Parts of the folder of pictures; of several, all that is in it is taken.
-        licence: What is known of their licence.
+        license: What is known of their license.
     """
 
     folders: tuple[str, ...]
-    licence: str
+    license: str
 
     def within(self, pictures: Path) -> Path:
         """Return the folder to import.
@@ -53,18 +53,18 @@ class Source:
 
 
 SOURCES: Mapping[str, Source] = {
-    CAT: Source(folders=("cat",), licence="no formal licence; cite Zhang, Sun and Tang 2008"),
+    CAT: Source(folders=("cat",), license="no formal license; cite Zhang, Sun and Tang 2008"),
     CATS: Source(
         folders=("cat", "afhq"),
-        licence="AFHQ cats: CC BY-NC 4.0 (Choi et al. 2020); "
-        "CAT: no formal licence, cite Zhang, Sun and Tang 2008",
+        license="AFHQ cats: CC BY-NC 4.0 (Choi et al. 2020); "
+        "CAT: no formal license, cite Zhang, Sun and Tang 2008",
     ),
 }
-"""The one table of the zoo's data sets."""
+"""The one table of the zoo's datasets."""
 
 
 def missing_datasets(entries: Iterable[Entry], store: Store) -> list[str]:
-    """Return the data sets that entries need and the store has not, each once."""
+    """Return the datasets that entries need and the store has not, each once."""
     needed = dict.fromkeys(entry.dataset for entry in entries)
     return [name for name in needed if not store.datasets.exists(name)]
 
@@ -78,18 +78,18 @@ def import_datasets(
     on_progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Make the zoo's data sets; what they are measured by is computed when first needed.
+    """Make the zoo's datasets; what they are measured by is computed when first needed.
 
     Args:
         store: Where they go.
         names: Keys of `SOURCES`.
         pictures: A folder with `cat/` and `afhq/`, or one that `write_parcels` made of it.
         cache: Local folder to work in.
-        on_progress: Called with files done and files in all, of each data set.
+        on_progress: Called with files done and files in all, of each dataset.
         should_stop: Asked before every picture.
 
     Raises:
-        NotFound: The zoo has no such data set.
+        NotFound: The zoo has no such dataset.
         DatasetError: A folder or parcel is missing or damaged.
         InvalidValue, Conflict, ImportStopped, StoreError: As `import_dataset`.
     """
@@ -102,7 +102,7 @@ def import_datasets(
                 name,
                 place,
                 cache=cache,
-                licence=wanted[name].licence,
+                license=wanted[name].license,
                 on_progress=on_progress,
                 should_stop=should_stop,
                 statistics=False,
@@ -113,7 +113,7 @@ def _source(name: str) -> Source:
     try:
         return SOURCES[name]
     except KeyError:
-        raise NotFound("data set of the zoo", name, sorted(SOURCES)) from None
+        raise NotFound("dataset of the zoo", name, sorted(SOURCES)) from None
 
 
 @contextmanager

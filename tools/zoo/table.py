@@ -16,10 +16,10 @@ from models.gan.recipe import Recipe
 from models.gan.recipes import RECIPES, recipe
 
 CAT = "cat"
-"""Data set: the CAT pictures alone, as the experiments of 2017 had them."""
+"""Dataset: the CAT pictures alone, as the experiments of 2017 had them."""
 
 CATS = "cats"
-"""Data set: CAT and AFHQ together; whatever is trained on it is CC BY-NC 4.0."""
+"""Dataset: CAT and AFHQ together; whatever is trained on it is CC BY-NC 4.0."""
 
 
 class Part(StrEnum):
@@ -36,7 +36,7 @@ class Entry:
 
     Attributes:
         recipe: Key in `models.gan.recipes.RECIPES`.
-        dataset: Name of an imported data set.
+        dataset: Name of an imported dataset.
         kimg: Budget.
         size_px: Side of the pictures; the recipe's own if 0.
         overrides: Recipe numbers.

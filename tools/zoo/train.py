@@ -42,13 +42,13 @@ def train_zoo(
         entries: What is wanted.
         store: Where it goes.
         data: The data folder: of logs, cache and lock.
-        pictures: Where data sets that are missing come from.
+        pictures: Where datasets that are missing come from.
         at_once: How many entries are trained side by side; as many as fit if None.
         again: Whether what has failed before is tried again.
         should_stop: Asked all the time; what runs is saved then.
 
     Raises:
-        NoPictures: A data set is missing, and no pictures were named.
+        NoPictures: A dataset is missing, and no pictures were named.
         InvalidValue: An order cannot be, or the pictures are not what they should be.
         StartError: The zoo is being trained already.
         ZooFailed: An entry failed, or a process had to be killed.
@@ -59,7 +59,7 @@ def train_zoo(
         try:
             _prepare(left, store, data / "cache", pictures, should_stop)
         except ImportStopped:
-            say("Stopped while it made a data set, which begins anew with the same command.")
+            say("Stopped while it made a dataset, which begins anew with the same command.")
             return
         if left:
             room, environment = room_here(at_once, left)
@@ -85,14 +85,14 @@ def _prepare(
     pictures: Path | None,
     should_stop: Callable[[], bool],
 ) -> None:
-    """Make the data sets that are missing, and check every order before anything trains."""
+    """Make the datasets that are missing, and check every order before anything trains."""
     for entry in entries:
-        wanted(entry)  # its numbers alone: making data sets takes minutes
+        wanted(entry)  # its numbers alone: making datasets takes minutes
     missing = missing_datasets(entries, store)
     if missing and pictures is None:
         raise NoPictures(missing)
     if missing and pictures is not None:
-        say(f"Making the data set {' and '.join(missing)} from {pictures} ...")
+        say(f"Making the dataset {' and '.join(missing)} from {pictures} ...")
         with counting_bar() as bar:
             task = bar.add_task("pictures", total=None)
             import_datasets(

@@ -43,11 +43,11 @@ def in_pieces(content: bytes, size: int = 1000):
 def test_an_upload_becomes_an_import_job(api, tmp_path, archive, is_declared):
     """202 with the job; the zip lies on disk, byte for byte, for the worker."""
     content = archive if is_declared else in_pieces(archive)
-    response = api.post("/datasets/cats", content=content, headers=ZIP, params={"licence": "CC0"})
+    response = api.post("/datasets/cats", content=content, headers=ZIP, params={"license": "CC0"})
     assert response.status_code == 202, response.text
     job = response.json()
     assert (job["kind"], job["status"]) == ("import", "queued")
-    assert job["order"] == {"name": "cats", "licence": "CC0"}
+    assert job["order"] == {"name": "cats", "license": "CC0"}
     assert response.headers["location"] == f"/jobs/{job['id']}"
     order = api.store.jobs.order(api.store.jobs.get(job["id"]))
     assert Path(order.source).read_bytes() == archive
@@ -66,7 +66,7 @@ def test_a_larger_upload_arrives_whole(api):
 
 
 def test_a_name_is_taken_once(api, tmp_path, archive):
-    """409 where the data set exists; the body is not kept."""
+    """409 where the dataset exists; the body is not kept."""
     add_dataset(api.store, tmp_path)
     problem_of(api.post("/datasets/cats", content=archive, headers=ZIP), 409, "conflict")
     assert left(tmp_path) == []
@@ -180,7 +180,7 @@ def test_what_a_killed_process_left_is_swept_away(new_api, tmp_path):
     "name", ["Cats", "..", "a b", "-x", "x" * 64, "a..b", "%2e%2e", "caf%C3%A9"]
 )
 def test_a_bad_name_is_refused(api, tmp_path, archive, name):
-    """Names that could leave the data set's folder never become a path."""
+    """Names that could leave the dataset's folder never become a path."""
     response = api.post(f"/datasets/{name}", content=archive, headers=ZIP)
     assert response.status_code in (404, 405, 415, 422)
     problem_of(response, response.status_code)
@@ -198,7 +198,7 @@ def test_without_redis_nothing_is_taken_in(new_api, tmp_path, archive, url):
     assert left(tmp_path) == []
 
 
-def test_data_sets_are_told(api, tmp_path):
+def test_datasets_are_told(api, tmp_path):
     """Counts per resolution, refusals and a preview with a tag."""
     add_dataset(api.store, tmp_path)
     (listed,) = api.get("/datasets").json()["datasets"]
@@ -213,7 +213,7 @@ def test_data_sets_are_told(api, tmp_path):
     assert document["known"] == ["cats"]
 
 
-def test_a_data_set_in_use_stays(api, tmp_path):
+def test_a_dataset_in_use_stays(api, tmp_path):
     """409 while a job needs it, 204 afterwards, then 410."""
     add_dataset(api.store, tmp_path)
     job = new_job(api.store)

@@ -48,10 +48,10 @@ def test_a_job_tells_how_far_it_is(api):
 
 def test_where_an_upload_lies_is_not_told(api):
     """Paths of this machine stay on it."""
-    order = ImportOrder(name="cats", source="/private/place.zip", licence="CC0")
+    order = ImportOrder(name="cats", source="/private/place.zip", license="CC0")
     record, _ = api.store.jobs.create(JobKind.IMPORT, order)
     response = api.get(f"/jobs/{record.id}")
-    assert response.json()["order"] == {"name": "cats", "licence": "CC0"}
+    assert response.json()["order"] == {"name": "cats", "license": "CC0"}
     assert "private" not in response.text
 
 

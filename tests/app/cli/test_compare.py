@@ -17,7 +17,7 @@ ASKED = ("--data", "small", "--kimg", "0.5", "--size", "32", "--set", "batch=8")
 
 @pytest.fixture
 def stage(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
-    """Return what ends the jobs of the command, with a data set of no pictures to train on."""
+    """Return what ends the jobs of the command, with a dataset of no pictures to train on."""
     record = DatasetRecord(
         name="small",
         fingerprint="0" * 64,

@@ -1,4 +1,4 @@
-"""Data sets from the command line."""
+"""Datasets from the command line."""
 
 import json
 import shutil
@@ -21,10 +21,10 @@ def folder(pictures, tmp_path):
 
 def test_import_tells_what_it_kept_and_refused(cattery, store, folder):
     """The record is printed, kept in the store, listed and shown; a name is taken once."""
-    outcome = cattery("dataset", "import", "few", str(folder), "--licence", "CAT 2008")
+    outcome = cattery("dataset", "import", "few", str(folder), "--license", "CAT 2008")
     assert outcome.code == 0, outcome.err
     record = json.loads(outcome.out)
-    assert (record["kept"], record["licence"]) == (16, "CAT 2008")
+    assert (record["kept"], record["license"]) == (16, "CAT 2008")
     assert record["rejected"] == {"duplicate": 1, "unreadable": 1}
     assert json.loads(cattery("dataset", "show", "few").out) == record
     assert cattery("dataset", "list").out.splitlines()[1].split()[:2] == ["few", "16"]
@@ -33,7 +33,7 @@ def test_import_tells_what_it_kept_and_refused(cattery, store, folder):
 
 
 def test_delete_removes_it(cattery, store, folder):
-    """A deleted data set is gone, and says so."""
+    """A deleted dataset is gone, and says so."""
     assert cattery("dataset", "import", "few", str(folder)).code == 0
     assert cattery("dataset", "delete", "few").code == 0
     assert not store.datasets.exists("few")
@@ -41,7 +41,7 @@ def test_delete_removes_it(cattery, store, folder):
 
 
 def test_a_folder_without_pictures_is_one_line(cattery, tmp_path):
-    """Nothing to train on is an error, not an empty data set."""
+    """Nothing to train on is an error, not an empty dataset."""
     (tmp_path / "empty").mkdir()
     outcome = cattery("dataset", "import", "none", str(tmp_path / "empty"))
     assert outcome.code == 1

@@ -26,7 +26,7 @@ def cats(pictures):
 
 @pytest.fixture
 def add_dataset(store, cats, tmp_path):
-    """Return a function that adds a data set of forty cats, and sixteen held out."""
+    """Return a function that adds a dataset of forty cats, and sixteen held out."""
 
     def add(name, fingerprint=FINGERPRINT, heldout=16):
         files = {"preview.png": tmp_path / "preview.png"}
@@ -49,7 +49,7 @@ def add_dataset(store, cats, tmp_path):
 
 @pytest.fixture
 def tabby(store, monkeypatch):
-    """Publish a small random generator, trained on the data set `cats`; fewer fakes do here."""
+    """Publish a small random generator, trained on the dataset `cats`; fewer fakes do here."""
     for name in ("cattery", "held-out", "lab"):
         few = replace(PROTOCOLS[name], fakes=12)
         monkeypatch.setitem(PROTOCOLS, name, few)
@@ -98,7 +98,7 @@ def test_results_are_printed_and_kept_on_the_card(cattery, store, tabby, add_dat
     assert "Note:" not in outcome.err
 
 
-def test_another_data_set_and_protocol_are_other_results(cattery, store, tabby, add_dataset):
+def test_another_dataset_and_protocol_are_other_results(cattery, store, tabby, add_dataset):
     """What it was not trained on is said; the lab's two figures stand beside the others."""
     add_dataset("others", "cd" * 32)
     arguments = ("--dataset", "others", "--protocol", "lab", "--device", "cpu")
@@ -182,7 +182,7 @@ def test_what_makes_no_sense_is_one_line(cattery, store, tabby, add_dataset, arg
     assert _metrics(store, tabby) == [("frechet_distance", "frechet-512")]
 
 
-def test_a_version_that_names_no_data_set_asks_for_one(cattery, published):
+def test_a_version_that_names_no_dataset_asks_for_one(cattery, published):
     """An imported version may come without."""
     card = published(b"weights")
     outcome = cattery("evaluate", f"tabby@{card.version}")

@@ -36,7 +36,7 @@ def test_recipe_and_dataset_are_needed_for_a_new_job(cattery):
 
 
 def test_an_unknown_dataset_is_one_line(cattery):
-    """A data set that was never imported is named, and no job is made."""
+    """A dataset that was never imported is named, and no job is made."""
     outcome = cattery("train", "dcgan", "--dataset", "dogs", "--minutes", "1")
     assert outcome.code == 1
     assert outcome.err == "Error: There is no dataset 'dogs'. Known: none.\n"

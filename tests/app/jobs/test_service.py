@@ -22,7 +22,7 @@ from worker.valkey import EmbeddedValkey
 
 @pytest.fixture
 def cats(store, tmp_path):
-    """Add a data set of 500 pictures of 64 px."""
+    """Add a dataset of 500 pictures of 64 px."""
     add_dataset(store, tmp_path)
 
 
@@ -130,7 +130,7 @@ def test_unknown_names_are_told_with_the_known_ones(api, cats, changes, known):
     assert document["known"] == known
 
 
-def test_a_deleted_data_set_is_gone(api, cats):
+def test_a_deleted_dataset_is_gone(api, cats):
     """410 says that it was there."""
     api.store.datasets.delete("cats")
     problem_of(api.post("/train", json=ORDER), 410, "gone")

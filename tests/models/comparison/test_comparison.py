@@ -157,7 +157,7 @@ def test_an_interrupted_job_that_was_deleted_is_trained_anew(stage: Stage) -> No
         ({"seed": 4}, r"seed is 4.*Allowed: 3"),
         ({"fakes": 64}, r"fakes is 64.*Allowed: None"),
         ({"overrides": {"width": 8, "batch": 8}}, r"set is \{'width': 8"),
-        ({"fingerprint": "1" * 64}, "fingerprint of the data set is '1111"),
+        ({"fingerprint": "1" * 64}, "fingerprint of the dataset is '1111"),
     ],
 )
 def test_asking_something_else_in_the_same_folder_is_refused(

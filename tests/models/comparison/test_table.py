@@ -51,9 +51,9 @@ def test_the_markdown_is_one_table_with_a_line_a_recipe(stage: Stage) -> None:
 
 
 def test_it_says_what_the_figures_depend_on(stage: Stage) -> None:
-    """Data set and fingerprint, protocol, hardware, software, memory's meaning and date."""
+    """Dataset and fingerprint, protocol, hardware, software, memory's meaning and date."""
     text = markdown(stage.compare())
-    assert f"- data set: small, fingerprint {'0' * 64}" in text
+    assert f"- dataset: small, fingerprint {'0' * 64}" in text
     assert "- protocol: name cattery, features efficientnet-lite0, fakes 2000" in text
     assert "- hardware: a CPU\n" in text
     assert "- software: torch 2.13.0\n" in text

@@ -1,4 +1,4 @@
-"""Pictures become a data set: counted, split, packed, and nothing half-done remains."""
+"""Pictures become a dataset: counted, split, packed, and nothing half-done remains."""
 
 import json
 import shutil
@@ -46,13 +46,13 @@ def pack(store, name, size_px, *, heldout=False):
 
 def test_real_pictures_become_packs(run, store, pictures):
     """Every picture is kept once, at 32 and 64 px, one in twenty or so set aside."""
-    record = run(pictures / "cats", licence="cite the paper")
+    record = run(pictures / "cats", license="cite the paper")
     assert record.kept == 220
     assert record.rejected == {}
     assert 3 <= record.heldout <= 25
     assert record.counts == {"32": 220 - record.heldout, "64": 220 - record.heldout}
     assert record.heldout_counts == {"32": record.heldout, "64": record.heldout}
-    assert record.licence == "cite the paper"
+    assert record.license == "cite the paper"
     assert not record.aligned
     assert store.datasets.get("cats") == record
     everything = pack(store, "cats", 64) + pack(store, "cats", 64, heldout=True)
@@ -93,7 +93,7 @@ def test_one_damaged_landmark_file_does_not_stop_the_import(run, pictures, tmp_p
 
 
 def test_every_refusal_is_counted_and_told(run, tree, noise, encoded, tmp_path):
-    """Each kind of unusable file has its reason; the rest is a data set."""
+    """Each kind of unusable file has its reason; the rest is a dataset."""
     (tree / "a-text.jpg").write_text("I am a text file.")
     (tree / "b-small.png").write_bytes(encoded(noise(90, (31, 64))))
     (tree / "c-same.png").write_bytes((tree / "07.png").read_bytes())
@@ -159,7 +159,7 @@ def test_the_split_depends_on_content_alone(run, store, tree, tmp_path):
 
 
 def test_landmarks_are_part_of_the_fingerprint(run, pictures, tmp_path):
-    """The same files cut otherwise are another data set."""
+    """The same files cut otherwise are another dataset."""
     bare = tmp_path / "bare"
     bare.mkdir()
     for path in (pictures / "landmarks").glob("*.jpg"):
@@ -167,7 +167,7 @@ def test_landmarks_are_part_of_the_fingerprint(run, pictures, tmp_path):
     assert run(bare, "bare").fingerprint != run(pictures / "landmarks", "faces").fingerprint
 
 
-def test_a_zip_gives_the_same_data_set_as_its_folder(run, tree, tmp_path):
+def test_a_zip_gives_the_same_dataset_as_its_folder(run, tree, tmp_path):
     """Packed or not, pictures and split are equal."""
     packed = tmp_path / "tree.zip"
     with zipfile.ZipFile(packed, "w") as archive:
@@ -220,7 +220,7 @@ def test_an_empty_folder_is_an_error(run, tmp_path):
 
 
 def test_an_existing_name_is_a_conflict(run, store, tree, pictures):
-    """Data sets never change; the first one stays as it is."""
+    """Datasets never change; the first one stays as it is."""
     first = run(tree)
     with pytest.raises(Conflict, match="cats"):
         run(pictures / "cats")
@@ -235,7 +235,7 @@ def test_a_name_that_is_none_is_refused_first(run, tree, name):
 
 
 def test_a_stopped_import_leaves_nothing(run, store, cache, tree):
-    """Half of the pictures are no data set."""
+    """Half of the pictures are no dataset."""
     asked = iter(range(1000))
     with pytest.raises(ImportStopped):
         run(tree, should_stop=lambda: next(asked) == 40)
@@ -312,7 +312,7 @@ def test_picture_bombs_leave_memory_flat(tmp_path, noise, encoded):
 
 
 def assert_nothing_left(store, cache):
-    """Check that neither store nor cache holds a file of a data set."""
+    """Check that neither store nor cache holds a file of a dataset."""
     assert store.datasets.list() == []
     assert not store.tree.exists("datasets/cats/packs")
     assert not [path for path in cache.rglob("*") if path.name != ".imports.lock"]

@@ -28,7 +28,7 @@ def upload(tmp_path, pictures):
 @pytest.fixture
 def record(store, upload):
     """Return a queued import job."""
-    order = ImportOrder(name="cats", source=str(upload), licence="cite the paper")
+    order = ImportOrder(name="cats", source=str(upload), license="cite the paper")
     return store.jobs.create(JobKind.IMPORT, order)[0]
 
 
@@ -67,7 +67,7 @@ def assert_no_workplace(cache):
 
 
 def test_an_import_ends_finished(run, store, cache, record, upload):
-    """Record, events, data set and statistics are there; the upload is not."""
+    """Record, events, dataset and statistics are there; the upload is not."""
     ended = run(record)
     assert ended == store.jobs.get(record.id)
     assert ended.status is JobStatus.FINISHED, ended.reason
@@ -76,7 +76,7 @@ def test_an_import_ends_finished(run, store, cache, record, upload):
     assert ended.ended_at
     dataset = store.datasets.get("cats")
     assert dataset.kept == 12
-    assert dataset.licence == "cite the paper"
+    assert dataset.license == "cite the paper"
     assert store.tree.names("datasets/cats/references")
     events = store.jobs.events(record.id)
     phases = [event.data["phase"] for event in events if event.type == "phase"]
@@ -88,7 +88,7 @@ def test_an_import_ends_finished(run, store, cache, record, upload):
     assert_no_workplace(cache)
 
 
-def test_a_canceled_import_leaves_no_data_set(run, store, cache, record, upload):
+def test_a_canceled_import_leaves_no_dataset(run, store, cache, record, upload):
     """Between two pictures it stops, tells so and cleans up."""
     ended = run(record, should_stop=after(5, StopReason.CANCEL))
     assert ended.status is JobStatus.CANCELED
@@ -106,7 +106,7 @@ def test_an_import_canceled_before_it_began_reads_nothing(run, store, record, up
     assert not upload.exists()
 
 
-def test_cancel_while_measuring_keeps_the_data_set(run, store, record):
+def test_cancel_while_measuring_keeps_the_dataset(run, store, record):
     """What was added stays, and the reason says so."""
     stop = lambda: StopReason.CANCEL if store.datasets.exists("cats") else None  # noqa: E731
     ended = run(record, should_stop=stop)
@@ -129,7 +129,7 @@ def test_a_paused_import_starts_over(unmeasured, run, store, cache, record, uplo
 
 
 def test_a_pause_while_measuring_goes_on_with_measuring(run, store, record):
-    """The next attempt knows its own data set and does not call it a conflict."""
+    """The next attempt knows its own dataset and does not call it a conflict."""
     stop = lambda: StopReason.PAUSE if store.datasets.exists("cats") else None  # noqa: E731
     assert run(record, should_stop=stop).status is JobStatus.QUEUED
     imported_at = store.datasets.get("cats").imported_at
@@ -151,7 +151,7 @@ def test_a_lost_lease_ends_the_process_not_the_job(run, store, cache, record, up
 
 
 def test_a_name_taken_meanwhile_fails_the_job(unmeasured, run, store, record, upload):
-    """Another job's data set of that name is not taken for ours."""
+    """Another job's dataset of that name is not taken for ours."""
     other = upload.with_name("other.zip")
     with zipfile.ZipFile(upload) as full, zipfile.ZipFile(other, "w") as half:
         for name in full.namelist()[:6]:
@@ -208,7 +208,7 @@ def test_progress_is_written_at_most_so_often(unmeasured, run, store, record, mo
 
 
 def test_an_upload_that_cannot_be_deleted_is_logged(store, record, upload, caplog):
-    """The data set is none the worse for it."""
+    """The dataset is none the worse for it."""
     upload.unlink()
     upload.mkdir()
     import_job.discard_upload(replace(record, phase=Phase.PREPARING))

@@ -220,7 +220,7 @@ def test_who_lost_the_lease_writes_nothing_more(runner: Runner, small_order: Ord
     assert runner.store.jobs.get(record.id).status is JobStatus.STARTED
 
 
-def test_a_job_without_its_data_set_fails_and_says_so(runner: Runner, small_order: Order) -> None:
+def test_a_job_without_its_dataset_fails_and_says_so(runner: Runner, small_order: Order) -> None:
     """Deleted between order and start."""
     record = runner.run(runner.create(small_order(dataset="lost")))
     assert record.status is JobStatus.FAILED

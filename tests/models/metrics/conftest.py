@@ -1,4 +1,4 @@
-"""A feature network, and a store whose data set has enough pictures held out."""
+"""A feature network, and a store whose dataset has enough pictures held out."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,7 +28,7 @@ def features() -> Features:
 
 @pytest.fixture(scope="session")
 def make_store(small_pictures: NDArray[np.uint8]) -> Callable[..., Store]:
-    """Return a maker of stores with the data set "small" at 32 px."""
+    """Return a maker of stores with the dataset "small" at 32 px."""
 
     def make(folder: Path, reals: int = REALS, heldout: int = HELDOUT) -> Store:
         store = Store.open(str(folder / "store"))

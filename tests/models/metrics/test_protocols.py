@@ -62,7 +62,7 @@ def test_nothing_is_chosen_by_the_held_out_judge() -> None:
 
 
 def test_a_result_measured_again_takes_its_old_place() -> None:
-    """Same name and protocol, whatever the order of keys; another data set is another result."""
+    """Same name and protocol, whatever the order of keys; another dataset is another result."""
     old = _row("frechet_distance", "frechet-512")
     first = _row("kid", "lab", 1.0, dataset="a", reals=2)
     other = _row("kid", "lab", 2.0, dataset="b", reals=2)

@@ -72,7 +72,7 @@ def test_half_precision_moves_no_metric(
     torch.testing.assert_close(distances[0], distances[1], rtol=1e-3, atol=1e-3)
 
 
-def test_it_is_made_once_and_kept_with_the_data_set(
+def test_it_is_made_once_and_kept_with_the_dataset(
     store: Store, reference: Reference, tmp_path: Path, features: Features
 ) -> None:
     """The key tells fingerprint, network, precision, size and number; then nothing is computed."""

@@ -49,7 +49,7 @@ def card() -> Callable[..., Card]:
 
 @pytest.fixture
 def order() -> TrainingOrder:
-    """Return an order of the recipe `dcgan` on the data set `cats`."""
+    """Return an order of the recipe `dcgan` on the dataset `cats`."""
     return TrainingOrder(
         recipe="dcgan", dataset="cats", model="dcgan", size_px=64, budget=Budget(kimg=1)
     )
@@ -57,7 +57,7 @@ def order() -> TrainingOrder:
 
 @pytest.fixture
 def dataset() -> DatasetRecord:
-    """Return the record of a data set `cats` with pictures of 32 and 64 px."""
+    """Return the record of a dataset `cats` with pictures of 32 and 64 px."""
     return DatasetRecord(
         name="cats",
         fingerprint="f" * 64,

@@ -1,4 +1,4 @@
-"""Data sets: complete or absent, never changed, not deleted while needed."""
+"""Datasets: complete or absent, never changed, not deleted while needed."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from models.store.records import JobKind, JobStatus
 
 @pytest.fixture
 def files(tmp_path):
-    """Return a function that makes local files of a data set."""
+    """Return a function that makes local files of a dataset."""
 
     def make(content: bytes = b"pixels"):
         places = ("packs/32.npy", "packs/32-heldout.npy", "packs/64.npy", "preview.png")
@@ -23,7 +23,7 @@ def files(tmp_path):
     return make
 
 
-def test_an_added_data_set_reads_back(store, dataset, files, tmp_path):
+def test_an_added_dataset_reads_back(store, dataset, files, tmp_path):
     """Record, packs and preview are there."""
     store.datasets.add(dataset, files())
     assert store.datasets.get("cats") == dataset
@@ -37,7 +37,7 @@ def test_an_added_data_set_reads_back(store, dataset, files, tmp_path):
 
 
 def test_a_name_can_be_taken_once(store, dataset, files):
-    """A second data set of the name is a conflict and leaves the first as it was."""
+    """A second dataset of the name is a conflict and leaves the first as it was."""
     store.datasets.add(dataset, files())
     with pytest.raises(Conflict, match="cats"):
         store.datasets.add(replace(dataset, kept=9), files(b"other"))
@@ -47,7 +47,7 @@ def test_a_name_can_be_taken_once(store, dataset, files):
         store.datasets.add(replace(dataset, name="../cats"), {})
 
 
-def test_what_an_import_left_half_done_is_no_data_set(store, dataset, files):
+def test_what_an_import_left_half_done_is_no_dataset(store, dataset, files):
     """Files without the record are not seen, and go when the name is imported again."""
     store.tree.write("datasets/cats/packs/512.npy", b"half")
     assert not store.datasets.exists("cats")
@@ -60,7 +60,7 @@ def test_what_an_import_left_half_done_is_no_data_set(store, dataset, files):
 def test_a_size_that_is_not_there_is_named_with_those_that_are(
     store, dataset, files, size_px, heldout
 ):
-    """The error lists the sizes of this data set."""
+    """The error lists the sizes of this dataset."""
     store.datasets.add(dataset, files())
     with pytest.raises(DatasetError, match="32") as caught:
         store.datasets.pack_path("cats", size_px, heldout)
@@ -76,7 +76,7 @@ def test_a_missing_pack_is_a_store_error(store, dataset, files, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["dogs", "../models", "", "x" * 300])
-def test_an_unknown_data_set_is_named_with_the_known_ones(store, dataset, files, name):
+def test_an_unknown_dataset_is_named_with_the_known_ones(store, dataset, files, name):
     """Every way to ask for it says so."""
     store.datasets.add(dataset, files())
     for ask in (store.datasets.get, store.datasets.preview, store.datasets.delete):
@@ -86,7 +86,7 @@ def test_an_unknown_data_set_is_named_with_the_known_ones(store, dataset, files,
     assert not store.datasets.exists(name)
 
 
-def test_a_data_set_that_a_job_needs_cannot_be_deleted(store, dataset, files, order):
+def test_a_dataset_that_a_job_needs_cannot_be_deleted(store, dataset, files, order):
     """It can once the job has ended."""
     store.datasets.add(dataset, files())
     job, _ = store.jobs.create(JobKind.TRAIN, order)
@@ -96,7 +96,7 @@ def test_a_data_set_that_a_job_needs_cannot_be_deleted(store, dataset, files, or
     store.datasets.delete("cats")
 
 
-def test_a_deleted_data_set_is_gone_until_its_name_is_used_again(store, dataset, files, tmp_path):
+def test_a_deleted_dataset_is_gone_until_its_name_is_used_again(store, dataset, files, tmp_path):
     """Nothing but the mark stays; a new import under the name brings new pictures."""
     store.datasets.add(dataset, files())
     store.datasets.pack_path("cats", 64, False, tmp_path)
@@ -112,8 +112,8 @@ def test_a_deleted_data_set_is_gone_until_its_name_is_used_again(store, dataset,
     assert store.datasets.pack_path("cats", 64, False, tmp_path).read_bytes().startswith(b"new")
 
 
-def test_reference_statistics_are_kept_with_the_data_set(store, dataset, files):
-    """They read back by key and go with the data set."""
+def test_reference_statistics_are_kept_with_the_dataset(store, dataset, files):
+    """They read back by key and go with the dataset."""
     store.datasets.add(dataset, files())
     assert store.datasets.read_reference("cats", "frechet-64.npz") is None
     store.datasets.write_reference("cats", "frechet-64.npz", b"mu")

@@ -47,7 +47,7 @@ def test_a_new_job_is_queued_and_reads_back(store, order):
 
 def test_an_import_order_reads_back_as_one(store):
     """The kind decides what the order is."""
-    wanted = ImportOrder(name="cats", source="/uploads/1.zip", licence="CC0")
+    wanted = ImportOrder(name="cats", source="/uploads/1.zip", license="CC0")
     record, _ = store.jobs.create(JobKind.IMPORT, wanted, runner="cli")
     assert store.jobs.order(store.jobs.get(record.id)) == wanted
     assert record.runner == "cli"

@@ -26,7 +26,7 @@ TOY = ("zoo", "train", "--edition", "toy")
 
 @pytest.fixture
 def cat(store: Store, tmp_path: Path) -> Store:
-    """Return the store with a data set `cat` of no pictures to train on."""
+    """Return the store with a dataset `cat` of no pictures to train on."""
     record = DatasetRecord(
         name="cat",
         fingerprint="0" * 64,
@@ -103,7 +103,7 @@ def test_time_that_is_up_starts_nothing(cat: Store, cattery: Cattery) -> None:
     [
         (("tabby",), "There is no zoo entry 'tabby'. Known: dcgan-32, ralsgan-32, projected-32."),
         (("--edition", "tpu"), "There is no edition 'tpu'. Known: cpu, gpu, toy."),
-        ((), "The store lacks the data set 'cat'. Name the folder that holds cat/ and afhq/"),
+        ((), "The store lacks the dataset 'cat'. Name the folder that holds cat/ and afhq/"),
         (("--pictures", "nowhere"), "pictures is 'nowhere'. Allowed: a folder that holds cat/."),
     ],
 )

@@ -61,7 +61,7 @@ def trained(store) -> Card:
         kimg=2.0,
         seed=3,
         created_at="2026-01-01T00:00:00Z",
-        dataset={"name": "small", "licence": "CC0"},
+        dataset={"name": "small", "license": "CC0"},
         metrics=({**KID, "value": 0.5},),
         job=job.id,
     )
@@ -121,11 +121,11 @@ def test_packing_again_changes_picks_and_nothing_else(store, trained):
     assert store.versions.card("dcgan", first.card.version).picks == (3,)
 
 
-def test_data_of_unknown_licence_are_not_shipped(store, trained):
-    """Nobody may use what nobody may tell the licence of."""
-    card = replace(trained, dataset={"name": "small", "licence": ""})
+def test_data_of_unknown_license_are_not_shipped(store, trained):
+    """Nobody may use what nobody may tell the license of."""
+    card = replace(trained, dataset={"name": "small", "license": ""})
     version = store.versions.publish("other", _weights(seed=1), card, b"png").version
-    with pytest.raises(InvalidValue, match="licence"):
+    with pytest.raises(InvalidValue, match="license"):
         pack(store, f"other@{version}", _measured)
 
 

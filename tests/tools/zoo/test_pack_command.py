@@ -17,7 +17,7 @@ from models.zoo.install import register_zoo
 
 @pytest.fixture
 def trained(store, pictures, tmp_path, monkeypatch):
-    """A small random generator whose card names a data set of real cats; few fakes do here."""
+    """A small random generator whose card names a dataset of real cats; few fakes do here."""
     monkeypatch.setenv("CATTERY_FAKES", "16")
     files = sorted((pictures / "cats").glob("*.jpg"))[:24]
     cats = np.stack([np.asarray(Image.open(f).convert("RGB").resize((32, 32))) for f in files])
@@ -51,7 +51,7 @@ def trained(store, pictures, tmp_path, monkeypatch):
         kimg=1.0,
         seed=0,
         created_at=timestamp(),
-        dataset={"name": "cats", "fingerprint": "ab" * 32, "licence": "CC0"},
+        dataset={"name": "cats", "fingerprint": "ab" * 32, "license": "CC0"},
     )
     return store.versions.publish("tabby", weights, card, b"png")
 

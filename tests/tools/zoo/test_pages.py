@@ -31,7 +31,7 @@ def _card(**changes) -> Card:
         "kimg": 350.016,
         "seed": 1,
         "created_at": "2026-01-01T00:00:00Z",
-        "dataset": {"name": "cat", "licence": "CC BY-NC 4.0", "pictures": 8305},
+        "dataset": {"name": "cat", "license": "CC BY-NC 4.0", "pictures": 8305},
         "metrics": (
             {
                 "name": "kid",
@@ -65,7 +65,7 @@ def test_the_command_is_that_of_the_order():
 
 
 def test_everything_known_of_a_generator_is_on_the_page():
-    """Sheet, figures with their protocol, length, time, hardware, data and its licence."""
+    """Sheet, figures with their protocol, length, time, hardware, data and its license."""
     page = _page(Exhibit(card=_card(), sheet="sheet.png", is_shipped=True))
     for told in (
         "](sheet.png)",

@@ -116,7 +116,7 @@ def test_a_stop_leaves_nothing_behind(album: Path, tmp_path: Path) -> None:
 
 
 def test_a_missing_part_is_noticed(album: Path, tmp_path: Path) -> None:
-    """The first or the last one: half of the pictures would be another data set."""
+    """The first or the last one: half of the pictures would be another dataset."""
     parcels = write_parcels(album, tmp_path / "out", limit_bytes=LIMIT_BYTES)
     for some in (parcels[1:], parcels[:-1]):
         with pytest.raises(DatasetError, match=rf"part \d of {len(parcels)}.*all parts"):

@@ -1,4 +1,4 @@
-"""The zoo's data sets, from a folder of pictures and from its parcels."""
+"""The zoo's datasets, from a folder of pictures and from its parcels."""
 
 import shutil
 from pathlib import Path
@@ -30,7 +30,7 @@ def album(pictures: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def test_both_data_sets_are_made_with_their_licences(
+def test_both_datasets_are_made_with_their_licenses(
     album: Path, store: Store, tmp_path: Path
 ) -> None:
     """`cat` of the one folder, `cats` of both; then nothing is missing."""
@@ -40,14 +40,14 @@ def test_both_data_sets_are_made_with_their_licences(
     assert missing_datasets(entries, store) == []
     cat, cats = store.datasets.get(CAT), store.datasets.get(CATS)
     assert (cat.kept, cats.kept) == (8, 12)
-    assert cat.licence == "no formal licence; cite Zhang, Sun and Tang 2008"
-    assert cats.licence == (
+    assert cat.license == "no formal license; cite Zhang, Sun and Tang 2008"
+    assert cats.license == (
         "AFHQ cats: CC BY-NC 4.0 (Choi et al. 2020); "
-        "CAT: no formal licence, cite Zhang, Sun and Tang 2008"
+        "CAT: no formal license, cite Zhang, Sun and Tang 2008"
     )
 
 
-def test_parcels_make_the_same_data_set_as_the_pictures(
+def test_parcels_make_the_same_dataset_as_the_pictures(
     album: Path, store: Store, tmp_path: Path
 ) -> None:
     """By fingerprint; nothing of what was unpacked is left."""
@@ -79,7 +79,7 @@ def test_a_missing_folder_is_told_before_anything_is_made(
     assert store.datasets.list() == []
 
 
-def test_a_data_set_that_is_not_the_zoo_s_is_refused(
+def test_a_dataset_that_is_not_the_zoo_s_is_refused(
     album: Path, store: Store, tmp_path: Path
 ) -> None:
     """Where its pictures would lie nobody has said."""
@@ -88,15 +88,15 @@ def test_a_data_set_that_is_not_the_zoo_s_is_refused(
 
 
 def test_a_stop_ends_the_import(album: Path, store: Store, tmp_path: Path) -> None:
-    """And leaves no data set."""
+    """And leaves no dataset."""
     with pytest.raises(ImportStopped):
         import_datasets(store, [CAT], album, cache=tmp_path / "cache", should_stop=lambda: True)
     assert store.datasets.list() == []
 
 
-def test_missing_data_sets_are_told_with_the_remedy() -> None:
+def test_missing_datasets_are_told_with_the_remedy() -> None:
     """All of them in one sentence."""
     assert str(NoPictures([CAT, CATS])) == (
-        "The store lacks the data set 'cat' and 'cats'. "
+        "The store lacks the dataset 'cat' and 'cats'. "
         "Name the folder that holds cat/ and afhq/ with --pictures."
     )

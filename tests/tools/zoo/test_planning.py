@@ -84,7 +84,7 @@ def waiting(standing: Standing, *entries: Entry) -> list[Outlook]:
 
 @pytest.mark.parametrize("name", EDITIONS)
 def test_no_two_entries_of_an_edition_have_one_name(name: str) -> None:
-    """A name on the command line means one entry, and its data set can be had."""
+    """A name on the command line means one entry, and its dataset can be had."""
     models = [each.model for each in EDITIONS[name]]
     assert len(models) == len(set(models)) > 0
     assert {each.dataset for each in EDITIONS[name]} <= set(SOURCES)
@@ -121,7 +121,7 @@ def test_the_documented_command_says_all_of_an_entry() -> None:
 
 
 def test_numbers_that_the_recipe_has_not_are_refused() -> None:
-    """Before any data set is made."""
+    """Before any dataset is made."""
     with pytest.raises(RecipeError, match=r"overrides\.clip is 1"):
         wanted(replace(TABBY, overrides={"clip": 1}))
 
