@@ -102,6 +102,9 @@ def _rest(kimg: float, taken: set[str], **parts: Any) -> tuple[Entry, ...]:
 _NARROW = {"width": 32, "batch": 32}
 """What one core shows 180 pictures a second at, in many small steps."""
 
+_FASTER = {"lr_generator": 8e-4, "lr_discriminator": 8e-4}
+"""Eight times the rates of the least squares recipes, which are those of wide networks."""
+
 EDITIONS: Mapping[str, tuple[Entry, ...]] = {
     "gpu": (
         Entry(recipe="dcgan", kimg=4000, overrides={"width": 64}, part=Part.SHIPPED),
@@ -127,15 +130,11 @@ EDITIONS: Mapping[str, tuple[Entry, ...]] = {
     ),
     "cpu": (
         Entry(recipe="dcgan", kimg=2000, overrides={"width": 64, "batch": 32}, part=Part.SHIPPED),
-        *(
-            Entry(recipe=name, kimg=kimg, overrides=dict(_NARROW), part=Part.SHOWN)
-            for name, kimg in (
-                ("lsgan", 400),
-                ("lsgan-stable", 400),
-                ("wgan", 1000),
-                ("wgan-gp", 1000),
-            )
-        ),
+        # At its own rates so narrow an `lsgan` stays gray for 5,000 steps: its discriminator wins.
+        Entry(recipe="lsgan", kimg=400, overrides=_NARROW | _FASTER, part=Part.SHOWN),
+        Entry(recipe="lsgan-stable", kimg=400, overrides=_NARROW | _FASTER, part=Part.SHOWN),
+        Entry(recipe="wgan", kimg=1000, overrides=dict(_NARROW), part=Part.SHOWN),
+        Entry(recipe="wgan-gp", kimg=1000, overrides=dict(_NARROW), part=Part.SHOWN),
         Entry(recipe="rahinge", kimg=800, overrides=dict(_NARROW), part=Part.RIVAL),
         Entry(
             recipe="dcgan-selu",
