@@ -91,6 +91,17 @@ class CatsQuery(BaseModel):
     truncation: Truncation = 1.0
 
 
+class CatPath(BaseModel):
+    """What a permalink's path names."""
+
+    model: str = Field(examples=["dcgan"])
+    version: str = Field(description="Full version id.", examples=["0123456789ab"])
+    seed: int = Field(ge=0, le=MAX_SEED, examples=[7])
+    format: PictureFormat = Field(
+        description="What the cat is encoded as, without loss.", examples=["png"]
+    )
+
+
 class CatQuery(BaseModel):
     """Parameters of a permalink."""
 
