@@ -22,8 +22,8 @@ router = APIRouter(
 """To be put first into the app's routes as they are: a router that is included matches twice."""
 
 
-@router.get("/cats", responses=SOME_CATS, summary="Some cats")
 @router.head("/cats", include_in_schema=False)
+@router.get("/cats", responses=SOME_CATS, summary="Some cats")
 async def get_cats(request: Request, query: Annotated[CatsQuery, Query()]) -> Response:
     """Cats with the seeds `seed` to `seed + n - 1`, as a picture, a zip, parts or links.
 
@@ -34,8 +34,8 @@ async def get_cats(request: Request, query: Annotated[CatsQuery, Query()]) -> Re
     return await respond(request, some_cats(query, accept, slot, root_of(request)))
 
 
-@router.get(PERMALINK, responses=ONE_CAT, summary="One cat, for ever")
 @router.head(PERMALINK, include_in_schema=False)
+@router.get(PERMALINK, responses=ONE_CAT, summary="One cat, for ever")
 async def get_cat(
     request: Request, path: Annotated[CatPath, Path()], query: Annotated[CatQuery, Query()]
 ) -> Response:

@@ -131,4 +131,5 @@ async def fail(request: Request, _error: Exception) -> Response:
         "Try again; if it happens again, please report it.",
         request.url.path,
     )
-    return response_of(document)
+    # Starlette sends this one from outside of all middleware, `Hardening` included.
+    return response_of(document, {"X-Content-Type-Options": "nosniff"})
