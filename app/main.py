@@ -16,7 +16,7 @@ from fastapi import FastAPI
 
 from app.api import cats, datasets, health, jobs, models, recipes, train, walks
 from app.api.openapi import TAGS, describe
-from app.cats.cache import Rendered
+from app.cats.cache import ImageCache
 from app.cats.renderer import Renderer
 from app.hosting.siblings import LANES, Sibling
 from app.http.security import Gate, Hardening, check_closed
@@ -33,7 +33,7 @@ from app.settings import AppSettings
 from models.devices import pick_device
 from models.inference.engine import enter_lane, lanes_of, least_share_of
 from models.store import Store
-from models.store.image_store import Renderings
+from models.store.image_store import ImageStore
 from models.zoo.install import register_zoo
 
 log = logging.getLogger(__name__)
@@ -145,11 +145,11 @@ async def _start(
         telemetry=telemetry,
     )
     stack.callback(state.renderer.close)
-    shelf = Renderings(state.store.tree, settings.max_renderings)
-    state.rendered = Rendered(
+    images = ImageStore(state.store.tree, settings.max_renderings)
+    state.image_cache = ImageCache(
         state.renderer,
         max_bytes=settings.cache_bytes,
-        shelf=shelf if settings.rendered == "store" else None,
+        store=images if settings.rendered == "store" else None,
         telemetry=telemetry,
     )
     state.pool = GeneratorPool(

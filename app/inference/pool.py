@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from app.inference.lru import Residents
-from app.inference.single_flight import Loader, Once
+from app.inference.single_flight import Loader, SingleFlight
 from app.inference.slot import EngineLoader, Slot, load_engine, make_slot
 from app.observability.metrics import Telemetry
 from models.errors import CatteryError, CheckpointError, StoreError
@@ -64,7 +64,7 @@ class GeneratorPool:
         self._telemetry = telemetry or Telemetry()
         make = partial(make_slot, store, device=device, cache=cache, load=load)
         self._loader = Loader(make)
-        self._once: Once[Slot] = Once()
+        self._loads: SingleFlight[Slot] = SingleFlight()
         self._entering: set[str] = set()
         self._problems: dict[str, str] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -81,7 +81,7 @@ class GeneratorPool:
 
     async def close(self) -> None:
         """Stop loading and let go of every slot."""
-        await self._once.close()
+        await self._loads.close()
         await self._loader.close()
         self._residents.clear()
 
@@ -132,9 +132,9 @@ class GeneratorPool:
             return found
         model, at, wanted = self._default if ref is None else ref.partition("@")
         if not at or wanted == "serving":
-            if model not in self._once:  # an invented name must leave no trace in memory
+            if model not in self._loads:  # an invented name must leave no trace in memory
                 await asyncio.to_thread(self._store.versions.resolve, model)
-            return await self._once.get(model, partial(self._first, model))
+            return await self._loads.get(model, partial(self._first, model))
         if not is_version(wanted):
             _, wanted = await asyncio.to_thread(self._store.versions.resolve, f"{model}@{wanted}")
         return self._residents.use(model, wanted) or await self._loaded(model, wanted)
@@ -259,7 +259,7 @@ class GeneratorPool:
 
     async def _loaded(self, model: str, version: str) -> Slot:
         """Load a version, once for all who ask meanwhile."""
-        return await self._once.get(f"{model}@{version}", partial(self._load, model, version))
+        return await self._loads.get(f"{model}@{version}", partial(self._load, model, version))
 
     async def _load(self, model: str, version: str) -> Slot:
         slot = await self._loader.load(model, version)

@@ -21,7 +21,7 @@ def renderings_path(model: str, version: str) -> str:
     return f"models/{model}/versions/{version}/{FOLDER}"
 
 
-class Renderings:
+class ImageStore:
     """Files by version and name; safe to use from many threads.
 
     Args:

@@ -493,7 +493,7 @@ def test_a_failure_is_told_as_everywhere(serving, version, monkeypatch):
 
     async def test():
         async with serving() as app, client_of(app) as client:
-            monkeypatch.setattr(app.state, "rendered", None)
+            monkeypatch.setattr(app.state, "image_cache", None)
             return await client.get("/cats?seed=7")
 
     answer = run(test())

@@ -194,7 +194,7 @@ def test_a_crowd_for_cold_models_has_each_loaded_once(new_pool, versions, count)
         await pool.start()
         is_loading.set()
         crowd = [asyncio.create_task(pool.take(model)) for _ in range(10) for model in MODELS[1:]]
-        await until(lambda: all(model in pool._once for model in MODELS[1:]))
+        await until(lambda: all(model in pool._loads for model in MODELS[1:]))
         crowd += [asyncio.create_task(pool.take(model)) for model in MODELS[1:]]  # latecomers
         await asyncio.sleep(0)
         may_load.set()
