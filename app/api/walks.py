@@ -1,4 +1,4 @@
-"""Walks between cats over HTTP: `GET /cats/walk` and the walks' own addresses."""
+"""Walks between cats over HTTP: `GET /cats/walk` and the walks' permanent addresses."""
 
 import secrets
 from typing import Annotated

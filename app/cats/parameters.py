@@ -1,4 +1,4 @@
-"""What the cats' calls take and give, as OpenAPI says it."""
+"""Parameters and responses of the cats' operations, for validation and OpenAPI."""
 
 from typing import Annotated
 
@@ -57,7 +57,7 @@ Model = Annotated[
 
 
 class CatsQuery(BaseModel):
-    """Parameters of `GET /cats`."""
+    """Query parameters of `GET /cats`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -92,7 +92,7 @@ class CatsQuery(BaseModel):
 
 
 class CatPath(BaseModel):
-    """What a permalink's path names."""
+    """Path parameters of a permalink."""
 
     model: str = Field(examples=["dcgan"])
     version: str = Field(description="Full version id.", examples=["0123456789ab"])
@@ -103,7 +103,7 @@ class CatPath(BaseModel):
 
 
 class CatQuery(BaseModel):
-    """Parameters of a permalink."""
+    """Query parameters of a permalink."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -113,7 +113,7 @@ class CatQuery(BaseModel):
 
 
 class WalkQuery(BaseModel):
-    """Parameters of a walk's own address."""
+    """Query parameters of a walk's own address."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -128,7 +128,7 @@ class WalkQuery(BaseModel):
 
 
 class WalksQuery(BaseModel):
-    """Parameters of `GET /cats/walk`."""
+    """Query parameters of `GET /cats/walk`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -157,10 +157,10 @@ class WalksQuery(BaseModel):
 
 
 def variation_of(query: CatsQuery | CatQuery) -> Variation:
-    """Return how cats shall differ from the seeds' own.
+    """Return the variation that a query asks for.
 
     Raises:
-        InvalidValue: It makes no sense: a distance from nothing, or too many decimals.
+        InvalidValue: It has a distance without `near`, or too many decimals.
     """
     return Variation.asked(query.near, query.distance, query.truncation)
 

@@ -86,7 +86,7 @@ class Batcher:
             (N, H, W, 3) uint8.
 
         Raises:
-            Busy: Too many pictures wait already, or the app is closing.
+            Busy: Too many pictures are waiting, or the app is shutting down.
             DeadlineExceeded: It was not rendered in time.
         """
         pixels: Pixels = await self._submit(slot, points, None)
@@ -108,7 +108,7 @@ class Batcher:
             count: Its pictures.
 
         Raises:
-            Busy: Too many wait already, or the app is closing.
+            Busy: Too many pictures are waiting, or the app is shutting down.
         """
         if self._is_closed:
             raise _closing()
@@ -173,7 +173,7 @@ class Batcher:
     def _refusal(self) -> Busy:
         waiting, speed = self._queue.waiting, self._throughput.any * self._lanes
         return Busy(
-            f"{waiting} pictures wait already, of {self._max_waiting} that may.",
+            f"{waiting} pictures are waiting already; the limit is {self._max_waiting}.",
             retry_after_s=max(1, round(waiting / speed if speed else 1.0)),
         )
 
@@ -278,4 +278,4 @@ def _settle(outcomes: Sequence[_Outcome]) -> None:
 
 
 def _closing() -> Busy:
-    return Busy("The service is closing.", retry_after_s=5)
+    return Busy("The service is shutting down.", retry_after_s=5)

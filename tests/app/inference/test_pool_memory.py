@@ -232,7 +232,7 @@ def test_one_larger_than_the_budget_is_served_and_told(new_pool, versions, caplo
         await pool.close()
 
     run(test())
-    assert "100 bytes are served alone, of 99 that may be" in caplog.text
+    assert "one slot alone holds 100 bytes, the limit is 99" in caplog.text
 
 
 def test_the_api_tells_what_is_on_the_device(new_api, store, monkeypatch):
