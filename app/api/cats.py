@@ -19,15 +19,15 @@ router = APIRouter(
     default_response_class=Response,
     generate_unique_id_function=lambda route: route.name,
 )
-"""To be put first into the app's routes as they are: a router that is included matches twice."""
+"""Its routes go into the app's own list, first: an included router would match them twice."""
 
 
 @router.head("/cats", include_in_schema=False)
 @router.get("/cats", responses=SOME_CATS, summary="Some cats")
 async def get_cats(request: Request, query: Annotated[CatsQuery, Query()]) -> Response:
-    """Cats with the seeds `seed` to `seed + n - 1`, as a picture, a zip, parts or links.
+    """Cats with the seeds `seed` to `seed + n - 1`, as a picture, a zip, multipart or links.
 
-    With `near` they are the neighbors of one cat, each toward one of the seeds.
+    With `near` they are neighbors of that cat, each toward one of the seeds.
     """
     slot = await request.app.state.pool.take(query.model)
     accept = ", ".join(request.headers.getlist("accept"))
@@ -35,11 +35,11 @@ async def get_cats(request: Request, query: Annotated[CatsQuery, Query()]) -> Re
 
 
 @router.head(PERMALINK, include_in_schema=False)
-@router.get(PERMALINK, responses=ONE_CAT, summary="One cat, for ever")
+@router.get(PERMALINK, responses=ONE_CAT, summary="A permalink")
 async def get_cat(
     request: Request, path: Annotated[CatPath, Path()], query: Annotated[CatQuery, Query()]
 ) -> Response:
-    """The same cat for ever. An alias, a shortened id or a padded seed is redirected (307)."""
+    """A cat whose bytes never change; an alias, a short id or a padded seed is redirected (307)."""
     slot = await request.app.state.pool.take(f"{path.model}@{path.version}")
     cat = one_cat(slot, path.seed, path.format, variation_of(query), root_of(request))
     if (path.version, request.path_params["seed"]) != (slot.version, str(path.seed)):

@@ -137,7 +137,7 @@ class Residents:
         return self._previous.get(slot.model) == slot.version
 
     def _make_room(self, newest: Slot) -> list[Slot]:
-        """Evict the least recently used until all limits hold; bytes alone never evict the newest."""
+        """Evict the least recently used until all limits hold; bytes never evict the newest."""
         left = []
         while len(self._warm) > self._keep:
             left.append(self._evict(self._warm.values(), lambda one: self._is_previous(one.slot)))
