@@ -49,12 +49,12 @@ async def _measure(app: FastAPI, requests: int, rounds: int) -> None:
         app.state.renderer.cats = _cats
         permalink = f"/cats/{app.state.pool.at_hand(None).name}/7.png"
         paths = {"/cats": "", "/cats?seed=7": "seed=7", permalink: ""}
-        print("us of a core per request          least  median")
+        print("us of a core per request                  least  median")
         for path, query in paths.items():
             scope = _scope(path.partition("?")[0], query)
             await _round_us(app, scope, requests)
             times = [await _round_us(app, scope, requests) for _ in range(rounds)]
-            print(f"GET {path:28} {min(times):7.1f} {median(times):7.1f}")
+            print(f"GET {path:34} {min(times):7.1f} {median(times):7.1f}")
     print(f"aim for GET /cats: at most {AIM_US} us")
 
 
