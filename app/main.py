@@ -13,13 +13,11 @@ from functools import partial
 from importlib.metadata import version
 
 from fastapi import FastAPI
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api import cats, datasets, health, jobs, models, recipes, train, walks
 from app.api.openapi import TAGS, describe
-from app.cats.cache import Rendered
+from app.cats.cache import ImageCache
 from app.cats.renderer import Renderer
-from app.express import Express
 from app.hosting.siblings import LANES, Sibling
 from app.http.security import Gate, Hardening, check_closed
 from app.inference.batcher import Batcher
@@ -35,31 +33,12 @@ from app.settings import AppSettings
 from models.devices import pick_device
 from models.inference.engine import enter_lane, lanes_of, least_share_of
 from models.store import Store
-from models.store.image_store import Renderings
+from models.store.image_store import ImageStore
 from models.zoo.install import register_zoo
 
 log = logging.getLogger(__name__)
 
-ROUTERS = (cats, walks, models, recipes, train, jobs, datasets, health)
-
-
-class Cattery(FastAPI):
-    """The framework's app, with a door in front of it.
-
-    Attributes:
-        door: What every request goes through first; it leads to `inside`.
-    """
-
-    door: ASGIApp
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection."""
-        scope["app"] = self
-        await self.door(scope, receive, send)
-
-    async def inside(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection the framework's way."""
-        await super().__call__(scope, receive, send)
+ROUTERS = (walks, models, recipes, train, jobs, datasets, health)
 
 
 def create_app(
@@ -85,7 +64,7 @@ def create_app(
     """
     check_closed(settings)
     telemetry = Telemetry()
-    app = Cattery(
+    app = FastAPI(
         title="Cattery",
         summary="Trains cat generators and serves their pictures.",
         version=version("cattery"),
@@ -98,12 +77,13 @@ def create_app(
     app.state.telemetry = telemetry
     app.state.sibling = sibling
     register(app)
+    app.router.routes[:0] = cats.router.routes  # first: nothing else is matched before them
     for module in ROUTERS:
         app.include_router(module.router)
     describe(app)
     app.add_middleware(Gate, settings=settings)
-    # Outside of the framework, whose detours cost as much as a small cat; counting is outermost.
-    app.door = RequestCounter(Hardening(Express(app.inside, settings)), telemetry)
+    app.add_middleware(Hardening)
+    app.add_middleware(RequestCounter, telemetry=telemetry)  # the last one is outermost
     return app
 
 
@@ -165,11 +145,11 @@ async def _start(
         telemetry=telemetry,
     )
     stack.callback(state.renderer.close)
-    shelf = Renderings(state.store.tree, settings.max_renderings)
-    state.rendered = Rendered(
+    images = ImageStore(state.store.tree, settings.max_renderings)
+    state.image_cache = ImageCache(
         state.renderer,
         max_bytes=settings.cache_bytes,
-        shelf=shelf if settings.rendered == "store" else None,
+        store=images if settings.rendered == "store" else None,
         telemetry=telemetry,
     )
     state.pool = GeneratorPool(

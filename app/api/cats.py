@@ -2,61 +2,46 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.responses import RedirectResponse
 
-from app.api.dependencies import PoolDep, RootDep, known_parameters_only
-from app.cats.parameters import ONE_CAT, SOME_CATS, CatQuery, CatsQuery, variation_of
+from app.api.dependencies import root_of
+from app.api.routing import DirectRoute
+from app.cats.parameters import ONE_CAT, SOME_CATS, CatPath, CatQuery, CatsQuery, variation_of
 from app.cats.request import Freshness
 from app.cats.service import one_cat, respond, some_cats
-from models.images.formats import PictureFormat
-from models.inference.latents import MAX_SEED
 
-router = APIRouter(tags=["cats"])
+PERMALINK = "/cats/{model}@{version}/{seed}.{format}"
+
+router = APIRouter(
+    tags=["cats"],
+    route_class=DirectRoute,
+    default_response_class=Response,
+    generate_unique_id_function=lambda route: route.name,
+)
+"""Its routes go into the app's own list, first: an included router would match them twice."""
 
 
-@router.get("/cats", responses=SOME_CATS, response_class=Response, summary="Some cats")
 @router.head("/cats", include_in_schema=False)
-async def get_cats(
-    request: Request, query: Annotated[CatsQuery, Query()], pool: PoolDep, root: RootDep
-) -> Response:
-    """Cats with the seeds `seed` to `seed + n - 1`, as a picture, a zip, parts or links.
+@router.get("/cats", responses=SOME_CATS, summary="Some cats")
+async def get_cats(request: Request, query: Annotated[CatsQuery, Query()]) -> Response:
+    """Cats with the seeds `seed` to `seed + n - 1`, as a picture, a zip, multipart or links.
 
-    With `near` they are the neighbors of one cat, each toward one of the seeds.
+    With `near` they are neighbors of that cat, each toward one of the seeds.
     """
+    slot = await request.app.state.pool.take(query.model)
     accept = ", ".join(request.headers.getlist("accept"))
-    answer = some_cats(query, accept, await pool.take(query.model), root)
-    return await respond(request, answer)
+    return await respond(request, some_cats(query, accept, slot, root_of(request)))
 
 
-@router.get(
-    "/cats/{model}@{version}/{seed}.{format}",
-    responses=ONE_CAT,
-    response_class=Response,
-    summary="One cat, for ever",
-    dependencies=[Depends(known_parameters_only)],
-)
-@router.head(
-    "/cats/{model}@{version}/{seed}.{format}",
-    include_in_schema=False,
-    dependencies=[Depends(known_parameters_only)],
-)
+@router.head(PERMALINK, include_in_schema=False)
+@router.get(PERMALINK, responses=ONE_CAT, summary="A permalink")
 async def get_cat(
-    request: Request,
-    query: Annotated[CatQuery, Query()],
-    pool: PoolDep,
-    root: RootDep,
-    model: Annotated[str, Path(examples=["dcgan"])],
-    version: Annotated[str, Path(description="Full version id.", examples=["0123456789ab"])],
-    seed: Annotated[int, Path(ge=0, le=MAX_SEED, examples=[7])],
-    format: Annotated[
-        PictureFormat,
-        Path(description="What the cat is encoded as, without loss.", examples=["png"]),
-    ],
+    request: Request, path: Annotated[CatPath, Path()], query: Annotated[CatQuery, Query()]
 ) -> Response:
-    """The same cat for ever. An alias, a shortened id or a padded seed is redirected (307)."""
-    slot = await pool.take(f"{model}@{version}")
-    answer = one_cat(slot, seed, format, variation_of(query), root)
-    if (version, request.path_params["seed"]) != (slot.version, str(seed)):
-        return RedirectResponse(answer.address, headers={"Cache-Control": Freshness.MOVABLE})
-    return await respond(request, answer)
+    """A cat whose bytes never change; an alias, a short id or a padded seed is redirected (307)."""
+    slot = await request.app.state.pool.take(f"{path.model}@{path.version}")
+    cat = one_cat(slot, path.seed, path.format, variation_of(query), root_of(request))
+    if (path.version, request.path_params["seed"]) != (slot.version, str(path.seed)):
+        return RedirectResponse(cat.address, headers={"Cache-Control": Freshness.MOVABLE})
+    return await respond(request, cat)

@@ -40,8 +40,13 @@ async def _telemetry(request: Request) -> Telemetry:
     return telemetry
 
 
-async def _root(request: Request) -> str:
+def root_of(request: Request) -> str:
+    """Return the path that the app is mounted at, "" or without a slash at its end."""
     return str(request.scope.get("root_path", "")).rstrip("/")
+
+
+async def _root(request: Request) -> str:
+    return root_of(request)
 
 
 async def known_parameters_only(request: Request) -> None:
@@ -65,4 +70,3 @@ PoolDep = Annotated[GeneratorPool, Depends(_pool)]
 QueueDep = Annotated[JobQueue, Depends(_queue)]
 TelemetryDep = Annotated[Telemetry, Depends(_telemetry)]
 RootDep = Annotated[str, Depends(_root)]
-"""Path that the app is mounted at, "" or without a slash at its end."""

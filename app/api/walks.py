@@ -1,12 +1,12 @@
-"""Walks between cats over HTTP: `GET /cats/walk` and the walks' own addresses."""
+"""Walks between cats over HTTP: `GET /cats/walk` and the walks' permanent addresses."""
 
 import secrets
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.responses import RedirectResponse
 
-from app.api.dependencies import PoolDep, RootDep, SettingsDep, known_parameters_only
+from app.api.dependencies import PoolDep, RootDep, SettingsDep
 from app.cats.parameters import ONE_WALK, SOME_WALK, WalkQuery, WalksQuery
 from app.cats.request import Freshness
 from app.cats.response import send
@@ -14,20 +14,22 @@ from app.cats.walks import FEWEST_FRAMES, FRAMES, Walk, most_frames
 from models.images.animations import AnimationFormat
 from models.inference.latents import MAX_SEED
 
-router = APIRouter(tags=["cats"], dependencies=[Depends(known_parameters_only)])
+PERMANENT = "/cats/{model}@{version}/walk/{from}-{to}.{format}"
+
+router = APIRouter(tags=["cats"])
 
 
+@router.head("/cats/walk", include_in_schema=False)
 @router.get(
     "/cats/walk",
     responses=SOME_WALK,
     response_class=RedirectResponse,
-    summary="A walk's address",
+    summary="The address of a walk",
 )
-@router.head("/cats/walk", include_in_schema=False)
 async def find_walk(
     query: Annotated[WalksQuery, Query()], pool: PoolDep, root: RootDep, settings: SettingsDep
 ) -> Response:
-    """Where the walk from one cat to another can be had (307); nothing is rendered."""
+    """Redirect (307) to the permanent address of a walk; nothing is rendered."""
     is_random = query.start is None or query.end is None
     slot = await pool.take(query.model)
     most = most_frames(slot.card.size_px, settings.max_walk_pixels)
@@ -44,13 +46,13 @@ async def find_walk(
     return _redirect(walk, Freshness.RANDOM if is_random else Freshness.MOVABLE)
 
 
+@router.head(PERMANENT, include_in_schema=False)
 @router.get(
-    "/cats/{model}@{version}/walk/{from}-{to}.{format}",
+    PERMANENT,
     responses=ONE_WALK,
     response_class=Response,
     summary="A walk from one cat to another",
 )
-@router.head("/cats/{model}@{version}/walk/{from}-{to}.{format}", include_in_schema=False)
 async def get_walk(
     request: Request,
     query: Annotated[WalkQuery, Query()],
@@ -67,10 +69,10 @@ async def get_walk(
         int, Path(alias="to", ge=0, le=MAX_SEED, description="Seed of the last cat.", examples=[11])
     ],
     format: Annotated[
-        AnimationFormat, Path(description="What they are wrapped in.", examples=["webp"])
+        AnimationFormat, Path(description="Format of the animation.", examples=["webp"])
     ],
 ) -> Response:
-    """The same pictures for ever, one cat becoming another; they play endlessly.
+    """An animation of one cat turning into another; it loops, and its bytes never change.
 
     An alias, a shortened id or a padded seed is redirected (307).
     """

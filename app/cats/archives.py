@@ -1,20 +1,20 @@
-"""Several pictures in one body: a zip or a multipart message, the same bytes each time."""
+"""Several pictures in one body, a zip or multipart message; the bytes are reproducible."""
 
 import io
 import zipfile
 from collections.abc import Mapping
 
-_LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can tell: same pictures, same bytes
+_LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the earliest date of the format: same pictures, same bytes
 
 
 def zip_of(files: Mapping[str, bytes]) -> bytes:
-    """Return a zip of files that are compressed already, stored as they are."""
+    """Return a zip; its files are compressed already, so they are only stored."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as bundle:
         for name, data in files.items():
             entry = zipfile.ZipInfo(name, _LONG_AGO)
             entry.external_attr = 0o644 << 16
-            entry.create_system = 3  # Unix, wherever this runs
+            entry.create_system = 3  # Unix, whatever platform this runs on
             bundle.writestr(entry, data)
     return buffer.getvalue()
 
@@ -27,8 +27,8 @@ def multipart_of(
     Args:
         files: Content by file name.
         boundary: Separates the parts; must not occur in them.
-        locations: Each part's own address, by file name.
-        media_type: What each part is.
+        locations: Address of each part, by file name.
+        media_type: Media type of each part.
     """
     lines: list[bytes] = []
     for name, data in files.items():

@@ -1,7 +1,7 @@
-"""Cats that are asked for again: from memory, from the store, or rendered once for all who wait.
+"""A cache of encoded cats: memory first, then the store, and one rendering for all who wait.
 
-Every file here is a permalink's, and its key is that permalink's entity tag, so whatever
-has another tag can never be found in its place.
+Every file is a permalink's and is keyed by that permalink's entity tag, so a file can never be
+mistaken for one with another tag.
 """
 
 import asyncio
@@ -11,24 +11,24 @@ from dataclasses import replace
 from typing import Any
 
 from app.cats.renderer import Renderer
-from app.cats.request import Answer, Freshness
+from app.cats.request import Freshness, ImageRequest
 from app.observability.metrics import Telemetry
-from models.store.image_store import Renderings
+from models.store.image_store import ImageStore
 
 Files = dict[str, bytes]
 """Content by entity tag."""
 
 
-class Rendered:
-    """Hands out the files of cats, and remembers them.
+class ImageCache:
+    """Returns the files of cats and remembers them.
 
-    Used from one event loop. A random cat passes by: nobody asks for it again.
+    Used from one event loop. Random cats bypass it: nobody asks for them again.
 
     Args:
-        renderer: What renders.
-        max_bytes: Most bytes of files in memory; 0: none.
-        shelf: Where first renderings are kept for ever; None: nowhere.
-        telemetry: Where it counts.
+        renderer: Renders what is not cached.
+        max_bytes: Most bytes of files in memory; 0 disables the memory cache.
+        store: Keeps first renderings for ever; None disables that.
+        telemetry: Where hits and misses are counted.
     """
 
     def __init__(
@@ -36,108 +36,108 @@ class Rendered:
         renderer: Renderer,
         *,
         max_bytes: int,
-        shelf: Renderings | None = None,
+        store: ImageStore | None = None,
         telemetry: Telemetry | None = None,
     ) -> None:
         self._renderer = renderer
         self._telemetry = telemetry or Telemetry()
-        self._memory = _Memory(max_bytes, self._telemetry)
-        self._shelf = shelf
-        self._flights: dict[str, _Flight] = {}
+        self._memory = _LruBytes(max_bytes, self._telemetry)
+        self._store = store
+        self._in_flight: dict[str, _InFlight] = {}
 
-    async def settled(self, answer: Answer) -> Answer:
-        """Return an answer that knows which of its cats the store keeps, or will.
+    async def resolve(self, request: ImageRequest) -> ImageRequest:
+        """Return the request with `kept` filled in, on which its entity tag depends.
 
         Raises:
             StoreError: First renderings are kept, and the store cannot be read.
         """
-        if self._shelf is None or not answer.is_of_files or answer.freshness is Freshness.RANDOM:
-            return answer
-        names = {answer.short_name(seed): seed for seed in answer.seeds}
-        version = (answer.slot.model, answer.slot.version)
-        admitted = self._shelf.admitted_at_once(*version, names)
+        is_random = request.freshness is Freshness.RANDOM
+        if self._store is None or not request.has_files or is_random:
+            return request
+        names = {request.short_name(seed): seed for seed in request.seeds}
+        version = (request.slot.model, request.slot.version)
+        admitted = self._store.admitted_at_once(*version, names)
         if admitted is None:
-            admitted = await asyncio.to_thread(self._shelf.admitted, *version, names)
-        return replace(answer, kept=frozenset(names[name] for name in admitted))
+            admitted = await asyncio.to_thread(self._store.admitted, *version, names)
+        return replace(request, kept=frozenset(names[name] for name in admitted))
 
-    async def cats(self, answer: Answer) -> list[bytes]:
-        """Return one file per seed of a settled answer.
+    async def files(self, request: ImageRequest) -> list[bytes]:
+        """Return one file per seed of a resolved request.
 
         Raises:
             Busy, DeadlineExceeded: As `Renderer.cats`.
-            StoreError: First renderings are kept, and the store does not work.
+            StoreError: First renderings are kept, and the store fails.
         """
-        if answer.freshness is Freshness.RANDOM:
+        if request.freshness is Freshness.RANDOM:
             return await self._renderer.cats(
-                answer.slot, answer.seeds, answer.variation, answer.encoding
+                request.slot, request.seeds, request.variation, request.encoding
             )
-        seeds = {answer.alone(seed).etag: seed for seed in answer.seeds}
+        seeds = {request.for_seed(seed).etag: seed for seed in request.seeds}
         found = self._memory.find(list(seeds))
         missing = {tag: seed for tag, seed in seeds.items() if tag not in found}
-        found |= await self._fetched(answer, missing)
+        found |= await self._fetch(request, missing)
         return [found[tag] for tag in seeds]
 
-    async def _fetched(self, answer: Answer, missing: Mapping[str, int]) -> Files:
-        """Wait for what others have under way, and have the rest rendered."""
-        flying = {tag: self._flights[tag] for tag in missing if tag in self._flights}
-        self._telemetry.cache_hits.labels("flight").inc(len(flying))
-        rest = {tag: seed for tag, seed in missing.items() if tag not in flying}
-        flights = set(flying.values())
+    async def _fetch(self, request: ImageRequest, missing: Mapping[str, int]) -> Files:
+        """Join what others already wait for, and start the rest."""
+        joined = {tag: self._in_flight[tag] for tag in missing if tag in self._in_flight}
+        self._telemetry.cache_hits.labels("flight").inc(len(joined))
+        rest = {tag: seed for tag, seed in missing.items() if tag not in joined}
+        flights = set(joined.values())
         if rest:
-            flights.add(_Flight(self._flights, list(rest), self._made(answer, rest)))
+            flights.add(_InFlight(self._in_flight, list(rest), self._load(request, rest)))
         for flight in flights:
             flight.enter()
         found: Files = {}
         try:
             for flight in flights:
-                # Shielded: one client that hangs up must not spoil it for the others.
+                # Shielded: one client that disconnects must not cancel it for the others.
                 found |= await asyncio.shield(flight.task)
         finally:
             for flight in flights:
                 flight.leave()
         return found
 
-    async def _made(self, answer: Answer, seeds: Mapping[str, int]) -> Files:
-        """Return files from the store, or rendered; from now on they are remembered."""
-        kept = {tag: seed for tag, seed in seeds.items() if seed in answer.kept}
-        files = await self._read(answer, kept) if kept else {}
+    async def _load(self, request: ImageRequest, seeds: Mapping[str, int]) -> Files:
+        """Return files from the store or the renderer, and add them to memory."""
+        kept = {tag: seed for tag, seed in seeds.items() if seed in request.kept}
+        files = await self._read(request, kept) if kept else {}
         cold = {tag: seed for tag, seed in seeds.items() if tag not in files}
         if cold:
             made = await self._renderer.cats(
-                answer.slot, list(cold.values()), answer.variation, answer.encoding
+                request.slot, list(cold.values()), request.variation, request.encoding
             )
             fresh = dict(zip(cold, made, strict=True))
-            files |= fresh | await self._keep(
-                answer, {t: kept[t] for t in cold if t in kept}, fresh
-            )
+            to_keep = {tag: seed for tag, seed in kept.items() if tag in cold}
+            files |= fresh | await self._keep(request, to_keep, fresh)
         self._memory.add(files)
         return files
 
-    async def _read(self, answer: Answer, kept: Mapping[str, int]) -> Files:
-        if self._shelf is None:
+    async def _read(self, request: ImageRequest, kept: Mapping[str, int]) -> Files:
+        if self._store is None:
             return {}
-        names = {answer.short_name(seed): tag for tag, seed in kept.items()}
-        slot = answer.slot
-        read = await asyncio.to_thread(self._shelf.read, slot.model, slot.version, names)
+        names = {request.short_name(seed): tag for tag, seed in kept.items()}
+        slot = request.slot
+        read = await asyncio.to_thread(self._store.read, slot.model, slot.version, names)
         self._telemetry.cache_hits.labels("store").inc(len(read))
         self._telemetry.cache_misses.labels("store").inc(len(names) - len(read))
         return {names[name]: data for name, data in read.items()}
 
-    async def _keep(self, answer: Answer, kept: Mapping[str, int], fresh: Files) -> Files:
-        """Keep what is fresh; who was first elsewhere gave the bytes that stay."""
-        if self._shelf is None or not kept:
+    async def _keep(self, request: ImageRequest, kept: Mapping[str, int], fresh: Files) -> Files:
+        """Write fresh files; where another process was faster, return its bytes instead."""
+        if self._store is None or not kept:
             return {}
-        names = {answer.short_name(seed): tag for tag, seed in kept.items()}
+        names = {request.short_name(seed): tag for tag, seed in kept.items()}
         files = {name: fresh[tag] for name, tag in names.items()}
-        slot = answer.slot
-        now = await asyncio.to_thread(self._shelf.keep, slot.model, slot.version, files)
-        won = sum(now[name] is data for name, data in files.items())
-        self._telemetry.kept.labels(slot.model).inc(won)
-        return {names[name]: data for name, data in now.items()}
+        slot = request.slot
+        stored = await asyncio.to_thread(self._store.keep, slot.model, slot.version, files)
+        written = sum(stored[name] is data for name, data in files.items())
+        self._telemetry.kept.labels(slot.model).inc(written)
+        return {names[name]: data for name, data in stored.items()}
 
 
-class _Memory:
-    """The files used last, up to a number of bytes."""
+class _LruBytes:
+    """The most recently used files, up to a number of bytes."""
 
     def __init__(self, max_bytes: int, telemetry: Telemetry) -> None:
         self._max_bytes = max_bytes
@@ -165,27 +165,27 @@ class _Memory:
         self._telemetry.cache_bytes.set(self._bytes)
 
 
-class _Flight:
-    """Files on their way, for all who wait for one of them; without waiters it is called off.
+class _InFlight:
+    """Files being loaded for everyone who waits for one of them; canceled when nobody does.
 
     Args:
-        flights: Where it is found by each of its tags until it has landed.
-        tags: Whose files it brings.
-        work: Makes them.
+        in_flight: Registers it under each of its tags until it is done.
+        tags: Tags of the files that it loads.
+        work: Loads them.
     """
 
     def __init__(
         self,
-        flights: "dict[str, _Flight]",
+        in_flight: "dict[str, _InFlight]",
         tags: Sequence[str],
         work: Coroutine[Any, Any, Files],
     ) -> None:
-        self._flights = flights
+        self._in_flight = in_flight
         self._tags = tags
         self._waiters = 0
         self.task = asyncio.create_task(work)
-        self.task.add_done_callback(self._land)
-        flights.update(dict.fromkeys(tags, self))
+        self.task.add_done_callback(self._finish)
+        in_flight.update(dict.fromkeys(tags, self))
 
     def enter(self) -> None:
         self._waiters += 1
@@ -193,15 +193,15 @@ class _Flight:
     def leave(self) -> None:
         self._waiters -= 1
         if not self._waiters and not self.task.done():
-            self._forget()  # at once: nobody may join what is called off
+            self._unregister()  # first: nobody may join a task that is being canceled
             self.task.cancel()
 
-    def _land(self, task: asyncio.Task[Files]) -> None:
-        self._forget()
+    def _finish(self, task: asyncio.Task[Files]) -> None:
+        self._unregister()
         if not task.cancelled():
-            task.exception()  # seen, should nobody wait any more
+            task.exception()  # retrieved, so that asyncio does not warn if nobody waits any more
 
-    def _forget(self) -> None:
+    def _unregister(self) -> None:
         for tag in self._tags:
-            if self._flights.get(tag) is self:
-                del self._flights[tag]
+            if self._in_flight.get(tag) is self:
+                del self._in_flight[tag]

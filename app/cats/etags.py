@@ -1,8 +1,8 @@
 """Strong entity tags, known without rendering.
 
-An answer's bytes follow from the version, the seeds and their variation, the engine, the
-encoder and the way the pictures are wrapped; a tag is a digest of exactly these. Where the
-store keeps first renderings, those follow from version, seed, variation and format alone.
+The bytes of a response are determined by the version, the seeds and their variation, the engine,
+the encoder and the response's format; a tag is a digest of exactly these. First renderings that
+the store keeps are determined by version, seed, variation and format alone.
 """
 
 import hashlib
@@ -13,11 +13,11 @@ from app.inference.slot import Slot
 
 
 def etag_of(slot: Slot, *parts: object) -> str:
-    """Return the tag of what a slot renders.
+    """Return the tag of a rendering.
 
     Args:
         slot: The version and its engine.
-        parts: What else the bytes follow from: seeds, format, columns, ...
+        parts: What else determines the bytes: seeds, format, columns, ...
 
     Returns:
         A strong tag, quotes included.
@@ -26,11 +26,11 @@ def etag_of(slot: Slot, *parts: object) -> str:
 
 
 def kept_etag_of(slot: Slot, *parts: object) -> str:
-    """Return the tag of what the store keeps since it was first rendered, by whatever engine.
+    """Return the tag of a first rendering in the store, whichever engine made it.
 
     Args:
         slot: The version.
-        parts: What else the bytes follow from: seeds, format, ...
+        parts: What else determines the bytes: seeds, format, ...
 
     Returns:
         A strong tag, quotes included.

@@ -1,4 +1,4 @@
-"""Pictures beside those of the seeds: neighbors of another seed, and closer to the average cat."""
+"""Variations of a seed's picture: neighbors of another seed, and truncation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ class Variation:
     """How pictures differ from those that their seeds alone make.
 
     Attributes:
-        near: Seed whose neighbors they are; None: nobody's.
+        near: Seed whose neighbors they are; None for no neighbors.
         distance: How far each lies from `near` toward its own seed, a share of the great
-            circle between both, 0 to 1; without `near` it means nothing.
-        truncation: What the latents are multiplied by, 0.1 to 1; smaller ones make cats
-            that are less varied and more like the average one.
+            circle between both, 0 to 1; ignored without `near`.
+        truncation: Factor of the latents, 0.1 to 1; smaller ones make cats that are less
+            varied and more like the average one.
 
     Raises:
         InvalidValue: A value is out of range or has more than three decimals.
@@ -32,7 +32,7 @@ class Variation:
     truncation: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse what is out of range."""
+        """Check the ranges."""
         if self.near is not None:
             check_seed(self.near, "near")
         _check("distance", self.distance, 0.0)
@@ -40,15 +40,15 @@ class Variation:
 
     @classmethod
     def asked(cls, near: int | None, distance: float | None, truncation: float) -> "Variation":
-        """Return what a client asked for.
+        """Return the variation that query parameters ask for.
 
         Args:
             near: See `Variation`.
-            distance: None: the default one.
+            distance: None for the default.
             truncation: See `Variation`.
 
         Raises:
-            InvalidValue: As `Variation`, or there is a distance and nothing to be near to.
+            InvalidValue: As `Variation`, or there is a distance without `near`.
         """
         if near is None and distance is not None:
             raise InvalidValue("distance", distance, "only beside near, the seed to be near to")
@@ -57,7 +57,7 @@ class Variation:
         )
 
     def check(self, slot: Slot) -> None:
-        """Refuse what a version cannot do.
+        """Reject what a version does not support.
 
         Raises:
             InvalidValue: Its pictures do not depend on the latent's length.
@@ -67,7 +67,7 @@ class Variation:
             raise InvalidValue("truncation", self.truncation, allowed)
 
     def points(self, seeds: Sequence[int]) -> list[Point]:
-        """Return what to render: the seeds themselves where nothing is changed."""
+        """Return what to render: the seeds themselves if nothing is varied."""
         if self.near is None and self.truncation == 1:
             return list(seeds)
         return [self._place(seed) for seed in seeds]
@@ -78,7 +78,7 @@ class Variation:
         return Place(start=self.near, end=seed, share=self.distance, truncation=self.truncation)
 
     def query(self) -> dict[str, str]:
-        """Return what it changes as an address spells it, always in this order."""
+        """Return what it changes as query parameters, always in this order."""
         query = {}
         if self.near is not None:
             query = {"near": str(self.near), "distance": _spelled(self.distance)}
@@ -88,7 +88,7 @@ class Variation:
 
 
 def _check(field: str, value: float, least: float) -> None:
-    # An address must name one picture exactly, and every client must be able to spell it.
+    # An address must name one picture exactly, so its numbers have one spelling.
     if not least <= value <= 1 or round(value, DECIMALS) != value:
         raise InvalidValue(field, value, f"{least:g} to 1 with at most {DECIMALS} decimals")
 

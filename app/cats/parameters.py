@@ -1,4 +1,4 @@
-"""What the cats' calls take and give, as OpenAPI says it."""
+"""Parameters and responses of the cats' operations, for validation and OpenAPI."""
 
 from typing import Annotated
 
@@ -18,8 +18,8 @@ Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Near = Annotated[
     Seed | None,
     Field(
-        description="Neighbors of this seed: each cat lies on the way from it to the cat's own "
-        "seed, along the great circle between their latents.",
+        description="Neighbors of this seed: each cat lies between it and the cat's own seed, on "
+        "the great circle through their latents.",
         examples=[7],
     ),
 ]
@@ -29,7 +29,7 @@ Distance = Annotated[
         ge=0,
         le=1,
         allow_inf_nan=False,
-        description="How far on that way, a share of it, at most three decimals; "
+        description="How far from that seed, as a fraction of the way, at most three decimals; "
         f"default: {DISTANCE:g}. Only with near.",
         examples=[0.2],
     ),
@@ -40,9 +40,9 @@ Truncation = Annotated[
         ge=LEAST_TRUNCATION,
         le=1,
         allow_inf_nan=False,
-        description="What latents are multiplied by, at most three decimals: less varied cats, "
-        "nearer to the average one. Below 1 only for models whose pictures depend on the "
-        "latent's length.",
+        description="Factor of the latents, at most three decimals; the smaller, the less varied "
+        "the cats and the nearer to the average one. Below 1 only for models whose pictures "
+        "depend on the latent's length.",
         examples=[0.7],
     ),
 ]
@@ -57,7 +57,7 @@ Model = Annotated[
 
 
 class CatsQuery(BaseModel):
-    """Parameters of `GET /cats`."""
+    """Query parameters of `GET /cats`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -78,21 +78,30 @@ class CatsQuery(BaseModel):
     )
     format: Format | None = Field(
         None,
-        description="What the cats are wrapped in; default: what Accept likes best. "
-        "png and webp are one cat or a contact sheet, both without loss.",
+        description="Format of the response; default: negotiated with Accept. "
+        "png and webp are one cat or a contact sheet, both lossless.",
     )
     encoding: PictureFormat | None = Field(
         None,
-        description="What the files of a zip or the parts of a multipart message are, and where "
-        "the links of json lead; default: png.",
+        description="Format of the files in a zip, of the parts of a multipart message and of "
+        "what json links to; default: png.",
     )
     near: Near = None
     distance: Distance = None
     truncation: Truncation = 1.0
 
 
+class CatPath(BaseModel):
+    """Path parameters of a permalink."""
+
+    model: str = Field(examples=["dcgan"])
+    version: str = Field(description="Full version id.", examples=["0123456789ab"])
+    seed: int = Field(ge=0, le=MAX_SEED, examples=[7])
+    format: PictureFormat = Field(description="Lossless format of the picture.", examples=["png"])
+
+
 class CatQuery(BaseModel):
-    """Parameters of a permalink."""
+    """Query parameters of a permalink."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -102,7 +111,7 @@ class CatQuery(BaseModel):
 
 
 class WalkQuery(BaseModel):
-    """Parameters of a walk's own address."""
+    """Query parameters of a walk's own address."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -110,14 +119,14 @@ class WalkQuery(BaseModel):
         FRAMES,
         ge=FEWEST_FRAMES,
         le=MOST_FRAMES,
-        description="How many pictures, the first and the last cat included. "
-        "All together have at most CATTERY_MAX_WALK_PIXELS pixels.",
+        description="How many frames, the first and the last cat included. "
+        "Together they have at most CATTERY_MAX_WALK_PIXELS pixels.",
     )
     truncation: Truncation = 1.0
 
 
 class WalksQuery(BaseModel):
-    """Parameters of `GET /cats/walk`."""
+    """Query parameters of `GET /cats/walk`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -135,21 +144,21 @@ class WalksQuery(BaseModel):
         None,
         ge=FEWEST_FRAMES,
         le=MOST_FRAMES,
-        description="How many pictures, the first and the last cat included; "
-        f"default: {FRAMES}, or as many as CATTERY_MAX_WALK_PIXELS lets through.",
+        description="How many frames, the first and the last cat included; "
+        f"default: {FRAMES}, or as many as CATTERY_MAX_WALK_PIXELS allows.",
         examples=[24],
     )
     format: AnimationFormat = Field(
-        AnimationFormat.WEBP, description="What they are wrapped in; apng alone loses nothing."
+        AnimationFormat.WEBP, description="Format of the animation; only apng is lossless."
     )
     truncation: Truncation = 1.0
 
 
 def variation_of(query: CatsQuery | CatQuery) -> Variation:
-    """Return how cats shall differ from the seeds' own.
+    """Return the variation that a query asks for.
 
     Raises:
-        InvalidValue: It makes no sense: a distance from nothing, or too many decimals.
+        InvalidValue: It has a distance without `near`, or too many decimals.
     """
     return Variation.asked(query.near, query.distance, query.truncation)
 
@@ -172,14 +181,14 @@ class CatsListing(BaseModel):
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _ORIGIN = {
-    "Cattery-Model": "Model that painted the cats.",
+    "Cattery-Model": "Model that generated the cats.",
     "Cattery-Version": "Full id of its version.",
 }
-_ALWAYS = {"Content-Location": "Where the same bytes can be had for ever."}
+_ALWAYS = {"Content-Location": "Permanent address of the same bytes."}
 _CHANGED = {
-    "Cattery-Near": "Whose neighbors they are, where that was asked for.",
-    "Cattery-Distance": "How far away, where neighbors were asked for.",
-    "Cattery-Truncation": "What the latents were multiplied by, where it is not 1.",
+    "Cattery-Near": "Seed whose neighbors they are, if any.",
+    "Cattery-Distance": "How far from that seed, if any.",
+    "Cattery-Truncation": "Factor of the latents, if not 1.",
 }
 
 
@@ -195,7 +204,7 @@ _HEADERS = _headers(
         "Cattery-Seeds": 'The seed, or first and last: "7-22".',
         **_CHANGED,
         **_ALWAYS,
-        "ETag": "Known without rendering; absent where the seed was random.",
+        "ETag": "Known without rendering; absent if the seed was random.",
     }
 )
 _WALK_HEADERS = _headers(
@@ -209,9 +218,9 @@ _WALK_HEADERS = _headers(
         "ETag": "Known without rendering.",
     }
 )
-_KNOWN = {"description": "The client has it already."}
+_KNOWN = {"description": "Not modified: the client has it."}
 _ELSEWHERE = {
-    "description": "It has another address, which stays for ever.",
+    "description": "Its permanent address is another one.",
     "headers": {"Location": {"description": "That address.", "schema": {"type": "string"}}},
 }
 ONE_CAT: Responses = {
@@ -240,7 +249,7 @@ SOME_CATS: Responses = {
 }
 ONE_WALK: Responses = {
     200: {
-        "description": "The walk, which plays endlessly.",
+        "description": "The walk, which loops.",
         "headers": _WALK_HEADERS,
         "content": {animation.media_type: _BINARY for animation in ANIMATIONS.values()},
     },

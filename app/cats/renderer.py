@@ -1,4 +1,4 @@
-"""From a slot and points to files: forward pass and encoding, both off the event loop."""
+"""Renders points and encodes the pictures, both off the event loop."""
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,10 +19,10 @@ from models.inference.latents import Point
 SOFTWARE = f"Cattery {version('cattery')}"
 
 RELEASE = f"{SOFTWARE}, torch {version('torch')}, Pillow {version('pillow')}"
-"""All software that shapes an answer's bytes but the encoder; part of every ETag."""
+"""All software but the encoder that determines a response's bytes; part of every ETag."""
 
 MOST_WALKS = 4
-"""Walks that are rendered, wait to be encoded or are encoded at a time."""
+"""Walks that are in progress at a time, from rendering to encoding."""
 
 WALK_RETRY_S = 5
 
@@ -30,15 +30,15 @@ WALK_RETRY_S = 5
 class Renderer:
     """Renders and encodes for many clients at once.
 
-    A cat is encoded where it was rendered, in the batcher's lane. Contact sheets have
-    threads of their own, for one needs all of its cats; walks have a thread apart, for one
-    takes seconds, and only a few are made at a time.
+    A cat is encoded in the batcher's lane that rendered it. A contact sheet needs all of its
+    cats first, so sheets have threads of their own. Walks have a single thread, because encoding
+    one takes seconds, and only a few are in progress at a time.
 
     Args:
-        batcher: What renders.
+        batcher: Renders the pictures.
         encode_threads: How many sheets are encoded at a time.
         max_waiting: Most pictures that may wait to be encoded.
-        telemetry: Where it counts.
+        telemetry: Where encodings and refusals are counted.
     """
 
     def __init__(
@@ -54,26 +54,26 @@ class Renderer:
         self._max_waiting = max_waiting
         self._telemetry = telemetry or Telemetry()
         self._encoders = ThreadPoolExecutor(encode_threads, thread_name_prefix="cattery-encode")
-        # A thread apart: a walk takes seconds, and nobody can call its encoding off.
+        # A thread of their own: encoding a walk takes seconds and cannot be canceled.
         self._walker = ThreadPoolExecutor(1, thread_name_prefix="cattery-walk")
         self._walks = 0
         self._encoding = 0
 
     @property
     def encoding(self) -> int:
-        """Pictures that are being encoded or wait for it."""
+        """Pictures that are being encoded or wait for that."""
         return self._encoding
 
     def close(self) -> None:
-        """End the threads after what they are at."""
+        """Stop the threads after their current files."""
         self._encoders.shutdown(cancel_futures=True)
         self._walker.shutdown(cancel_futures=True)
 
     def check_room(self, count: int) -> None:
-        """Refuse so many pictures now, if they would be refused later.
+        """Refuse so many pictures now if they would be refused later.
 
         Raises:
-            Busy: Too many wait already, or the app is closing.
+            Busy: Too many pictures are waiting, or the app is shutting down.
         """
         self._check_room()
         self._batcher.check_room(count)
@@ -85,7 +85,7 @@ class Renderer:
         variation: Variation = PLAIN,
         encoding: PictureFormat = PictureFormat.PNG,
     ) -> list[bytes]:
-        """Return one file per seed, the same bytes in whatever company.
+        """Return one file per seed, the same bytes whatever shares its batch.
 
         Raises:
             Busy, DeadlineExceeded: As `Batcher.render`.
@@ -106,14 +106,14 @@ class Renderer:
         variation: Variation = PLAIN,
         encoding: PictureFormat = PictureFormat.PNG,
     ) -> bytes:
-        """Return one file with all pictures edge to edge, row by row.
+        """Return a contact sheet: all pictures edge to edge, row by row.
 
         Args:
             slot: The version.
             seeds: One per picture.
-            columns: Pictures in a row; None: the least square that holds all.
-            variation: How the pictures differ from the seeds' own.
-            encoding: What the file is.
+            columns: Pictures in a row; None for the smallest square that holds all.
+            variation: How the pictures differ from those that the seeds alone make.
+            encoding: Format of the file.
 
         Raises:
             Busy, DeadlineExceeded: As `Batcher.render`.
@@ -134,21 +134,21 @@ class Renderer:
         format: AnimationFormat,
         text: Mapping[str, str],
     ) -> bytes:
-        """Return one file with a picture per point, one after the other.
+        """Return an animation with a frame per point.
 
         Args:
             slot: The version.
             points: One per frame.
-            format: What they are wrapped in; to make it may take its time.
-            text: Provenance.
+            format: Format of the animation.
+            text: Provenance, embedded in the file.
 
         Raises:
-            Busy: Too many walks are made already, or as `Batcher.render`.
+            Busy: Too many walks are in progress, or as `Batcher.render`.
             DeadlineExceeded: As `Batcher.render`.
         """
         if self._walks >= MOST_WALKS:
             self._telemetry.refused.labels("busy").inc()
-            raise Busy(f"{self._walks} walks are made already, as many as may.", WALK_RETRY_S)
+            raise Busy(f"{self._walks} walks are in progress, the most allowed.", WALK_RETRY_S)
         self._walks += 1
         try:
             pixels = await self._render(slot, points)
@@ -164,10 +164,10 @@ class Renderer:
         loop, encoding = asyncio.get_running_loop(), self._walker.submit(encode)
 
         def ended(_: object) -> None:
-            with suppress(RuntimeError):  # the service has ended meanwhile
+            with suppress(RuntimeError):  # the service was stopped meanwhile
                 loop.call_soon_threadsafe(self._walk_ended, len(points))
 
-        # Not when the client leaves: what has begun goes on, and must count until it ends.
+        # Not when the client disconnects: encoding goes on, and must count until it is done.
         encoding.add_done_callback(ended)
         return await asyncio.wrap_future(encoding)
 
@@ -182,7 +182,7 @@ class Renderer:
     def _check_room(self) -> None:
         if self._encoding > self._max_waiting:
             self._telemetry.refused.labels("busy").inc()
-            raise Busy(f"{self._encoding} pictures wait to be encoded already.")
+            raise Busy(f"{self._encoding} pictures are waiting to be encoded already.")
 
     def _encoded(
         self, kind: str, encoding: PictureFormat, pixels: Pixels, text: Mapping[str, str]
@@ -204,7 +204,7 @@ class Renderer:
 
 
 def cat_text(slot: Slot, seed: int, variation: Variation = PLAIN) -> dict[str, str]:
-    """Return the provenance of one cat: where it came from."""
+    """Return the provenance of one cat."""
     return provenance(slot, {"seed": str(seed), **variation.query()})
 
 
@@ -214,11 +214,11 @@ def sheet_text(slot: Slot, seeds: Sequence[int], variation: Variation = PLAIN) -
 
 
 def provenance(slot: Slot, facts: Mapping[str, str]) -> dict[str, str]:
-    """Return what a file says of its origin: software, version, and facts by their names."""
+    """Return the metadata of a file: software, version, and facts by name."""
     return {"Software": SOFTWARE, **labels(slot, facts)}
 
 
 def labels(slot: Slot, facts: Mapping[str, str]) -> dict[str, str]:
-    """Return a version and facts as headers and files call them: `Cattery-Seed` for "seed"."""
+    """Return a version and facts under their names in headers and files, as `Cattery-Seed`."""
     told = {"model": slot.model, "version": slot.version, **facts}
     return {f"Cattery-{name.capitalize()}": fact for name, fact in told.items()}

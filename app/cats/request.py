@@ -1,4 +1,4 @@
-"""What an answer with cats says about itself: where it came from, how long it may be kept."""
+"""What a client asked for, resolved: which images, in which form, with which headers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from models.images.formats import ENCODINGS, WEBP_LARGEST_PX, PictureFormat
 
 
 class Freshness(StrEnum):
-    """How long an answer may be kept, as Cache-Control says it."""
+    """How long a response may be cached, as a Cache-Control value."""
 
     RANDOM = "no-store"
     MOVABLE = "no-cache"
@@ -25,23 +25,23 @@ class Freshness(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class ImageRequest:
     """Cats of one version in one format, before they are rendered.
 
     Attributes:
-        slot: The version.
+        slot: The version that renders them.
         seeds: One per cat, consecutive.
-        format: What they are wrapped in.
-        freshness: How long it may be kept.
-        variation: How the cats differ from the seeds' own.
-        columns: Cats in a row of a contact sheet; None elsewhere.
-        encoding: What each cat's file is, or the sheet's, or where the links lead.
-        kept: Seeds whose first rendering the store keeps, or will; see `app.cats.cache`.
-        root: Path that the app is mounted at, "" or without a slash at its end.
+        format: Format of the response.
+        freshness: How long the response may be cached.
+        variation: How the cats differ from those that the seeds alone make.
+        columns: Cats in a row of a contact sheet; None for everything else.
+        encoding: Format of each cat's file, of the sheet, or of what the links lead to.
+        kept: Seeds whose first rendering the store keeps or will keep; see `app.cats.cache`.
+        root: Path that the app is mounted at, "" or without a trailing slash.
         was_negotiated: Whether the Accept header chose the format.
 
     Raises:
-        InvalidValue: A sheet is too large for its format.
+        InvalidValue: A contact sheet is too large for its format.
     """
 
     slot: Slot
@@ -56,7 +56,7 @@ class Answer:
     was_negotiated: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse a WebP sheet that is too wide or too high."""
+        """Reject a WebP sheet that is too wide or too high."""
         if self.format is Format.WEBP and self.columns is not None:
             most = WEBP_LARGEST_PX // self.slot.card.size_px
             if self.columns > most or ceil(len(self.seeds) / self.columns) > most:
@@ -64,24 +64,24 @@ class Answer:
                 raise InvalidValue("columns", self.columns, allowed)
 
     @cached_property
-    def is_one_cat(self) -> bool:
-        """Whether it is, byte for byte, a permalink's picture."""
+    def is_single(self) -> bool:
+        """Whether the response is, byte for byte, what a permalink returns."""
         return self.format.picture is not None and len(self.seeds) == 1
 
     @property
-    def is_of_files(self) -> bool:
-        """Whether it is made of permalinks' files: one, a zip or parts."""
-        return self.is_one_cat or self.format in (Format.ZIP, Format.MULTIPART)
+    def has_files(self) -> bool:
+        """Whether the response consists of permalinks' files: one, a zip or multipart."""
+        return self.is_single or self.format in (Format.ZIP, Format.MULTIPART)
 
     @property
-    def is_made_anew(self) -> bool:
-        """Whether it must be rendered, for none of it can be at hand."""
-        is_unknown = not self.is_of_files or self.freshness is Freshness.RANDOM
-        return is_unknown and self.format is not Format.JSON
+    def bypasses_cache(self) -> bool:
+        """Whether everything has to be rendered: no cache can hold any of it."""
+        is_uncached = not self.has_files or self.freshness is Freshness.RANDOM
+        return is_uncached and self.format is not Format.JSON
 
-    def alone(self, seed: int) -> "Answer":
-        """Return what a cat's permalink answers."""
-        if self.is_one_cat:
+    def for_seed(self, seed: int) -> "ImageRequest":
+        """Return the request that the permalink of one of the cats makes."""
+        if self.is_single:
             return self
         return replace(self, seeds=(seed,), format=Format(self.encoding), columns=None)
 
@@ -91,17 +91,17 @@ class Answer:
         shape = (self.format, self.encoding, self.seeds[0], len(self.seeds), self.columns)
         parts = (*shape, self.root, *self.variation.query().items())
         kept = [seed in self.kept for seed in self.seeds]
-        if self.is_one_cat and all(kept):
+        if self.is_single and all(kept):
             return kept_etag_of(self.slot, *parts)
-        if all(kept):  # the files stay, what is around them may change with a release
+        if all(kept):  # the files stay, but a release may change the archive around them
             return kept_etag_of(self.slot, *parts, SOFTWARE)
         encoder = ENCODINGS[self.encoding].encoder
         return etag_of(self.slot, *parts, encoder, *(kept if any(kept) else ()))
 
     @property
     def address(self) -> str:
-        """Where the same bytes can be had for ever."""
-        if self.is_one_cat:
+        """Where the same bytes are available for ever."""
+        if self.is_single:
             return self.link(self.seeds[0])
         query: dict[str, object] = {
             "model": self.slot.name,
@@ -121,20 +121,20 @@ class Answer:
         return permalink(self.slot, seed, self.root, self.variation, self.encoding)
 
     def file_name(self, seed: int) -> str:
-        """Return the name of one cat's file, wherever it goes."""
+        """Return the file name of one of the cats, unique across versions."""
         return file_name(self.slot, seed, self.variation, self.encoding)
 
     def short_name(self, seed: int) -> str:
-        """Return the name of one cat's file among those of its version."""
+        """Return the file name of one of the cats, unique within its version."""
         return short_name(seed, self.variation, self.encoding)
 
     @property
     def boundary(self) -> str:
-        """What separates the parts of a multipart message, the same each time."""
+        """Boundary of a multipart message; deterministic, so that the bytes are."""
         return "cattery-" + self.etag.strip('"')
 
     def headers(self) -> dict[str, str]:
-        """Return all headers but Content-Length."""
+        """Return all response headers but Content-Length."""
         headers = {
             "Content-Type": self._content_type(),
             "Content-Disposition": self._disposition(),
@@ -169,7 +169,7 @@ def permalink(
     variation: Variation = PLAIN,
     encoding: PictureFormat = PictureFormat.PNG,
 ) -> str:
-    """Return the address of one cat, the same for ever."""
+    """Return the address of one cat, which never changes."""
     path, query = f"{root}/cats/{slot.name}/{seed}.{encoding}", variation.query()
     return f"{path}?{urlencode(query)}" if query else path
 
@@ -180,17 +180,17 @@ def file_name(
     variation: Variation = PLAIN,
     encoding: PictureFormat = PictureFormat.PNG,
 ) -> str:
-    """Return the name of one cat's file, wherever it goes."""
+    """Return the file name of one cat, unique across versions."""
     return f"{slot.name}-{short_name(seed, variation, encoding)}"
 
 
 def short_name(seed: int, variation: Variation, encoding: PictureFormat) -> str:
-    """Return the name of one cat's file among those of its version."""
+    """Return the file name of one cat, unique within its version."""
     return f"{seed}{suffix(variation)}.{encoding}"
 
 
 def suffix(variation: Variation) -> str:
-    """Return what tells a file's name from that of the seed's own cat; nothing for that one."""
+    """Return the part of a file name that spells a variation; empty for none."""
     return "".join(f"-{name}-{value}" for name, value in variation.query().items())
 
 

@@ -1,4 +1,4 @@
-"""Sending pictures: not at all where the client has them, and to nobody who has left."""
+"""Sends images, unless the client has them already or has disconnected."""
 
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from app.http.conditional import not_modified
 from app.http.disconnect import HungUp, while_connected
 from app.observability.metrics import Telemetry
 
-HUNG_UP = 499  # as nginx logs it; nobody reads it but the request counter
+HUNG_UP = 499  # as in nginx's log; only the request counter sees it
 
 
 async def send(
@@ -19,11 +19,11 @@ async def send(
     headers: Mapping[str, str],
     render: Callable[[Renderer], Coroutine[Any, Any, bytes]],
 ) -> Response:
-    """Answer with what is rendered, unless the client has it or wants to hear of it only.
+    """Render and send a body; 304 if the client has it, headers alone for HEAD.
 
     Args:
         request: Whose If-None-Match and method count.
-        headers: All but Content-Length; without an ETag it is always rendered.
+        headers: All but Content-Length; without an ETag the body is always rendered.
         render: Makes the body.
     """
     known = not_modified(request, headers)

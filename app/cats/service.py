@@ -1,4 +1,4 @@
-"""From a query for cats to an answer, and from an answer to what is sent."""
+"""From query parameters to an image request, and from that to a response."""
 
 import asyncio
 import json
@@ -8,11 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.cats.archives import multipart_of, zip_of
-from app.cats.cache import Rendered
+from app.cats.cache import ImageCache
 from app.cats.latents import Variation
 from app.cats.parameters import CatsQuery, variation_of
 from app.cats.renderer import Renderer
-from app.cats.request import Answer, Freshness
+from app.cats.request import Freshness, ImageRequest
 from app.cats.response import send
 from app.http.negotiation import MEDIA_TYPES, Format, negotiate
 from app.inference.slot import Slot
@@ -23,23 +23,23 @@ from models.inference.latents import MAX_SEED
 from models.store.names import is_version
 
 
-def some_cats(query: CatsQuery, accept: str, slot: Slot, root: str) -> Answer:
-    """Return what answers a query; random seeds where none is given.
+def some_cats(query: CatsQuery, accept: str, slot: Slot, root: str) -> ImageRequest:
+    """Return what `GET /cats` asks for; seeds are random where none is given.
 
     Args:
         query: The parameters.
         accept: The Accept header; counts where the query names no format.
-        slot: The version that is meant.
+        slot: The version that the query means.
         root: Path that the app is mounted at.
 
     Raises:
-        InvalidValue: The parameters do not fit each other, or the version.
-        NotAcceptable: The header takes nothing that there is.
+        InvalidValue: The parameters contradict each other, or the version lacks one.
+        NotAcceptable: The header accepts none of the formats.
     """
     kind = query.format or negotiate(accept)
     variation = variation_of(query)
     variation.check(slot)
-    return Answer(
+    return ImageRequest(
         slot=slot,
         seeds=_seeds(query),
         format=kind,
@@ -54,14 +54,14 @@ def some_cats(query: CatsQuery, accept: str, slot: Slot, root: str) -> Answer:
 
 def one_cat(
     slot: Slot, seed: int, encoding: PictureFormat, variation: Variation, root: str
-) -> Answer:
-    """Return what answers a permalink.
+) -> ImageRequest:
+    """Return what a permalink asks for.
 
     Raises:
-        InvalidValue: The version does not know the variation.
+        InvalidValue: The version does not support the variation.
     """
     variation.check(slot)
-    return Answer(
+    return ImageRequest(
         slot=slot,
         seeds=(seed,),
         format=Format(encoding),
@@ -72,59 +72,59 @@ def one_cat(
     )
 
 
-async def respond(request: Request, answer: Answer) -> Response:
-    """Render an answer, if need be, and return the response."""
-    rendered: Rendered = request.app.state.rendered
+async def respond(request: Request, wanted: ImageRequest) -> Response:
+    """Return the response with the images, rendered only if that is necessary."""
+    cache: ImageCache = request.app.state.image_cache
     telemetry: Telemetry = request.app.state.telemetry
-    if answer.is_made_anew and request.method == "GET" and "if-none-match" not in request.headers:
-        # Before there are headers for it: to refuse a crowd must cost little.
-        request.app.state.renderer.check_room(len(answer.seeds))
-    settled = await rendered.settled(answer)
+    if wanted.bypasses_cache and request.method == "GET" and "if-none-match" not in request.headers:
+        # Before any header is computed: under overload, refusing must be cheap.
+        request.app.state.renderer.check_room(len(wanted.seeds))
+    resolved = await cache.resolve(wanted)
 
     async def render(renderer: Renderer) -> bytes:
-        body = await _body(renderer, rendered, settled)
-        telemetry.cats.labels(answer.slot.model, answer.format).inc(len(answer.seeds))
+        body = await _body(renderer, cache, resolved)
+        telemetry.cats.labels(wanted.slot.model, wanted.format).inc(len(wanted.seeds))
         return body
 
-    return await send(request, settled.headers(), render)
+    return await send(request, resolved.headers(), render)
 
 
-async def _body(renderer: Renderer, rendered: Rendered, answer: Answer) -> bytes:
-    seeds = answer.seeds
-    if answer.format is Format.JSON:
-        return _listing(answer)
-    if not answer.is_of_files:
+async def _body(renderer: Renderer, cache: ImageCache, wanted: ImageRequest) -> bytes:
+    seeds = wanted.seeds
+    if wanted.format is Format.JSON:
+        return _listing(wanted)
+    if not wanted.has_files:
         return await renderer.sheet(
-            answer.slot, seeds, answer.columns, answer.variation, answer.encoding
+            wanted.slot, seeds, wanted.columns, wanted.variation, wanted.encoding
         )
-    cats = await rendered.cats(answer)
-    if answer.is_one_cat:
+    cats = await cache.files(wanted)
+    if wanted.is_single:
         return cats[0]
-    names = [answer.file_name(seed) for seed in seeds]
+    names = [wanted.file_name(seed) for seed in seeds]
     files = dict(zip(names, cats, strict=True))
-    if answer.format is Format.ZIP:
+    if wanted.format is Format.ZIP:
         return await asyncio.to_thread(zip_of, files)
-    locations = {name: answer.link(seed) for name, seed in zip(names, seeds, strict=True)}
-    media_type = MEDIA_TYPES[Format(answer.encoding)]
-    return await asyncio.to_thread(multipart_of, files, answer.boundary, locations, media_type)
+    locations = {name: wanted.link(seed) for name, seed in zip(names, seeds, strict=True)}
+    media_type = MEDIA_TYPES[Format(wanted.encoding)]
+    return await asyncio.to_thread(multipart_of, files, wanted.boundary, locations, media_type)
 
 
-def _listing(answer: Answer) -> bytes:
-    slot = answer.slot
+def _listing(wanted: ImageRequest) -> bytes:
+    slot = wanted.slot
     listing = {
         "model": slot.model,
         "version": slot.version,
         "size_px": slot.card.size_px,
-        "cats": [{"seed": seed, "permalink": answer.link(seed)} for seed in answer.seeds],
+        "cats": [{"seed": seed, "permalink": wanted.link(seed)} for seed in wanted.seeds],
     }
     return json.dumps(listing).encode()
 
 
 def _seeds(query: CatsQuery) -> range:
-    """Return the seeds; random ones where none is given.
+    """Return consecutive seeds, from a random one on where none is given.
 
     Raises:
-        InvalidValue: The last one would be no seed any more.
+        InvalidValue: The last one would be out of range.
     """
     last_start = MAX_SEED - query.n + 1
     if query.seed is None:
@@ -144,17 +144,17 @@ def _freshness(query: CatsQuery) -> Freshness:
 
 
 def _columns(query: CatsQuery, kind: Format) -> int | None:
-    """Return the columns of a contact sheet; one cat, or another format, has none."""
+    """Return the columns of a contact sheet; None for a single cat and for other formats."""
     if kind.picture is None or query.n == 1:
         return None
     return query.columns or default_columns(query.n)
 
 
 def _encoding(query: CatsQuery, kind: Format) -> PictureFormat:
-    """Return what the cats' files are.
+    """Return the format of the cats' files.
 
     Raises:
-        InvalidValue: The format is a picture's and another one is named.
+        InvalidValue: The response is one picture, and `encoding` names another format.
     """
     wanted = query.encoding or kind.picture or PictureFormat.PNG
     if kind.picture not in (None, wanted):

@@ -1,4 +1,4 @@
-"""A walk from one cat to another: an animated picture, its address and what it says of itself."""
+"""A walk from one cat to another: an animation, its address, headers and provenance."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from models.images.animations import ANIMATIONS, Animation, AnimationFormat
 from models.inference.latents import Place, check_seed, walk
 
 FRAMES = 48
-"""Frames of an address that tells none: never to be changed, for such addresses stay for ever."""
+"""Frames of an address that names none. Never change it: such addresses are permanent."""
 
 FEWEST_FRAMES = 2
 MOST_FRAMES = 120
@@ -22,7 +22,7 @@ MOST_FRAMES = 120
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Walk:
-    """Pictures at equal steps along the great circle between two seeds, before they are rendered.
+    """Frames at equal steps along the great circle between two seeds, before they are rendered.
 
     Attributes:
         slot: The version.
@@ -30,11 +30,12 @@ class Walk:
         end: Seed of the last frame.
         frames: How many frames, both included.
         truncation: See `Variation`.
-        format: What they are wrapped in.
-        root: Path that the app is mounted at, "" or without a slash at its end.
+        format: Format of the animation.
+        root: Path that the app is mounted at, "" or without a trailing slash.
 
     Raises:
-        InvalidValue: A seed or the truncation is out of range, or the version cannot do it.
+        InvalidValue: A seed or the truncation is out of range, or the version does not
+            support the truncation.
     """
 
     slot: Slot
@@ -46,19 +47,19 @@ class Walk:
     root: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse what is no seed, and a truncation that the version cannot do."""
+        """Check seeds and truncation."""
         check_seed(self.start, "from")
         check_seed(self.end, "to")
         self._variation.check(self.slot)
 
     def check_size(self, max_pixels: int) -> None:
-        """Refuse a walk that is too large.
+        """Reject a walk that is too large.
 
         Args:
             max_pixels: Most pixels of all its frames.
 
         Raises:
-            InvalidValue: It has more; how many frames it may have is told.
+            InvalidValue: It has more; names the most frames that it may have.
         """
         side = self.slot.card.size_px
         most = most_frames(side, max_pixels)
@@ -69,7 +70,7 @@ class Walk:
 
     @property
     def places(self) -> list[Place]:
-        """What to render."""
+        """Where each frame lies between the seeds."""
         return walk(self.start, self.end, self.frames, truncation=self.truncation)
 
     @property
@@ -85,7 +86,7 @@ class Walk:
 
     @property
     def address(self) -> str:
-        """Where it can be had for ever."""
+        """Its permanent address."""
         frames = {} if self.frames == FRAMES else {"frames": str(self.frames)}
         query = urlencode({**frames, **self._variation.query()})
         path = f"{self.root}/cats/{self.slot.name}/walk/{self.start}-{self.end}.{self.format}"
@@ -93,7 +94,7 @@ class Walk:
 
     @property
     def provenance(self) -> dict[str, str]:
-        """What its file says of its origin."""
+        """Metadata of its file."""
         return provenance(self.slot, self._facts)
 
     def headers(self) -> dict[str, str]:
@@ -123,7 +124,7 @@ class Walk:
 
 
 def most_frames(size_px: int, max_pixels: int) -> int:
-    """Return the most frames that a walk of a size may have; fewer than two: there is none.
+    """Return the most frames that a walk may have; fewer than two allow no walk.
 
     Args:
         size_px: Side of a frame, pixels.

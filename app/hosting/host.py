@@ -18,7 +18,7 @@ from typing import Any, cast
 from app.hosting import wire
 from app.hosting.failures import failure_told
 from app.inference.batcher import Batcher
-from app.inference.slot import Engine, EngineLoader, Slot, load_engine
+from app.inference.slot import EngineLike, EngineLoader, Slot, load_engine
 from app.observability.metrics import Telemetry
 from app.settings import AppSettings
 from models.devices import pick_device
@@ -56,7 +56,7 @@ class HostedSlot:
     """
 
     name: str
-    engine: Engine
+    engine: EngineLike
     model: str = ""
 
 
@@ -223,7 +223,7 @@ def host_for(settings: AppSettings, telemetry: Telemetry) -> EngineHost:
     """
     device = str(pick_device(settings.device))
 
-    def load(weights: Path, _device: str, canonical: str) -> Engine:
+    def load(weights: Path, _device: str, canonical: str) -> EngineLike:
         return load_engine(weights, device, canonical, wanted=settings.engine)
 
     batcher = Batcher(
@@ -240,7 +240,7 @@ def host_for(settings: AppSettings, telemetry: Telemetry) -> EngineHost:
     return host
 
 
-def told_of(engine: Engine) -> dict[str, Any]:
+def told_of(engine: EngineLike) -> dict[str, Any]:
     """Return what a front end must know of an engine, as plain data."""
     return {
         "name": engine.name,

@@ -90,7 +90,7 @@ class Host:
 
 
 class HostedEngine:
-    """An engine in the host (`app.inference.slot.Engine`); may be called from several threads.
+    """An engine in the host (`app.inference.slot.EngineLike`); may be called from several threads.
 
     Its connections hold the engine there. One that breaks or whose answer is late is closed;
     when none is left, as after the host's end, the next render calls the host anew, which

@@ -9,7 +9,7 @@ from pathlib import Path
 from app.hosting.figures import collected, summed, telling, told_by_front_end
 from app.hosting.proxy import Host
 from app.hosting.sockets import ENGINES, HOSTS_FIGURES, figures_of, figures_of_all
-from app.inference.slot import Engine
+from app.inference.slot import EngineLike
 from app.observability.metrics import Telemetry
 
 LANES = 4
@@ -31,7 +31,7 @@ class Sibling:
         self._host = Host(folder / ENGINES, deadline_s)
         self._server: asyncio.Server | None = None
 
-    def load(self, weights: Path, device: str, canonical: str) -> Engine:
+    def load(self, weights: Path, device: str, canonical: str) -> EngineLike:
         """Have the engine host load an engine (an `EngineLoader`).
 
         Raises:

@@ -68,15 +68,15 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        too_large = self._too_large(scope)
         try:
-            self._check(scope, Headers(scope=scope))
+            self._check(scope, Headers(scope=scope), too_large)
         except CatteryError as err:
             response = problem_response(err, scope["path"])
             if isinstance(err, TooLarge):
                 response.headers["Connection"] = "close"  # the rest is not worth reading
             await response(scope, receive, send)
             return
-        too_large = self._too_large(scope)
         metered = _Metered(receive, send, too_large)
         try:
             await self._app(scope, metered.receive, metered.send)
@@ -88,7 +88,7 @@ class Gate:
             response.headers["Connection"] = "close"
             await response(scope, receive, send)
 
-    def _check(self, scope: Scope, headers: Headers) -> None:
+    def _check(self, scope: Scope, headers: Headers, too_large: TooLarge) -> None:
         key = self._settings.api_key
         if key is None:
             _check_caller(scope, headers)
@@ -96,7 +96,6 @@ class Gate:
             if key is not None:
                 _check_key(headers, key.get_secret_value().strip())
             _check_type(scope, headers)
-        too_large = self._too_large(scope)
         if _declared(headers) > too_large.limit_bytes:
             raise too_large
 

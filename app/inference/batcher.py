@@ -1,13 +1,13 @@
-"""Many requests, few lanes: what waits is gathered into batches, counted in pictures.
+"""Continuous batching: waiting requests are gathered into batches for a few render threads.
 
-A lane is a thread that takes the next batch the moment it is free, renders it, makes files of
-the pictures and hands them out; it sleeps only when nothing waits: no timer, no polling. On a
-CPU there is a lane a core, each on one thread: what shares a forward pass between threads may
-round differently on a machine with more of them, and waits for the slowest. On a GPU the lanes
-take turns at it, so that one renders while the others encode.
+Each thread is a lane: it takes the next batch the moment it is free, renders it, encodes the
+pictures and returns them, and sleeps only while nothing waits. There is no timer and no polling.
+On a CPU there is one lane per core, each computing on a single thread, because a forward pass
+that is split among threads waits for the slowest and may round differently on a machine with
+more of them. On a GPU the lanes take turns at it, so that one renders while the others encode.
 
-A batch has one slot, so no answer mixes versions; it is only as large as a lane makes in a
-quarter of a second, so that a slow generator's crowd does not hold up the cats of a fast one.
+A batch is for one slot, so no response mixes versions. Its size is bounded by what a lane renders
+in a quarter of a second, so that a slow generator does not hold up the cats of a fast one.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ from math import ceil
 from time import monotonic
 from typing import Any
 
-from app.inference.queue import Batch, Encode, Lines, Pixels, Request
+from app.inference.queue import Batch, Encode, FairQueue, Pixels, RenderRequest
 from app.inference.slot import Slot
-from app.inference.throughput import Speeds
+from app.inference.throughput import Throughput
 from app.observability.metrics import Telemetry
 from app.problems.errors import Busy, DeadlineExceeded
 from models.inference.latents import Point
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 LONGEST_BATCH_S = 0.25
 FIRST_BATCH = 16
-"""Places of a generator's first batch, when nobody knows yet how fast it is."""
+"""Size of a generator's first batch, whose speed is not known yet."""
 
 
 class Batcher:
@@ -38,13 +38,13 @@ class Batcher:
 
     Args:
         max_batch: Most pictures in one forward pass.
-        max_waiting: Most pictures that may wait; a request beyond is refused at once.
-            A request that finds nothing waiting is always let in.
+        max_waiting: Most pictures that may wait; a request beyond that is refused at once.
+            A request that finds nothing waiting is always accepted.
         deadline_s: How long a request may take, waiting included, seconds.
-        lanes: How many batches are under way at a time.
-        least_share: Pictures for which it is not worth while to use another idle lane.
+        lanes: How many batches are rendered at a time.
+        least_share: So few pictures are not divided among idle lanes.
         prepare: Called in each lane's thread before its first batch.
-        telemetry: Where it counts.
+        telemetry: Where batches and refusals are counted.
     """
 
     def __init__(
@@ -65,9 +65,9 @@ class Batcher:
         self._least_share = least_share
         self._prepare = prepare
         self._telemetry = telemetry or Telemetry()
-        self._lines = Lines()
-        self._telemetry.waiting_images.set_function(lambda: self._lines.waiting)
-        self._speeds = Speeds()
+        self._queue = FairQueue()
+        self._telemetry.waiting_images.set_function(lambda: self._queue.waiting)
+        self._throughput = Throughput()
         self._busy = 0
         self._is_waking = False
         self._is_closed = False
@@ -77,51 +77,51 @@ class Batcher:
     @property
     def waiting(self) -> int:
         """Pictures that wait for a forward pass now."""
-        return self._lines.waiting
+        return self._queue.waiting
 
     async def render(self, slot: Slot, points: Sequence[Point]) -> Pixels:
-        """Render one picture per seed or place, all by one slot. Cancel it to leave the line.
+        """Render one picture per seed or place with one slot; cancel it to leave the queue.
 
         Returns:
             (N, H, W, 3) uint8.
 
         Raises:
-            Busy: Too many pictures wait already, or the app is closing.
-            DeadlineExceeded: It was not done in time.
+            Busy: Too many pictures are waiting, or the app is shutting down.
+            DeadlineExceeded: It was not rendered in time.
         """
-        pixels: Pixels = await self._made(slot, points, None)
+        pixels: Pixels = await self._submit(slot, points, None)
         return pixels
 
     async def files(self, slot: Slot, points: Sequence[Point], encode: Encode) -> list[bytes]:
-        """Render likewise, and return what a lane's thread makes of each picture.
+        """Render likewise, and return each picture encoded in the lane's thread.
 
         Raises:
             Busy, DeadlineExceeded: As `render`.
         """
-        files: list[bytes] = await self._made(slot, points, encode)
+        files: list[bytes] = await self._submit(slot, points, encode)
         return files
 
     def check_room(self, count: int) -> None:
-        """Refuse what could not enter now.
+        """Refuse a request that the queue has no room for.
 
         Args:
-            count: Pictures that would wait.
+            count: Its pictures.
 
         Raises:
-            Busy: Too many wait already, or the app is closing.
+            Busy: Too many pictures are waiting, or the app is shutting down.
         """
         if self._is_closed:
             raise _closing()
-        waiting = self._lines.waiting
+        waiting = self._queue.waiting
         if waiting and waiting + count > self._max_waiting:
             self._telemetry.refused.labels("busy").inc()
             raise self._refusal()
 
     async def close(self) -> None:
-        """Refuse what waits and end the lanes after their batches."""
+        """Refuse what waits, and stop the lanes after their current batches."""
         with self._changed:
             self._is_closed = True
-            waiting = self._lines.requests()
+            waiting = self._queue.requests()
             self._changed.notify_all()
         for request in waiting:
             if not request.future.done():
@@ -129,10 +129,10 @@ class Batcher:
         for thread in self._threads:
             await asyncio.to_thread(thread.join)
 
-    async def _made(self, slot: Slot, points: Sequence[Point], encode: Encode | None) -> Any:
+    async def _submit(self, slot: Slot, points: Sequence[Point], encode: Encode | None) -> Any:
         loop, now = asyncio.get_running_loop(), monotonic()
         expires_at = now + self._deadline_s
-        request = Request(slot, points, encode, now, expires_at, loop.create_future())
+        request = RenderRequest(slot, points, encode, now, expires_at, loop.create_future())
         self._enter(request, loop)
         try:
             async with asyncio.timeout(self._deadline_s):
@@ -143,12 +143,12 @@ class Batcher:
         finally:
             self._leave(request)
 
-    def _enter(self, request: Request, loop: asyncio.AbstractEventLoop) -> None:
+    def _enter(self, request: RenderRequest, loop: asyncio.AbstractEventLoop) -> None:
         with self._changed:
             self.check_room(request.left)
-            self._lines.enter(request)
+            self._queue.enter(request)
         if not self._is_waking:
-            # At the end of this round of the loop: whoever else came in it shares the batch.
+            # After this iteration of the loop: requests that arrive in it share a batch.
             self._is_waking = True
             loop.call_soon(self._wake)
 
@@ -162,37 +162,37 @@ class Batcher:
                 self._threads.append(thread)
                 thread.start()
         with self._changed:
-            self._changed.notify(self._lines.waiting)
+            self._changed.notify(self._queue.waiting)
 
-    def _leave(self, request: Request) -> None:
-        """Take a request that has ended, in whatever way, out of its line."""
+    def _leave(self, request: RenderRequest) -> None:
+        """Remove a request that has ended, in whatever way, from the queue."""
         if request.left:
             with self._changed:
-                self._lines.leave(request)
+                self._queue.leave(request)
 
     def _refusal(self) -> Busy:
-        waiting, speed = self._lines.waiting, self._speeds.any * self._lanes
+        waiting, speed = self._queue.waiting, self._throughput.any * self._lanes
         return Busy(
-            f"{waiting} pictures wait already, of {self._max_waiting} that may.",
+            f"{waiting} pictures are waiting already; the limit is {self._max_waiting}.",
             retry_after_s=max(1, round(waiting / speed if speed else 1.0)),
         )
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Make batch after batch; a lane's thread."""
+        """Process batch after batch, as a lane's thread."""
         self._prepare()
         while (batch := self._next()) is not None:
-            outcomes = self._made_of(batch)
-            with suppress(RuntimeError):  # the loop has ended, and with it all who waited
+            outcomes = self._process(batch)
+            with suppress(RuntimeError):  # the loop is closed, and its clients are gone
                 loop.call_soon_threadsafe(_settle, outcomes)
-            del batch, outcomes  # a lane that sleeps must not keep a generator in memory
+            del batch, outcomes  # a sleeping lane must not keep a generator in memory
 
-    def _made_of(self, batch: Batch) -> "list[_Outcome]":
-        """Render a batch; return the requests that have ended with it."""
+    def _process(self, batch: Batch) -> "list[_Outcome]":
+        """Render a batch; return the requests that are complete or have failed."""
         try:
-            return self._note_made(batch, self._rendered(batch))
-        except Exception as err:  # the clients of this batch are told, the lane lives on
+            return self._complete(batch, self._render(batch))
+        except Exception as err:  # told to this batch's clients; the lane goes on
             log.exception("a batch of %s failed", batch.slot.name)
-            return self._note_failed(batch, err)
+            return self._fail(batch, err)
         finally:
             with self._changed:
                 self._busy -= 1
@@ -201,10 +201,10 @@ class Batcher:
         """Wait for work and return the next batch; None when closed."""
         with self._changed:
             while not self._is_closed:
-                self._lines.drop_unawaited(monotonic())
-                slot = self._lines.next_slot()
+                self._queue.drop_unawaited(monotonic())
+                slot = self._queue.next_slot()
                 if slot is not None:
-                    batch = self._lines.gather(slot, self._places(slot))
+                    batch = self._queue.gather(slot, self._places(slot))
                     self._busy += 1
                     self._observe_queue(batch)
                     return batch
@@ -212,9 +212,9 @@ class Batcher:
         return None
 
     def _places(self, slot: Slot) -> int:
-        """Return how many pictures of a slot the next batch may have: what idle lanes share."""
-        share = ceil(self._lines.left_of(slot) / max(1, self._lanes - self._busy))
-        speed = self._speeds.of(slot)
+        """Return the size of a slot's next batch: its pictures are divided among idle lanes."""
+        share = ceil(self._queue.left_of(slot) / max(1, self._lanes - self._busy))
+        speed = self._throughput.of(slot)
         places = FIRST_BATCH if speed is None else int(speed * LONGEST_BATCH_S)
         return max(1, min(places, max(share, self._least_share), self._max_batch))
 
@@ -224,17 +224,17 @@ class Batcher:
             if part.begin == 0:
                 self._telemetry.queue_s.observe(now - part.request.entered_at)
 
-    def _rendered(self, batch: Batch) -> list[Any]:
-        """Return what is made of each part: pixels, or files."""
+    def _render(self, batch: Batch) -> list[Any]:
+        """Return the result of each part: pixels or files."""
         began, points = monotonic(), batch.points
         pixels = batch.slot.engine.render(points)
         self._telemetry.forward_s.observe(monotonic() - began)
         self._telemetry.images.labels(batch.slot.model).inc(len(points))
-        made = list(_shared_out(batch, pixels))
-        self._speeds.note(batch.slot, len(points) / max(monotonic() - began, 1e-6))
+        made = list(_results(batch, pixels))
+        self._throughput.note(batch.slot, len(points) / max(monotonic() - began, 1e-6))
         return made
 
-    def _note_made(self, batch: Batch, made: Sequence[Any]) -> "list[_Outcome]":
+    def _complete(self, batch: Batch, made: Sequence[Any]) -> "list[_Outcome]":
         with self._changed:
             ended = [
                 part.request
@@ -243,18 +243,18 @@ class Batcher:
             ]
         return [(request, request.result(), None) for request in ended]
 
-    def _note_failed(self, batch: Batch, err: Exception) -> "list[_Outcome]":
+    def _fail(self, batch: Batch, err: Exception) -> "list[_Outcome]":
         with self._changed:
             for part in batch.parts:
-                self._lines.leave(part.request)
+                self._queue.leave(part.request)
         return [(part.request, None, err) for part in batch.parts]
 
 
-_Outcome = tuple[Request, Any, Exception | None]
+_Outcome = tuple[RenderRequest, Any, Exception | None]
 
 
-def _shared_out(batch: Batch, pixels: Pixels) -> Iterator[Any]:
-    """Yield each part's pixels, or the files that are made of them."""
+def _results(batch: Batch, pixels: Pixels) -> Iterator[Any]:
+    """Yield each part's pixels, or its files."""
     begin = 0
     for part in batch.parts:
         own = pixels[begin : begin + len(part.points)]
@@ -267,9 +267,9 @@ def _shared_out(batch: Batch, pixels: Pixels) -> Iterator[Any]:
 
 
 def _settle(outcomes: Sequence[_Outcome]) -> None:
-    """Tell the clients of a batch, all at once; in their loop."""
+    """Resolve the futures of a batch together, in their event loop."""
     for request, result, err in outcomes:
-        if request.future.done():  # its client has left
+        if request.future.done():  # its client has disconnected
             continue
         if err is None:
             request.future.set_result(result)
@@ -278,4 +278,4 @@ def _settle(outcomes: Sequence[_Outcome]) -> None:
 
 
 def _closing() -> Busy:
-    return Busy("The service is closing.", retry_after_s=5)
+    return Busy("The service is shutting down.", retry_after_s=5)

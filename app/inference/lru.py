@@ -1,8 +1,8 @@
-"""The generators that are in the device's memory now, and which of them leaves first.
+"""The slots in the device's memory, and which of them is evicted first.
 
-A slot in service answers for its model, a warm one is at hand beside them. The least
-recently used leave when there are too many or when they are too large together: warm
-ones first, then those in service, which are loaded again when somebody asks for them.
+A slot in service answers for its model; a warm one is kept loaded beside those. When there are
+too many, or they are too large together, the least recently used are evicted: warm ones first,
+then those in service, which are loaded again at their next request.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,7 +18,7 @@ class _Resident:
     """One slot in memory."""
 
     slot: Slot
-    used: int  # when, in uses of all slots
+    used: int  # logical time: uses of all slots so far
 
 
 class Residents:
@@ -26,11 +26,11 @@ class Residents:
 
     Args:
         keep: Most slots that are warm and not in service.
-        max_bytes: Most that all of them together may hold on the device, bytes; 0: no limit.
-            One that is larger than this all alone stays, alone.
+        max_bytes: Most bytes of all slots on the device; 0 for no limit. A slot that exceeds
+            it alone stays, as the only one.
 
     Attributes:
-        resting: Cards of what was in service last and has left to make room, by model.
+        resting: Cards of evicted versions that were in service, by model.
     """
 
     def __init__(self, keep: int, max_bytes: int = 0) -> None:
@@ -44,7 +44,7 @@ class Residents:
 
     @property
     def nbytes(self) -> int:
-        """What they hold on the device together, bytes."""
+        """Bytes of all slots on the device."""
         return sum(slot.engine.nbytes for slot in self.all())
 
     def serving(self) -> dict[str, Slot]:
@@ -70,7 +70,7 @@ class Residents:
         return found.slot if found else None
 
     def use(self, model: str, version: str | None = None) -> Slot | None:
-        """Return a slot, and note that it is used now; as `find`, in constant time."""
+        """Return a slot as `find` does, and count that as a use; in constant time."""
         found = self._find(model, version)
         if found is None:
             return None
@@ -78,14 +78,14 @@ class Residents:
         return found.slot
 
     def serve(self, slot: Slot) -> list[Slot]:
-        """Put a slot into service, in one step; the one before stays warm if there is room.
+        """Put a slot into service; the replaced one stays warm if there is room.
 
         Returns:
-            What had to leave.
+            Evicted slots.
         """
         old = self._serving.get(slot.model)
         self._warm.pop(slot.name, None)
-        # A model that nobody asks for is used no more because it has a new version.
+        # A new version alone does not make an idle model recently used.
         self._serving[slot.model] = _Resident(slot, old.used if old else next(self._uses))
         self.resting.pop(slot.model, None)
         if old is not None:
@@ -94,36 +94,36 @@ class Residents:
         return self._make_room(slot)
 
     def keep(self, slot: Slot) -> list[Slot]:
-        """Keep a slot warm that somebody has asked for.
+        """Keep a requested slot warm.
 
         Returns:
-            What had to leave; perhaps the slot itself, where the others are to go back to.
+            Evicted slots; the slot itself if all others are kept for rollbacks.
         """
         self._warm[slot.name] = _Resident(slot, next(self._uses))
         return self._make_room(slot)
 
     def drop(self, name: str) -> None:
-        """Let go of a slot that is not in service, if it is there."""
+        """Drop a slot that is not in service, if it is loaded."""
         self._warm.pop(name, None)
 
     def note_previous(self, model: str, version: str | None) -> bool:
-        """Note which version a rollback brings back; it is kept longest of all warm ones.
+        """Record which version a rollback restores; of all warm ones it is kept longest.
 
         Returns:
-            Whether there is room for it, so that it is worth loading before it is asked for.
+            Whether there is room to preload it.
         """
         self._previous[model] = version
         others = sum(self._is_previous(slot) and slot.model != model for slot in self.warm())
-        # With more models than places, reloading them in turn would never end.
+        # With more models than places they would evict and reload each other for ever.
         return version is not None and others < self._keep and self.has_room()
 
     def has_room(self) -> bool:
-        """Whether one more as large as the largest would fit: then loading drives nobody out."""
+        """Whether one more slot, as large as the largest, would fit without an eviction."""
         sizes = [slot.engine.nbytes for slot in self.all()]
         return not self._max_bytes or not sizes or sum(sizes) + max(sizes) <= self._max_bytes
 
     def clear(self) -> None:
-        """Let go of all."""
+        """Drop all slots."""
         self._serving.clear()
         self._warm.clear()
 
@@ -137,10 +137,10 @@ class Residents:
         return self._previous.get(slot.model) == slot.version
 
     def _make_room(self, newest: Slot) -> list[Slot]:
-        """Let the least recently used go until all limits hold; never the newest for its size."""
+        """Evict the least recently used until all limits hold; bytes never evict the newest."""
         left = []
         while len(self._warm) > self._keep:
-            left.append(self._let_go(self._warm.values(), lambda one: self._is_previous(one.slot)))
+            left.append(self._evict(self._warm.values(), lambda one: self._is_previous(one.slot)))
         while self._max_bytes and self.nbytes > self._max_bytes:
             others = [
                 one
@@ -149,17 +149,17 @@ class Residents:
             ]
             if not others:
                 break
-            left.append(self._let_go(others, lambda one: self._rank(one.slot, newest.model)))
+            left.append(self._evict(others, lambda one: self._rank(one.slot, newest.model)))
         return left
 
     def _rank(self, slot: Slot, asked: str) -> int:
-        """Return who leaves first while a model is asked for: the lowest."""
+        """Return the order of eviction while a model is requested: lowest first."""
         if slot.name in self._warm:
             return int(self._is_previous(slot))
         return 2 if slot.model != asked else 3
 
-    def _let_go(self, among: Iterable[_Resident], rank: Callable[[_Resident], int]) -> Slot:
-        """Let the least recently used of the lowest rank go."""
+    def _evict(self, among: Iterable[_Resident], rank: Callable[[_Resident], int]) -> Slot:
+        """Evict the least recently used of the lowest rank."""
         slot = min(among, key=lambda one: (rank(one), one.used)).slot
         if self._warm.pop(slot.name, None) is None:
             del self._serving[slot.model]

@@ -1,4 +1,4 @@
-"""Who waits for pictures, and who is next: a line for each slot, and the slots take turns."""
+"""Requests waiting for a forward pass: a queue for each slot, and the slots take turns."""
 
 import asyncio
 from collections import OrderedDict
@@ -15,23 +15,23 @@ from models.inference.latents import Point
 Pixels = NDArray[np.uint8]
 
 Encode = Callable[[int, Pixels], bytes]
-"""Makes a file of one picture, (H, W, 3), given its place in the request."""
+"""Encodes one picture, (H, W, 3) uint8, given its index in the request."""
 
 
 @dataclass(slots=True, eq=False)
-class Request:
-    """Points of one client on their way.
+class RenderRequest:
+    """One client's points, waiting or partly rendered.
 
     Attributes:
-        slot: What renders them.
+        slot: Renders them.
         points: What to render.
-        encode: Makes a file of each picture; None: pixels are wanted.
-        entered_at: When it came, seconds of the monotonic clock.
-        expires_at: When nobody waits for it any more, likewise.
-        future: Belongs to the client's event loop.
-        given: Points that have a place in a batch.
-        made: Points that are done.
-        parts: What is done, by the number of its first point.
+        encode: Makes a file of each picture; None returns pixels.
+        entered_at: When it arrived, seconds of the monotonic clock.
+        expires_at: When its client gives up, likewise.
+        future: Resolves to the result, in the client's event loop.
+        given: How many points are in a batch or done.
+        made: How many points are done.
+        parts: Results, by the index of their first point.
     """
 
     slot: Slot
@@ -46,26 +46,26 @@ class Request:
 
     @property
     def left(self) -> int:
-        """Points without a place in a batch."""
+        """How many points are not in a batch yet."""
         return len(self.points) - self.given
 
     def is_awaited(self, now: float) -> bool:
-        """Whether anybody still waits for it."""
+        """Whether its client still waits for it."""
         return now < self.expires_at and not self.future.done()
 
     def take(self, count: int) -> "Part":
-        """Give the next points a place."""
+        """Return its next points, now part of a batch."""
         self.given += count
         return Part(self, self.given - count, self.points[self.given - count : self.given])
 
     def add(self, begin: int, made: Any, count: int) -> bool:
-        """Note what was made of some points; return whether that was the last of it."""
+        """Add the result of some points; return whether it is complete now."""
         self.parts[begin] = made
         self.made += count
         return self.made == len(self.points)
 
     def result(self) -> Any:
-        """Return all that was made, in order: (N, H, W, 3) uint8, or N files."""
+        """Return the whole result in order: (N, H, W, 3) uint8, or N files."""
         parts = [self.parts[begin] for begin in sorted(self.parts)]
         if self.encode is None:
             return np.concatenate(parts)
@@ -74,22 +74,22 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Points of a request that share a batch with others'.
+    """Some points of a request, in a batch with those of others.
 
     Attributes:
-        request: Whose they are.
-        begin: Number of the first one in its request.
-        points: Themselves.
+        request: The request that they are of.
+        begin: Index of the first one in the request.
+        points: The points.
     """
 
-    request: Request
+    request: RenderRequest
     begin: int
     points: Sequence[Point]
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one forward pass renders: parts of requests that share a slot."""
+    """What one forward pass renders: parts of requests for the same slot."""
 
     slot: Slot
     parts: list[Part]
@@ -100,82 +100,82 @@ class Batch:
         return [point for part in self.parts for point in part.points]
 
 
-class Lines:
-    """Requests that wait, a line for each slot. Not safe for several threads at once."""
+class FairQueue:
+    """Waiting requests, first in first out within each slot. Not thread-safe."""
 
     def __init__(self) -> None:
-        self._lines: OrderedDict[Slot, list[Request]] = OrderedDict()
+        self._queues: OrderedDict[Slot, list[RenderRequest]] = OrderedDict()
         self._turns: dict[Slot, int] = {}
         self.waiting = 0
-        """Pictures that have no place in a batch yet."""
+        """Pictures that are not in a batch yet."""
 
-    def requests(self) -> list[Request]:
-        """Return all who wait."""
-        return [request for line in self._lines.values() for request in line]
+    def requests(self) -> list[RenderRequest]:
+        """Return all waiting requests."""
+        return [request for queue in self._queues.values() for request in queue]
 
-    def enter(self, request: Request) -> None:
-        """Put a request at the end of its line."""
-        self._lines.setdefault(request.slot, []).append(request)
+    def enter(self, request: RenderRequest) -> None:
+        """Append a request to its slot's queue."""
+        self._queues.setdefault(request.slot, []).append(request)
         self.waiting += request.left
 
-    def leave(self, request: Request) -> None:
-        """Take a request out, if it still stands in a line."""
-        line = self._lines.get(request.slot, [])
-        if request.left and request in line:
-            self._keep(request.slot, [each for each in line if each is not request])
+    def leave(self, request: RenderRequest) -> None:
+        """Remove a request, if it still waits."""
+        queue = self._queues.get(request.slot, [])
+        if request.left and request in queue:
+            self._replace(request.slot, [each for each in queue if each is not request])
             self.waiting -= request.left
 
     def drop_unawaited(self, now: float) -> None:
-        """Take out whom nobody waits for any more, before they cost a forward pass."""
-        for slot, line in list(self._lines.items()):
-            kept = [request for request in line if request.is_awaited(now)]
-            if len(kept) < len(line):
-                self.waiting -= sum(r.left for r in line) - sum(r.left for r in kept)
-                self._keep(slot, kept)
+        """Remove requests whose clients have given up, before they cost a forward pass."""
+        for slot, queue in list(self._queues.items()):
+            kept = [request for request in queue if request.is_awaited(now)]
+            if len(kept) < len(queue):
+                self.waiting -= sum(r.left for r in queue) - sum(r.left for r in kept)
+                self._replace(slot, kept)
 
     def next_slot(self) -> Slot | None:
-        """Return the slot whose turn it is; None if nobody waits."""
-        return next(iter(self._lines), None)
+        """Return the slot whose turn it is; None if nothing waits."""
+        return next(iter(self._queues), None)
 
     def left_of(self, slot: Slot) -> int:
         """Return how many pictures of a slot wait."""
-        return sum(request.left for request in self._lines.get(slot, ()))
+        return sum(request.left for request in self._queues.get(slot, ()))
 
     def gather(self, slot: Slot, places: int) -> Batch:
-        """Deal the places of a batch out to a slot's line, and let the next slot have its turn."""
-        line = self._lines[slot]
-        # By turns, so that a batch with a single place is not always the same one's.
+        """Return a slot's next batch, of at most so many pictures; the next slot has its turn."""
+        queue = self._queues[slot]
+        # Rounded up and down alternately: a batch of one must not always favor the same side.
         turn = self._turns[slot] = 1 - self._turns.get(slot, 0)
-        shares = deal(places, [r.left for r in line], (places + turn) // 2)
-        parts = [r.take(share) for r, share in zip(line, shares, strict=True) if share]
+        shares = fair_shares(places, [r.left for r in queue], (places + turn) // 2)
+        parts = [r.take(share) for r, share in zip(queue, shares, strict=True) if share]
         self.waiting -= sum(shares)
-        self._keep(slot, [request for request in line if request.left])
-        if slot in self._lines:
-            self._lines.move_to_end(slot)
+        self._replace(slot, [request for request in queue if request.left])
+        if slot in self._queues:
+            self._queues.move_to_end(slot)
         return Batch(slot, parts)
 
-    def _keep(self, slot: Slot, line: list[Request]) -> None:
-        if line:
-            self._lines[slot] = line
+    def _replace(self, slot: Slot, queue: list[RenderRequest]) -> None:
+        if queue:
+            self._queues[slot] = queue
         else:
-            del self._lines[slot]
+            del self._queues[slot]
             self._turns.pop(slot, None)
 
 
-def deal(places: int, wanted: Sequence[int], for_short: int) -> list[int]:
-    """Deal the places of a batch out.
+def fair_shares(places: int, wanted: Sequence[int], for_short: int) -> list[int]:
+    """Divide the places of a batch among waiting requests.
 
-    Some go to whom least is left, so that one picture passes by a crowd of sixty-fours and
-    what has begun ends soon; all others in the order of the line, so that nobody is overtaken
-    for ever.
+    Some go to the requests with the least left, so that a single picture overtakes a crowd of
+    sixty-fours and what has begun finishes soon; the others go in order of arrival, so that
+    no request starves.
 
     Args:
-        places: How many there are.
-        wanted: What each one in the line wants, at least 1.
-        for_short: How many go to the short ones first.
+        places: Size of the batch.
+        wanted: What each request wants in order of arrival, at least 1.
+        for_short: How many places go to the shortest requests first.
 
     Returns:
-        What each one gets; in sum `places`, or all that is wanted.
+        Each request's share; in sum `places`, or all that is wanted.
     """
     shares = [0] * len(wanted)
     short = sorted(range(len(wanted)), key=wanted.__getitem__)

@@ -1,4 +1,4 @@
-"""Loading versions: one at a time, each once for all who wait, damaged ones seldom."""
+"""Loads versions one at a time, each once for all who wait, damaged ones seldom."""
 
 import asyncio
 import logging
@@ -13,35 +13,35 @@ from models.errors import CheckpointError
 log = logging.getLogger(__name__)
 
 RETRY_S = 30.0
-"""A version that was found damaged is looked at again after this long."""
+"""How long a damaged version is not tried again, seconds."""
 
 T = TypeVar("T")
 
 
-class Once(Generic[T]):
-    """Work that is done once for all who ask for it while it is under way."""
+class SingleFlight(Generic[T]):
+    """Runs work once for all who ask for it while it is running."""
 
     def __init__(self) -> None:
         self._tasks: dict[str, asyncio.Task[T]] = {}
 
     def __contains__(self, key: str) -> bool:
-        """Whether work with this key is under way."""
+        """Whether work with this key is running."""
         return key in self._tasks
 
     async def get(self, key: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Wait for the work under way with this key, or begin it.
+        """Wait for the running work with this key, or start it.
 
         Raises:
-            Exception: What the work raises, to all who wait.
+            Exception: Whatever the work raises, in everyone who waits.
         """
         if key not in self._tasks:
             task = self._tasks[key] = asyncio.create_task(work())
             task.add_done_callback(lambda done: self._end(key, done))
-        # Shielded: one client that hangs up must not spoil it for the others.
+        # Shielded: one client that disconnects must not cancel it for the others.
         return await asyncio.shield(self._tasks[key])
 
     async def close(self) -> None:
-        """Cancel whatever is under way."""
+        """Cancel whatever is running."""
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -50,16 +50,14 @@ class Once(Generic[T]):
     def _end(self, key: str, task: asyncio.Task[T]) -> None:
         del self._tasks[key]
         if not task.cancelled():
-            task.exception()  # seen, so that asyncio is silent when nobody waits any more
+            task.exception()  # retrieved, so that asyncio does not warn if nobody waits any more
 
 
 class Loader:
-    """Makes slots in a thread of its own.
-
-    One thread: a crowd asking for cold versions must not take the device from the served.
+    """Loads slots in a single thread, so that cold versions do not crowd out those in service.
 
     Args:
-        make: Makes a slot of a model's version; blocks.
+        make: Loads a version of a model into a slot; blocks.
     """
 
     def __init__(self, make: Callable[[str, str], Slot]) -> None:
@@ -68,10 +66,10 @@ class Loader:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="cattery-load")
 
     async def load(self, model: str, version: str) -> Slot:
-        """Load a version, after those that were asked for before.
+        """Load a version, after those that were requested before.
 
         Raises:
-            CheckpointError: It is damaged, or was a moment ago.
+            CheckpointError: It is damaged, or was within the last `RETRY_S`.
             CatteryError: Whatever `app.inference.slot.make_slot` raises.
         """
         name = f"{model}@{version}"
@@ -85,7 +83,7 @@ class Loader:
             raise
 
     def refuse_damaged(self, name: str) -> None:
-        """Raise what was found wrong with a version, "model@version", not long ago.
+        """Raise the error of a version, "model@version", that failed to load recently.
 
         Raises:
             CheckpointError: It was damaged.
@@ -96,5 +94,5 @@ class Loader:
         self._damaged.pop(name, None)
 
     async def close(self) -> None:
-        """Wait for the load under way, and begin no other."""
+        """Wait for the current load, and start no other."""
         await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)

@@ -1,4 +1,4 @@
-"""One version, ready to render, and how it comes to be."""
+"""A version that is loaded and ready to render."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from models.store import Store
 from models.store.records import Card
 
 
-class Engine(Protocol):
-    """What serving needs of `models.inference.engine.Engine`."""
+class EngineLike(Protocol):
+    """The part of `models.inference.engine.Engine` that serving uses."""
 
     @property
     def name(self) -> str:
@@ -43,17 +43,17 @@ class Engine(Protocol):
         """Return (N, H, W, 3) uint8, one picture per seed or place."""
 
 
-EngineLoader = Callable[[Path, str, str], Engine]
-"""Makes an engine of a weights file for a device, given the engine that the card names."""
+EngineLoader = Callable[[Path, str, str], EngineLike]
+"""Loads a weights file onto a device, given the name of the engine that the card names."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Slot:
-    """One version, ready to render. Immutable; the same only as itself."""
+    """A loaded version. Immutable; compared by identity."""
 
     model: str
     version: str
-    engine: Engine
+    engine: EngineLike
     card: Card
 
     @property
@@ -64,13 +64,13 @@ class Slot:
 
 def load_engine(
     weights: Path, device: str, canonical: str = CANONICAL, *, wanted: str = AUTO
-) -> Engine:
-    """Return the engine of a weights file.
+) -> EngineLike:
+    """Load a weights file into an engine.
 
     Args:
         weights: The file.
-        device: Where it shall render.
-        canonical: The engine that the version's card names; may be empty.
+        device: Device to render on.
+        canonical: Engine that the version's card names; may be empty.
         wanted: "auto" for that one, or another of `models.inference.registry.ENGINES`.
 
     Raises:
@@ -83,11 +83,11 @@ def load_engine(
 def make_slot(
     store: Store, model: str, version: str, *, device: str, cache: Path, load: EngineLoader
 ) -> Slot:
-    """Load, check and warm a version beside whatever is in service; blocks.
+    """Load, check and warm up a version while others go on serving; blocks.
 
     Raises:
         NotFound, Gone: There is no such version.
-        CheckpointError: It is damaged, does not fit its card or paints what is not finite.
+        CheckpointError: It is damaged, contradicts its card, or renders NaN or infinity.
         StoreError: The store cannot be read.
     """
     card = store.versions.card(model, version)
@@ -97,7 +97,7 @@ def make_slot(
         loaded.warm()
     except CatteryError:
         raise
-    except Exception as err:  # whatever a bad file does, the old version goes on serving
+    except Exception as err:  # whatever a bad file does, the old version keeps serving
         raise CheckpointError(f"{model}@{version} cannot be loaded: {err}.") from err
     if loaded.size_px != card.size_px:
         raise CheckpointError(

@@ -34,14 +34,14 @@ _PLACES = frozenset({"body", "query", "path", "header", "cookie"})
 
 def register(app: FastAPI) -> None:
     """Make every failure of the app's routes a problem document."""
-    app.add_exception_handler(CatteryError, refuse)
+    app.add_exception_handler(CatteryError, _refuse)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _framework)
     app.add_exception_handler(ClientDisconnect, _left)
-    app.add_exception_handler(Exception, fail)
+    app.add_exception_handler(Exception, _fail)
 
 
-async def refuse(request: Request, error: Exception) -> Response:
+async def _refuse(request: Request, error: Exception) -> Response:
     """Answer with one of our own errors; any other is raised again."""
     if not isinstance(error, CatteryError):
         raise error
@@ -123,7 +123,7 @@ async def _left(_request: Request, _error: Exception) -> Response:
     return Response(status_code=CLIENT_LEFT)
 
 
-async def fail(request: Request, _error: Exception) -> Response:
+async def _fail(request: Request, _error: Exception) -> Response:
     """Say that it is our fault, and nothing else; the server logs the traceback."""
     document = document_of(
         INTERNAL,
@@ -131,4 +131,5 @@ async def fail(request: Request, _error: Exception) -> Response:
         "Try again; if it happens again, please report it.",
         request.url.path,
     )
-    return response_of(document)
+    # Starlette sends this one from outside of all middleware, `Hardening` included.
+    return response_of(document, {"X-Content-Type-Options": "nosniff"})

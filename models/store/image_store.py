@@ -1,7 +1,7 @@
-"""First renderings of seeds, kept beside the version that they are of, so that none is made twice.
+"""First renderings of seeds, kept beside their version, so that a cat's bytes never change.
 
-A file is written once and never again: whatever engine or encoder a later release has,
-what was answered first is what stays. They go when their version goes.
+A file is written once: whatever engine or encoder a later release has, the first rendering is
+what clients get. The files are deleted with their version.
 """
 
 import threading
@@ -13,7 +13,7 @@ from models.store.tree import Tree
 FOLDER = "rendered"
 
 RECOUNT = 64
-"""After so many of our own the folder is listed again: others keep pictures too."""
+"""After this many own writes the folder is listed again: other processes write too."""
 
 
 def renderings_path(model: str, version: str) -> str:
@@ -21,13 +21,12 @@ def renderings_path(model: str, version: str) -> str:
     return f"models/{model}/versions/{version}/{FOLDER}"
 
 
-class Renderings:
-    """Files by version and name; safe to use from many threads.
+class ImageStore:
+    """Files by version and name. Thread-safe.
 
     Args:
         tree: The store's tree.
-        most: Most files of one version; processes that fill it together may pass it by
-            `RECOUNT` each.
+        most: Most files of one version; several processes may exceed it by `RECOUNT` each.
     """
 
     def __init__(self, tree: Tree, most: int) -> None:
@@ -38,7 +37,7 @@ class Renderings:
         self._guard = threading.Lock()
 
     def admitted_at_once(self, model: str, version: str, names: Collection[str]) -> set[str] | None:
-        """Return what `admitted` would, or None if the store must be asked for it."""
+        """Return what `admitted` would, or None if the store has to be read for that."""
         with self._guard:
             known = self._known.get(renderings_path(model, version))
         if known is None:
@@ -47,9 +46,9 @@ class Renderings:
         return set(names) if len(known) + len(new) <= self._most or not new else None
 
     def admitted(self, model: str, version: str, names: Collection[str]) -> set[str]:
-        """Return which of some files are kept or will be, once they are rendered.
+        """Return which files are kept, or will be once they are rendered.
 
-        Where there is no room for all new ones, it is for none of them.
+        New files are admitted together or, if there is no room for all of them, not at all.
 
         Raises:
             StoreError: The store cannot be read.
@@ -65,7 +64,7 @@ class Renderings:
         return {n for n in names if n in known or self._tree.exists(f"{folder}/{n}")}
 
     def read(self, model: str, version: str, names: Collection[str]) -> dict[str, bytes]:
-        """Return the content of those files that are kept, by name.
+        """Return the content of the files that are kept, by name.
 
         Raises:
             StoreError: The store cannot be read.
@@ -75,17 +74,17 @@ class Renderings:
         return {path.rpartition("/")[2]: data for path, data in found.items()}
 
     def keep(self, model: str, version: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
-        """Keep files; where another one is kept already, that one stays.
+        """Write files, except those that exist already.
 
         Returns:
-            What is kept now, by name.
+            The files as they are kept now, by name.
 
         Raises:
             StoreError: The store cannot be written.
         """
         folder = renderings_path(model, version)
         kept = {name: self._kept(f"{folder}/{name}", data) for name, data in files.items()}
-        if not self._tree.exists(card_path(model, version)):  # deleted while this was rendered
+        if not self._tree.exists(card_path(model, version)):  # the version was deleted meanwhile
             self._tree.delete(folder)
         else:
             self._note(folder, files)

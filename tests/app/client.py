@@ -86,7 +86,7 @@ def run(coroutine):
 def client_of(app) -> httpx.AsyncClient:
     """Return a client of an app."""
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    return httpx.AsyncClient(transport=transport, base_url="http://cattery")
+    return httpx.AsyncClient(transport=transport, base_url=HOME)
 
 
 def pixels_of(png: bytes) -> np.ndarray:

@@ -8,17 +8,11 @@ import pytest
 import redis
 from fastapi import FastAPI
 
-from app.api import cats, walks
-from app.cats.cache import Rendered
-from app.cats.renderer import Renderer
-from app.inference.batcher import Batcher
 from app.inference.pool import GeneratorPool
 from app.main import create_app
-from app.observability.metrics import RequestCounter, Telemetry
-from app.problems.handlers import register
+from app.observability.metrics import Telemetry
 from app.settings import AppSettings
 from models.store import Store
-from models.store.image_store import Renderings
 from tests.app.client import Api, client_of, run, served
 from tests.app.fake_engine import load_painting
 from worker.valkey import EmbeddedValkey
@@ -48,42 +42,26 @@ def new_pool(store, tmp_path, telemetry) -> Callable[..., GeneratorPool]:
 
 
 @pytest.fixture
-def serving(new_pool, store, telemetry):
-    """Return a context that yields an app with the cats' routes, in service."""
+def no_zoo(monkeypatch) -> None:
+    """Install no models: what the release ships must not turn up in tests of other things."""
+    monkeypatch.setattr("app.main.register_zoo", lambda _store: [])
+
+
+@pytest.fixture
+def serving(store, tmp_path, telemetry, no_zoo, monkeypatch):
+    """Return a context that yields a whole app in service, which counts in `telemetry`."""
+    monkeypatch.setattr("app.main.Telemetry", lambda: telemetry)
 
     @asynccontextmanager
     async def serve(
-        *,
-        max_batch: int = 16,
-        max_waiting: int = 4096,
-        deadline_s: float = 30.0,
-        cache_bytes: int = 1 << 20,
-        most_kept: int | None = None,
-        **pool_options,
+        *, load=load_painting, max_batch: int = 16, most_kept: int | None = None, **settings
     ) -> AsyncIterator[FastAPI]:
-        pool = new_pool(**pool_options)
-        batcher = Batcher(max_batch, max_waiting, deadline_s, telemetry=telemetry)
-        renderer = Renderer(batcher, max_waiting=max_waiting, telemetry=telemetry)
-        app = FastAPI()
-        app.include_router(cats.router)
-        app.include_router(walks.router)
-        app.state.pool, app.state.batcher, app.state.renderer = pool, batcher, renderer
-        app.state.rendered = Rendered(
-            renderer,
-            max_bytes=cache_bytes,
-            shelf=None if most_kept is None else Renderings(store.tree, most_kept),
-            telemetry=telemetry,
-        )
-        app.state.settings, app.state.telemetry = AppSettings(), telemetry
-        app.add_middleware(RequestCounter, telemetry=telemetry)
-        register(app)
-        await pool.start()
-        try:
+        if most_kept is not None:
+            settings |= {"rendered": "store", "max_renderings": most_kept}
+        settings |= {"data": tmp_path / "data", "watch_s": 60.0, "max_batch": max_batch}
+        app = create_app(AppSettings(**settings, render_threads=1), store=store, load=load)
+        async with app.router.lifespan_context(app):
             yield app
-        finally:
-            await batcher.close()
-            renderer.close()
-            await pool.close()
 
     return serve
 
@@ -110,10 +88,8 @@ def redis_url(tmp_path_factory) -> Iterator[str]:
 
 
 @pytest.fixture
-def new_api(store, tmp_path, monkeypatch) -> Callable[..., AbstractContextManager[Api]]:
+def new_api(store, tmp_path, no_zoo) -> Callable[..., AbstractContextManager[Api]]:
     """Return a maker of whole apps over the store; settings by name, no Redis by default."""
-    # What the release ships must not turn up in tests of other things.
-    monkeypatch.setattr("app.main.register_zoo", lambda _store: [])
 
     def make(load=load_painting, **settings) -> AbstractContextManager[Api]:
         settings = {"data": tmp_path / "data", "watch_s": 60.0, "events_poll_s": 0.01, **settings}

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.api.cats import router
 from app.inference.slot import load_engine
+from app.main import create_app
+from app.settings import AppSettings
 from models.inference.latents import MAX_SEED
-from tests.app.client import client_of, parts_of, pixels_of, run
+from tests.app.client import client_of, parts_of, pixels_of, problem_of, run
 from tests.app.fake_engine import SIZE_PX, publish, publish_real, put_into_service, red_of, until
 
 
@@ -19,6 +20,11 @@ from tests.app.fake_engine import SIZE_PX, publish, publish_real, put_into_servi
 def version(store) -> str:
     """Return the version in service."""
     return put_into_service(store, 1).version
+
+
+def engine_of(app):
+    """Return the engine of the model in service."""
+    return app.state.pool.serving()["dcgan"].engine
 
 
 def test_a_sheet_has_its_cats_edge_to_edge_row_by_row(ask, version):
@@ -100,7 +106,7 @@ def test_json_tells_permalinks_without_rendering(serving, store, version):
             listing = response.json()
             assert ("dcgan", version) == (listing["model"], listing["version"])
             assert [cat["seed"] for cat in listing["cats"]] == [3, 4]
-            assert app.state.pool.serving()["dcgan"].engine.batches[1:] == []
+            assert engine_of(app).batches[1:] == []
             cat = await client.get(listing["cats"][1]["permalink"])
             assert cat.status_code == 200
             assert cat.headers["cattery-seeds"] == "4"
@@ -186,7 +192,7 @@ def test_a_permalink_is_immutable_and_known_without_rendering(serving, version):
 
     async def test():
         async with serving() as app, client_of(app) as client:
-            engine = app.state.pool.serving()["dcgan"].engine
+            engine = engine_of(app)
             link = f"/cats/dcgan@{version}/7.png"
             head = await client.head(link)
             assert (head.status_code, head.content) == (200, b"")
@@ -316,8 +322,8 @@ def test_a_full_house_answers_503_at_once(serving, store, version, telemetry):
     """Busy comes while the device is still busy, with Retry-After; others are served later."""
 
     async def test():
-        async with serving(max_waiting=64) as app, client_of(app) as client:
-            engine = app.state.pool.serving()["dcgan"].engine
+        async with serving(max_waiting_images=64) as app, client_of(app) as client:
+            engine = engine_of(app)
             engine.may_go.clear()
             first = asyncio.create_task(client.get("/cats?n=16"))
             await until(engine.is_busy.is_set)
@@ -339,7 +345,7 @@ def test_what_comes_too_late_is_504(serving, store, version):
 
     async def test():
         async with serving(deadline_s=0.05) as app, client_of(app) as client:
-            engine = app.state.pool.serving()["dcgan"].engine
+            engine = engine_of(app)
             engine.may_go.clear()
             late = await client.get("/cats?seed=1")
             assert late.status_code == 504
@@ -350,23 +356,20 @@ def test_what_comes_too_late_is_504(serving, store, version):
 
 def test_metrics_count_by_template(ask, version, telemetry):
     """Routes are counted by their template: a label per seed would never end."""
-    ask(f"/cats/dcgan@{version}/7.png")
-    seen = {"route": "/cats/{model}@{version}/{seed}.{format}", "method": "GET", "status": "200"}
-    assert telemetry.registry.get_sample_value("cattery_requests_total", seen) == 1
-    assert (
-        telemetry.registry.get_sample_value("cattery_images_rendered_total", {"model": "dcgan"})
-        == 1
-    )
+    assert ask(f"/cats/dcgan@{version}/7.png").headers["x-content-type-options"] == "nosniff"
+    ask("/cats", "HEAD")
+    count = telemetry.registry.get_sample_value
+    for route, method in (("/cats/{model}@{version}/{seed}.{format}", "GET"), ("/cats", "HEAD")):
+        seen = {"route": route, "method": method, "status": "200"}
+        assert count("cattery_requests_total", seen) == 1
+    assert count("cattery_images_rendered_total", {"model": "dcgan"}) == 1
     assert b"cattery_forward_seconds_count 1.0" in telemetry.exposition()
 
 
 def test_the_openapi_document_is_complete():
     """Every parameter is described, and every format has a media type."""
-    from fastapi import FastAPI
-
-    app = FastAPI()
-    app.include_router(router)
-    cats = app.openapi()["paths"]["/cats"]["get"]
+    paths = create_app(AppSettings()).openapi()["paths"]
+    cats, cat = paths["/cats"]["get"], paths["/cats/{model}@{version}/{seed}.{format}"]["get"]
     assert {
         "model",
         "n",
@@ -387,3 +390,143 @@ def test_the_openapi_document_is_complete():
         "application/json",
     } == set(cats["responses"]["200"]["content"])
     assert {"304", "404", "406", "422", "503", "504"} <= set(cats["responses"])
+    assert [(p["name"], p["in"]) for p in cat["parameters"]] == [
+        ("model", "path"),
+        ("version", "path"),
+        ("seed", "path"),
+        ("format", "path"),
+        ("near", "query"),
+        ("distance", "query"),
+        ("truncation", "query"),
+    ]
+    assert {"304", "307", "404", "410", "422", "503", "504"} <= set(cat["responses"])
+
+
+@pytest.mark.parametrize("query", ["seed=%37", "seed=8&seed=7", "seed=+7", "seed=007", "&seed=7&"])
+def test_a_query_may_be_spelled_in_other_ways(ask, version, query):
+    """Escapes and spaces are undone; of a parameter that comes twice the last one counts."""
+    assert ask(f"/cats?{query}").headers["cattery-seeds"] == "7"
+
+
+def test_all_wrong_parameters_of_a_permalink_are_told_at_once(ask, version):
+    """Those of the path first, then those of the query, unknown ones included."""
+    response = ask(f"/cats/dcgan@{version}/x.gif?truncation=7&n=2")
+    told = problem_of(response, 422, "invalid-value")["errors"]
+    assert [error["field"] for error in told] == ["seed", "format", "truncation", "n"]
+
+
+@pytest.mark.parametrize("path", ["/cats?seed=7", "/cats/dcgan@{version}/7.png"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("Origin", "http://elsewhere.example")],
+        [("Host", "elsewhere.example")],
+        [("Host", "127.0.0.1:8000"), ("Host", "127.0.0.1:8000")],
+        [("Host", ""), ("Host", "127.0.0.1:8000")],
+    ],
+)
+def test_cats_stand_behind_the_gate(ask, version, path, headers):
+    """What another site's page may have sent is refused, whatever it asks for."""
+    problem_of(ask(path.format(version=version), headers=headers), 403, "forbidden")
+
+
+def test_with_a_key_cats_are_there_under_any_name(ask, version):
+    """Reading is free then, by whatever name the service is called."""
+    answer = ask("/cats?seed=7", headers={"Host": "cats.example"}, api_key="k" * 20)
+    assert answer.status_code == 200
+
+
+def test_other_methods_are_405(ask, version):
+    """A cat cannot be changed."""
+    answer = ask("/cats", "DELETE")
+    problem_of(answer, 405)
+    assert answer.headers["allow"] == "GET"
+
+
+def test_an_odd_scheme_of_a_proxy_is_no_failure(serving, version):
+    """The server takes `X-Forwarded-Proto: wss` over; a Host without a port is still read."""
+
+    async def test():
+        async with serving() as app:
+
+            async def odd(scope, receive, send):
+                await app({**scope, "scheme": "wss"}, receive, send)
+
+            async with client_of(odd) as client:
+                answer = await client.get("/cats?seed=7", headers={"Host": "localhost"})
+                assert answer.status_code == 200
+
+    run(test())
+
+
+def test_addresses_tell_where_the_app_is_mounted(serving, version):
+    """Behind a path of a proxy, permalinks and redirects lead through it."""
+
+    async def test():
+        async with serving() as app:
+
+            async def mounted(scope, receive, send):
+                await app({**scope, "root_path": "/zoo"}, receive, send)
+
+            async with client_of(mounted) as client:
+                home = f"/zoo/cats/dcgan@{version}/7.png"
+                assert (await client.get("/zoo/cats?seed=7")).headers["content-location"] == home
+                moved = await client.get(f"/zoo/cats/dcgan@{version}/007.png")
+                assert (moved.status_code, moved.headers["location"]) == (307, home)
+
+    run(test())
+
+
+def test_requests_of_one_round_of_the_loop_share_a_batch(serving, version):
+    """Sixteen clients who ask at once cost one forward pass, not sixteen."""
+
+    async def test():
+        async with serving() as app, client_of(app) as client:
+            await asyncio.gather(*[client.get("/cats") for _ in range(16)])
+            assert [len(batch) for batch in engine_of(app).batches] == [16]
+
+    run(test())
+
+
+def test_a_failure_is_told_as_everywhere(serving, version, monkeypatch):
+    """500 in the one error shape, hardened and counted; the server is left to log it."""
+
+    async def test():
+        async with serving() as app, client_of(app) as client:
+            monkeypatch.setattr(app.state, "image_cache", None)
+            return await client.get("/cats?seed=7")
+
+    answer = run(test())
+    problem_of(answer, 500, "internal-error")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_client_that_hangs_up_leaves_the_line(serving, version, telemetry):
+    """Its request is called off, and counted as such."""
+
+    async def test():
+        async with serving() as app:
+            engine_of(app).may_go.clear()
+            told = iter([{"type": "http.request", "body": b"", "more_body": False}])
+            sent = []
+
+            async def receive():
+                return next(told, {"type": "http.disconnect"})
+
+            async def send(message):
+                sent.append(message)
+
+            scope = {
+                "type": "http",
+                "method": "GET",
+                "path": "/cats",
+                "query_string": b"seed=7",
+                "headers": [(b"host", b"127.0.0.1:8000")],
+            }
+            await app(scope, receive, send)
+            engine_of(app).may_go.set()
+            assert sent[0]["status"] == 499
+
+    run(test())
+    count = telemetry.registry.get_sample_value
+    assert count("cattery_refused_total", {"reason": "hung_up"}) == 1

@@ -6,7 +6,9 @@ import zipfile
 
 import pytest
 
-from app.cats.cache import Rendered
+from app.cats.cache import ImageCache
+from app.cats.request import Freshness, ImageRequest
+from app.http.negotiation import Format
 from app.settings import AppSettings
 from models.errors import StoreError
 from models.store.image_store import renderings_path
@@ -102,12 +104,12 @@ def test_one_who_hangs_up_does_not_spoil_it_for_the_others(serving, version, tol
 
     async def test():
         async with serving() as app:
-            rendered, answer = app.state.rendered, await answer_of(app, version)
+            cache, request = app.state.image_cache, await request_of(app, version)
             engine = app.state.pool.serving()["dcgan"].engine
             engine.may_go.clear()
-            first = asyncio.create_task(rendered.cats(answer))
+            first = asyncio.create_task(cache.files(request))
             await until(engine.is_busy.is_set)
-            second = asyncio.create_task(rendered.cats(answer))
+            second = asyncio.create_task(cache.files(request))
             await until(lambda: told("cache_hits_total", layer="flight") == 1)
             first.cancel()
             await asyncio.wait([first])
@@ -128,13 +130,13 @@ def test_what_nobody_waits_for_any_more_is_called_off(serving, version):
             engine.may_go.clear()
             busy = asyncio.create_task(client.get("/cats?seed=1"))
             await until(engine.is_busy.is_set)
-            rendered, answer = app.state.rendered, await answer_of(app, version)
-            leaving = asyncio.create_task(rendered.cats(answer))
+            cache, request = app.state.image_cache, await request_of(app, version)
+            leaving = asyncio.create_task(cache.files(request))
             await until(lambda: app.state.batcher.waiting == 1)
             leaving.cancel()
             await asyncio.wait([leaving])
             await until(lambda: app.state.batcher.waiting == 0)
-            again = asyncio.create_task(rendered.cats(answer))
+            again = asyncio.create_task(cache.files(request))
             engine.may_go.set()
             assert len(await again) == 1
             assert (await busy).status_code == 200
@@ -148,15 +150,15 @@ def test_a_failure_is_told_to_all_who_wait_and_not_remembered(serving, version):
 
     async def test():
         async with serving() as app:
-            rendered, answer = app.state.rendered, await answer_of(app, version)
+            cache, request = app.state.image_cache, await request_of(app, version)
             engine = app.state.pool.serving()["dcgan"].engine
             engine.size_px = "no size"
             both = await asyncio.gather(
-                rendered.cats(answer), rendered.cats(answer), return_exceptions=True
+                cache.files(request), cache.files(request), return_exceptions=True
             )
             assert [type(error) for error in both] == [TypeError] * 2
             engine.size_px = 8
-            assert len(await rendered.cats(answer)) == 1
+            assert len(await cache.files(request)) == 1
 
     run(test())
 
@@ -364,17 +366,14 @@ def test_a_whole_app_keeps_what_its_settings_say(new_api, store, version):
     """`CATTERY_RENDERED=store` keeps a file, the default none."""
     for kept, settings in (([], {}), (["7.png"], {"rendered": "store"})):
         with new_api(**settings) as api:
-            assert isinstance(api.app.state.rendered, Rendered)
+            assert isinstance(api.app.state.image_cache, ImageCache)
             assert api.get(f"/cats/dcgan@{version}/7.png").status_code == 200
             assert store.tree.names(renderings_path("dcgan", version)) == kept
     assert AppSettings().cache_bytes == 64 << 20
 
 
-async def answer_of(app, version):
-    """Return the settled answer of seed 7's permalink."""
-    from app.cats.request import Answer, Freshness
-    from app.http.negotiation import Format
-
+async def request_of(app, version):
+    """Return the resolved request of seed 7's permalink."""
     slot = await app.state.pool.take(f"dcgan@{version}")
-    answer = Answer(slot=slot, seeds=(7,), format=Format.PNG, freshness=Freshness.FIXED)
-    return await app.state.rendered.settled(answer)
+    request = ImageRequest(slot=slot, seeds=(7,), format=Format.PNG, freshness=Freshness.FIXED)
+    return await app.state.image_cache.resolve(request)

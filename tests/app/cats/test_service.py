@@ -25,7 +25,7 @@ def test_a_full_queue_refuses_only_what_needs_it(serving, store, path, method, h
     put_into_service(store, 1)
 
     async def test():
-        async with serving(max_batch=4, max_waiting=64) as app, client_of(app) as client:
+        async with serving(max_batch=4, max_waiting_images=64) as app, client_of(app) as client:
             await client.get("/cats?seed=7")
             engine, batcher = app.state.pool.serving()["dcgan"].engine, app.state.batcher
             engine.may_go.clear()

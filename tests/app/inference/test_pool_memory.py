@@ -194,7 +194,7 @@ def test_a_crowd_for_cold_models_has_each_loaded_once(new_pool, versions, count)
         await pool.start()
         is_loading.set()
         crowd = [asyncio.create_task(pool.take(model)) for _ in range(10) for model in MODELS[1:]]
-        await until(lambda: all(model in pool._once for model in MODELS[1:]))
+        await until(lambda: all(model in pool._loads for model in MODELS[1:]))
         crowd += [asyncio.create_task(pool.take(model)) for model in MODELS[1:]]  # latecomers
         await asyncio.sleep(0)
         may_load.set()
@@ -232,7 +232,7 @@ def test_one_larger_than_the_budget_is_served_and_told(new_pool, versions, caplo
         await pool.close()
 
     run(test())
-    assert "100 bytes are served alone, of 99 that may be" in caplog.text
+    assert "one slot alone holds 100 bytes, the limit is 99" in caplog.text
 
 
 def test_the_api_tells_what_is_on_the_device(new_api, store, monkeypatch):

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from app.inference.queue import Lines, Request, deal
+from app.inference.queue import FairQueue, RenderRequest, fair_shares
 from app.inference.slot import Slot
 from tests.app.fake_engine import PaintingEngine, card_for
 
@@ -17,7 +17,7 @@ def slot_of(red: int = 1) -> Slot:
 def request_of(slot, count, *, expires_at=100.0, is_done=False):
     """Return a request for some pictures, whose client may have left."""
     future = SimpleNamespace(done=lambda: is_done)
-    return Request(slot, range(count), None, 0.0, expires_at, future)
+    return RenderRequest(slot, range(count), None, 0.0, expires_at, future)
 
 
 def shares_of(batch):
@@ -42,44 +42,44 @@ def test_some_places_are_for_the_short_and_the_others_for_the_first(
     places, wanted, for_short, shares
 ):
     """Equal requests are served one after the other; a short one passes by long ones."""
-    assert shares == deal(places, wanted, for_short)
+    assert shares == fair_shares(places, wanted, for_short)
 
 
 def test_with_one_place_a_long_request_and_a_stream_of_short_ones_take_turns():
     """Nobody is overtaken for ever, even where a batch has room for one picture."""
-    lines, slot = Lines(), slot_of()
-    lines.enter(request_of(slot, 64))
+    queue, slot = FairQueue(), slot_of()
+    queue.enter(request_of(slot, 64))
     got = []
     for _ in range(8):
-        lines.enter(request_of(slot, 1))
-        got += [wanted for wanted, *_ in shares_of(lines.gather(slot, 1))]
+        queue.enter(request_of(slot, 1))
+        got += [wanted for wanted, *_ in shares_of(queue.gather(slot, 1))]
     assert (got.count(64), got.count(1)) == (4, 4)
-    assert lines.waiting == 60 + 4
+    assert queue.waiting == 60 + 4
 
 
 def test_no_long_request_is_starved_where_two_models_take_turns():
     """Short and first ones take turns within each line, not across all of them."""
-    lines, slots = Lines(), [slot_of(1), slot_of(2)]
+    queue, slots = FairQueue(), [slot_of(1), slot_of(2)]
     for slot in slots:
-        lines.enter(request_of(slot, 64))
+        queue.enter(request_of(slot, 64))
     got = dict.fromkeys(slots, 0)
     for _ in range(16):
         for slot in slots:
-            lines.enter(request_of(slot, 1))
-        slot = lines.next_slot()
-        got[slot] += [wanted for wanted, *_ in shares_of(lines.gather(slot, 1))] == [64]
+            queue.enter(request_of(slot, 1))
+        slot = queue.next_slot()
+        got[slot] += [wanted for wanted, *_ in shares_of(queue.gather(slot, 1))] == [64]
     assert list(got.values()) == [4, 4]
 
 
 def test_slots_take_turns_and_requests_keep_their_places():
     """A batch has one slot; what is left of a request stays where it stood in its line."""
-    lines, old, new = Lines(), slot_of(1), slot_of(2)
+    queue, old, new = FairQueue(), slot_of(1), slot_of(2)
     for slot, count in ((old, 20), (new, 2), (old, 20)):
-        lines.enter(request_of(slot, count))
-    assert (lines.waiting, lines.left_of(old), lines.left_of(new)) == (42, 40, 2)
+        queue.enter(request_of(slot, count))
+    assert (queue.waiting, queue.left_of(old), queue.left_of(new)) == (42, 40, 2)
     batches = []
-    while (slot := lines.next_slot()) is not None:
-        batches.append(lines.gather(slot, 16))
+    while (slot := queue.next_slot()) is not None:
+        batches.append(queue.gather(slot, 16))
     assert [batch.slot for batch in batches] == [old, new, old, old]
     assert [shares_of(batch) for batch in batches] == [
         [(20, 0, 16)],
@@ -87,29 +87,29 @@ def test_slots_take_turns_and_requests_keep_their_places():
         [(20, 16, 4), (20, 0, 12)],
         [(20, 12, 8)],
     ]
-    assert lines.waiting == 0
+    assert queue.waiting == 0
 
 
 def test_whom_nobody_waits_for_is_dropped_and_not_counted():
     """Expired and left ones go, whatever line they stand in; the others stay."""
-    lines, old, new = Lines(), slot_of(1), slot_of(2)
+    queue, old, new = FairQueue(), slot_of(1), slot_of(2)
     stays = request_of(old, 3)
     for request in (
         request_of(old, 5, expires_at=9.0),
         stays,
         request_of(new, 7, is_done=True),
     ):
-        lines.enter(request)
-    lines.drop_unawaited(10.0)
-    assert (lines.waiting, lines.requests()) == (3, [stays])
-    lines.leave(stays)
-    lines.leave(stays)
-    assert (lines.waiting, lines.next_slot()) == (0, None)
+        queue.enter(request)
+    queue.drop_unawaited(10.0)
+    assert (queue.waiting, queue.requests()) == (3, [stays])
+    queue.leave(stays)
+    queue.leave(stays)
+    assert (queue.waiting, queue.next_slot()) == (0, None)
 
 
 def test_a_request_is_whole_when_all_its_parts_are_made_in_whatever_order():
     """Lanes may end out of order; the pictures come back in order."""
-    request = Request(slot_of(), range(5), lambda *_: b"", 0.0, 1.0, SimpleNamespace())
+    request = RenderRequest(slot_of(), range(5), lambda *_: b"", 0.0, 1.0, SimpleNamespace())
     assert not request.add(3, [b"3", b"4"], 2)
     assert request.add(0, [b"0", b"1", b"2"], 3)
     assert request.result() == [b"0", b"1", b"2", b"3", b"4"]

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.inference.single_flight import Loader, Once
+from app.inference.single_flight import Loader, SingleFlight
 from models.errors import CheckpointError
 
 
@@ -23,7 +23,7 @@ def test_work_is_done_once_for_all_who_wait():
         return len(done)
 
     async def test():
-        once: Once[int] = Once()
+        once: SingleFlight[int] = SingleFlight()
         waiting = [asyncio.create_task(once.get("key", work)) for _ in range(3)]
         await asyncio.sleep(0)
         assert "key" in once
@@ -44,7 +44,7 @@ def test_all_who_wait_are_told_what_went_wrong():
         raise CheckpointError("It is damaged.")
 
     async def test():
-        once: Once[int] = Once()
+        once: SingleFlight[int] = SingleFlight()
         told = await asyncio.gather(
             once.get("key", fail), once.get("key", fail), return_exceptions=True
         )
@@ -58,7 +58,7 @@ def test_closing_ends_what_is_under_way():
     """Nothing is left that would wait for ever."""
 
     async def test():
-        once: Once[bool] = Once()
+        once: SingleFlight[bool] = SingleFlight()
         waiting = asyncio.create_task(once.get("key", asyncio.Event().wait))
         await asyncio.sleep(0)
         await once.close()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.store.image_store import RECOUNT, Renderings, renderings_path
+from models.store.image_store import RECOUNT, ImageStore, renderings_path
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def version(store, card) -> str:
 
 def test_what_was_kept_first_stays(store, version):
     """Of two shelves over one store the first wins, and both are told what is kept."""
-    one, two = Renderings(store.tree, 9), Renderings(store.tree, 9)
+    one, two = ImageStore(store.tree, 9), ImageStore(store.tree, 9)
     assert one.keep("tabby", version, {"7.png": b"first"}) == {"7.png": b"first"}
     assert two.keep("tabby", version, {"7.png": b"other", "8.png": b"8"}) == {
         "7.png": b"first",
@@ -25,8 +25,8 @@ def test_what_was_kept_first_stays(store, version):
 
 def test_a_shelf_says_what_it_will_keep_and_after_one_look_without_the_store(store, version):
     """The first question lists the folder; then those kept and the room for more are known."""
-    Renderings(store.tree, 3).keep("tabby", version, {"1.png": b"1", "2.png": b"2"})
-    shelf = Renderings(store.tree, 3)
+    ImageStore(store.tree, 3).keep("tabby", version, {"1.png": b"1", "2.png": b"2"})
+    shelf = ImageStore(store.tree, 3)
     assert shelf.admitted_at_once("tabby", version, ["1.png"]) is None
     assert shelf.admitted("tabby", version, ["1.png", "3.png"]) == {"1.png", "3.png"}
     assert shelf.admitted_at_once("tabby", version, ["1.png", "3.png"]) == {"1.png", "3.png"}
@@ -35,21 +35,21 @@ def test_a_shelf_says_what_it_will_keep_and_after_one_look_without_the_store(sto
 
 def test_where_not_all_find_room_none_of_the_new_ones_does(store, version):
     """Those that are kept stay; what another process has kept meanwhile is found."""
-    shelf = Renderings(store.tree, 2)
+    shelf = ImageStore(store.tree, 2)
     shelf.keep("tabby", version, {"1.png": b"1"})
     assert shelf.admitted("tabby", version, ["1.png", "2.png", "3.png"]) == {"1.png"}
-    Renderings(store.tree, 2).keep("tabby", version, {"3.png": b"3"})
+    ImageStore(store.tree, 2).keep("tabby", version, {"3.png": b"3"})
     assert shelf.admitted("tabby", version, ["1.png", "2.png", "3.png"]) == {"1.png", "3.png"}
 
 
 def test_a_limit_of_nothing_keeps_nothing(store, version):
     """With 0 no file is admitted."""
-    assert Renderings(store.tree, 0).admitted("tabby", version, ["1.png"]) == set()
+    assert ImageStore(store.tree, 0).admitted("tabby", version, ["1.png"]) == set()
 
 
 def test_what_others_keep_is_counted_now_and_then(store, version):
     """After `RECOUNT` files of its own a shelf knows of theirs."""
-    shelf = Renderings(store.tree, RECOUNT + 2)
+    shelf = ImageStore(store.tree, RECOUNT + 2)
     shelf.admitted("tabby", version, [])
     for name in ("a.png", "b.png"):
         store.tree.create(f"{renderings_path('tabby', version)}/{name}", b"theirs")
@@ -61,7 +61,7 @@ def test_what_others_keep_is_counted_now_and_then(store, version):
 
 def test_renderings_go_with_their_version_and_come_too_late_for_a_deleted_one(store, version):
     """Nothing is left behind, and the version's own files are no renderings."""
-    shelf = Renderings(store.tree, 9)
+    shelf = ImageStore(store.tree, 9)
     shelf.keep("tabby", version, {"7.png": b"7"})
     store.versions.delete("tabby", version)
     assert store.tree.names(renderings_path("tabby", version)) == []
