@@ -34,14 +34,14 @@ check: $(VENV)/.installed-dev ## Check style, types, import rules, spelling and 
 	$(BIN)/lint-imports
 	$(BIN)/typos
 	$(BIN)/deptry .
-	$(BIN)/python docs/generate.py --check
+	$(BIN)/python -m docs.generate --check
 
 gpu-check: $(VENV)/.installed-dev ## Run the tests that need a GPU, and print the figures
 	@$(BIN)/python -m benchmarks.gpu_check $(PARTS) \
 	  $(if $(DATASET),--dataset $(DATASET)) $(if $(PICTURES),--pictures "$(PICTURES)")
 
 docs: $(VENV)/.installed-dev ## Write the reference pages in docs/ again from the tables in the code
-	$(BIN)/python docs/generate.py
+	$(BIN)/python -m docs.generate
 
 clean: ## Remove .venv and the caches; the data folder stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

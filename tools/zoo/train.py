@@ -14,7 +14,7 @@ from models.jobs.order import make_order
 from models.store import Store
 from models.store.records import Budget, Promote
 from tools.zoo.children import claimed_for_zoo, starter
-from tools.zoo.pictures import NoPictures, import_datasets, missing_datasets
+from tools.zoo.datasets import NoPictures, import_datasets, missing_datasets
 from tools.zoo.planning import Outlook, Room, Standing, survey, wanted
 from tools.zoo.report import COLUMNS, row, tell, why_not
 from tools.zoo.session import Ending, Session

@@ -1,4 +1,4 @@
-"""`cattery zoo train` and `cattery zoo parcel`: what they take and say; nothing is trained."""
+"""`python -m tools.zoo train`: what it takes and prints; nothing is trained."""
 
 import os
 import signal
@@ -12,16 +12,16 @@ import pytest
 from app.cli.locks import StartError
 from models.store import Store
 from models.store.records import DatasetRecord, JobKind, JobRecord, JobStatus
-from tests.app.cli.conftest import Cattery
+from tests.app.cli.conftest import Command
 from tests.models.comparison.comparisons import SHEET, Stage
 from tools.zoo.children import Training, claimed_for_zoo, starter
-from tools.zoo.cli import edition_here
+from tools.zoo.cli import default_edition
 from tools.zoo.planning import Room, train_arguments, wanted
 from tools.zoo.session import Ending
 from tools.zoo.table import EDITIONS, Entry
 from tools.zoo.train import room_here
 
-TOY = ("zoo", "train", "--edition", "toy")
+TOY = ("train", "--edition", "toy")
 
 
 @pytest.fixture
@@ -56,9 +56,9 @@ def _ordered(store: Store, model: str) -> JobRecord:
     return store.jobs.create(JobKind.TRAIN, wanted(entry), runner="cli")[0]
 
 
-def test_nothing_is_done_twice(ended: Stage, cattery: Cattery) -> None:
+def test_nothing_is_done_twice(ended: Stage, zoo: Command) -> None:
     """The table is printed, and no job is made."""
-    outcome = cattery(*TOY)
+    outcome = zoo(*TOY)
     assert outcome.code == 0, outcome.err
     lines = [line.split() for line in outcome.out.splitlines()]
     assert lines[0] == ["model", "version", "kimg", "seconds", "KID", "(95", "%)"]
@@ -69,18 +69,18 @@ def test_nothing_is_done_twice(ended: Stage, cattery: Cattery) -> None:
     assert len(ended.store.jobs.list()) == 3
 
 
-def test_names_choose_entries(ended: Stage, cattery: Cattery) -> None:
+def test_names_choose_entries(ended: Stage, zoo: Command) -> None:
     """One of them is one row."""
-    outcome = cattery(*TOY, "ralsgan-32")
+    outcome = zoo(*TOY, "ralsgan-32")
     assert len(outcome.out.splitlines()) == 2
     assert outcome.err == "The zoo is trained: 1 generators.\n"
 
 
-def test_what_failed_is_told_and_left(cat: Store, cattery: Cattery, tmp_path: Path) -> None:
+def test_what_failed_is_told_and_left(cat: Store, zoo: Command, tmp_path: Path) -> None:
     """With its reason in a line and in the table, the remedy and exit 1."""
     stage = Stage(cat, tmp_path, ends={"dcgan": (JobStatus.COLLAPSED, "All alike.")})
     stage.run(_ordered(cat, "dcgan-32"))
-    outcome = cattery(*TOY, "dcgan-32")
+    outcome = zoo(*TOY, "dcgan-32")
     assert outcome.code == 1
     told, error = outcome.err.splitlines()
     assert told == "dcgan-32: Collapsed: All alike. It is tried again with --again only."
@@ -89,9 +89,9 @@ def test_what_failed_is_told_and_left(cat: Store, cattery: Cattery, tmp_path: Pa
     assert "Collapsed: All alike." in outcome.out
 
 
-def test_time_that_is_up_starts_nothing(cat: Store, cattery: Cattery) -> None:
+def test_time_that_is_up_starts_nothing(cat: Store, zoo: Command) -> None:
     """The way to go on is told, and that is no failure."""
-    outcome = cattery(*TOY, "--stop-after", "0")
+    outcome = zoo(*TOY, "--stop-after", "0")
     assert outcome.code == 0
     assert outcome.err == "Saved. Go on with the same command.\n"
     assert [line.split()[1:3] for line in outcome.out.splitlines()[1:]] == [["to", "do"]] * 3
@@ -108,10 +108,10 @@ def test_time_that_is_up_starts_nothing(cat: Store, cattery: Cattery) -> None:
     ],
 )
 def test_what_cannot_be_is_one_line(
-    store: Store, cattery: Cattery, arguments: tuple[str, ...], says: str
+    store: Store, zoo: Command, arguments: tuple[str, ...], says: str
 ) -> None:
     """And no job is made."""
-    outcome = cattery(*TOY, *arguments)
+    outcome = zoo(*TOY, *arguments)
     assert outcome.code == 1
     assert outcome.err.splitlines()[-1].startswith(f"Error: {says}")
     assert outcome.out == ""
@@ -119,7 +119,7 @@ def test_what_cannot_be_is_one_line(
 
 
 def test_every_order_is_checked_before_anything_trains(
-    store: Store, cattery: Cattery, tmp_path: Path
+    store: Store, zoo: Command, tmp_path: Path
 ) -> None:
     """Six pictures are no batch of eight, which the entry's name is told with."""
     record = DatasetRecord(
@@ -128,16 +128,16 @@ def test_every_order_is_checked_before_anything_trains(
     preview = tmp_path / "preview.png"
     preview.write_bytes(SHEET)
     store.datasets.add(record, {"preview.png": preview})
-    outcome = cattery(*TOY)
+    outcome = zoo(*TOY)
     assert outcome.code == 1
     assert "dataset of dcgan-32 is 'cat (6 training pictures of 32 px)'" in outcome.err
     assert store.jobs.list() == []
 
 
-def test_two_at_once_on_one_store_are_refused(cattery: Cattery, data: Path) -> None:
+def test_two_at_once_on_one_store_are_refused(zoo: Command, data: Path) -> None:
     """Whoever holds it is named."""
     with claimed_for_zoo(data):
-        outcome = cattery(*TOY)
+        outcome = zoo(*TOY)
     assert outcome.code == 1
     assert f"The zoo is being trained already in {data} (pid {os.getpid()}," in outcome.err
 
@@ -230,11 +230,11 @@ def threads(count: int) -> dict[str, str]:
 
 
 def test_what_was_not_saved_is_a_failure(
-    cat: Store, cattery: Cattery, monkeypatch: pytest.MonkeyPatch
+    cat: Store, zoo: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With how to go on."""
     monkeypatch.setattr("tools.zoo.train.Session.carry_out", lambda *_: Ending.LOST)
-    outcome = cattery(*TOY)
+    outcome = zoo(*TOY)
     assert outcome.code == 1
     assert "What was not saved in time goes on from where it was last saved." in outcome.err
 
@@ -249,30 +249,7 @@ def test_a_data_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
 def test_the_edition_is_that_of_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """As the settings name it."""
     monkeypatch.setenv("CATTERY_DEVICE", "cpu")
-    assert edition_here() == "cpu"
+    assert default_edition() == "cpu"
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setenv("CATTERY_DEVICE", "auto")
-    assert edition_here() == "gpu"
-
-
-def test_parcels_are_written_and_told(cattery: Cattery, pictures: Path, tmp_path: Path) -> None:
-    """Each with its size, none over the limit, and how to use them."""
-    out = tmp_path / "parcels"
-    outcome = cattery("zoo", "parcel", str(pictures), str(out), "--limit-mb", "0.2")
-    assert outcome.code == 0, outcome.err
-    parts = sorted(out.iterdir())
-    assert len(parts) > 1
-    assert all(part.stat().st_size <= 200_000 for part in parts)
-    assert f"{parts[0]}: 0.2 MB" in outcome.err
-    assert outcome.err.endswith(f"cattery zoo train --pictures {out}\n")
-
-
-def test_a_picture_over_the_limit_is_one_line(
-    cattery: Cattery, pictures: Path, tmp_path: Path
-) -> None:
-    """With its name and the option."""
-    out = tmp_path / "parcels"
-    outcome = cattery("zoo", "parcel", str(pictures), str(out), "--limit-mb", "0.001")
-    assert outcome.code == 1
-    assert "--limit-mb" in outcome.err.splitlines()[-1]
-    assert not out.exists()
+    assert default_edition() == "gpu"

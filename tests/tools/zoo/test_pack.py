@@ -15,8 +15,9 @@ from models.networks import NETWORKS
 from models.store import Store
 from models.store.records import Budget, Card, JobKind, Json, TrainingOrder
 from models.store.serialization import loads
-from tools.zoo.pack import MOST_FILE_BYTES, check_sizes, pack, write_cards, write_zoo
-from tools.zoo.pack_command import ZOO
+from tools.zoo.cli import ZOO
+from tools.zoo.pack import MOST_FILE_BYTES, pack_version
+from tools.zoo.release import check_sizes, write_cards, write_zoo
 from tools.zoo.table import Part, edition
 
 KID = {"name": "kid", "value": 0.25, "interval": [0.2, 0.3], "protocol": {"name": "cattery"}}
@@ -94,7 +95,7 @@ def test_weights_too_large_for_float16_are_refused():
 
 def test_packing_makes_a_version_of_its_own(store, trained):
     """Measured itself, its parent told, with the order of the job that trained it."""
-    made = pack(store, f"dcgan@{trained.version}", _measured, picks=[7, 3])
+    made = pack_version(store, f"dcgan@{trained.version}", _measured, picks=[7, 3])
     card = store.versions.card("dcgan", made.card.version)
     assert card == made.card
     assert card.version != trained.version
@@ -108,14 +109,14 @@ def test_packing_makes_a_version_of_its_own(store, trained):
 
 def test_packing_under_another_name_joins_that_model(store, trained):
     """What was trained under a working title is shipped under its own."""
-    made = pack(store, f"dcgan@{trained.version}", _measured, model="tabby")
+    made = pack_version(store, f"dcgan@{trained.version}", _measured, model="tabby")
     assert store.versions.card("tabby", made.card.version).model == "tabby"
 
 
 def test_packing_again_changes_picks_and_nothing_else(store, trained):
     """The same version, of the same parent, also when what was packed is packed itself."""
-    first = pack(store, f"dcgan@{trained.version}", _measured, picks=[7])
-    again = pack(store, f"dcgan@{first.card.version}", _measured, picks=[3])
+    first = pack_version(store, f"dcgan@{trained.version}", _measured, picks=[7])
+    again = pack_version(store, f"dcgan@{first.card.version}", _measured, picks=[3])
     assert again.weights == first.weights
     assert again.card == replace(first.card, picks=(3,))
     assert store.versions.card("dcgan", first.card.version).picks == (3,)
@@ -126,32 +127,32 @@ def test_data_of_unknown_license_are_not_shipped(store, trained):
     card = replace(trained, dataset={"name": "small", "license": ""})
     version = store.versions.publish("other", _weights(seed=1), card, b"png").version
     with pytest.raises(InvalidValue, match="license"):
-        pack(store, f"other@{version}", _measured)
+        pack_version(store, f"other@{version}", _measured)
 
 
 @pytest.mark.parametrize("picks", [[-1], [2**53]])
 def test_picks_must_be_seeds(store, trained, picks):
     """One that is none is told by its value."""
     with pytest.raises(InvalidValue, match=str(picks[0])):
-        pack(store, f"dcgan@{trained.version}", _measured, picks=picks)
+        pack_version(store, f"dcgan@{trained.version}", _measured, picks=picks)
 
 
 def test_what_cannot_be_measured_is_not_packed(store, trained):
     """A shipped generator without a figure would be a promise nobody checked."""
     with pytest.raises(CatteryError, match="cannot be measured"):
-        pack(store, f"dcgan@{trained.version}", lambda _card, _weights: ())
+        pack_version(store, f"dcgan@{trained.version}", lambda _card, _weights: ())
     assert len(store.versions.list("dcgan")) == 1
 
 
 def test_an_unknown_version_is_told(store, trained):
     """The known ones are named."""
     with pytest.raises(NotFound, match=trained.version):
-        pack(store, "dcgan@000000000000", _measured)
+        pack_version(store, "dcgan@000000000000", _measured)
 
 
 def test_the_zoo_is_written_whole(store, trained, tmp_path):
     """Weights, card and sheet of each, as a process reads them when it starts."""
-    made = pack(store, f"dcgan@{trained.version}", _measured, picks=[7, 3, 5])
+    made = pack_version(store, f"dcgan@{trained.version}", _measured, picks=[7, 3, 5])
     write_zoo(tmp_path / "zoo", [made])
     entry = tmp_path / "zoo" / "dcgan"
     with Image.open(entry / "picks.png") as row:
@@ -170,7 +171,7 @@ def test_the_zoo_is_written_whole(store, trained, tmp_path):
 
 def test_the_list_names_what_is_there(store, trained, tmp_path):
     """Also what was there before; a rival that lost its place goes."""
-    made = pack(store, f"dcgan@{trained.version}", _measured)
+    made = pack_version(store, f"dcgan@{trained.version}", _measured)
     for model in ("tabby", "ginger"):
         (tmp_path / model).mkdir()
         (tmp_path / model / "generator.safetensors").write_bytes(b"weights")
@@ -181,13 +182,13 @@ def test_the_list_names_what_is_there(store, trained, tmp_path):
 
 def test_too_large_a_file_is_named_and_nothing_is_written(store, trained, tmp_path, monkeypatch):
     """The limit and the remedy are told."""
-    made = pack(store, f"dcgan@{trained.version}", _measured)
-    monkeypatch.setattr(pack, "MOST_FILE_BYTES", len(made.weights) - 1)
+    made = pack_version(store, f"dcgan@{trained.version}", _measured)
+    monkeypatch.setattr("tools.zoo.pack.MOST_FILE_BYTES", len(made.weights) - 1)
     with pytest.raises(InvalidValue, match=r"dcgan/generator\.safetensors.*less width"):
         write_zoo(tmp_path / "zoo", [made])
     unmeasured = pytest.fail
     with pytest.raises(InvalidValue, match=r"dcgan/generator\.safetensors.*less width"):
-        pack(store, f"dcgan@{trained.version}", unmeasured)
+        pack_version(store, f"dcgan@{trained.version}", unmeasured)
     assert not (tmp_path / "zoo").exists()
 
 

@@ -21,7 +21,7 @@ from models.store.records import (
     Promote,
 )
 from models.store.serialization import to_json
-from tools.zoo.pictures import SOURCES
+from tools.zoo.datasets import SOURCES
 from tools.zoo.planning import (
     Outlook,
     Room,

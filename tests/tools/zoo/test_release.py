@@ -7,8 +7,8 @@ import pytest
 from models.errors import InvalidValue
 from models.store import Store
 from models.store.records import Budget, Card, JobKind, JobStatus
-from tools.zoo.choosing import shipped_and_shown
 from tools.zoo.planning import wanted
+from tools.zoo.release import select_versions
 from tools.zoo.table import Entry, Part
 
 ENTRIES = (
@@ -45,7 +45,7 @@ def test_the_chosen_rival_is_shipped_beside_what_the_table_names(tmp_path):
     """The others stay behind, and so does what is only shown."""
     store = Store.open(str(tmp_path))
     dcgan, lsgan, ralsgan, ragan, wgan = (_train(store, entry) for entry in ENTRIES)
-    found = shipped_and_shown(ENTRIES, store, "ralsgan")
+    found = select_versions(ENTRIES, store, "ralsgan")
     assert found == ([dcgan, ralsgan], [lsgan, ragan, wgan])
 
 
@@ -55,8 +55,8 @@ def test_of_several_rivals_somebody_must_choose_one(tmp_path, rival):
     store = Store.open(str(tmp_path))
     for entry in ENTRIES[:3]:
         _train(store, entry)
-    with pytest.raises(InvalidValue, match="one of lsgan, ralsgan: look at their cats"):
-        shipped_and_shown(ENTRIES, store, rival)
+    with pytest.raises(InvalidValue, match="one of lsgan, ralsgan: look at their samples"):
+        select_versions(ENTRIES, store, rival)
 
 
 def test_what_was_not_trained_is_neither(tmp_path):
@@ -65,6 +65,6 @@ def test_what_was_not_trained_is_neither(tmp_path):
     dcgan = _train(store, ENTRIES[0])
     _train(store, replace(ENTRIES[1], kimg=2))
     assert wanted(ENTRIES[1]).budget == Budget(kimg=1)
-    assert shipped_and_shown(ENTRIES, store, None) == ([dcgan], [])
+    assert select_versions(ENTRIES, store, None) == ([dcgan], [])
     ragan = _train(store, ENTRIES[3])
-    assert shipped_and_shown(ENTRIES, store, None) == ([dcgan, ragan], [])
+    assert select_versions(ENTRIES, store, None) == ([dcgan, ragan], [])
