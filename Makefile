@@ -22,7 +22,8 @@ serve: $(VENV)/.installed ## Start Cattery on http://127.0.0.1:8000; Ctrl-C ends
 zoo: $(VENV)/.installed ## Train the generators of the zoo; Ctrl-C saves where they are
 	@exec $(BIN)/python -m tools.zoo train $(NAMES) $(if $(EDITION),--edition $(EDITION)) \
 	  $(if $(PICTURES),--pictures "$(PICTURES)") $(if $(AT_ONCE),--at-once $(AT_ONCE)) \
-	  $(if $(STOP_AFTER),--stop-after $(STOP_AFTER)) $(if $(AGAIN),--again)
+	  $(if $(STOP_AFTER),--stop-after $(STOP_AFTER)) $(if $(AGAIN),--again) \
+	  $(if $(IDLE),--idle)
 
 test: check ## Check as below, then run all tests
 	$(BIN)/pytest

@@ -10,7 +10,7 @@ from models.store import Store
 from models.store.records import JobStatus
 from tests.app.cli.conftest import Command, data
 from tests.tools.zoo.conftest import zoo
-from tools.zoo.planning import Standing, survey
+from tools.zoo.planning import State, survey
 from tools.zoo.table import Entry, edition
 from tools.zoo.train import train_zoo
 
@@ -37,7 +37,7 @@ def train(
     album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str, Callable[[Store], bool]], Store]:
     """Return a function that trains an entry in a data folder until it has ended or shall stop."""
-    monkeypatch.setattr("tools.zoo.session.LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("tools.zoo.session.POLL_EVERY_S", 0.05)
     monkeypatch.setenv("CATTERY_FAKES", "16")
     monkeypatch.setenv("CATTERY_DEVICE", "cpu")
     monkeypatch.delenv("CATTERY_STORE", raising=False)
@@ -73,7 +73,7 @@ def test_one_command_trains_all_and_the_same_command_nothing_more(
     assert outcome.code == 0, outcome.err
     store = Store.open(str(data / "store"))
     entries = edition("toy")
-    assert [each.standing for each in survey(entries, store)] == [Standing.DONE] * len(entries)
+    assert [each.state for each in survey(entries, store)] == [State.DONE] * len(entries)
     for entry in entries:
         [card] = store.versions.list(entry.model)
         assert {row["name"] for row in card.metrics} >= {"kid", "frechet_distance"}
@@ -82,7 +82,7 @@ def test_one_command_trains_all_and_the_same_command_nothing_more(
         assert f"{entry.model}: finished, version {card.version}, KID " in outcome.err
         log = (data / "zoo" / f"{entry.model}.log").read_text(encoding="utf-8")
         assert log.startswith(f"$ cattery train {entry.recipe} --dataset cat --kimg ")
-    assert outcome.err.endswith(f"The zoo is trained: {len(entries)} generators.\n")
+    assert outcome.err.endswith(f"All {len(entries)} generators are trained.\n")
 
     again = zoo(*command)
     assert (again.code, again.out) == (0, outcome.out)

@@ -12,10 +12,11 @@ from models.devices import pick_device
 from models.errors import InvalidValue
 from models.metrics.protocols import headline
 from tools.zoo.pack import Packed, evaluator, pack_version
-from tools.zoo.planning import chosen
+from tools.zoo.planning import select
 from tools.zoo.release import select_versions, write_cards, write_zoo
 from tools.zoo.table import edition as entries_of
 from tools.zoo.train import train_zoo
+from worker.nice import run_when_idle
 from worker.settings import WorkerSettings
 
 ZOO = Path(__file__).parents[2] / "models" / "zoo"
@@ -51,13 +52,19 @@ def train(
     again: Annotated[
         bool, typer.Option("--again", help="Retry models whose training failed or collapsed.")
     ] = False,
+    idle: Annotated[
+        bool,
+        typer.Option("--idle", help="Use only CPU time that nothing else on the machine wants."),
+    ] = False,
 ) -> None:
     """Train every generator of the zoo that has no version yet. Ctrl-C saves and exits.
 
     Each one is an ordinary training job in its own process; none is promoted.
     """
     started = time.monotonic()
-    entries = chosen(entries_of(edition or default_edition()), names or [])
+    if idle:
+        run_when_idle()  # the training processes inherit it
+    entries = select(entries_of(edition or default_edition()), names or [])
     with interruptible() as stopped:
 
         def should_stop() -> bool:

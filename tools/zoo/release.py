@@ -14,8 +14,8 @@ from models.store.serialization import dumps
 from models.store.versions import SAMPLES, WEIGHTS
 from models.zoo.install import MANIFEST
 from tools.zoo.pack import Packed, check_file, megabytes, order_of
-from tools.zoo.planning import Standing, survey
-from tools.zoo.table import Entry, Part
+from tools.zoo.planning import State, survey
+from tools.zoo.table import Entry, Role
 
 MOST_ZOO_BYTES = 100_000_000
 
@@ -48,9 +48,9 @@ def select_versions(
     trained = [
         (each.entry, each.job.version)
         for each in survey(entries, store)
-        if each.standing is Standing.DONE and each.job
+        if each.state is State.DONE and each.job
     ]
-    rivals = [entry.model for entry, _ in trained if entry.part is Part.RIVAL]
+    rivals = [entry.model for entry, _ in trained if entry.role is Role.RIVAL]
     if (rival is None and len(rivals) > 1) or (rival is not None and rival not in rivals):
         allowed = f"one of {', '.join(rivals) or 'those that were trained'}: look at their samples"
         raise InvalidValue("rival", rival, allowed)
@@ -58,7 +58,7 @@ def select_versions(
     shipped: list[str] = []
     shown: list[str] = []
     for entry, version in trained:
-        ships = entry.part is Part.SHIPPED or entry.model == winner
+        ships = entry.role is Role.SHIPPED or entry.model == winner
         (shipped if ships else shown).append(f"{entry.model}@{version}")
     return shipped, shown
 

@@ -18,7 +18,7 @@ from models.store.serialization import loads
 from tools.zoo.cli import ZOO
 from tools.zoo.pack import MOST_FILE_BYTES, pack_version
 from tools.zoo.release import check_sizes, write_cards, write_zoo
-from tools.zoo.table import Part, edition
+from tools.zoo.table import Role, edition
 
 KID = {"name": "kid", "value": 0.25, "interval": [0.2, 0.3], "protocol": {"name": "cattery"}}
 
@@ -216,7 +216,7 @@ def test_what_is_only_shown_leaves_card_and_sheet(store, trained, tmp_path):
 
 @pytest.mark.parametrize(
     "entry",
-    [e for name in ("gpu", "cpu") for e in edition(name) if e.part is not Part.SHOWN],
+    [e for name in ("gpu", "cpu") for e in edition(name) if e.role is not Role.SHOWN],
     ids=lambda e: f"{e.model}-{e.kimg:g}",
 )
 def test_whatever_may_be_shipped_fits_into_a_release(entry):

@@ -1,4 +1,4 @@
-"""Which versions are shipped: what the table names, and one of the rivals."""
+"""Which versions ship: those that the table marks, and one of the rivals."""
 
 from dataclasses import replace
 
@@ -7,15 +7,15 @@ import pytest
 from models.errors import InvalidValue
 from models.store import Store
 from models.store.records import Budget, Card, JobKind, JobStatus
-from tools.zoo.planning import wanted
+from tools.zoo.planning import order_for
 from tools.zoo.release import select_versions
-from tools.zoo.table import Entry, Part
+from tools.zoo.table import Entry, Role
 
 ENTRIES = (
-    Entry(recipe="dcgan", kimg=1, part=Part.SHIPPED),
-    Entry(recipe="lsgan", kimg=1, part=Part.RIVAL),
-    Entry(recipe="ralsgan", kimg=1, part=Part.RIVAL),
-    Entry(recipe="ragan", kimg=1, part=Part.RIVAL),
+    Entry(recipe="dcgan", kimg=1, role=Role.SHIPPED),
+    Entry(recipe="lsgan", kimg=1, role=Role.RIVAL),
+    Entry(recipe="ralsgan", kimg=1, role=Role.RIVAL),
+    Entry(recipe="ragan", kimg=1, role=Role.RIVAL),
     Entry(recipe="wgan", kimg=1),
 )
 
@@ -36,7 +36,7 @@ def _train(store: Store, entry: Entry) -> str:
         created_at="2026-01-01T00:00:00Z",
     )
     card = store.versions.publish(entry.model, entry.recipe.encode(), card, b"png")
-    job, _ = store.jobs.create(JobKind.TRAIN, wanted(entry), runner="cli")
+    job, _ = store.jobs.create(JobKind.TRAIN, order_for(entry), runner="cli")
     store.jobs.save(replace(job, status=JobStatus.FINISHED, version=card.version))
     return f"{card.model}@{card.version}"
 
@@ -64,7 +64,7 @@ def test_what_was_not_trained_is_neither(tmp_path):
     store = Store.open(str(tmp_path))
     dcgan = _train(store, ENTRIES[0])
     _train(store, replace(ENTRIES[1], kimg=2))
-    assert wanted(ENTRIES[1]).budget == Budget(kimg=1)
+    assert order_for(ENTRIES[1]).budget == Budget(kimg=1)
     assert select_versions(ENTRIES, store, None) == ([dcgan], [])
     ragan = _train(store, ENTRIES[3])
     assert select_versions(ENTRIES, store, None) == ([dcgan, ragan], [])
