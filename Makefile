@@ -19,7 +19,7 @@ help: ## Say what there is to do
 serve: $(VENV)/.installed ## Start Cattery on http://127.0.0.1:8000; Ctrl-C ends it
 	@exec $(BIN)/cattery serve
 
-zoo: $(VENV)/.installed ## Train the generators of the zoo; Ctrl-C saves where they are
+zoo: $(VENV)/.installed ## Train the generators of the zoo; Ctrl-C saves, the same command resumes
 	@exec $(BIN)/python -m tools.zoo train $(NAMES) $(if $(EDITION),--edition $(EDITION)) \
 	  $(if $(PICTURES),--pictures "$(PICTURES)") $(if $(AT_ONCE),--at-once $(AT_ONCE)) \
 	  $(if $(STOP_AFTER),--stop-after $(STOP_AFTER)) $(if $(AGAIN),--again) \

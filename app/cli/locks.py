@@ -4,7 +4,7 @@ import errno
 import fcntl
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -33,51 +33,27 @@ def claimed(data: Path) -> Iterator[Claim]:
     Raises:
         StartError: Another process holds it, or it cannot be written.
     """
-
-    def refused(holder: str) -> StartError:
-        return StartError(
-            f"Cattery already runs on {holder or 'this data folder'}.",
-            f"End it first, or name another data folder than {data} in CATTERY_DATA.",
-        )
-
-    with locked(data / "cattery.lock", refused) as descriptor:
-        lock = _Lock(descriptor)
-        lock.tell("an address it has not said yet")
-        try:
-            yield lock
-        finally:
-            os.ftruncate(descriptor, 0)
-
-
-@contextmanager
-def locked(path: Path, refused: Callable[[str], StartError]) -> Iterator[int]:
-    """Hold a lock file; the kernel releases it when the last process that has it exits.
-
-    Args:
-        path: The file, in a data folder that is created if it does not exist.
-        refused: Returns the error to raise, given the text that the holder left in the file.
-
-    Yields:
-        The file's descriptor.
-
-    Raises:
-        StartError: Another process holds the lock, or the folder is not writable.
-    """
+    path = data / "cattery.lock"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # "a+" creates the file without truncating it: it may hold the holder's text.
+        data.mkdir(parents=True, exist_ok=True)
+        # "a+" makes the file without emptying it: it may tell of the service that runs.
         file = path.open("a+", encoding="utf-8")
     except OSError as err:
         raise StartError(
-            f"The data folder {path.parent} cannot be written: {err.strerror}.",
+            f"The data folder {data} cannot be written: {err.strerror}.",
             "Name another one in CATTERY_DATA.",
         ) from err
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as err:
-            raise refused(path.read_text(encoding="utf-8").strip()) from err
-        yield file.fileno()
+            raise _held(path, data) from err
+        lock = _Lock(file.fileno())
+        lock.tell("an address it has not said yet")
+        try:
+            yield lock
+        finally:
+            os.ftruncate(file.fileno(), 0)
 
 
 class _Lock:
@@ -90,6 +66,14 @@ class _Lock:
         """Replace what the lock file says."""
         os.ftruncate(self._descriptor, 0)
         os.write(self._descriptor, f"{address} (pid {os.getpid()})".encode())
+
+
+def _held(path: Path, data: Path) -> StartError:
+    where = path.read_text(encoding="utf-8").strip() or "this data folder"
+    return StartError(
+        f"Cattery already runs on {where}.",
+        f"End it first, or name another data folder than {data} in CATTERY_DATA.",
+    )
 
 
 def listening_socket(host: str, port: int) -> socket.socket:

@@ -173,6 +173,21 @@ def test_every_module_and_setting_that_a_page_names_exists(page):
     assert (missing, sorted(variables - settings() - of_compose())) == ([], [])
 
 
+def test_the_table_of_components_is_the_directory_listing():
+    """The first table of docs/architecture.md names all that `ls app models worker` shows."""
+    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    table = page.partition("\n| --- |")[2].partition("\n\n")[0]
+    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    listed = {name.rstrip("/") for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for package in ("app", "models", "worker")
+        for path in (ROOT / package).iterdir()
+        if path.name not in {"__init__.py", "__pycache__"}
+    }
+    assert listed == found
+
+
 @pytest.mark.parametrize("words", commands_in("make"), ids=" ".join)
 def test_every_make_target_in_the_pages_exists(words):
     """Make itself finds a way to it (it only says what it would do)."""
@@ -198,6 +213,15 @@ def test_every_command_in_the_pages_exists_with_its_options(program, words):
     known = {option for parameter in command.params for option in parameter.opts}
     assert not hasattr(command, "commands"), "a group is no command"
     assert set(used) <= known
+
+
+def test_every_option_of_the_zoo_s_commands_is_documented():
+    """docs/training-the-zoo.md names each option of `python -m tools.zoo`."""
+    page = (DOCS / "training-the-zoo.md").read_text(encoding="utf-8")
+    used = PROGRAMS["python -m tools.zoo"].commands.values()
+    options = {p.opts[0] for c in used for p in c.params if p.param_type_name == "option"}
+    assert "--idle" in options
+    assert [name for name in sorted(options) if f"`{name}" not in page] == []
 
 
 def test_every_verb_in_running_text_exists():

@@ -1,5 +1,6 @@
 """Training processes of the zoo: an ordinary `cattery train` for each entry."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.cli.locks import StartError, locked
+from app.cli.locks import StartError
 from tools.zoo.planning import train_arguments
 from tools.zoo.session import Start
 from tools.zoo.table import Entry
@@ -69,14 +70,25 @@ def zoo_lock(data: Path) -> Iterator[int]:
     Raises:
         StartError: Another process holds it, or the folder is not writable.
     """
-
-    def refused(holder: str) -> StartError:
-        return StartError(
-            f"The zoo is already being trained in {data} ({holder}, or its child processes).",
-            "Wait for it to finish, or stop it: it saves its state.",
-        )
-
-    with locked(data / "zoo.lock", refused) as lock:
-        os.ftruncate(lock, 0)
-        os.write(lock, f"pid {os.getpid()}".encode())
-        yield lock
+    path = data / "zoo.lock"
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+", encoding="utf-8")
+    except OSError as err:
+        raise StartError(
+            f"The data folder {data} cannot be written: {err.strerror}.",
+            "Name another one in CATTERY_DATA.",
+        ) from err
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as err:
+            holder = path.read_text(encoding="utf-8").strip()
+            raise StartError(
+                f"The zoo is already being trained in {data} (pid {holder}, or its children).",
+                "Wait for it to finish, or stop it: it saves its state.",
+            ) from err
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield file.fileno()

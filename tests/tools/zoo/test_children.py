@@ -21,7 +21,7 @@ def test_the_lock_lasts_until_the_last_child_has_exited(tmp_path: Path) -> None:
             [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=[lock]
         )
     with (
-        pytest.raises(StartError, match=f"pid {os.getpid()}, or its child processes"),
+        pytest.raises(StartError, match=f"pid {os.getpid()}, or its children"),
         zoo_lock(tmp_path),
     ):
         pass
@@ -64,3 +64,10 @@ def test_an_entry_is_trained_or_its_job_resumed(
         (train_arguments(entry), log, environment, 7),
         (["train", "--resume", "one"], log, environment, 7),
     ]
+
+
+def test_a_data_folder_that_cannot_be_created_is_refused(tmp_path: Path) -> None:
+    """The error names the setting to change."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StartError, match="CATTERY_DATA"), zoo_lock(tmp_path / "file"):
+        pass
