@@ -82,7 +82,7 @@ def test_one_command_trains_all_and_the_same_command_nothing_more(
         assert f"{entry.model}: finished, version {card.version}, KID " in outcome.err
         log = (data / "zoo" / f"{entry.model}.log").read_text(encoding="utf-8")
         assert log.startswith(f"$ cattery train {entry.recipe} --dataset cat --kimg ")
-    assert outcome.err.endswith(f"All {len(entries)} generators are trained.\n")
+    assert outcome.err.endswith(f"Trained: {len(entries)} of {len(entries)} models.\n")
 
     again = zoo(*command)
     assert (again.code, again.out) == (0, outcome.out)

@@ -64,8 +64,8 @@ def zoo_page(exhibits: Sequence[Exhibit]) -> Iterator[str]:
 def _comparison(exhibits: Sequence[Exhibit]) -> Iterator[str]:
     yield from ("", "## Comparison", "")
     yield "Lower is better for KID and FD, higher for precision and recall."
-    yield "Our metrics use features of EfficientNet-Lite0 ([metrics](metrics.md)), published FIDs use"
-    yield "Inception features, other images and other sample sizes; the two cannot be compared."
+    yield "Our metrics use features of EfficientNet-Lite0 ([metrics](metrics.md)), published FIDs"
+    yield "Inception features, other images and sample sizes; the two cannot be compared."
     yield "Our metrics favor `projected`, whose discriminator uses the same features."
     yield "No recipe uses those of the held-out column, which has a scale of its own."
     yield "Generators of different sizes or datasets cannot be compared either."

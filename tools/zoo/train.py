@@ -171,7 +171,7 @@ def _conclude(statuses: Sequence[EntryStatus], outcome: Outcome, logs: Path) -> 
     """
     missing = [each.entry.model for each in statuses if each.state is not State.DONE]
     if not missing:
-        say(f"All {len(statuses)} generators are trained.")
+        say(f"Trained: {len(statuses)} of {len(statuses)} models.")
     elif outcome is Outcome.LOST:
         raise ZooFailed(
             "Some jobs could not save in time and will resume from their last checkpoint.",

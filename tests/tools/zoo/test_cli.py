@@ -62,7 +62,7 @@ def test_a_trained_zoo_is_left_alone(ended: Stage, zoo: Command) -> None:
     version = ended.store.versions.list("dcgan-32")[0].version
     assert lines[1] == ["dcgan-32", version, "0.2", "4.0", "0.0625", "(0.06", "to", "0.065)"]
     assert [line[0] for line in lines[1:]] == ["dcgan-32", "ralsgan-32", "projected-32"]
-    assert outcome.err == "All 3 generators are trained.\n"
+    assert outcome.err == "Trained: 3 of 3 models.\n"
     assert len(ended.store.jobs.list()) == 3
 
 
@@ -70,7 +70,7 @@ def test_names_choose_entries(ended: Stage, zoo: Command) -> None:
     """The table has only those."""
     outcome = zoo(*TOY, "ralsgan-32")
     assert len(outcome.out.splitlines()) == 2
-    assert outcome.err == "All 1 generators are trained.\n"
+    assert outcome.err == "Trained: 1 of 1 models.\n"
 
 
 def test_a_failed_entry_is_skipped(cat: Store, zoo: Command, tmp_path: Path) -> None:

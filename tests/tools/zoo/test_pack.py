@@ -1,4 +1,4 @@
-"""Packing: half the size, its own version, and never more than a release may hold."""
+"""Packing a release: float16 weights, a new version, and the size limits."""
 
 from dataclasses import replace
 
@@ -75,7 +75,7 @@ def _measured(_card: Card, _weights: bytes) -> tuple[Json, ...]:
 
 @pytest.mark.parametrize("kind", sorted(NETWORKS))
 def test_a_packed_file_has_half_the_size_and_the_same_pictures(kind):
-    """Kernels are float16, vectors as they were; pixels differ by two gray levels at most."""
+    """Kernels are float16, vectors unchanged; pixels differ by at most two gray levels."""
     plain = _weights(kind)
     packed = pack_generator(plain)
     kinds = {(tensor.ndim > 1, tensor.dtype) for tensor in load_tensors(packed).values()}
@@ -88,13 +88,13 @@ def test_a_packed_file_has_half_the_size_and_the_same_pictures(kind):
 
 
 def test_weights_too_large_for_float16_are_refused():
-    """They would be infinite; whoever packs is told which."""
+    """They would be infinite; the error names the tensor."""
     with pytest.raises(CheckpointError, match=r"\w+\.weight in the weights file is not finite"):
         pack_generator(_weights(scale=1e8))
 
 
-def test_packing_makes_a_version_of_its_own(store, trained):
-    """Measured itself, its parent told, with the order of the job that trained it."""
+def test_packing_publishes_a_new_version(store, trained):
+    """With its own metrics, its parent, and the order of the job that trained it."""
     made = pack_version(store, f"dcgan@{trained.version}", _measured, picks=[7, 3])
     card = store.versions.card("dcgan", made.card.version)
     assert card == made.card
@@ -108,7 +108,7 @@ def test_packing_makes_a_version_of_its_own(store, trained):
 
 
 def test_packing_under_another_name_joins_that_model(store, trained):
-    """What was trained under a working title is shipped under its own."""
+    """A model may be trained under a working title."""
     made = pack_version(store, f"dcgan@{trained.version}", _measured, model="tabby")
     assert store.versions.card("tabby", made.card.version).model == "tabby"
 
@@ -122,8 +122,8 @@ def test_packing_again_changes_picks_and_nothing_else(store, trained):
     assert store.versions.card("dcgan", first.card.version).picks == (3,)
 
 
-def test_data_of_unknown_license_are_not_shipped(store, trained):
-    """Nobody may use what nobody may tell the license of."""
+def test_a_version_ships_only_if_its_license_is_known(store, trained):
+    """The license of the dataset, as its card states it."""
     card = replace(trained, dataset={"name": "small", "license": ""})
     version = store.versions.publish("other", _weights(seed=1), card, b"png").version
     with pytest.raises(InvalidValue, match="license"):
@@ -132,26 +132,26 @@ def test_data_of_unknown_license_are_not_shipped(store, trained):
 
 @pytest.mark.parametrize("picks", [[-1], [2**53]])
 def test_picks_must_be_seeds(store, trained, picks):
-    """One that is none is told by its value."""
+    """The error names the value."""
     with pytest.raises(InvalidValue, match=str(picks[0])):
         pack_version(store, f"dcgan@{trained.version}", _measured, picks=picks)
 
 
-def test_what_cannot_be_measured_is_not_packed(store, trained):
-    """A shipped generator without a figure would be a promise nobody checked."""
+def test_a_version_that_cannot_be_measured_is_not_packed(store, trained):
+    """And none is published."""
     with pytest.raises(CatteryError, match="cannot be measured"):
         pack_version(store, f"dcgan@{trained.version}", lambda _card, _weights: ())
     assert len(store.versions.list("dcgan")) == 1
 
 
-def test_an_unknown_version_is_told(store, trained):
-    """The known ones are named."""
+def test_an_unknown_version_is_an_error(store, trained):
+    """The error lists the known ones."""
     with pytest.raises(NotFound, match=trained.version):
         pack_version(store, "dcgan@000000000000", _measured)
 
 
-def test_the_zoo_is_written_whole(store, trained, tmp_path):
-    """Weights, card and sheet of each, as a process reads them when it starts."""
+def test_the_release_folder_is_complete(store, trained, tmp_path):
+    """Weights, card, samples and picks of each generator."""
     made = pack_version(store, f"dcgan@{trained.version}", _measured, picks=[7, 3, 5])
     write_zoo(tmp_path / "zoo", [made])
     entry = tmp_path / "zoo" / "dcgan"
@@ -169,8 +169,8 @@ def test_the_zoo_is_written_whole(store, trained, tmp_path):
     assert (entry / "generator.safetensors").read_bytes() == made.weights
 
 
-def test_the_list_names_what_is_there(store, trained, tmp_path):
-    """Also what was there before; a rival that lost its place goes."""
+def test_the_manifest_lists_what_the_folder_holds(store, trained, tmp_path):
+    """Including what was there before; a replaced rival is removed."""
     made = pack_version(store, f"dcgan@{trained.version}", _measured)
     for model in ("tabby", "ginger"):
         (tmp_path / model).mkdir()
@@ -181,7 +181,7 @@ def test_the_list_names_what_is_there(store, trained, tmp_path):
 
 
 def test_too_large_a_file_is_named_and_nothing_is_written(store, trained, tmp_path, monkeypatch):
-    """The limit and the remedy are told."""
+    """The error states the limit and the remedy; it comes before any measurement."""
     made = pack_version(store, f"dcgan@{trained.version}", _measured)
     monkeypatch.setattr("tools.zoo.pack.MOST_FILE_BYTES", len(made.weights) - 1)
     with pytest.raises(InvalidValue, match=r"dcgan/generator\.safetensors.*less width"):
@@ -193,7 +193,7 @@ def test_too_large_a_file_is_named_and_nothing_is_written(store, trained, tmp_pa
 
 
 def test_all_files_together_have_a_limit(tmp_path):
-    """What lies there already counts, and what is replaced counts once."""
+    """Existing files count, and a replaced one counts once."""
     entry = tmp_path / "old"
     entry.mkdir()
     (entry / "generator.safetensors").write_bytes(bytes(20_000_000))
@@ -202,8 +202,8 @@ def test_all_files_together_have_a_limit(tmp_path):
         check_sizes(tmp_path, {"a": 30_000_000, "b": 30_000_000, "c": 30_000_000})
 
 
-def test_what_is_only_shown_leaves_card_and_sheet(store, trained, tmp_path):
-    """The docs are made of these; the weights stay behind."""
+def test_an_unshipped_version_leaves_card_and_samples(store, trained, tmp_path):
+    """The docs are generated from them."""
     write_cards(tmp_path / "cards", store, [f"dcgan@{trained.version}"])
     card = loads(Card, (tmp_path / "cards" / "dcgan.json").read_bytes())
     assert card == replace(trained, order=card.order)
@@ -219,8 +219,8 @@ def test_what_is_only_shown_leaves_card_and_sheet(store, trained, tmp_path):
     [e for name in ("gpu", "cpu") for e in edition(name) if e.role is not Role.SHOWN],
     ids=lambda e: f"{e.model}-{e.kimg:g}",
 )
-def test_whatever_may_be_shipped_fits_into_a_release(entry):
-    """Two bytes a weight and some for the header: no training is for nothing."""
+def test_every_entry_that_may_ship_fits_the_limit(entry):
+    """At two bytes per weight and some for the header."""
     settings = entry.row.with_overrides(entry.overrides)
     with torch.device("meta"):
         network = entry.row.networks.generator(entry.row.network_config(entry.side_px, settings))
@@ -229,5 +229,5 @@ def test_whatever_may_be_shipped_fits_into_a_release(entry):
 
 
 def test_the_zoo_of_this_release_is_within_its_limits():
-    """What lies in the folder that is packaged."""
+    """The folder that is packaged."""
     check_sizes(ZOO, {})

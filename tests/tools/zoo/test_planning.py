@@ -75,15 +75,15 @@ def waiting(state: State, *entries: Entry) -> list[EntryStatus]:
 
 @pytest.mark.parametrize("name", EDITIONS)
 def test_no_two_entries_of_an_edition_have_one_name(name: str) -> None:
-    """A name on the command line means one entry, and its dataset can be had."""
+    """A name on the command line selects one entry, and its dataset is known."""
     models = [each.model for each in EDITIONS[name]]
     assert len(models) == len(set(models)) > 0
     assert {each.dataset for each in EDITIONS[name]} <= set(SOURCES)
 
 
 @pytest.mark.parametrize("each", ENTRIES, ids=lambda each: f"{each.model}-{each.kimg:g}")
-def test_an_entry_s_order_is_the_one_that_its_command_makes(each: Entry, tmp_path: Path) -> None:
-    """It passes every check, unchanged: so its job is found again by it."""
+def test_an_entry_s_order_is_that_of_its_command(each: Entry, tmp_path: Path) -> None:
+    """Validation leaves it unchanged, so that its job is recognized."""
     counts = {str(px): 5000 for px in (32, 64, 128, 256)}
     record = DatasetRecord(
         name=each.dataset, fingerprint="", kept=1, heldout=0, counts=counts, heldout_counts={}
@@ -102,8 +102,8 @@ def test_an_entry_s_order_is_the_one_that_its_command_makes(each: Entry, tmp_pat
     assert order_for(each) == made
 
 
-def test_the_documented_command_says_all_of_an_entry() -> None:
-    """Every word of it, numbers as JSON."""
+def test_the_command_has_all_parameters_of_an_entry() -> None:
+    """Values are JSON."""
     words = " ".join(train_arguments(replace(TABBY, kimg=4000, seed=7, overrides={"augment": 0.3})))
     assert words == (
         "train dcgan --dataset cat --kimg 4000 --model dcgan-32 --size 32 --seed 7 "
@@ -111,14 +111,14 @@ def test_the_documented_command_says_all_of_an_entry() -> None:
     )
 
 
-def test_numbers_that_the_recipe_has_not_are_refused() -> None:
+def test_unknown_hyperparameters_are_rejected() -> None:
     """Before any dataset is made."""
     with pytest.raises(RecipeError, match=r"overrides\.clip is 1"):
         order_for(replace(TABBY, overrides={"clip": 1}))
 
 
 def test_names_choose_entries_in_the_table_s_order() -> None:
-    """None means all; an unknown one is told with those that are known."""
+    """None selects all; the error for an unknown one lists the known ones."""
     toy = EDITIONS["toy"]
     assert select(toy, []) == toy
     assert select(toy, ["ralsgan-32", "dcgan-32", "dcgan-32"]) == toy[:2]
@@ -127,7 +127,7 @@ def test_names_choose_entries_in_the_table_s_order() -> None:
 
 
 def test_a_finished_job_with_its_version_is_done() -> None:
-    """Whatever else was tried of it, later too."""
+    """Whatever a later job came to."""
     done = job(version="a" * 12, promote="if_better")
     assert status(done) == EntryStatus(entry=TABBY, state=State.DONE, job=done)
     failed = job(JobStatus.FAILED, "two")
@@ -148,17 +148,17 @@ def test_a_finished_job_with_its_version_is_done() -> None:
     ],
 )
 def test_a_job_with_another_order_is_another_job(other: Json) -> None:
-    """Also one that went on from another's state, and one whose order is damaged."""
+    """Also one that resumed from another's state, and one with a damaged order."""
     assert status(job(version="a" * 12, **other)).state is State.TO_DO
 
 
 def test_an_import_is_no_training() -> None:
-    """Whatever its order may hold."""
+    """Whatever its order contains."""
     assert status(replace(job(), kind=JobKind.IMPORT)).state is State.TO_DO
 
 
-def test_a_deleted_version_is_made_again() -> None:
-    """Its job alone is no generator."""
+def test_a_deleted_version_is_trained_again() -> None:
+    """Its finished job does not count."""
     done = job(version="a" * 12)
     assert status(done, published=False) == EntryStatus(entry=TABBY, state=State.TO_DO)
 

@@ -41,8 +41,8 @@ def _train(store: Store, entry: Entry) -> str:
     return f"{card.model}@{card.version}"
 
 
-def test_the_chosen_rival_is_shipped_beside_what_the_table_names(tmp_path):
-    """The others stay behind, and so does what is only shown."""
+def test_the_chosen_rival_ships_with_the_fixed_entries(tmp_path):
+    """Other rivals and entries that are only shown do not."""
     store = Store.open(str(tmp_path))
     dcgan, lsgan, ralsgan, ragan, wgan = (_train(store, entry) for entry in ENTRIES)
     found = select_versions(ENTRIES, store, "ralsgan")
@@ -50,8 +50,8 @@ def test_the_chosen_rival_is_shipped_beside_what_the_table_names(tmp_path):
 
 
 @pytest.mark.parametrize("rival", [None, "wgan", "nobody"])
-def test_of_several_rivals_somebody_must_choose_one(tmp_path, rival):
-    """The trained ones are told."""
+def test_one_of_several_rivals_must_be_chosen(tmp_path, rival):
+    """The error lists the trained ones."""
     store = Store.open(str(tmp_path))
     for entry in ENTRIES[:3]:
         _train(store, entry)
@@ -59,8 +59,8 @@ def test_of_several_rivals_somebody_must_choose_one(tmp_path, rival):
         select_versions(ENTRIES, store, rival)
 
 
-def test_what_was_not_trained_is_neither(tmp_path):
-    """Nor is a version of another order; of a single rival there is no choice."""
+def test_untrained_entries_are_ignored(tmp_path):
+    """As are versions of other orders; a single rival needs no choice."""
     store = Store.open(str(tmp_path))
     dcgan = _train(store, ENTRIES[0])
     _train(store, replace(ENTRIES[1], kimg=2))
