@@ -19,10 +19,11 @@ help: ## Say what there is to do
 serve: $(VENV)/.installed ## Start Cattery on http://127.0.0.1:8000; Ctrl-C ends it
 	@exec $(BIN)/cattery serve
 
-zoo: $(VENV)/.installed ## Train the generators of the zoo; Ctrl-C saves where they are
+zoo: $(VENV)/.installed ## Train the generators of the zoo; Ctrl-C saves, the same command resumes
 	@exec $(BIN)/python -m tools.zoo train $(NAMES) $(if $(EDITION),--edition $(EDITION)) \
 	  $(if $(PICTURES),--pictures "$(PICTURES)") $(if $(AT_ONCE),--at-once $(AT_ONCE)) \
-	  $(if $(STOP_AFTER),--stop-after $(STOP_AFTER)) $(if $(AGAIN),--again)
+	  $(if $(STOP_AFTER),--stop-after $(STOP_AFTER)) $(if $(AGAIN),--again) \
+	  $(if $(IDLE),--idle)
 
 test: check ## Check as below, then run all tests
 	$(BIN)/pytest
@@ -34,14 +35,14 @@ check: $(VENV)/.installed-dev ## Check style, types, import rules, spelling and 
 	$(BIN)/lint-imports
 	$(BIN)/typos
 	$(BIN)/deptry .
-	$(BIN)/python docs/generate.py --check
+	$(BIN)/python -m docs.generate --check
 
 gpu-check: $(VENV)/.installed-dev ## Run the tests that need a GPU, and print the figures
 	@$(BIN)/python -m benchmarks.gpu_check $(PARTS) \
 	  $(if $(DATASET),--dataset $(DATASET)) $(if $(PICTURES),--pictures "$(PICTURES)")
 
 docs: $(VENV)/.installed-dev ## Write the reference pages in docs/ again from the tables in the code
-	$(BIN)/python docs/generate.py
+	$(BIN)/python -m docs.generate
 
 clean: ## Remove .venv and the caches; the data folder stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

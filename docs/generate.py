@@ -151,39 +151,39 @@ def _choice(number: Schema) -> str:
 
 
 def metrics_page() -> Iterator[str]:
-    """Yield what is measured, what it decides, and by which protocols."""
+    """Yield the metrics, what they decide, and the protocols."""
     yield "# Metrics"
     yield ""
-    yield "How good a generator is, is told by comparing pictures that it makes with the training"
-    yield "pictures, all seen through a network that was trained on other things."
-    yield "Nothing is downloaded for that: the default network's weights come with a package."
-    yield "`cattery evaluate MODEL` measures and prints, and the version's card keeps the figures"
-    yield "(`metrics` in `GET /models/MODEL`), each with its whole protocol."
-    yield "Figures of two protocols, or of two datasets, must not be compared."
-    yield "The protocol `held-out` looks through a network that no recipe looks through:"
-    yield "`pip install 'cattery[judge]'`, then `cattery evaluate MODEL --protocol held-out`"
-    yield "for the versions to compare."
+    yield "Generators are evaluated by comparing generated with training images in the feature"
+    yield "space of a pretrained network, whose weights are installed with Cattery."
+    yield "`cattery evaluate MODEL` measures a version and stores the results on its card"
+    yield "(`metrics` in `GET /models/MODEL`), each with its protocol."
+    yield "Results are comparable only within one protocol and one dataset."
     yield ""
     rows = [(f"`{row.name}`", row.meaning, row.better, row.source) for row in METRICS]
-    yield from _table(("name", "what it is", "better", "source"), rows)
+    yield from _table(("metric", "meaning", "better", "source"), rows)
     yield ""
-    yield "The interval of `kid` follows from each picture's own share in it"
-    yield "(the variance of a U-statistic of two samples, to first order)."
-    yield "The gate (`promote: if_better`) measures the version in service with the same seeds and"
-    yield "the same real pictures, and promotes only if the whole interval of the difference lies"
-    yield "below zero."
+    yield "The confidence interval of `kid` comes from the first-order variance of a two-sample"
+    yield "U-statistic."
+    yield "`promote: if_better` evaluates the version in service with the same seeds and the same"
+    yield "real images, and promotes only if the whole interval of the difference lies below zero."
     yield ""
-    yield "The Frechet distance on EfficientNet-Lite0 is not the FID of the literature and must not"
-    yield "be put beside published values."
-    yield "For that there is the protocol `inception`, with weights that you bring:"
+    yield "The Fréchet distance of EfficientNet-Lite0 features is not the FID of the literature and"
+    yield "cannot be compared with published values."
+    yield "The protocol `inception` can, given weights that you provide:"
     yield "`cattery evaluate MODEL --protocol inception --inception FILE`."
-    yield "The file must be safetensors, since nothing from outside is unpickled here;"
-    yield "pytorch-fid's weights become one in an environment where you trust them:"
+    yield "The file must be safetensors, since Cattery does not unpickle foreign files."
+    yield "Convert the weights of pytorch-fid where you trust them:"
     yield from ("", "```sh", CONVERSION, "```", "")
-    yield "A recipe whose discriminator looks through EfficientNet-Lite0 is flattered by metrics"
-    yield "that look through it as well; [its row](recipes.md) says so."
+    yield "Metrics favor recipes whose discriminator uses the same feature network;"
+    yield "[their description](recipes.md) says so."
+    yield "The protocol `held-out` uses a network that no recipe uses:"
+    yield "`pip install 'cattery[judge]'`, then `cattery evaluate MODEL --protocol held-out`."
     yield from ("", "## Protocols", "")
-    heads = ("protocol", "features", "resizer", "fakes", "reals at most", "neighbors", "what for")
+    heads = (
+        *("protocol", "features", "resizing", "fake images", "real images, at most"),
+        *("precision and recall", "purpose"),
+    )
     yield from _table(heads, [_protocol(row) for row in PROTOCOLS.values()])
 
 

@@ -6,6 +6,16 @@ from pathlib import Path
 AUTOGROUP = Path("/proc/self/autogroup")
 
 
+def run_when_idle() -> None:
+    """Let this process and its future children use only CPU time that nothing else wants.
+
+    Linux has a scheduling policy for that; elsewhere the lowest priority must do.
+    """
+    if hasattr(os, "sched_setscheduler"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    stand_back(19)  # the policy, too, counts only against the same session
+
+
 def stand_back(nice: int, autogroup: Path = AUTOGROUP) -> None:
     """Lower this process's priority, and that of its scheduling group.
 

@@ -43,34 +43,33 @@ class Metric:
 METRICS = (
     Metric(
         name="kid",
-        meaning="Kernel distance (polynomial of degree 3), unbiased, over all pictures, with its "
-        "95 % interval. It decides which snapshot of a job is kept, and whether a version goes "
-        "into service",
+        meaning="Kernel Inception Distance: unbiased MMD with a cubic polynomial kernel, over all "
+        "images, with a 95 % confidence interval. It selects snapshots and decides promotion",
         better="lower",
         source="Binkowski et al. 2018, arXiv:1801.01401",
     ),
     Metric(
         name="frechet_distance",
-        meaning="Distance of the two sets seen as Gaussians; the more fakes, the lower",
+        meaning="Fréchet distance of Gaussians fitted to the features; falls with sample size",
         better="lower",
         source="Heusel et al. 2017, arXiv:1706.08500",
     ),
     Metric(
         name="precision",
-        meaning="Share of made pictures that lie among the real ones (third nearest neighbor)",
+        meaning="Fidelity: share of fake images on the manifold of real ones (3 neighbors)",
         better="higher",
         source="Kynkäänniemi et al. 2019, arXiv:1904.06991",
     ),
     Metric(
         name="recall",
-        meaning="Share of real pictures that lie among the made ones: variety",
+        meaning="Diversity: share of real images on the manifold of fake ones (3 neighbors)",
         better="higher",
         source="Kynkäänniemi et al. 2019, arXiv:1904.06991",
     ),
     Metric(
         name="memorization",
-        meaning="Share of made pictures nearer to a training picture than the nearest hundredth "
-        "of the held-out pictures, which no job has seen; about 0.01 where nothing is memorized",
+        meaning="Share of fake images closer to a training image than the closest 1 % of held-out "
+        "images are; about 0.01 without memorization",
         better="lower",
         source="",
     ),
@@ -117,22 +116,21 @@ _ROWS = (
         name="cattery",
         features="efficientnet-lite0",
         fakes=2_000,
-        note="the default, and what the gate decides by",
+        note="default; decides promotion",
     ),
     Protocol(
         name="snapshot",
         features="efficientnet-lite0",
         fakes=512,
         has_neighbors=False,
-        note="quick, to choose among the snapshots of one job",
+        note="fast; selects a job's best snapshot",
     ),
     Protocol(
         name=HELD_OUT,
         features="efficientnet-lite2",
         fakes=2_000,
-        note="a judge apart: no recipe looks through its network, and no recipe and no snapshot "
-        "is chosen by it; a relative of the other one, it was deceived with it (docs/zoo-log.md; "
-        "extra `judge`)",
+        note="independent check: nothing is trained with or selected by its features, though they "
+        "are related to the default's (docs/zoo-log.md); extra `judge`",
     ),
     Protocol(
         name="lab",
@@ -140,13 +138,13 @@ _ROWS = (
         fakes=7_000,
         fakes_large=5_000,
         has_neighbors=False,
-        note="as the figures this project started from were measured",
+        note="reproduces this project's early results",
     ),
     Protocol(
         name="inception",
         features="inception-v3",
         fakes=10_000,
-        note="the FID of the literature, with weights of the user's",
+        note="FID as in the literature; you provide the weights",
     ),
 )
 

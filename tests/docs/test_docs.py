@@ -22,6 +22,7 @@ from app.main import create_app
 from app.settings import AppSettings
 from models.gan.recipes import RECIPES
 from models.hyperparameters import LIMITS
+from tools.zoo.cli import zoo_commands
 from worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +32,10 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *D
 LONGEST_README = 150
 RUN_S = 60
 SAFE_TO_RUN = ("cattery models list", "cattery dataset list")
+PROGRAMS = {
+    "cattery": typer.main.get_command(commands),
+    "python -m tools.zoo": typer.main.get_command(zoo_commands),
+}
 BODIES = {"/train": TrainBody, "/models/dcgan/promote": PromoteBody}
 
 
@@ -43,7 +48,9 @@ def shell_lines(text: str) -> list[str]:
 def commands_in(program: str) -> list[list[str]]:
     """Return the arguments of each call of a program in a shell block of any page, in words."""
     lines = [line for page in PAGES for line in shell_lines(page.read_text(encoding="utf-8"))]
-    return [words[1:] for words in map(shlex.split, lines) if words[0] == program]
+    name = program.split()
+    calls = map(shlex.split, lines)
+    return [words[len(name) :] for words in calls if words[: len(name)] == name]
 
 
 def settings() -> set[str]:
@@ -72,13 +79,9 @@ def cattery(*arguments: str, data: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def found_in_tree(arguments: list[str]) -> tuple[Any, list[str]]:
-    """Return the command that arguments name, and the options that they use."""
-    command: Any = typer.main.get_command(commands)
-    words = list(arguments)
-    while words and hasattr(command, "commands"):
-        command = command.commands[words.pop(0)]
-    return command, [word.partition("=")[0] for word in words if word.startswith("-")]
+def documented_calls() -> Iterator[tuple[str, list[str]]]:
+    """Yield each call of a program of ours in the pages: the program and its arguments."""
+    yield from ((program, words) for program in PROGRAMS for words in commands_in(program))
 
 
 def curl_calls() -> Iterator[tuple[str, str, str | None]]:
@@ -95,11 +98,12 @@ def app():
     return create_app(AppSettings.model_construct())
 
 
-def generate(*arguments: str, folder: Path = DOCS) -> subprocess.CompletedProcess[str]:
-    """Run the generator of a folder, which writes or checks the pages beside it."""
+def generate(*arguments: str, root: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run the generator in a folder's `docs/`, which writes or checks the pages beside it."""
     return subprocess.run(
-        [sys.executable, str(folder / "generate.py"), *arguments],
-        cwd=ROOT,
+        [sys.executable, "-m", "docs.generate", *arguments],
+        cwd=root,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=RUN_S,
@@ -115,14 +119,16 @@ def test_the_generated_pages_are_what_the_code_says_now():
 
 def test_a_stale_page_is_told_by_name_and_written_again(tmp_path):
     """The check can fail, and writing mends what it found."""
-    (tmp_path / "generate.py").write_bytes((DOCS / "generate.py").read_bytes())
-    assert generate(folder=tmp_path).returncode == 0
-    page = tmp_path / "recipes.md"
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "generate.py").write_bytes((DOCS / "generate.py").read_bytes())
+    assert generate(root=tmp_path).returncode == 0
+    page = folder / "recipes.md"
     truth = page.read_text(encoding="utf-8")
     page.write_text("An older truth.\n", encoding="utf-8")
-    ended = generate("--check", folder=tmp_path)
+    ended = generate("--check", root=tmp_path)
     assert (ended.returncode, ended.stderr) == (1, "Stale in docs/: recipes.md. Run `make docs`.\n")
-    assert generate(folder=tmp_path).returncode == 0
+    assert generate(root=tmp_path).returncode == 0
     assert page.read_text(encoding="utf-8") == truth
 
 
@@ -160,10 +166,26 @@ def test_every_link_of_a_page_leads_somewhere(page):
 def test_every_module_and_setting_that_a_page_names_exists(page):
     """A page cannot go on about what was renamed."""
     text = page.read_text(encoding="utf-8")
-    modules = re.findall(r"`((?:app|models|worker|tests|docs|benchmarks|docker)/[\w./-]+)`", text)
+    top = "app|models|worker|tools|tests|docs|benchmarks|docker"
+    modules = re.findall(rf"`((?:{top})/[\w./-]+)`", text)
     missing = [name for name in modules if not (ROOT / name).exists()]
     variables = set(re.findall(r"CATTERY_[A-Z_]+[A-Z]", text))
     assert (missing, sorted(variables - settings() - of_compose())) == ([], [])
+
+
+def test_the_table_of_components_is_the_directory_listing():
+    """The first table of docs/architecture.md names all that `ls app models worker` shows."""
+    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    table = page.partition("\n| --- |")[2].partition("\n\n")[0]
+    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    listed = {name.rstrip("/") for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for package in ("app", "models", "worker")
+        for path in (ROOT / package).iterdir()
+        if path.name not in {"__init__.py", "__pycache__"}
+    }
+    assert listed == found
 
 
 @pytest.mark.parametrize("words", commands_in("make"), ids=" ".join)
@@ -180,24 +202,40 @@ def test_every_make_target_in_the_pages_exists(words):
     assert ended.returncode == 0, ended.stderr
 
 
-@pytest.mark.parametrize("words", commands_in("cattery"), ids=" ".join)
-def test_every_cattery_command_in_the_pages_exists_with_its_options(words):
-    """The command and each option that a page uses are in the tree of commands."""
-    command, used = found_in_tree(words)
+@pytest.mark.parametrize(("program", "words"), list(documented_calls()))
+def test_every_command_in_the_pages_exists_with_its_options(program, words):
+    """The command and each option that a page uses are in the program's tree of commands."""
+    command: Any = PROGRAMS[program]
+    words = list(words)
+    while words and hasattr(command, "commands"):
+        command = command.commands[words.pop(0)]
+    used = [word.partition("=")[0] for word in words if word.startswith("-")]
     known = {option for parameter in command.params for option in parameter.opts}
     assert not hasattr(command, "commands"), "a group is no command"
     assert set(used) <= known
 
 
+def test_every_option_of_the_zoo_s_commands_is_documented():
+    """docs/training-the-zoo.md names each option of `python -m tools.zoo`."""
+    page = (DOCS / "training-the-zoo.md").read_text(encoding="utf-8")
+    used = PROGRAMS["python -m tools.zoo"].commands.values()
+    options = {p.opts[0] for c in used for p in c.params if p.param_type_name == "option"}
+    assert "--idle" in options
+    assert [name for name in sorted(options) if f"`{name}" not in page] == []
+
+
 def test_every_verb_in_running_text_exists():
     """`make verb` and `cattery command` between backticks name what there is."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    tree: Any = typer.main.get_command(commands)
-    unknown = []
-    for page in PAGES:
-        for program, verb in re.findall(r"`(make|cattery) ([a-z-]+)", page.read_text("utf-8")):
-            is_known = f"\n{verb}: " in makefile if program == "make" else verb in tree.commands
-            unknown += [] if is_known else [f"{page.name}: {program} {verb}"]
+    known: dict[str, Any] = {name: tree.commands for name, tree in PROGRAMS.items()}
+    known["make"] = re.findall(r"^([a-z-]+): ", makefile, re.MULTILINE)
+    mentions = re.compile(rf"`({'|'.join(known)}) ([a-z-]+)")
+    unknown = [
+        f"{page.name}: {program} {verb}"
+        for page in PAGES
+        for program, verb in mentions.findall(page.read_text(encoding="utf-8"))
+        if verb not in known[program]
+    ]
     assert unknown == []
 
 

@@ -8,12 +8,13 @@ import pytest
 
 from models.store import Store
 from models.store.records import JobStatus
-from tests.app.cli.conftest import Cattery, cattery, data
-from tools.zoo.planning import Standing, survey
+from tests.app.cli.conftest import Command, data
+from tests.tools.zoo.conftest import zoo
+from tools.zoo.planning import State, survey
 from tools.zoo.table import Entry, edition
 from tools.zoo.train import train_zoo
 
-__all__ = ["cattery", "data"]  # fixtures
+__all__ = ["data", "zoo"]  # fixtures
 
 PICTURES = 24
 PATIENT = Entry(recipe="dcgan", kimg=3, size_px=32, overrides={"width": 4, "batch": 8})
@@ -36,7 +37,7 @@ def train(
     album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str, Callable[[Store], bool]], Store]:
     """Return a function that trains an entry in a data folder until it has ended or shall stop."""
-    monkeypatch.setattr("tools.zoo.session.LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("tools.zoo.session.POLL_EVERY_S", 0.05)
     monkeypatch.setenv("CATTERY_FAKES", "16")
     monkeypatch.setenv("CATTERY_DEVICE", "cpu")
     monkeypatch.delenv("CATTERY_STORE", raising=False)
@@ -61,21 +62,18 @@ def train(
 
 @pytest.mark.slow
 def test_one_command_trains_all_and_the_same_command_nothing_more(
-    cattery: Cattery, data: Path, album: Path, monkeypatch: pytest.MonkeyPatch
+    zoo: Command, data: Path, album: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A version each with its figures, out of parcels; then there is nothing to do."""
+    """A version each with its figures; then there is nothing to do."""
     monkeypatch.setenv("CATTERY_FAKES", "16")
     monkeypatch.setenv("CATTERY_DEVICE", "cpu")
-    parcels = album.with_name("parcels")
-    assert cattery("zoo", "parcel", str(album), str(parcels), "--limit-mb", "0.05").code == 0
-    assert len(list(parcels.iterdir())) > 1
-    command = ("zoo", "train", "--edition", "toy", "--pictures", str(parcels))
+    command = ("train", "--edition", "toy", "--pictures", str(album))
 
-    outcome = cattery(*command)
+    outcome = zoo(*command)
     assert outcome.code == 0, outcome.err
     store = Store.open(str(data / "store"))
     entries = edition("toy")
-    assert [each.standing for each in survey(entries, store)] == [Standing.DONE] * len(entries)
+    assert [each.state for each in survey(entries, store)] == [State.DONE] * len(entries)
     for entry in entries:
         [card] = store.versions.list(entry.model)
         assert {row["name"] for row in card.metrics} >= {"kid", "frechet_distance"}
@@ -84,9 +82,9 @@ def test_one_command_trains_all_and_the_same_command_nothing_more(
         assert f"{entry.model}: finished, version {card.version}, KID " in outcome.err
         log = (data / "zoo" / f"{entry.model}.log").read_text(encoding="utf-8")
         assert log.startswith(f"$ cattery train {entry.recipe} --dataset cat --kimg ")
-    assert outcome.err.endswith(f"The zoo is trained: {len(entries)} generators.\n")
+    assert outcome.err.endswith(f"Trained: {len(entries)} of {len(entries)} models.\n")
 
-    again = cattery(*command)
+    again = zoo(*command)
     assert (again.code, again.out) == (0, outcome.out)
     assert len(store.jobs.list()) == len(entries)
 

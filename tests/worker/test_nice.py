@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -39,3 +40,19 @@ def test_a_kernel_without_groups_is_no_obstacle(tmp_path: Path) -> None:
         f"stand_back(3, Path({missing!r}))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="needs Linux")
+def test_an_idle_process_has_idle_children() -> None:
+    """The policy, the nice value and the group's are all the lowest."""
+    child = (
+        "import os; from worker.nice import AUTOGROUP;"
+        "group = AUTOGROUP.read_text() if AUTOGROUP.exists() else 'nice 19';"
+        "print(os.sched_getscheduler(0) == os.SCHED_IDLE, os.nice(0), group.strip()[-7:])"
+    )
+    code = (
+        "import os, subprocess, sys; from worker.nice import run_when_idle; os.setsid();"
+        f"run_when_idle(); subprocess.run([sys.executable, '-c', {child!r}])"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "True 19 nice 19"

@@ -2,9 +2,6 @@
 
 from app.cli.root import run
 from tools.zoo.cli import zoo_commands
-from tools.zoo.pack_command import pack
-
-zoo_commands.command()(pack)
 
 if __name__ == "__main__":
     run(zoo_commands)

@@ -1,48 +1,42 @@
-"""From trained versions to the files that a release ships: half the size, measured again."""
+"""Packs a trained version for release: float16 weights, evaluated again."""
 
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from models.devices import pick_device
 from models.errors import CatteryError, InvalidValue
 from models.images.formats import card_seeds, contact_sheet, encode_png
 from models.inference.checkpoints import load_generator, pack_generator
 from models.inference.engine import Engine
 from models.inference.latents import check_seed
 from models.inference.registry import CANONICAL
-from models.metrics.protocols import merged
+from models.metrics.protocols import HELD_OUT, merged
+from models.networks.efficientnet import has_lite2
+from models.publishing.evaluation import Appraiser
 from models.store import Store
 from models.store.names import timestamp
 from models.store.records import Card, Json
-from models.store.serialization import dumps, to_json
-from models.store.versions import SAMPLES, WEIGHTS
-from models.zoo.install import MANIFEST
+from models.store.serialization import to_json
+from models.store.versions import WEIGHTS
+from worker.settings import WorkerSettings
 
 MOST_FILE_BYTES = 30_000_000
-MOST_ZOO_BYTES = 100_000_000
-
 PRECISION = "fp16"
 
-SHOWN = 16
-"""Cats on the sheet of what is not shipped."""
-
-PICKS = "picks.png"
-"""What the README shows; not a part of the release."""
-
-Appraise = Callable[[Card, bytes], tuple[Json, ...]]
-"""Measures weights on the data that a card names; nothing where that cannot be done."""
+Evaluate = Callable[[Card, bytes], tuple[Json, ...]]
+"""Measures weights on the dataset that a card names; returns no rows where that fails."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packed:
-    """One generator as it is shipped.
+    """One generator in the form in which it ships.
 
     Attributes:
-        card: Its own, with the version it was packed from as parent.
+        card: Its card, with the version it was packed from as parent.
         weights: Its weights file.
         sheet: Its contact sheet, a PNG file.
-        picks: The cats that are worth showing, in one row, a PNG file; empty if nobody chose.
+        picks: The best cats in one row, a PNG file; empty if none were picked.
     """
 
     card: Card
@@ -51,134 +45,109 @@ class Packed:
     picks: bytes
 
 
-def pack(
-    store: Store, ref: str, appraise: Appraise, *, model: str = "", picks: Sequence[int] = ()
+def pack_version(
+    store: Store,
+    ref: str,
+    evaluate: Evaluate,
+    *,
+    model: str | None = None,
+    picks: Sequence[int] = (),
 ) -> Packed:
-    """Make a version of half the size of another one, and add it to the store.
+    """Convert a version to float16, evaluate the result and publish it in the store.
 
     Args:
         store: Holds the version, and gets the new one.
         ref: The version, "model@version".
-        appraise: Measures the new one.
-        model: Model that it joins; that of the version if empty.
-        picks: Seeds of cats worth showing.
+        evaluate: Measures the new version.
+        model: Model to publish it under; the version's own if None.
+        picks: Seeds of the best cats.
 
     Raises:
         NotFound, Gone: There is no such version.
         CheckpointError: Its weights are damaged, or too large for float16.
-        InvalidValue: A pick is no seed, the model has another size, the file would be
-            too large for a release, or nobody said what its data's license is.
+        InvalidValue: A pick is no seed, the model has another size, the file is too large
+            for a release, or the license of its dataset is not known.
         CatteryError: It cannot be measured.
     """
     source = store.versions.card(*store.versions.resolve(ref))
     raw = store.versions.weights(source.model, source.version)
     weights, name = pack_generator(raw), model or source.model
-    _check_file(name, len(weights))  # before the minutes of measuring
+    check_file(name, len(weights))  # fail before the minutes that measuring takes
     if not source.dataset.get("license"):
-        allowed = "a version whose dataset has a license, or says what is known of it"
+        allowed = "a version whose dataset states its license"
         raise InvalidValue("license", source.dataset.get("name"), allowed)
     card = replace(
         source,
         model=name,
         settings={**source.settings, "weights": PRECISION},
         created_at=timestamp(),
-        order=source.order or _order_of(store, source),
-        parent=source.parent if weights == raw else source.version,  # packed already
+        order=order_of(store, source),
+        # A version that was packed before keeps its original as parent.
+        parent=source.parent if weights == raw else source.version,
         engine=CANONICAL,
         job=None,
         promotion=None,
         picks=tuple(check_seed(pick, "picks") for pick in picks),
     )
-    found = appraise(card, weights)
-    if not found:
+    rows = evaluate(card, weights)
+    if not rows:
         raise CatteryError(f"{ref} cannot be measured once packed.", "See the log for why.")
     engine = Engine(load_generator(weights))
     sheet = encode_png(contact_sheet(engine.render(card_seeds(card.size_px))))
-    published = store.versions.publish(name, weights, replace(card, metrics=found), sheet)
-    # Packed before, perhaps with other picks or measured otherwise.
-    metrics = merged(published.metrics, found)
+    published = store.versions.publish(name, weights, replace(card, metrics=rows), sheet)
+    # Publishing is idempotent: an existing card lacks the new picks and measurements.
+    metrics = merged(published.metrics, rows)
     card = store.versions.update_card(name, published.version, metrics=metrics, picks=card.picks)
     row = encode_png(contact_sheet(engine.render(picks), len(picks))) if picks else b""
     return Packed(card=card, weights=weights, sheet=sheet, picks=row)
 
 
-def _order_of(store: Store, card: Card) -> dict[str, object]:
-    """Return the order of a version whose card does not tell it, where its job is known."""
-    return {} if card.job is None else to_json(store.jobs.order(store.jobs.get(card.job)))
+def order_of(store: Store, card: Card) -> dict[str, object]:
+    """Return a version's training order: its card's, or its job's where the card has none."""
+    if card.order or card.job is None:
+        return dict(card.order)
+    return to_json(store.jobs.order(store.jobs.get(card.job)))
 
 
-def write_zoo(folder: Path, packed: Sequence[Packed], *, without: Sequence[str] = ()) -> None:
-    """Write generators into the zoo's folder, all of them or none, and the list of all.
+def evaluator(store: Store, cache: Path) -> Evaluate:
+    """Return a function that measures weights with the default and the held-out protocol.
 
-    Args:
-        folder: The zoo's.
-        packed: What comes in.
-        without: Models that go, if they are there.
-
-    Raises:
-        InvalidValue: A file, or all together, would be larger than a release may hold;
-            what is too large is named, and nothing is written.
-    """
-    new = {each.card.model: len(each.weights) for each in packed}
-    check_sizes(folder, {**dict.fromkeys(without, 0), **new})
-    for model in set(without) - set(new):
-        shutil.rmtree(folder / model, ignore_errors=True)
-    for each in packed:
-        entry = folder / each.card.model
-        entry.mkdir(parents=True, exist_ok=True)
-        (entry / WEIGHTS).write_bytes(each.weights)
-        (entry / SAMPLES).write_bytes(each.sheet)
-        (entry / "card.json").write_bytes(dumps(each.card))
-        if each.picks:
-            (entry / PICKS).write_bytes(each.picks)
-        else:
-            (entry / PICKS).unlink(missing_ok=True)
-    models = sorted(path.parent.name for path in folder.glob(f"*/{WEIGHTS}"))
-    (folder / MANIFEST).write_text("".join(f"{model}\n" for model in models), encoding="utf-8")
-
-
-def check_sizes(folder: Path, new: Mapping[str, int]) -> None:
-    """Check what the zoo would hold with new files.
+    The held-out protocol is skipped where its feature network is not installed.
 
     Args:
-        folder: The zoo's.
-        new: Bytes by model.
+        store: Holds the datasets.
+        cache: Local folder for packs of a remote store.
+    """
+    settings = WorkerSettings()
+    device = pick_device(settings.device)
+    protocols = ("cattery", HELD_OUT) if has_lite2() else ("cattery",)
+
+    def evaluate(card: Card, weights: bytes) -> tuple[Json, ...]:
+        dataset = store.datasets.get(str(card.dataset.get("name")))
+        rows: list[Json] = []
+        for protocol in protocols:
+            found = Appraiser(
+                store, dataset, card.size_px, cache, device, settings.fakes, protocol=protocol
+            ).version(weights)
+            if found is None:
+                return ()
+            rows += found.rows
+        return tuple(rows)
+
+    return evaluate
+
+
+def check_file(model: str, size_bytes: int) -> None:
+    """Refuse a weights file that is too large for a release.
 
     Raises:
-        InvalidValue: As `write_zoo`.
+        InvalidValue: It is; model, size and limit are named.
     """
-    kept = {path.parent.name: path.stat().st_size for path in folder.glob(f"*/{WEIGHTS}")}
-    sizes = {**kept, **new}
-    for model, size in sizes.items():
-        _check_file(model, size)
-    if sum(sizes.values()) > MOST_ZOO_BYTES:
-        each = ", ".join(f"{model} {_megabytes(size)}" for model, size in sorted(sizes.items()))
-        allowed = f"at most {_megabytes(MOST_ZOO_BYTES)} together"
-        raise InvalidValue("zoo", f"{_megabytes(sum(sizes.values()))} ({each})", allowed)
+    if size_bytes > MOST_FILE_BYTES:
+        allowed = f"at most {megabytes(MOST_FILE_BYTES)} per file: train it with less width"
+        raise InvalidValue("zoo", f"{model}/{WEIGHTS}, {megabytes(size_bytes)}", allowed)
 
 
-def _check_file(model: str, size: int) -> None:
-    if size > MOST_FILE_BYTES:
-        allowed = f"at most {_megabytes(MOST_FILE_BYTES)} a file: train it with less width"
-        raise InvalidValue("zoo", f"{model}/{WEIGHTS}, {_megabytes(size)}", allowed)
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
-
-
-def write_cards(folder: Path, store: Store, refs: Sequence[str]) -> None:
-    """Write cards and small contact sheets of versions that are shown and not shipped.
-
-    Raises:
-        NotFound, Gone: There is no such version.
-        CheckpointError: Its weights are damaged.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    for ref in refs:
-        card = store.versions.card(*store.versions.resolve(ref))
-        card = replace(card, order=card.order or _order_of(store, card))
-        engine = Engine(load_generator(store.versions.weights(card.model, card.version)))
-        sheet = contact_sheet(engine.render(range(SHOWN)), SHOWN // 2)
-        (folder / f"{card.model}.json").write_bytes(dumps(card))
-        (folder / f"{card.model}.png").write_bytes(encode_png(sheet))
+def megabytes(size_bytes: int) -> str:
+    """Return a file size as text."""
+    return f"{size_bytes / 1e6:.1f} MB"

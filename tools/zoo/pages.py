@@ -1,4 +1,4 @@
-"""The zoo's page, made of cards: what each generator paints, how good it is, how it was made."""
+"""docs/zoo.md, generated from cards: samples, metrics and provenance of each generator."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -33,7 +33,7 @@ class Exhibit:
 
 
 def command_of(card: Card) -> str:
-    """Return the command that trains a card's version; empty where its order is not known."""
+    """Return the command that trains a card's version; empty if its order is unknown."""
     order = card.order
     if not order:
         return ""
@@ -50,11 +50,10 @@ def zoo_page(exhibits: Sequence[Exhibit]) -> Iterator[str]:
     """Yield the page's lines."""
     yield "# The zoo"
     yield ""
-    yield "Generators that Cattery trained on real cats, each with what is known of it."
-    yield "What helped and what did not is in the [log](zoo-log.md),"
-    yield "how to train them again in [training the zoo](training-the-zoo.md)."
+    yield "Generators that were trained on real cats, with their samples, metrics and provenance."
+    yield "See also the [experiment log](zoo-log.md) and [how to train them](training-the-zoo.md)."
     yield from _comparison(exhibits)
-    for is_shipped, title in ((True, "Shipped"), (False, "Trained, not shipped")):
+    for is_shipped, title in ((True, "Shipped"), (False, "Not shipped")):
         chosen = [each for each in exhibits if each.is_shipped is is_shipped]
         if chosen:
             yield from ("", f"## {title}")
@@ -63,15 +62,13 @@ def zoo_page(exhibits: Sequence[Exhibit]) -> Iterator[str]:
 
 
 def _comparison(exhibits: Sequence[Exhibit]) -> Iterator[str]:
-    yield from ("", "## Side by side", "")
+    yield from ("", "## Comparison", "")
     yield "Lower is better for KID and FD, higher for precision and recall."
-    yield "Ours are computed on EfficientNet-Lite0's features ([metrics](metrics.md));"
-    yield "a published FID is on Inception's, of other pictures, fakes and software."
-    yield "The two columns must not be read against each other: they only tell which recipe"
-    yield "was good at which time. `projected` is flattered by our metrics, since its"
-    yield "discriminator looks through the network that measures it; no recipe looks through"
-    yield "the network of the column held out, whose scale is another."
-    yield "Generators of different sizes or datasets do not compare either."
+    yield "Our metrics use features of EfficientNet-Lite0 ([metrics](metrics.md)), published FIDs"
+    yield "Inception features, other images and sample sizes; the two cannot be compared."
+    yield "Our metrics favor `projected`, whose discriminator uses the same features."
+    yield "No recipe uses those of the held-out column, which has a scale of its own."
+    yield "Generators of different sizes or datasets cannot be compared either."
     yield ""
     yield _row(COLUMNS)
     yield _row(["---"] * len(COLUMNS))
@@ -79,10 +76,12 @@ def _comparison(exhibits: Sequence[Exhibit]) -> Iterator[str]:
         yield _row(_cells(exhibit.card))
     yield ""
     for protocol in dict.fromkeys(_published(each.card).protocol for each in exhibits):
-        told = [each.card.recipe for each in exhibits if _published(each.card).protocol == protocol]
-        names = ", ".join(f"`{name}`" for name in dict.fromkeys(told))
+        recipes = [
+            each.card.recipe for each in exhibits if _published(each.card).protocol == protocol
+        ]
+        names = ", ".join(f"`{name}`" for name in dict.fromkeys(recipes))
         if protocol:
-            yield f"- Published of {names}: {protocol}."
+            yield f"- Published for {names}: {protocol}."
 
 
 def _cells(card: Card) -> Iterator[str]:
@@ -102,7 +101,7 @@ def _entry(exhibit: Exhibit) -> Iterator[str]:
     title = RECIPES[card.recipe].title if card.recipe in RECIPES else card.recipe
     yield f"{title}."
     yield from ("", f"![Cats of {card.model}, seeds from 0]({exhibit.sheet})", "")
-    yield _row(("fact", "value"))
+    yield _row(("property", "value"))
     yield _row(("---", "---"))
     for name, value in _facts(card):
         yield _row((name, value))
@@ -113,17 +112,17 @@ def _entry(exhibit: Exhibit) -> Iterator[str]:
 def _facts(card: Card) -> Iterator[tuple[str, str]]:
     yield "version", f"`{card.version}`" + (f", packed from `{card.parent}`" if card.parent else "")
     data = card.dataset
-    yield "data", f"`{data.get('name')}`, {data.get('pictures')} pictures of {card.size_px} px"
-    yield "license of the data", str(data.get("license") or "not known")
-    yield "numbers", ", ".join(f"{name} {value}" for name, value in card.settings.items())
-    yield "length", f"{card.kimg:g} kimg, seed {card.seed}"
+    yield "dataset", f"`{data.get('name')}`, {data.get('pictures')} images at {card.size_px} px"
+    yield "dataset license", str(data.get("license") or "unknown")
+    yield "hyperparameters", ", ".join(f"{name} {value}" for name, value in card.settings.items())
+    yield "training length", f"{card.kimg:g} kimg, seed {card.seed}"
     if card.training_s is not None:
-        yield "time", f"{card.training_s:.0f} s of training on {card.hardware}"
+        yield "training time", f"{card.training_s:.0f} s on {card.hardware}"
     yield "software", ", ".join(f"{name} {value}" for name, value in card.software.items())
     for row in card.metrics:
         yield _metric_name(row), _measured(row)
     if card.picks:
-        yield "picked seeds", ", ".join(map(str, card.picks))
+        yield "picks", ", ".join(map(str, card.picks))
     if card.note:
         yield "note", card.note
 
@@ -133,14 +132,14 @@ def _metric_name(row: Json) -> str:
 
 
 def _measured(row: Json) -> str:
-    """Return a result with its protocol in short."""
+    """Return a result with a summary of its protocol."""
     protocol = row.get("protocol", {})
     value = f"{row['value']:.4g}" + (f" ({_interval(row)})" if "interval" in row else "")
     expected = row.get("details", {}).get("expected")
     if expected is not None:
-        value += f", where {expected:.3g} is expected of new pictures"
-    how = f"`{protocol.get('name')}`: {protocol.get('fakes')} fakes, {protocol.get('reals')} reals"
-    return f"{value}; {how}"
+        value += f" (expected without memorization: {expected:.3g})"
+    counts = f"{protocol.get('fakes')} fake, {protocol.get('reals')} real images"
+    return f"{value}; `{protocol.get('name')}`: {counts}"
 
 
 def _metric(card: Card, name: str, protocol: str = OURS) -> Json | None:

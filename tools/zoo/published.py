@@ -1,7 +1,6 @@
-"""What papers and the experiments of 2017 tell of the recipes, as far as it was of cats.
+"""Published results of the recipes on cats.
 
-Nobody should put these beside ours without reading how each was measured: they are
-Frechet distances on Inception features, ours on another network's.
+They cannot be compared with ours: they are Fréchet distances of Inception features.
 """
 
 from collections.abc import Mapping
@@ -11,17 +10,17 @@ PROTOCOL_2018 = (
     "FID (TensorFlow Inception, 10,000 fakes) at 20,000 to 100,000 generator steps, CAT 64x64, "
     "9,304 pictures; arXiv:1807.00734"
 )
-CATS_2017 = "the author's notes on cats, 2017: pictures, no figure"
-NO_CATS = "no cats of 64 or 128 px in its paper"
+CATS_2017 = "the author's notes on cat GANs, 2017: samples only, no metric"
+NO_CATS = "its paper has no cats at 64 or 128 px"
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A recipe's figure.
+    """A recipe's published result.
 
     Attributes:
-        figure: As it was published, or what was shown instead.
-        protocol: How it was measured, and where it stands.
+        figure: The metric, or a description of the samples.
+        protocol: How it was measured, and the source.
     """
 
     figure: str
@@ -29,21 +28,21 @@ class Published:
 
 
 def _fid(least: float, most: float, but: str = "") -> Published:
-    return Published(f"FID {least} at best, {most} at worst", PROTOCOL_2018 + but)
+    return Published(f"FID {least} (best) to {most} (worst)", PROTOCOL_2018 + but)
 
 
 PUBLISHED: Mapping[str, Published] = {
-    "dcgan": _fid(16.56, 310.56, " (there with a learning rate of 2e-4 for both networks)"),
+    "dcgan": _fid(16.56, 310.56, " (with a learning rate of 2e-4 for both networks)"),
     "dcgan-selu": Published("good cats at 128 px after 605 epochs", CATS_2017),
     "wgan": Published("cats after 1,408 epochs", CATS_2017),
     "wgan-gp": Published("cats after 15,195 generator steps", CATS_2017),
     "lsgan": _fid(20.27, 224.97),
-    "lsgan-stable": Published("", "the same loss with other numbers, see `lsgan`"),
+    "lsgan-stable": Published("", "same loss as `lsgan` with other hyperparameters"),
     "ragan": _fid(15.38, 33.11),
     "ralsgan": _fid(11.97, 19.29),
     "rahinge": _fid(14.62, 27.31),
     "sngan": Published("", NO_CATS),
     "r3gan": Published("", NO_CATS),
-    "projected": Published("", "no figure for these cats; the lab's is in docs/results.md"),
+    "projected": Published("", "none for these datasets; docs/results.md has our own early result"),
 }
 """By recipe."""

@@ -1,27 +1,48 @@
-"""The zoo's entries in training, side by side: started, watched, ended."""
+"""Trains several entries of the zoo concurrently: starts, watches and stops their processes."""
 
-import signal
+import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
 
 from models.store import Store
-from tools.zoo.children import Child, Start
-from tools.zoo.planning import Outlook, Room, Standing, startable, survey, was_short_of_memory
-from tools.zoo.report import ended_line, progress_line, started_line, why_not
+from tools.zoo.planning import Capacity, EntryStatus, State, startable, survey
+from tools.zoo.report import ended_line, progress_line, started_line
 from tools.zoo.table import Entry
 
-LOOK_EVERY_S = 2.0
-TELL_EVERY_S = 30.0
+POLL_EVERY_S = 2.0
+REPORT_EVERY_S = 30.0
 SAVE_S = 60.0
-"""How long children may take to save their state when they are to end, seconds."""
+"""How long processes may take to save their state when they are asked to stop."""
 
 
-class Ending(StrEnum):
-    """Why a session ended: nothing was left, or it was to stop and all was saved, or not all."""
+class Process(Protocol):
+    """The part of `subprocess.Popen` that a session uses."""
 
-    OVER = "over"
+    def poll(self) -> int | None:
+        """Return the exit status, None while it runs."""
+
+    def terminate(self) -> None:
+        """Ask it to save its state and exit."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its exit; raise `subprocess.TimeoutExpired` after the timeout."""
+
+    def kill(self) -> None:
+        """Kill it; does nothing once it has exited."""
+
+
+Start = Callable[[Entry, str | None], Process]
+"""Starts an entry's training, or resumes the job of that id."""
+
+
+class Outcome(StrEnum):
+    """How a session ended: all entries ended, or it was stopped with or without losses."""
+
+    COMPLETE = "complete"
     SAVED = "saved"
     LOST = "lost"
 
@@ -29,157 +50,98 @@ class Ending(StrEnum):
 @dataclass(slots=True, kw_only=True)
 class _Running:
     entry: Entry
-    child: Child
-    had_company: bool = False
+    process: Process
+    log: Path
 
 
 class Session:
-    """Trains entries until all have ended or it is to stop.
+    """Trains entries until all have ended or it is stopped.
 
     Args:
-        store: Where their jobs are; all that is known of them is read there.
-        room: How many fit side by side.
-        start: Starts a child.
-        tell: Told what happens, one line each.
-        save_s: How long children may take to save, seconds.
+        store: Where their jobs are.
+        capacity: How many fit at once.
+        start: Starts a process.
+        log: Receives a line for each event.
+        logs: Folder of the processes' own logs.
+        save_s: How long processes may take to save their state.
     """
 
     def __init__(
         self,
         store: Store,
-        room: Room,
+        capacity: Capacity,
         start: Start,
-        tell: Callable[[str], None],
+        log: Callable[[str], None],
+        logs: Path,
         save_s: float = SAVE_S,
     ) -> None:
-        self._store, self._room, self._start, self._tell = store, room, start, tell
-        self._save_s = save_s
-        self._waiting: list[Entry] = []
+        self._store, self._capacity, self._start, self._log = store, capacity, start, log
+        self._logs, self._save_s = logs, save_s
+        self._waiting: list[EntryStatus] = []
         self._running: list[_Running] = []
-        self._once_more: list[Entry] = []
-        self._anew: set[str] = set()
-        self._busy: set[str] = set()
-        self._ours: set[str] = set()
-        self._tell_at = time.monotonic() + TELL_EVERY_S
+        self._report_at = time.monotonic() + REPORT_EVERY_S
 
-    def carry_out(self, entries: Sequence[Entry], should_stop: Callable[[], bool]) -> Ending:
+    def run(self, entries: Sequence[EntryStatus], should_stop: Callable[[], bool]) -> Outcome:
         """Train entries.
 
         Args:
-            entries: Those that are to be trained, also if their last job failed.
-            should_stop: Asked all the time; then children save their state.
+            entries: What to train; one that failed before starts over.
+            should_stop: Polled; once it is true, all processes save their state.
         """
         self._waiting = list(entries)
-        ended = [each for each in survey(entries, self._store) if each.standing is Standing.ENDED]
-        self._anew = {each.entry.model for each in ended}
         try:
             while not should_stop():
-                if not self._look():
-                    return Ending.OVER
-                time.sleep(LOOK_EVERY_S)
-            return self._end()
-        finally:  # for whatever is raised, a second Ctrl-C too
+                self._collect()
+                self._start_what_fits()
+                if not self._running:
+                    return Outcome.COMPLETE
+                self._report()
+                time.sleep(POLL_EVERY_S)
+            return self._stop()
+        finally:  # also on a second Ctrl-C: no process may outlive the session
             for running in self._running:
-                running.child.kill()
-
-    def _look(self) -> bool:
-        """Do what there is to do; return whether something is left to wait for."""
-        self._collect()
-        self._start_what_fits()
-        for running in self._running:
-            running.had_company |= len(self._running) > 1
-        self._follow()
-        return bool(self._running or self._waiting or self._once_more)
-
-    # --- starting
-
-    def _start_what_fits(self) -> None:
-        if self._once_more and not (self._running or self._waiting):
-            entry = self._once_more.pop(0)
-            self._waiting.append(entry)
-            self._anew.add(entry.model)
-        outlooks = [self._settled(each) for each in survey(self._waiting, self._store, self._ours)]
-        beside = [running.entry for running in self._running]
-        for each in startable(outlooks, beside, self._room):
-            self._begin(each)
-
-    def _settled(self, each: Outlook) -> Outlook:
-        """Return an outlook; take an entry off the list if it ended in another process."""
-        model = each.entry.model
-        if each.standing is Standing.ENDED and model in self._anew:
-            return replace(each, standing=Standing.TO_DO, job=None)
-        if each.standing is Standing.BUSY and model not in self._busy:
-            self._busy.add(model)
-            self._tell(f"{model}: {why_not(each)}")
-        if each.standing in (Standing.DONE, Standing.ENDED):
-            self._waiting.remove(each.entry)
-            self._tell_end(each)
-        return each
-
-    def _begin(self, each: Outlook) -> None:
-        job = each.job.id if each.job and each.standing is Standing.INTERRUPTED else None
-        self._waiting.remove(each.entry)
-        child = self._start(each.entry, job)
-        self._running.append(_Running(entry=each.entry, child=child))
-        self._tell(started_line(each, child.log))
-
-    # --- watching
+                running.process.kill()
 
     def _collect(self) -> None:
-        """Judge the children that have ended."""
-        for running in [each for each in self._running if each.child.status() is not None]:
-            self._note_jobs()
-            self._running.remove(running)
-            [each] = survey([running.entry], self._store, self._ours)
-            self._judge(running, each)
+        """Report on the processes that have exited."""
+        for running in list(self._running):
+            status = running.process.poll()
+            if status is not None:
+                self._running.remove(running)
+                [each] = survey([running.entry], self._store)
+                self._log(ended_line(each, self._store, status, running.log))
 
-    def _judge(self, running: _Running, each: Outlook) -> None:
-        status = running.child.status()
-        was_short = status == -signal.SIGKILL or (each.job and was_short_of_memory(each.job))
-        if each.standing is not Standing.DONE and was_short and running.had_company:
-            self._once_more.append(running.entry)
-            self._tell(f"{running.entry.model}: {why_not(each, status)} Once more, alone, later.")
-        else:
-            self._tell_end(each, running)
+    def _start_what_fits(self) -> None:
+        beside = [running.entry for running in self._running]
+        for each in startable(self._waiting, beside, self._capacity):
+            job = each.job.id if each.job and each.state is State.INTERRUPTED else None
+            log = self._logs / f"{each.entry.model}.log"
+            process = self._start(each.entry, job)
+            self._waiting.remove(each)
+            self._running.append(_Running(entry=each.entry, process=process, log=log))
+            self._log(started_line(each, log))
 
-    def _tell_end(self, each: Outlook, running: _Running | None = None) -> None:
-        if each.standing is Standing.DONE:
-            self._tell(ended_line(each, self._store))
+    def _report(self) -> None:
+        """Log how far each entry is, from time to time."""
+        if time.monotonic() < self._report_at:
             return
-        log = f" Its log: {running.child.log}" if running else ""
-        status = running.child.status() if running else None
-        self._tell(f"{each.entry.model}: {why_not(each, status)}{log}")
+        self._report_at = time.monotonic() + REPORT_EVERY_S
+        for each in survey([running.entry for running in self._running], self._store):
+            self._log(progress_line(each))
 
-    def _follow(self) -> None:
-        """Tell how far everything is, from time to time."""
-        outlooks = self._note_jobs()
-        if time.monotonic() >= self._tell_at:
-            self._tell_at = time.monotonic() + TELL_EVERY_S
-            for each in outlooks:
-                self._tell(progress_line(each))
-
-    def _note_jobs(self) -> list[Outlook]:
-        """Remember which jobs are our children's; return how far each is."""
-        entries = [running.entry for running in self._running]
-        outlooks = survey(entries, self._store, self._ours)
-        self._ours |= {e.job.id for e in outlooks if e.job and not e.job.status.has_ended}
-        return outlooks
-
-    # --- ending
-
-    def _end(self) -> Ending:
-        """Have all children save their state; return whether all did in time."""
+    def _stop(self) -> Outcome:
+        """Have all processes save their state; kill those that take too long."""
         if self._running:
-            self._tell(f"Saving {', '.join(each.entry.model for each in self._running)} ...")
+            self._log(f"Saving {', '.join(each.entry.model for each in self._running)} ...")
         for running in self._running:
-            running.child.ask_to_end()
+            running.process.terminate()
         deadline = time.monotonic() + self._save_s
-        lost = [
-            running
-            for running in self._running
-            if not running.child.wait(max(0.0, deadline - time.monotonic()))
-        ]
-        for running in lost:
-            running.child.kill()
-            self._tell(f"{running.entry.model}: did not save in {self._save_s:g} s; it was ended.")
-        return Ending.LOST if lost else Ending.SAVED
+        outcome = Outcome.SAVED
+        for running in self._running:
+            try:
+                running.process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                running.process.kill()
+                self._log(f"{running.entry.model}: not saved within {self._save_s:g} s; killed.")
+                outcome = Outcome.LOST
+        return outcome

@@ -1,9 +1,8 @@
-"""The one table of what the zoo's training makes, a list for each kind of machine.
+"""Which generators the zoo consists of: one list, an edition, for each kind of machine.
 
-Budgets of the list `gpu` are guesses from the lab's figures for one H100: by those `dcgan`
-takes three minutes and `projected` twenty; of the others nothing is known, and nobody has
-run it. `cpu` is what two cores yield in their idle hours, some twenty of them.
-`toy` makes no cats; it proves the way through.
+Budgets in `gpu` are estimates from early experiments on one H100 (three minutes for `dcgan`,
+twenty for `projected`); it has not been run yet. `cpu` takes two cores some twenty hours.
+`toy` is for tests and makes no recognizable cats.
 """
 
 from collections.abc import Mapping
@@ -16,14 +15,14 @@ from models.gan.recipe import Recipe
 from models.gan.recipes import RECIPES, recipe
 
 CAT = "cat"
-"""Dataset: the CAT pictures alone, as the experiments of 2017 had them."""
+"""Dataset: CAT only, as in the experiments of 2017."""
 
 CATS = "cats"
-"""Dataset: CAT and AFHQ together; whatever is trained on it is CC BY-NC 4.0."""
+"""Dataset: CAT and AFHQ; whatever is trained on it is CC BY-NC 4.0."""
 
 
-class Part(StrEnum):
-    """What becomes of an entry."""
+class Role(StrEnum):
+    """Whether an entry ships: always, if it is chosen among the rivals, or never."""
 
     SHIPPED = "shipped"
     RIVAL = "rival"
@@ -32,19 +31,17 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One generator to be trained.
+    """One generator to train.
 
     Attributes:
         recipe: Key in `models.gan.recipes.RECIPES`.
         dataset: Name of an imported dataset.
         kimg: Budget.
         size_px: Side of the pictures; the recipe's own if 0.
-        overrides: Recipe numbers.
-        seed: Seeds everything.
-        part: Shipped; or one of those of which somebody chooses one to be shipped; or only
-            shown.
-        memory_gb: What training takes of a GPU's memory at most. Estimates: nobody has
-            measured them yet.
+        overrides: Hyperparameters that differ from the recipe's.
+        seed: Seed of everything random.
+        role: Whether it ships.
+        memory_gb: Estimated peak of GPU memory during training.
     """
 
     recipe: str
@@ -53,12 +50,12 @@ class Entry:
     size_px: int = 0
     overrides: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 1
-    part: Part = Part.SHOWN
+    role: Role = Role.SHOWN
     memory_gb: float = 6.0
 
     @property
     def row(self) -> Recipe:
-        """The recipe itself."""
+        """The recipe."""
         return recipe(self.recipe)
 
     @property
@@ -68,15 +65,15 @@ class Entry:
 
     @property
     def model(self) -> str:
-        """Model that its version joins; the entry's name."""
+        """The model that its version is published under; the entry's name."""
         return self.row.default_model(self.side_px)
 
 
 def edition(name: str) -> tuple[Entry, ...]:
-    """Return a list by its name.
+    """Return an edition's entries.
 
     Raises:
-        NotFound: There is no such list; the known ones are told.
+        NotFound: There is no such edition.
     """
     try:
         return EDITIONS[name]
@@ -84,15 +81,15 @@ def edition(name: str) -> tuple[Entry, ...]:
         raise NotFound("edition", name, sorted(EDITIONS)) from None
 
 
-def _rest(kimg: float, taken: set[str], **parts: Any) -> tuple[Entry, ...]:
-    """Return an entry for every recipe that is not taken, at 64 px."""
+def _rest(kimg: float, taken: set[str], **fields: Any) -> tuple[Entry, ...]:
+    """Return an entry at 64 px for every recipe that is not in `taken`."""
     return tuple(
         Entry(
             recipe=row.name,
             kimg=kimg * (row.settings.critic_steps or 1),
             size_px=64,
-            part=Part.RIVAL,
-            **parts,
+            role=Role.RIVAL,
+            **fields,
         )
         for row in RECIPES.values()
         if row.name not in taken
@@ -100,22 +97,22 @@ def _rest(kimg: float, taken: set[str], **parts: Any) -> tuple[Entry, ...]:
 
 
 _NARROW = {"width": 32, "batch": 32}
-"""What one core shows 180 pictures a second at, in many small steps."""
+"""Trains at 180 images/s on one core: many small steps beat few wide ones (docs/zoo-log.md)."""
 
 _FASTER = {"lr_generator": 8e-4, "lr_discriminator": 8e-4}
 """Eight times the rates of the least squares recipes, which are those of wide networks."""
 
 EDITIONS: Mapping[str, tuple[Entry, ...]] = {
     "gpu": (
-        Entry(recipe="dcgan", kimg=4000, overrides={"width": 64}, part=Part.SHIPPED),
-        Entry(recipe="dcgan-selu", kimg=4000, part=Part.SHIPPED, memory_gb=10),
+        Entry(recipe="dcgan", kimg=4000, overrides={"width": 64}, role=Role.SHIPPED),
+        Entry(recipe="dcgan-selu", kimg=4000, role=Role.SHIPPED, memory_gb=10),
         Entry(
             recipe="projected",
             dataset=CATS,
             kimg=380,
-            # 13 million weights instead of 28: what a shipped file has room for.
+            # 13 million weights instead of 28, to stay below the size limit of a file.
             overrides={"batch": 64, "most_channels": 384},
-            part=Part.SHIPPED,
+            role=Role.SHIPPED,
             memory_gb=40,
         ),
         Entry(
@@ -123,25 +120,25 @@ EDITIONS: Mapping[str, tuple[Entry, ...]] = {
             kimg=400,
             size_px=64,
             overrides={"batch": 64, "most_channels": 384},
-            part=Part.RIVAL,
+            role=Role.RIVAL,
             memory_gb=12,
         ),
         *_rest(2000, {"dcgan", "dcgan-selu", "projected"}, overrides={"width": 64}, memory_gb=8),
     ),
     "cpu": (
-        Entry(recipe="dcgan", kimg=2000, overrides={"width": 64, "batch": 32}, part=Part.SHIPPED),
+        Entry(recipe="dcgan", kimg=2000, overrides={"width": 64, "batch": 32}, role=Role.SHIPPED),
         # At its own rates so narrow an `lsgan` stays gray for 5,000 steps: its discriminator wins.
-        Entry(recipe="lsgan", kimg=400, overrides=_NARROW | _FASTER, part=Part.SHOWN),
-        Entry(recipe="lsgan-stable", kimg=400, overrides=_NARROW | _FASTER, part=Part.SHOWN),
-        Entry(recipe="wgan", kimg=1000, overrides=dict(_NARROW), part=Part.SHOWN),
-        Entry(recipe="wgan-gp", kimg=1000, overrides=dict(_NARROW), part=Part.SHOWN),
-        Entry(recipe="rahinge", kimg=800, overrides=dict(_NARROW), part=Part.RIVAL),
+        Entry(recipe="lsgan", kimg=400, overrides=_NARROW | _FASTER, role=Role.SHOWN),
+        Entry(recipe="lsgan-stable", kimg=400, overrides=_NARROW | _FASTER, role=Role.SHOWN),
+        Entry(recipe="wgan", kimg=1000, overrides=dict(_NARROW), role=Role.SHOWN),
+        Entry(recipe="wgan-gp", kimg=1000, overrides=dict(_NARROW), role=Role.SHOWN),
+        Entry(recipe="rahinge", kimg=800, overrides=dict(_NARROW), role=Role.RIVAL),
         Entry(
             recipe="dcgan-selu",
-            # The original took 2,800: there are no cats yet at 45.
+            # As many as the original took; after 45 there are no cats yet.
             kimg=2800,
             overrides={"width": 32, "batch": 16},
-            part=Part.SHIPPED,
+            role=Role.SHIPPED,
         ),
     ),
     "toy": (
@@ -150,21 +147,21 @@ EDITIONS: Mapping[str, tuple[Entry, ...]] = {
             kimg=0.2,
             size_px=32,
             overrides={"width": 4, "batch": 8},
-            part=Part.SHIPPED,
+            role=Role.SHIPPED,
         ),
         Entry(
             recipe="ralsgan",
             kimg=0.2,
             size_px=32,
             overrides={"width": 4, "batch": 8},
-            part=Part.RIVAL,
+            role=Role.RIVAL,
         ),
         Entry(
             recipe="projected",
             kimg=0.05,
             size_px=32,
             overrides={"width": 4, "batch": 4},
-            part=Part.SHIPPED,
+            role=Role.SHIPPED,
         ),
     ),
 }

@@ -1,4 +1,4 @@
-"""The zoo's training from start to end: what is needed, what runs, what came of it."""
+"""Trains the zoo: imports missing datasets, runs the jobs, prints the results."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -13,17 +13,17 @@ from models.jobs.dataset_import import ImportStopped
 from models.jobs.order import make_order
 from models.store import Store
 from models.store.records import Budget, Promote
-from tools.zoo.children import claimed_for_zoo, starter
-from tools.zoo.pictures import NoPictures, import_datasets, missing_datasets
-from tools.zoo.planning import Outlook, Room, Standing, survey, wanted
-from tools.zoo.report import COLUMNS, row, tell, why_not
-from tools.zoo.session import Ending, Session
+from tools.zoo.children import starter, zoo_lock
+from tools.zoo.datasets import NoPictures, import_datasets, missing_datasets
+from tools.zoo.planning import Capacity, EntryStatus, State, order_for, survey
+from tools.zoo.report import COLUMNS, failure, log_line, row
+from tools.zoo.session import Outcome, Session
 from tools.zoo.table import Entry
 from worker.settings import WorkerSettings
 
 
 class ZooFailed(CatteryError):
-    """Not every entry has a version, and that is not for lack of time."""
+    """Some entries have no version, although there was time to train them."""
 
 
 def train_zoo(
@@ -36,46 +36,50 @@ def train_zoo(
     again: bool,
     should_stop: Callable[[], bool],
 ) -> None:
-    """Train every entry that has no version yet, and print what came of all of them.
+    """Train every entry that has no version yet, and print a table of all of them.
 
     Args:
-        entries: What is wanted.
-        store: Where it goes.
-        data: The data folder: of logs, cache and lock.
-        pictures: Where datasets that are missing come from.
-        at_once: How many entries are trained side by side; as many as fit if None.
-        again: Whether what has failed before is tried again.
-        should_stop: Asked all the time; what runs is saved then.
+        entries: The entries.
+        store: Holds their datasets, jobs and versions.
+        data: The data folder, for logs, cache and lock.
+        pictures: Folder from which missing datasets are imported.
+        at_once: Number of concurrent jobs; as many as fit if None.
+        again: Whether to retry entries that failed before.
+        should_stop: Polled; once it is true, running jobs save their state.
 
     Raises:
-        NoPictures: A dataset is missing, and no pictures were named.
-        InvalidValue: An order cannot be, or the pictures are not what they should be.
-        StartError: The zoo is being trained already.
+        NoPictures: A dataset is missing, and no folder of pictures was given.
+        InvalidValue: An order is invalid.
+        DatasetError: The folder of pictures is not as expected.
+        StartError: The zoo is already being trained.
         ZooFailed: An entry failed, or a process had to be killed.
     """
-    with claimed_for_zoo(data) as lock:
-        left = [each.entry for each in survey(entries, store) if _is_left(each, again)]
-        ending = Ending.OVER
+    with zoo_lock(data) as lock:
+        pending = [each for each in survey(entries, store) if _is_pending(each, again)]
+        todo = [each.entry for each in pending]
         try:
-            _prepare(left, store, data / "cache", pictures, should_stop)
+            _prepare(todo, store, data / "cache", pictures, should_stop)
         except ImportStopped:
-            say("Stopped while it made a dataset, which begins anew with the same command.")
+            say("Stopped during a dataset import; the same command starts it over.")
             return
-        if left:
-            room, environment = room_here(at_once, left)
-            session = Session(store, room, starter(data / "zoo", environment, lock), tell)
-            ending = session.carry_out(left, should_stop)
-    outlooks = survey(entries, store)
-    show_table(COLUMNS, [row(each, store) for each in outlooks])
-    _conclude(outlooks, ending, data / "zoo")
+        outcome = Outcome.COMPLETE
+        if pending:
+            capacity, environment = capacity_here(at_once, todo)
+            start = starter(data / "zoo", environment, lock)
+            outcome = Session(store, capacity, start, log_line, data / "zoo").run(
+                pending, should_stop
+            )
+    statuses = survey(entries, store)
+    show_table(COLUMNS, [row(each, store) for each in statuses])
+    _conclude(statuses, outcome, data / "zoo")
 
 
-def _is_left(each: Outlook, again: bool) -> bool:
+def _is_pending(each: EntryStatus, again: bool) -> bool:
     """Whether an entry is to be trained."""
-    if each.standing is Standing.ENDED and not again:
-        say(f"{each.entry.model}: {why_not(each)} It is tried again with --again only.")
+    if each.state is State.FAILED and each.job is not None and not again:
+        say(f"{each.entry.model}: {failure(each.job)} Skipped; --again retries it.")
         return False
-    return each.standing is not Standing.DONE
+    return each.state is not State.DONE
 
 
 def _prepare(
@@ -85,14 +89,14 @@ def _prepare(
     pictures: Path | None,
     should_stop: Callable[[], bool],
 ) -> None:
-    """Make the datasets that are missing, and check every order before anything trains."""
+    """Import missing datasets, and validate every order before anything trains."""
     for entry in entries:
-        wanted(entry)  # its numbers alone: making datasets takes minutes
+        order_for(entry)  # checks the overrides before the minutes that an import takes
     missing = missing_datasets(entries, store)
     if missing and pictures is None:
         raise NoPictures(missing)
     if missing and pictures is not None:
-        say(f"Making the dataset {' and '.join(missing)} from {pictures} ...")
+        say(f"Importing the dataset {' and '.join(missing)} from {pictures} ...")
         with counting_bar() as bar:
             task = bar.add_task("pictures", total=None)
             import_datasets(
@@ -104,10 +108,10 @@ def _prepare(
                 should_stop=should_stop,
             )
     for entry in entries:
-        _check(entry, store)
+        _validate(entry, store)
 
 
-def _check(entry: Entry, store: Store) -> None:
+def _validate(entry: Entry, store: Store) -> None:
     try:
         make_order(
             recipe=entry.recipe,
@@ -124,30 +128,32 @@ def _check(entry: Entry, store: Store) -> None:
         raise InvalidValue(f"{err.field} of {entry.model}", err.value, err.allowed) from err
 
 
-def room_here(at_once: int | None, entries: Sequence[Entry]) -> tuple[Room, Mapping[str, str]]:
-    """Return how many entries fit side by side, and what their processes must know.
+def capacity_here(
+    at_once: int | None, entries: Sequence[Entry]
+) -> tuple[Capacity, Mapping[str, str]]:
+    """Return how many entries fit on this machine, and their processes' thread settings.
 
     Args:
-        at_once: What the user says of it; None to look at the device.
+        at_once: Number of concurrent jobs; None derives it from the device.
         entries: What is to be trained.
 
     Returns:
-        The room, and environment variables: how many threads each process has.
+        The capacity, and environment variables for each process.
     """
     settings, cores = WorkerSettings(), _cores()
     device = pick_device(settings.device)
-    if device.type == "cuda":
-        free_bytes, _ = torch.cuda.mem_get_info(device)
-        room = Room(memory_gb=free_bytes / 1e9)
-    else:
-        room = Room(places=cores)
     if at_once is not None:
-        room = Room(places=at_once)
-    # On a CPU one thread each, however many run: the number of threads shapes the weights.
+        capacity = Capacity(jobs=at_once)
+    elif device.type == "cuda":
+        free_bytes, _ = torch.cuda.mem_get_info(device)
+        capacity = Capacity(memory_gb=free_bytes / 1e9)
+    else:
+        capacity = Capacity(jobs=cores)
+    # On a CPU always one thread: the number of threads changes rounding, and so the weights.
     threads = 1
     if device.type == "cuda":
-        threads = settings.threads or max(1, cores // max(1, room.at_once(entries)))
-    return room, {"CATTERY_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
+        threads = settings.threads or max(1, cores // max(1, capacity.concurrent(entries)))
+    return capacity, {"CATTERY_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
 
 
 def _cores() -> int:
@@ -157,24 +163,24 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _conclude(outlooks: Sequence[Outlook], ending: Ending, logs: Path) -> None:
-    """Say what is to be done now.
+def _conclude(statuses: Sequence[EntryStatus], outcome: Outcome, logs: Path) -> None:
+    """Say what remains to be done.
 
     Raises:
         ZooFailed: An entry failed, or a process had to be killed.
     """
-    left = [each.entry.model for each in outlooks if each.standing is not Standing.DONE]
-    if not left:
-        say(f"The zoo is trained: {len(outlooks)} generators.")
-    elif ending is Ending.LOST:
+    missing = [each.entry.model for each in statuses if each.state is not State.DONE]
+    if not missing:
+        say(f"Trained: {len(statuses)} of {len(statuses)} models.")
+    elif outcome is Outcome.LOST:
         raise ZooFailed(
-            "What was not saved in time goes on from where it was last saved.",
-            f"Go on with the same command; the logs are in {logs}.",
+            "Some jobs could not save in time and will resume from their last checkpoint.",
+            f"Rerun the command to resume; logs are in {logs}.",
         )
-    elif ending is Ending.SAVED:
-        say("Saved. Go on with the same command.")
+    elif outcome is Outcome.SAVED:
+        say("Saved. Rerun the command to resume.")
     else:
         raise ZooFailed(
-            f"Without a version: {', '.join(left)}.",
-            f"The logs are in {logs}; --again tries what has failed once more.",
+            f"Without a version: {', '.join(missing)}.",
+            f"Logs are in {logs}; --again retries failed ones.",
         )

@@ -23,7 +23,10 @@ class Outcome:
     err: str
 
 
-Cattery = Callable[..., Outcome]
+Command = Callable[..., Outcome]
+"""Runs a program of ours with some arguments."""
+
+Cattery = Command
 
 
 @pytest.fixture
@@ -41,9 +44,18 @@ def cattery(
     data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Cattery:
     """Return a function that runs `cattery ARGUMENTS...`."""
+    return in_process(main, monkeypatch, capsys)
+
+
+def in_process(
+    main: Callable[[], object],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Command:
+    """Return a function that runs a program's `main` with arguments."""
 
     def run(*arguments: str) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["cattery", *arguments])
+        monkeypatch.setattr(sys, "argv", ["program", *arguments])
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             main()

@@ -1,7 +1,6 @@
-"""`cattery zoo train` and `cattery zoo parcel`: what they take and say; nothing is trained."""
+"""`python -m tools.zoo train`: what it takes and prints; nothing is trained."""
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,19 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.cli.locks import StartError
 from models.store import Store
 from models.store.records import DatasetRecord, JobKind, JobRecord, JobStatus
-from tests.app.cli.conftest import Cattery
+from tests.app.cli.conftest import Command
 from tests.models.comparison.comparisons import SHEET, Stage
-from tools.zoo.children import Training, claimed_for_zoo, starter
-from tools.zoo.cli import edition_here
-from tools.zoo.planning import Room, train_arguments, wanted
-from tools.zoo.session import Ending
-from tools.zoo.table import EDITIONS, Entry
-from tools.zoo.train import room_here
+from tools.zoo.children import zoo_lock
+from tools.zoo.cli import default_edition
+from tools.zoo.planning import order_for
+from tools.zoo.session import Outcome
+from tools.zoo.table import EDITIONS
 
-TOY = ("zoo", "train", "--edition", "toy")
+TOY = ("train", "--edition", "toy")
 
 
 @pytest.fixture
@@ -44,56 +41,56 @@ def cat(store: Store, tmp_path: Path) -> Store:
 
 @pytest.fixture
 def ended(cat: Store, tmp_path: Path) -> Stage:
-    """Return a stage that ends jobs, with all entries of the toy edition trained on it."""
+    """Return a stage on which all entries of the toy edition have been trained."""
     stage = Stage(cat, tmp_path)
     for entry in EDITIONS["toy"]:
-        stage.run(_ordered(cat, entry.model))
+        stage.run(_job_for(cat, entry.model))
     return stage
 
 
-def _ordered(store: Store, model: str) -> JobRecord:
+def _job_for(store: Store, model: str) -> JobRecord:
     [entry] = [each for each in EDITIONS["toy"] if each.model == model]
-    return store.jobs.create(JobKind.TRAIN, wanted(entry), runner="cli")[0]
+    return store.jobs.create(JobKind.TRAIN, order_for(entry), runner="cli")[0]
 
 
-def test_nothing_is_done_twice(ended: Stage, cattery: Cattery) -> None:
-    """The table is printed, and no job is made."""
-    outcome = cattery(*TOY)
+def test_a_trained_zoo_is_left_alone(ended: Stage, zoo: Command) -> None:
+    """The table is printed, and no job is created."""
+    outcome = zoo(*TOY)
     assert outcome.code == 0, outcome.err
     lines = [line.split() for line in outcome.out.splitlines()]
     assert lines[0] == ["model", "version", "kimg", "seconds", "KID", "(95", "%)"]
     version = ended.store.versions.list("dcgan-32")[0].version
     assert lines[1] == ["dcgan-32", version, "0.2", "4.0", "0.0625", "(0.06", "to", "0.065)"]
     assert [line[0] for line in lines[1:]] == ["dcgan-32", "ralsgan-32", "projected-32"]
-    assert outcome.err == "The zoo is trained: 3 generators.\n"
+    assert outcome.err == "Trained: 3 of 3 models.\n"
     assert len(ended.store.jobs.list()) == 3
 
 
-def test_names_choose_entries(ended: Stage, cattery: Cattery) -> None:
-    """One of them is one row."""
-    outcome = cattery(*TOY, "ralsgan-32")
+def test_names_choose_entries(ended: Stage, zoo: Command) -> None:
+    """The table has only those."""
+    outcome = zoo(*TOY, "ralsgan-32")
     assert len(outcome.out.splitlines()) == 2
-    assert outcome.err == "The zoo is trained: 1 generators.\n"
+    assert outcome.err == "Trained: 1 of 1 models.\n"
 
 
-def test_what_failed_is_told_and_left(cat: Store, cattery: Cattery, tmp_path: Path) -> None:
-    """With its reason in a line and in the table, the remedy and exit 1."""
+def test_a_failed_entry_is_skipped(cat: Store, zoo: Command, tmp_path: Path) -> None:
+    """Its reason and the remedy are printed; the exit status is 1."""
     stage = Stage(cat, tmp_path, ends={"dcgan": (JobStatus.COLLAPSED, "All alike.")})
-    stage.run(_ordered(cat, "dcgan-32"))
-    outcome = cattery(*TOY, "dcgan-32")
+    stage.run(_job_for(cat, "dcgan-32"))
+    outcome = zoo(*TOY, "dcgan-32")
     assert outcome.code == 1
     told, error = outcome.err.splitlines()
-    assert told == "dcgan-32: Collapsed: All alike. It is tried again with --again only."
-    assert error.startswith("Error: Without a version: dcgan-32. The logs are in ")
-    assert error.endswith("--again tries what has failed once more.")
+    assert told == "dcgan-32: Collapsed: All alike. Skipped; --again retries it."
+    assert error.startswith("Error: Without a version: dcgan-32. Logs are in ")
+    assert error.endswith("--again retries failed ones.")
     assert "Collapsed: All alike." in outcome.out
 
 
-def test_time_that_is_up_starts_nothing(cat: Store, cattery: Cattery) -> None:
-    """The way to go on is told, and that is no failure."""
-    outcome = cattery(*TOY, "--stop-after", "0")
+def test_no_job_starts_after_the_time_limit(cat: Store, zoo: Command) -> None:
+    """That is no failure."""
+    outcome = zoo(*TOY, "--stop-after", "0")
     assert outcome.code == 0
-    assert outcome.err == "Saved. Go on with the same command.\n"
+    assert outcome.err == "Saved. Rerun the command to resume.\n"
     assert [line.split()[1:3] for line in outcome.out.splitlines()[1:]] == [["to", "do"]] * 3
     assert cat.jobs.list() == []
 
@@ -107,11 +104,11 @@ def test_time_that_is_up_starts_nothing(cat: Store, cattery: Cattery) -> None:
         (("--pictures", "nowhere"), "pictures is 'nowhere'. Allowed: a folder that holds cat/."),
     ],
 )
-def test_what_cannot_be_is_one_line(
-    store: Store, cattery: Cattery, arguments: tuple[str, ...], says: str
+def test_an_impossible_request_is_one_line(
+    store: Store, zoo: Command, arguments: tuple[str, ...], says: str
 ) -> None:
-    """And no job is made."""
-    outcome = cattery(*TOY, *arguments)
+    """And no job is created."""
+    outcome = zoo(*TOY, *arguments)
     assert outcome.code == 1
     assert outcome.err.splitlines()[-1].startswith(f"Error: {says}")
     assert outcome.out == ""
@@ -119,160 +116,62 @@ def test_what_cannot_be_is_one_line(
 
 
 def test_every_order_is_checked_before_anything_trains(
-    store: Store, cattery: Cattery, tmp_path: Path
+    store: Store, zoo: Command, tmp_path: Path
 ) -> None:
-    """Six pictures are no batch of eight, which the entry's name is told with."""
+    """Six pictures make no batch of eight; the error names the entry."""
     record = DatasetRecord(
         name="cat", fingerprint="", kept=6, heldout=0, counts={"32": 6}, heldout_counts={}
     )
     preview = tmp_path / "preview.png"
     preview.write_bytes(SHEET)
     store.datasets.add(record, {"preview.png": preview})
-    outcome = cattery(*TOY)
+    outcome = zoo(*TOY)
     assert outcome.code == 1
     assert "dataset of dcgan-32 is 'cat (6 training pictures of 32 px)'" in outcome.err
     assert store.jobs.list() == []
 
 
-def test_two_at_once_on_one_store_are_refused(cattery: Cattery, data: Path) -> None:
-    """Whoever holds it is named."""
-    with claimed_for_zoo(data):
-        outcome = cattery(*TOY)
+def test_training_twice_at_once_is_refused(zoo: Command, data: Path) -> None:
+    """The holder of the lock is named."""
+    with zoo_lock(data):
+        outcome = zoo(*TOY)
     assert outcome.code == 1
-    assert f"The zoo is being trained already in {data} (pid {os.getpid()}," in outcome.err
+    assert f"already being trained in {data} (pid {os.getpid()}," in outcome.err
 
 
-def test_a_claim_lasts_until_the_last_child_has_ended(tmp_path: Path) -> None:
-    """A killed `zoo train` leaves children that still save."""
-    with claimed_for_zoo(tmp_path) as lock:
-        child = subprocess.Popen(
-            [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=[lock]
-        )
-    with pytest.raises(StartError, match="or what it started"), claimed_for_zoo(tmp_path):
-        pass
-    child.communicate(b"\n")
-    with claimed_for_zoo(tmp_path):
-        pass
-
-
-def test_a_child_writes_its_command_and_what_it_prints_into_its_log(tmp_path: Path) -> None:
-    """It is this package's own command line, wherever it was started from."""
-    with claimed_for_zoo(tmp_path) as lock:
-        child = Training(["--version"], tmp_path / "logs" / "tabby.log", {}, lock)
-        assert child.wait(60.0)
-        child.kill()
-    assert child.status() == 0
-    command, printed = child.log.read_text(encoding="utf-8").splitlines()
-    assert command == "$ cattery --version"
-    assert printed.startswith("cattery ")
-
-
-def test_a_child_can_be_asked_to_end_and_be_killed(tmp_path: Path) -> None:
-    """By the signals of Ctrl-C and of no mercy; until then it has no status."""
-    with claimed_for_zoo(tmp_path) as lock:
-        asked, killed = (Training(["doctor"], tmp_path / "log", {}, lock) for _ in range(2))
-        assert asked.status() is None
-        assert not asked.wait(0.0)
-        asked.ask_to_end()
-        killed.kill()
-        assert asked.wait(60.0)
-    assert asked.status() not in (None, 0)
-    assert killed.status() == -signal.SIGKILL
-
-
-def test_a_start_is_the_documented_command_or_a_resumption(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_job_that_was_not_saved_in_time_is_a_failure(
+    cat: Store, zoo: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the entry's log in the given folder."""
-    made: list[tuple[object, ...]] = []
-    monkeypatch.setattr("tools.zoo.children.Training", lambda *parts: made.append(parts))
-    entry = EDITIONS["toy"][0]
-    start = starter(tmp_path, {"CATTERY_THREADS": "1"}, 7)
-    start(entry, None)
-    start(entry, "one")
-    log = tmp_path / "dcgan-32.log"
-    assert made == [
-        (train_arguments(entry), log, {"CATTERY_THREADS": "1"}, 7),
-        (["train", "--resume", "one"], log, {"CATTERY_THREADS": "1"}, 7),
-    ]
-
-
-def test_a_cpu_has_a_place_a_core_with_one_thread_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the settings say of threads, for their number shapes the weights."""
-    monkeypatch.setenv("CATTERY_DEVICE", "cpu")
-    monkeypatch.setenv("CATTERY_THREADS", "8")
-    monkeypatch.setattr("tools.zoo.train._cores", lambda: 5)
-    one_thread = {"CATTERY_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    entries = [Entry(recipe="dcgan", kimg=1)] * 4
-    assert room_here(None, entries) == (Room(places=5), one_thread)
-    assert room_here(2, entries) == (Room(places=2), one_thread)
-
-
-def test_a_gpu_has_the_room_of_its_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cores are shared out among those that fit, unless a setting says otherwise."""
-    monkeypatch.setenv("CATTERY_DEVICE", "cuda")
-    monkeypatch.delenv("CATTERY_THREADS", raising=False)
-    monkeypatch.setattr("tools.zoo.train._cores", lambda: 16)
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
-    monkeypatch.setattr("torch.cuda.mem_get_info", lambda _device: (78 * 10**9, 84 * 10**9))
-    entries = [Entry(recipe="dcgan", kimg=1, memory_gb=20)] * 5
-    assert room_here(None, entries[:2]) == (Room(memory_gb=78.0), threads(8))
-    assert room_here(None, entries) == (Room(memory_gb=78.0), threads(5))
-    assert room_here(1, entries) == (Room(places=1), threads(16))
-    monkeypatch.setenv("CATTERY_THREADS", "2")
-    assert room_here(3, entries) == (Room(places=3), threads(2))
-
-
-def threads(count: int) -> dict[str, str]:
-    """Return what tells a process how many threads it has."""
-    return {"CATTERY_THREADS": str(count), "OMP_NUM_THREADS": str(count)}
-
-
-def test_what_was_not_saved_is_a_failure(
-    cat: Store, cattery: Cattery, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With how to go on."""
-    monkeypatch.setattr("tools.zoo.train.Session.carry_out", lambda *_: Ending.LOST)
-    outcome = cattery(*TOY)
+    """The error says how to resume."""
+    monkeypatch.setattr("tools.zoo.train.Session.run", lambda *_: Outcome.LOST)
+    outcome = zoo(*TOY)
     assert outcome.code == 1
-    assert "What was not saved in time goes on from where it was last saved." in outcome.err
+    assert "will resume from their last checkpoint. Rerun the command" in outcome.err
 
 
-def test_a_data_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
-    """With the setting to change."""
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StartError, match="CATTERY_DATA"), claimed_for_zoo(tmp_path / "file"):
-        pass
-
-
-def test_the_edition_is_that_of_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_edition_is_that_of_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """As the settings name it."""
     monkeypatch.setenv("CATTERY_DEVICE", "cpu")
-    assert edition_here() == "cpu"
+    assert default_edition() == "cpu"
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setenv("CATTERY_DEVICE", "auto")
-    assert edition_here() == "gpu"
+    assert default_edition() == "gpu"
 
 
-def test_parcels_are_written_and_told(cattery: Cattery, pictures: Path, tmp_path: Path) -> None:
-    """Each with its size, none over the limit, and how to use them."""
-    out = tmp_path / "parcels"
-    outcome = cattery("zoo", "parcel", str(pictures), str(out), "--limit-mb", "0.2")
-    assert outcome.code == 0, outcome.err
-    parts = sorted(out.iterdir())
-    assert len(parts) > 1
-    assert all(part.stat().st_size <= 200_000 for part in parts)
-    assert f"{parts[0]}: 0.2 MB" in outcome.err
-    assert outcome.err.endswith(f"cattery zoo train --pictures {out}\n")
-
-
-def test_a_picture_over_the_limit_is_one_line(
-    cattery: Cattery, pictures: Path, tmp_path: Path
-) -> None:
-    """With its name and the option."""
-    out = tmp_path / "parcels"
-    outcome = cattery("zoo", "parcel", str(pictures), str(out), "--limit-mb", "0.001")
-    assert outcome.code == 1
-    assert "--limit-mb" in outcome.err.splitlines()[-1]
-    assert not out.exists()
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="needs Linux")
+def test_idle_lowers_the_priority_before_anything_starts(cat: Store, data: Path) -> None:
+    """Of the process itself and, by inheritance, of its children; in a session of its own here."""
+    code = (
+        "import os, sys, tools.zoo.cli as cli\n"
+        "cli.train_zoo = lambda *_, **__: print("
+        "os.sched_getscheduler(0) == os.SCHED_IDLE, os.nice(0))\n"
+        "cli.zoo_commands(sys.argv[1:])"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *TOY, "--idle"],
+        capture_output=True,
+        text=True,
+        check=True,
+        start_new_session=True,  # the priority of the tests' own session must stay
+    )
+    assert ended.stdout.split() == ["True", "19"]

@@ -1,4 +1,4 @@
-"""Packing: half the size, its own version, and never more than a release may hold."""
+"""Packing a release: float16 weights, a new version, and the size limits."""
 
 from dataclasses import replace
 
@@ -12,12 +12,13 @@ from models.errors import CatteryError, CheckpointError, InvalidValue, NotFound
 from models.inference.checkpoints import load_generator, pack_generator, save_generator
 from models.inference.engine import Engine
 from models.networks import NETWORKS
-from models.store import Store
 from models.store.records import Budget, Card, JobKind, Json, TrainingOrder
 from models.store.serialization import loads
-from tools.zoo.pack import MOST_FILE_BYTES, check_sizes, pack, write_cards, write_zoo
-from tools.zoo.pack_command import ZOO
-from tools.zoo.table import Part, edition
+from models.store.versions import WEIGHTS
+from tools.zoo.cli import ZOO
+from tools.zoo.pack import MOST_FILE_BYTES, pack_version
+from tools.zoo.release import MOST_ZOO_BYTES, check_sizes, write_cards, write_zoo
+from tools.zoo.table import Role, edition
 
 KID = {"name": "kid", "value": 0.25, "interval": [0.2, 0.3], "protocol": {"name": "cattery"}}
 
@@ -34,12 +35,6 @@ def _weights(kind: str = "dcgan", seed: int = 0, scale: float = 1.0) -> bytes:
             elif value.is_floating_point():
                 value.mul_(scale)
     return save_generator(generator, kind=kind, config=config)
-
-
-@pytest.fixture
-def store(tmp_path) -> Store:
-    """An empty store in a folder."""
-    return Store.open(str(tmp_path / "store"))
 
 
 @pytest.fixture
@@ -74,7 +69,7 @@ def _measured(_card: Card, _weights: bytes) -> tuple[Json, ...]:
 
 @pytest.mark.parametrize("kind", sorted(NETWORKS))
 def test_a_packed_file_has_half_the_size_and_the_same_pictures(kind):
-    """Kernels are float16, vectors as they were; pixels differ by two gray levels at most."""
+    """Kernels are float16, vectors unchanged; pixels differ by at most two gray levels."""
     plain = _weights(kind)
     packed = pack_generator(plain)
     kinds = {(tensor.ndim > 1, tensor.dtype) for tensor in load_tensors(packed).values()}
@@ -87,14 +82,14 @@ def test_a_packed_file_has_half_the_size_and_the_same_pictures(kind):
 
 
 def test_weights_too_large_for_float16_are_refused():
-    """They would be infinite; whoever packs is told which."""
+    """They would be infinite; the error names the tensor."""
     with pytest.raises(CheckpointError, match=r"\w+\.weight in the weights file is not finite"):
         pack_generator(_weights(scale=1e8))
 
 
-def test_packing_makes_a_version_of_its_own(store, trained):
-    """Measured itself, its parent told, with the order of the job that trained it."""
-    made = pack(store, f"dcgan@{trained.version}", _measured, picks=[7, 3])
+def test_packing_publishes_a_new_version(store, trained):
+    """With its own metrics, its parent, and the order of the job that trained it."""
+    made = pack_version(store, f"dcgan@{trained.version}", _measured, picks=[7, 3])
     card = store.versions.card("dcgan", made.card.version)
     assert card == made.card
     assert card.version != trained.version
@@ -107,51 +102,51 @@ def test_packing_makes_a_version_of_its_own(store, trained):
 
 
 def test_packing_under_another_name_joins_that_model(store, trained):
-    """What was trained under a working title is shipped under its own."""
-    made = pack(store, f"dcgan@{trained.version}", _measured, model="tabby")
+    """A model may be trained under a working title."""
+    made = pack_version(store, f"dcgan@{trained.version}", _measured, model="tabby")
     assert store.versions.card("tabby", made.card.version).model == "tabby"
 
 
 def test_packing_again_changes_picks_and_nothing_else(store, trained):
     """The same version, of the same parent, also when what was packed is packed itself."""
-    first = pack(store, f"dcgan@{trained.version}", _measured, picks=[7])
-    again = pack(store, f"dcgan@{first.card.version}", _measured, picks=[3])
+    first = pack_version(store, f"dcgan@{trained.version}", _measured, picks=[7])
+    again = pack_version(store, f"dcgan@{first.card.version}", _measured, picks=[3])
     assert again.weights == first.weights
     assert again.card == replace(first.card, picks=(3,))
     assert store.versions.card("dcgan", first.card.version).picks == (3,)
 
 
-def test_data_of_unknown_license_are_not_shipped(store, trained):
-    """Nobody may use what nobody may tell the license of."""
+def test_a_version_ships_only_if_its_license_is_known(store, trained):
+    """The license of the dataset, as its card states it."""
     card = replace(trained, dataset={"name": "small", "license": ""})
     version = store.versions.publish("other", _weights(seed=1), card, b"png").version
     with pytest.raises(InvalidValue, match="license"):
-        pack(store, f"other@{version}", _measured)
+        pack_version(store, f"other@{version}", _measured)
 
 
 @pytest.mark.parametrize("picks", [[-1], [2**53]])
 def test_picks_must_be_seeds(store, trained, picks):
-    """One that is none is told by its value."""
+    """The error names the value."""
     with pytest.raises(InvalidValue, match=str(picks[0])):
-        pack(store, f"dcgan@{trained.version}", _measured, picks=picks)
+        pack_version(store, f"dcgan@{trained.version}", _measured, picks=picks)
 
 
-def test_what_cannot_be_measured_is_not_packed(store, trained):
-    """A shipped generator without a figure would be a promise nobody checked."""
+def test_a_version_that_cannot_be_measured_is_not_packed(store, trained):
+    """And none is published."""
     with pytest.raises(CatteryError, match="cannot be measured"):
-        pack(store, f"dcgan@{trained.version}", lambda _card, _weights: ())
+        pack_version(store, f"dcgan@{trained.version}", lambda _card, _weights: ())
     assert len(store.versions.list("dcgan")) == 1
 
 
-def test_an_unknown_version_is_told(store, trained):
-    """The known ones are named."""
+def test_an_unknown_version_is_an_error(store, trained):
+    """The error lists the known ones."""
     with pytest.raises(NotFound, match=trained.version):
-        pack(store, "dcgan@000000000000", _measured)
+        pack_version(store, "dcgan@000000000000", _measured)
 
 
-def test_the_zoo_is_written_whole(store, trained, tmp_path):
-    """Weights, card and sheet of each, as a process reads them when it starts."""
-    made = pack(store, f"dcgan@{trained.version}", _measured, picks=[7, 3, 5])
+def test_the_release_folder_is_complete(store, trained, tmp_path):
+    """Weights, card, samples and picks of each generator."""
+    made = pack_version(store, f"dcgan@{trained.version}", _measured, picks=[7, 3, 5])
     write_zoo(tmp_path / "zoo", [made])
     entry = tmp_path / "zoo" / "dcgan"
     with Image.open(entry / "picks.png") as row:
@@ -168,9 +163,9 @@ def test_the_zoo_is_written_whole(store, trained, tmp_path):
     assert (entry / "generator.safetensors").read_bytes() == made.weights
 
 
-def test_the_list_names_what_is_there(store, trained, tmp_path):
-    """Also what was there before; a rival that lost its place goes."""
-    made = pack(store, f"dcgan@{trained.version}", _measured)
+def test_the_manifest_lists_what_the_folder_holds(store, trained, tmp_path):
+    """Including what was there before; a replaced rival is removed."""
+    made = pack_version(store, f"dcgan@{trained.version}", _measured)
     for model in ("tabby", "ginger"):
         (tmp_path / model).mkdir()
         (tmp_path / model / "generator.safetensors").write_bytes(b"weights")
@@ -180,19 +175,19 @@ def test_the_list_names_what_is_there(store, trained, tmp_path):
 
 
 def test_too_large_a_file_is_named_and_nothing_is_written(store, trained, tmp_path, monkeypatch):
-    """The limit and the remedy are told."""
-    made = pack(store, f"dcgan@{trained.version}", _measured)
-    monkeypatch.setattr(pack, "MOST_FILE_BYTES", len(made.weights) - 1)
+    """The error states the limit and the remedy; it comes before any measurement."""
+    made = pack_version(store, f"dcgan@{trained.version}", _measured)
+    monkeypatch.setattr("tools.zoo.pack.MOST_FILE_BYTES", len(made.weights) - 1)
     with pytest.raises(InvalidValue, match=r"dcgan/generator\.safetensors.*less width"):
         write_zoo(tmp_path / "zoo", [made])
     unmeasured = pytest.fail
     with pytest.raises(InvalidValue, match=r"dcgan/generator\.safetensors.*less width"):
-        pack(store, f"dcgan@{trained.version}", unmeasured)
+        pack_version(store, f"dcgan@{trained.version}", unmeasured)
     assert not (tmp_path / "zoo").exists()
 
 
 def test_all_files_together_have_a_limit(tmp_path):
-    """What lies there already counts, and what is replaced counts once."""
+    """Existing files count, and a replaced one counts once."""
     entry = tmp_path / "old"
     entry.mkdir()
     (entry / "generator.safetensors").write_bytes(bytes(20_000_000))
@@ -201,8 +196,8 @@ def test_all_files_together_have_a_limit(tmp_path):
         check_sizes(tmp_path, {"a": 30_000_000, "b": 30_000_000, "c": 30_000_000})
 
 
-def test_what_is_only_shown_leaves_card_and_sheet(store, trained, tmp_path):
-    """The docs are made of these; the weights stay behind."""
+def test_an_unshipped_version_leaves_card_and_samples(store, trained, tmp_path):
+    """The docs are generated from them."""
     write_cards(tmp_path / "cards", store, [f"dcgan@{trained.version}"])
     card = loads(Card, (tmp_path / "cards" / "dcgan.json").read_bytes())
     assert card == replace(trained, order=card.order)
@@ -215,11 +210,11 @@ def test_what_is_only_shown_leaves_card_and_sheet(store, trained, tmp_path):
 
 @pytest.mark.parametrize(
     "entry",
-    [e for name in ("gpu", "cpu") for e in edition(name) if e.part is not Part.SHOWN],
+    [e for name in ("gpu", "cpu") for e in edition(name) if e.role is not Role.SHOWN],
     ids=lambda e: f"{e.model}-{e.kimg:g}",
 )
-def test_whatever_may_be_shipped_fits_into_a_release(entry):
-    """Two bytes a weight and some for the header: no training is for nothing."""
+def test_every_entry_that_may_ship_fits_the_limit(entry):
+    """At two bytes per weight and some for the header."""
     settings = entry.row.with_overrides(entry.overrides)
     with torch.device("meta"):
         network = entry.row.networks.generator(entry.row.network_config(entry.side_px, settings))
@@ -228,5 +223,7 @@ def test_whatever_may_be_shipped_fits_into_a_release(entry):
 
 
 def test_the_zoo_of_this_release_is_within_its_limits():
-    """What lies in the folder that is packaged."""
-    check_sizes(ZOO, {})
+    """The folder that is packaged."""
+    sizes = [path.stat().st_size for path in ZOO.glob(f"*/{WEIGHTS}")]
+    assert 0 < max(sizes) <= MOST_FILE_BYTES
+    assert sum(sizes) <= MOST_ZOO_BYTES

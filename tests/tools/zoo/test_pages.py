@@ -1,4 +1,4 @@
-"""The zoo's page: nothing on it that is not on a card or in a table."""
+"""docs/zoo.md: everything on it comes from a card or a table."""
 
 import pytest
 
@@ -64,15 +64,15 @@ def test_the_command_is_that_of_the_order():
     assert command_of(_card(order={})) == ""
 
 
-def test_everything_known_of_a_generator_is_on_the_page():
-    """Sheet, figures with their protocol, length, time, hardware, data and its license."""
+def test_the_page_has_all_of_a_card():
+    """Samples, metrics with their protocol, training, hardware, dataset and its license."""
     page = _page(Exhibit(card=_card(), sheet="sheet.png", is_shipped=True))
     for told in (
         "](sheet.png)",
-        "0.25 (0.2000 to 0.3000); `cattery`: 2000 fakes, 8305 reals",
+        "0.25 (0.2000 to 0.3000); `cattery`: 2000 fake, 8305 real images",
         "350.016 kimg, seed 1",
-        "1801 s of training on two cores",
-        "8305 pictures of 64 px",
+        "1801 s on two cores",
+        "8305 images at 64 px",
         "CC BY-NC 4.0",
         "`0123456789ab`, packed from `ba9876543210`",
         "7, 23",
@@ -83,23 +83,23 @@ def test_everything_known_of_a_generator_is_on_the_page():
         assert told in page, told
 
 
-def test_what_is_not_shipped_stands_apart():
-    """Shipped ones come first; a section that would be empty is left out."""
+def test_unshipped_generators_have_their_own_section():
+    """Shipped ones come first; an empty section is omitted."""
     shipped = Exhibit(card=_card(), sheet="a.png", is_shipped=True)
     shown = Exhibit(card=_card(model="lsgan", recipe="lsgan"), sheet="b.png", is_shipped=False)
     page = _page(shipped, shown)
-    places = [page.index(text) for text in ("## Shipped", "a.png", "## Trained, not", "b.png")]
+    places = [page.index(text) for text in ("## Shipped", "a.png", "## Not shipped", "b.png")]
     assert places == sorted(places)
-    assert "## Trained" not in _page(shipped)
+    assert "## Not" not in _page(shipped)
 
 
-def test_an_unknown_recipe_has_a_place_too():
+def test_an_unknown_recipe_is_listed():
     """A card of another release does not break the page."""
     page = _page(Exhibit(card=_card(recipe="futuregan"), sheet="a.png", is_shipped=True))
     assert "futuregan" in page
 
 
 @pytest.mark.parametrize("name", sorted(RECIPES))
-def test_every_recipe_has_a_word_on_what_was_published(name):
-    """A figure with its protocol, or why there is none."""
+def test_every_recipe_states_what_was_published(name):
+    """A result with its protocol, or why there is none."""
     assert PUBLISHED[name].protocol

@@ -1,4 +1,4 @@
-"""What the zoo's training says of an entry, line by line and in its table."""
+"""What training the zoo prints: log lines and the table."""
 
 import re
 from dataclasses import replace
@@ -10,71 +10,73 @@ from models.store import Store
 from models.store.records import JobKind, JobRecord, JobStatus, Phase, Progress
 from models.store.serialization import to_json
 from tests.models.comparison.comparisons import PROTOCOL, QUICK, Stage
-from tools.zoo.planning import Outlook, Standing, wanted
-from tools.zoo.report import ended_line, progress_line, row, started_line, tell, why_not
+from tools.zoo.planning import EntryStatus, State, order_for
+from tools.zoo.report import ended_line, log_line, progress_line, row, started_line
 from tools.zoo.table import Entry
 
 TABBY = Entry(recipe="dcgan", kimg=2, size_px=32, overrides={"width": 4, "batch": 8})
 HALF = JobRecord(
     id="one",
     kind=JobKind.TRAIN,
-    order=to_json(wanted(TABBY)),
+    order=to_json(order_for(TABBY)),
     created_at="",
     status=JobStatus.STARTED,
     phase=Phase.TRAINING,
     progress=Progress(kimg=1, kimg_total=2, images_per_s=125.4, eta_s=480.0, training_s=8.04),
 )
 
+FAILED = replace(HALF, status=JobStatus.FAILED, reason="No space.")
+LOG = Path("zoo/dcgan-32.log")
+EMPTY = Store("memory://rows")
 
-def of(standing: Standing, job: JobRecord | None = None) -> Outlook:
-    """Return the entry's outlook."""
-    return Outlook(entry=TABBY, standing=standing, job=job)
+
+def of(state: State, job: JobRecord | None = None) -> EntryStatus:
+    """Return the entry's status."""
+    return EntryStatus(entry=TABBY, state=state, job=job)
 
 
 def test_a_start_and_a_resumption_name_the_log() -> None:
-    """The one says from where it goes on."""
-    log = Path("zoo/dcgan-32.log")
-    assert started_line(of(Standing.TO_DO), log) == f"dcgan-32: started; its log: {log}"
-    assert started_line(of(Standing.INTERRUPTED, HALF), log) == (
-        f"dcgan-32: goes on at 1 kimg (job one); its log: {log}"
-    )
+    """And the point from which training resumes."""
+    assert started_line(of(State.TO_DO), LOG) == f"dcgan-32: started; log: {LOG}"
+    resumed = started_line(of(State.INTERRUPTED, HALF), LOG)
+    assert resumed == f"dcgan-32: resuming job one at 1 kimg; log: {LOG}"
 
 
-def test_progress_is_pictures_speed_and_time_to_go() -> None:
-    """As far as they are known; an older job that has ended says nothing of a new one."""
-    assert progress_line(of(Standing.INTERRUPTED, HALF)) == (
-        "dcgan-32: training, 1 of 2 kimg, 125 images/s, 8 min to go"
-    )
+def test_progress_is_kimg_speed_and_time_left() -> None:
+    """As far as they are known; an earlier job that failed tells nothing of the new one."""
+    line = "dcgan-32: training, 1 of 2 kimg, 125 images/s, 8 min left"
+    assert progress_line(of(State.INTERRUPTED, HALF)) == line
     young = replace(HALF, phase=None, progress=Progress())
-    assert progress_line(of(Standing.BUSY, young)) == "dcgan-32: started, 0 of 2 kimg"
+    assert progress_line(of(State.INTERRUPTED, young)) == "dcgan-32: started, 0 of 2 kimg"
     failed = replace(HALF, status=JobStatus.FAILED)
     for job in (None, failed):
-        assert progress_line(of(Standing.TO_DO, job)) == "dcgan-32: getting ready"
+        assert progress_line(of(State.TO_DO, job)) == "dcgan-32: starting"
 
 
-def test_why_there_is_no_version() -> None:
-    """By the job's own reason, by how its process ended, or by what it waits for."""
-    failed = replace(HALF, status=JobStatus.FAILED, reason="No space.")
-    assert why_not(of(Standing.ENDED, failed), 1) == "Failed: No space."
-    canceled = replace(HALF, status=JobStatus.CANCELED)
-    assert why_not(of(Standing.ENDED, canceled)) == "Canceled: no reason was given"
-    assert why_not(of(Standing.TO_DO), 2) == "Its process was ended with exit status 2."
-    assert why_not(of(Standing.INTERRUPTED, HALF), -9) == "Its process was ended by SIGKILL."
-    assert why_not(of(Standing.BUSY, HALF)) == "Some other process trains it."
+@pytest.mark.parametrize(
+    ("status", "exit_status", "line"),
+    [
+        (of(State.FAILED, FAILED), 1, "Failed: No space."),
+        (of(State.FAILED, replace(FAILED, reason=None)), 1, "Failed: no reason given."),
+        (of(State.TO_DO), 2, "the process exited with 2."),
+        (of(State.INTERRUPTED, HALF), -9, "the process was killed by SIGKILL."),
+    ],
+)
+def test_why_there_is_no_version(status: EntryStatus, exit_status: int, line: str) -> None:
+    """The job's reason, or how its process ended."""
+    assert ended_line(status, EMPTY, exit_status, LOG) == f"dcgan-32: {line} Log: {LOG}"
 
 
-def test_rows_of_what_has_no_version() -> None:
-    """How far it came, and what is to be done."""
-    store = Store("memory://rows")
-    assert row(of(Standing.TO_DO), store) == ("dcgan-32", "to do", "", "", "")
-    waits = "interrupted; the same command goes on"
-    assert row(of(Standing.INTERRUPTED, HALF), store) == ("dcgan-32", waits, "1", "8.0", "")
-    failed = replace(HALF, status=JobStatus.FAILED, reason="No space.")
-    assert row(of(Standing.ENDED, failed), store)[1] == "Failed: No space."
+def test_rows_of_entries_without_a_version() -> None:
+    """Their state, and how far they came."""
+    assert row(of(State.TO_DO), EMPTY) == ("dcgan-32", "to do", "", "", "")
+    pending = "interrupted; rerun the command to resume"
+    assert row(of(State.INTERRUPTED, HALF), EMPTY) == ("dcgan-32", pending, "1", "8.0", "")
+    assert row(of(State.FAILED, FAILED), EMPTY)[1] == "Failed: No space."
 
 
-def test_the_distance_is_that_of_the_default_protocol(tmp_path: Path) -> None:
-    """Of several; one without an interval is told without, and none as not measured."""
+def test_the_kid_is_that_of_the_default_protocol(tmp_path: Path) -> None:
+    """If there are several; without an interval where the card has none."""
     quick = {"name": "kid", "value": 0.5, "protocol": QUICK}
     whole = {"name": "kid", "value": 0.25, "protocol": PROTOCOL}
     for name, metrics, says in (
@@ -83,14 +85,14 @@ def test_the_distance_is_that_of_the_default_protocol(tmp_path: Path) -> None:
     ):
         store = Store.open(str(tmp_path / name))
         stage = Stage(store, tmp_path, metrics={"dcgan": metrics})
-        job = stage.run(store.jobs.create(JobKind.TRAIN, wanted(TABBY), runner="cli")[0])
-        done = of(Standing.DONE, job)
+        job = stage.run(store.jobs.create(JobKind.TRAIN, order_for(TABBY), runner="cli")[0])
+        done = of(State.DONE, job)
         version = store.versions.list("dcgan-32")[0].version
-        assert ended_line(done, store) == f"dcgan-32: finished, version {version}, {says}"
+        assert ended_line(done, store, 0, LOG) == f"dcgan-32: finished, version {version}, {says}"
         assert row(done, store)[1] == version
 
 
 def test_a_line_has_the_time_of_day(capsys: pytest.CaptureFixture[str]) -> None:
-    """For whoever reads it tomorrow."""
-    tell("tabby: started")
+    """The log is read hours later."""
+    log_line("tabby: started")
     assert re.fullmatch(r"\d\d:\d\d:\d\d  tabby: started\n", capsys.readouterr().err)

@@ -57,19 +57,19 @@ def trained(store, pictures, tmp_path, monkeypatch):
 
 
 def test_a_version_becomes_an_entry_that_a_fresh_store_serves(
-    cattery, store, trained, tmp_path, new_store
+    zoo, store, trained, tmp_path, new_store
 ):
     """Measured on its own data, its picks on its card, and taken in as any zoo is."""
-    zoo = tmp_path / "zoo"
+    folder = tmp_path / "zoo"
     ref = f"tabby@{trained.version}"
-    done = cattery("zoo", "pack", ref, "--as", "dcgan", "--picks", "3,1", "--to", str(zoo))
+    done = zoo("pack", ref, "--as", "dcgan", "--picks", "3,1", "--to", str(folder))
     assert done.code == 0, done.err
-    card = json.loads((zoo / "dcgan" / "card.json").read_text())
+    card = json.loads((folder / "dcgan" / "card.json").read_text())
     assert (card["parent"], card["picks"]) == (trained.version, [3, 1])
     assert [row["protocol"]["fakes"] for row in card["metrics"]] == [16] * len(card["metrics"])
     assert {"kid", "precision"} <= {row["name"] for row in card["metrics"]}
     assert f"dcgan@{card['version']}, packed from {trained.version}: 0.0 MB, KID" in done.err
-    assert register_zoo(new_store, zoo) == []
+    assert register_zoo(new_store, folder) == []
     assert new_store.versions.resolve("dcgan") == ("dcgan", card["version"])
     assert new_store.versions.card("dcgan", card["version"]).picks == (3, 1)
 
@@ -81,12 +81,12 @@ def test_a_version_becomes_an_entry_that_a_fresh_store_serves(
         (["tabby", "--picks", "one"], "'one'"),
         (["tabby", "tabby", "--as", "dcgan"], "one version"),
         (["--edition", "moon"], "moon"),
-        (["--edition", "toy"], "cattery zoo train"),
+        (["--edition", "toy"], "python -m tools.zoo train"),
     ],
 )
-def test_what_cannot_be_packed_is_told(cattery, trained, tmp_path, arguments, told):
+def test_what_cannot_be_packed_is_told(zoo, trained, tmp_path, arguments, told):
     """In one line, and nothing is written."""
-    done = cattery("zoo", "pack", *arguments, "--to", str(tmp_path / "zoo"))
+    done = zoo("pack", *arguments, "--to", str(tmp_path / "zoo"))
     assert done.code == 1
     assert told in done.err
     assert "Traceback" not in done.err

@@ -1,22 +1,15 @@
-"""The zoo's datasets, from a folder of pictures and from its parcels."""
+"""The zoo's datasets, imported from a folder of pictures."""
 
 import shutil
 from pathlib import Path
 
 import pytest
 
-from models.errors import DatasetError, NotFound
+from models.errors import DatasetError
 from models.jobs.dataset_import import ImportStopped
 from models.store import Store
-from tools.zoo.parcels import write_parcels
-from tools.zoo.pictures import SOURCES, NoPictures, import_datasets, missing_datasets
+from tools.zoo.datasets import NoPictures, import_datasets, missing_datasets
 from tools.zoo.table import CAT, CATS, EDITIONS
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    """Return an empty store."""
-    return Store.open(str(tmp_path / "store"))
 
 
 @pytest.fixture
@@ -47,26 +40,6 @@ def test_both_datasets_are_made_with_their_licenses(
     )
 
 
-def test_parcels_make_the_same_dataset_as_the_pictures(
-    album: Path, store: Store, tmp_path: Path
-) -> None:
-    """By fingerprint; nothing of what was unpacked is left."""
-    write_parcels(album, tmp_path / "parcels", limit_bytes=12_000)
-    told: list[tuple[int, int]] = []
-    import_datasets(
-        store,
-        [CAT],
-        tmp_path / "parcels",
-        cache=tmp_path / "cache",
-        on_progress=lambda done, total: told.append((done, total)),
-    )
-    other = Store.open(str(tmp_path / "other"))
-    import_datasets(other, [CAT], album, cache=tmp_path / "cache")
-    assert store.datasets.get(CAT).fingerprint == other.datasets.get(CAT).fingerprint
-    assert told[-1] == (8, 8)
-    assert [path.name for path in (tmp_path / "cache").iterdir()] == [".imports.lock"]
-
-
 def test_a_missing_folder_is_told_before_anything_is_made(
     album: Path, store: Store, tmp_path: Path
 ) -> None:
@@ -77,14 +50,6 @@ def test_a_missing_folder_is_told_before_anything_is_made(
     with pytest.raises(DatasetError, match="a folder that holds cat/"):
         import_datasets(store, [CAT], tmp_path / "nowhere", cache=tmp_path / "cache")
     assert store.datasets.list() == []
-
-
-def test_a_dataset_that_is_not_the_zoo_s_is_refused(
-    album: Path, store: Store, tmp_path: Path
-) -> None:
-    """Where its pictures would lie nobody has said."""
-    with pytest.raises(NotFound, match=f"'dogs'. Known: {', '.join(sorted(SOURCES))}"):
-        import_datasets(store, ["dogs"], album, cache=tmp_path / "cache")
 
 
 def test_a_stop_ends_the_import(album: Path, store: Store, tmp_path: Path) -> None:

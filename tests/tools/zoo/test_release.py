@@ -1,4 +1,4 @@
-"""Which versions are shipped: what the table names, and one of the rivals."""
+"""Which versions ship: those that the table marks, and one of the rivals."""
 
 from dataclasses import replace
 
@@ -7,15 +7,15 @@ import pytest
 from models.errors import InvalidValue
 from models.store import Store
 from models.store.records import Budget, Card, JobKind, JobStatus
-from tools.zoo.choosing import shipped_and_shown
-from tools.zoo.planning import wanted
-from tools.zoo.table import Entry, Part
+from tools.zoo.planning import order_for
+from tools.zoo.release import select_versions
+from tools.zoo.table import Entry, Role
 
 ENTRIES = (
-    Entry(recipe="dcgan", kimg=1, part=Part.SHIPPED),
-    Entry(recipe="lsgan", kimg=1, part=Part.RIVAL),
-    Entry(recipe="ralsgan", kimg=1, part=Part.RIVAL),
-    Entry(recipe="ragan", kimg=1, part=Part.RIVAL),
+    Entry(recipe="dcgan", kimg=1, role=Role.SHIPPED),
+    Entry(recipe="lsgan", kimg=1, role=Role.RIVAL),
+    Entry(recipe="ralsgan", kimg=1, role=Role.RIVAL),
+    Entry(recipe="ragan", kimg=1, role=Role.RIVAL),
     Entry(recipe="wgan", kimg=1),
 )
 
@@ -36,35 +36,35 @@ def _train(store: Store, entry: Entry) -> str:
         created_at="2026-01-01T00:00:00Z",
     )
     card = store.versions.publish(entry.model, entry.recipe.encode(), card, b"png")
-    job, _ = store.jobs.create(JobKind.TRAIN, wanted(entry), runner="cli")
+    job, _ = store.jobs.create(JobKind.TRAIN, order_for(entry), runner="cli")
     store.jobs.save(replace(job, status=JobStatus.FINISHED, version=card.version))
     return f"{card.model}@{card.version}"
 
 
-def test_the_chosen_rival_is_shipped_beside_what_the_table_names(tmp_path):
-    """The others stay behind, and so does what is only shown."""
+def test_the_chosen_rival_ships_with_the_fixed_entries(tmp_path):
+    """Other rivals and entries that are only shown do not."""
     store = Store.open(str(tmp_path))
     dcgan, lsgan, ralsgan, ragan, wgan = (_train(store, entry) for entry in ENTRIES)
-    found = shipped_and_shown(ENTRIES, store, "ralsgan")
+    found = select_versions(ENTRIES, store, "ralsgan")
     assert found == ([dcgan, ralsgan], [lsgan, ragan, wgan])
 
 
 @pytest.mark.parametrize("rival", [None, "wgan", "nobody"])
-def test_of_several_rivals_somebody_must_choose_one(tmp_path, rival):
-    """The trained ones are told."""
+def test_one_of_several_rivals_must_be_chosen(tmp_path, rival):
+    """The error lists the trained ones."""
     store = Store.open(str(tmp_path))
     for entry in ENTRIES[:3]:
         _train(store, entry)
-    with pytest.raises(InvalidValue, match="one of lsgan, ralsgan: look at their cats"):
-        shipped_and_shown(ENTRIES, store, rival)
+    with pytest.raises(InvalidValue, match="one of lsgan, ralsgan: look at their samples"):
+        select_versions(ENTRIES, store, rival)
 
 
-def test_what_was_not_trained_is_neither(tmp_path):
-    """Nor is a version of another order; of a single rival there is no choice."""
+def test_untrained_entries_are_ignored(tmp_path):
+    """As are versions of other orders; a single rival needs no choice."""
     store = Store.open(str(tmp_path))
     dcgan = _train(store, ENTRIES[0])
     _train(store, replace(ENTRIES[1], kimg=2))
-    assert wanted(ENTRIES[1]).budget == Budget(kimg=1)
-    assert shipped_and_shown(ENTRIES, store, None) == ([dcgan], [])
+    assert order_for(ENTRIES[1]).budget == Budget(kimg=1)
+    assert select_versions(ENTRIES, store, None) == ([dcgan], [])
     ragan = _train(store, ENTRIES[3])
-    assert shipped_and_shown(ENTRIES, store, None) == ([dcgan, ragan], [])
+    assert select_versions(ENTRIES, store, None) == ([dcgan, ragan], [])
