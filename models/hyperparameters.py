@@ -32,6 +32,7 @@ class Settings:
     r2: float | None = None
     augment: float | None = None
     most_channels: int | None = None
+    pixel_judge: int | None = None
     lecun: bool | None = None
 
     def given(self) -> dict[str, Any]:
@@ -79,6 +80,12 @@ LIMITS: Mapping[str, Limit] = {
         0, 1, "Probability of each of the augmentations that the discriminator looks through."
     ),
     "most_channels": _limit(8, 4096, "Most channels of any of the generator's layers."),
+    "pixel_judge": _limit(
+        0,
+        128,
+        "Base channels of a discriminator of the pictures at 64 px beside those of features, "
+        "which sees where the eyes are; 0 for none.",
+    ),
     "lecun": _limit(0, 1, "Whether weights start LeCun-normal instead of N(0, 0.02)."),
 }
 

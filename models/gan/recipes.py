@@ -229,6 +229,7 @@ RECIPES: Mapping[str, Recipe] = _table(
             beta2=0.99,
             augment=1.0,
             most_channels=4096,
+            pixel_judge=0,
         ),
         note="Metrics on EfficientNet-Lite0 flatter it, for its discriminator looks through "
         "that network too",

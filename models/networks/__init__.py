@@ -98,6 +98,6 @@ NETWORKS: Mapping[str, Network] = {
         renders_evenly=True,
         looks_first=True,
         normalize_generator=True,
-        numbers=("most_channels",),
+        numbers=("most_channels", "pixel_judge"),
     ),
 }

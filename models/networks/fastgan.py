@@ -33,12 +33,15 @@ class ProjectedConfig:
             times as many at most.
         most_channels: Most channels of the generator at any side. Two thirds of the
             weights are in the first two stages, at sides where there is little to see.
+        pixel_judge: Base channels of the discriminator's judge of the pictures themselves;
+            0 for none.
     """
 
     size_px: int
     z_dim: int
     width: int
     most_channels: int = 4096
+    pixel_judge: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what the networks cannot be, before anything is built."""

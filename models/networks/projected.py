@@ -34,6 +34,12 @@ MIXED = (64, 128, 256, 512)
 PROJECTION_SEED = 0
 """Every discriminator looks through the same random projection."""
 
+PIXELS_PX = 64
+"""The judge of pixels sees pictures at this side at most."""
+
+LOGITS = 5
+"""Side of a judge's map of logits: an 8x8 map under a 4x4 kernel."""
+
 JUDGED_PX = 8
 """A judge halves its maps until they are no larger than this."""
 
@@ -77,6 +83,8 @@ class ProjectedDiscriminator(nn.Module):
         channels = [MIXED[0], *MIXED[:-1]]
         most = 4 * config.width
         self.judges = nn.ModuleList(map(_judge, channels, judged, [most] * len(judged)))
+        if config.pixel_judge:
+            self.judges.append(_PixelJudge(min(config.size_px, PIXELS_PX), config.pixel_judge))
         self.judges.apply(init_dcgan)
         normalize(self.judges)
 
@@ -88,8 +96,15 @@ class ProjectedDiscriminator(nn.Module):
 
         Returns:
             (N, 64, S, S), (N, 64, S, S), (N, 128, S / 2, S / 2) and (N, 256, S / 4,
-            S / 4), S being a quarter of the side seen; bf16 under autocast to it.
+            S / 4), S being a quarter of the side seen; bf16 under autocast to it. With a
+            judge of pixels the pictures at 64 px at most besides, (N, 3, P, P).
         """
+        maps = self._features(pictures)
+        if len(self.judges) > len(TAPS):
+            maps.append(F.avg_pool2d(pictures, max(1, pictures.shape[2] // PIXELS_PX)))
+        return maps
+
+    def _features(self, pictures: Tensor) -> list[Tensor]:
         # EfficientNet-Lite's own scale: (v - 127) / 128 for v in 0 ... 255.
         scaled = pictures.float() * (127.5 / 128) + 0.5 / 128
         if self.enlarging is not None:
@@ -104,7 +119,7 @@ class ProjectedDiscriminator(nn.Module):
             features: What `features` returned.
 
         Returns:
-            (N, K) logits, as many of each of the four judges.
+            (N, K) logits, as many of each of the judges.
         """
         pairs = zip(self.judges, features, strict=True)
         return torch.cat([judge(maps).flatten(1) for judge, maps in pairs], 1)
@@ -112,6 +127,36 @@ class ProjectedDiscriminator(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         """Score pictures: (N, 3, H, W) in [-1, 1] to (N, K) logits."""
         return self.score(self.features(pictures))
+
+
+class _PixelJudge(nn.Module):
+    """A plain discriminator of whole pictures, as loud as one of the other judges.
+
+    What EfficientNet's maps hold of a face is fur, eyes and noses; five eyes please judges
+    of patches as well as two. This one has the whole face in one logit.
+
+    Args:
+        side: Of the pictures, a power of two from 32 up.
+        width: Channels after the first layer.
+    """
+
+    def __init__(self, side: int, width: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Conv2d(3, width, 4, 2, 1, bias=False), nn.LeakyReLU(0.2)]
+        channels, side = width, side // 2
+        while side > 4:
+            layers += [
+                nn.Conv2d(channels, 2 * channels, 4, 2, 1, bias=False),
+                nn.BatchNorm2d(2 * channels),
+                nn.LeakyReLU(0.2, inplace=True),
+            ]
+            channels, side = 2 * channels, side // 2
+        self.layers = nn.Sequential(*layers, nn.Conv2d(channels, 1, 4, bias=False))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Score pictures: (N, 3, P, P) to (N, 1, 5, 5), one logit repeated 25 times."""
+        logits: Tensor = self.layers(pictures)
+        return logits.expand(-1, -1, LOGITS, LOGITS)
 
 
 class _Frozen(nn.Module):

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.errors import CheckpointError
 from models.training.trainer import Trainer
@@ -34,6 +34,7 @@ def save_state(trainer: Trainer, extra: dict[str, Any]) -> bytes:
         "step_count": str(trainer.step_count),
         "position": str(trainer.stream.position),
         "expected_kimg": json.dumps(trainer.pacing.expected_kimg),
+        "slowed": json.dumps([sorted(trainer.slowed[0]), trainer.slowed[1]]),
         "extra": json.dumps(extra),
     }
     return save(tensors, header)
@@ -54,9 +55,12 @@ def load_state(trainer: Trainer, path: str) -> dict[str, Any]:
     """
     header, tensors = _read(path, trainer.device)
     _check(trainer, header, tensors)
-    for name, target in _module_tensors(trainer):
+    for name, target in trainer.tensors():
         target.copy_(tensors[name])
     trainer.random_state = tensors["random"].cpu()
+    names, factor = json.loads(header.get("slowed", "[[], 1.0]"))
+    if names:
+        trainer.slow_down(frozenset(names), factor)
     _load_optimizers(trainer, tensors)
     trainer.step_count = int(header["step_count"])
     trainer.stream.position = int(header["position"])
@@ -87,7 +91,7 @@ def _check(trainer: Trainer, header: dict[str, str], tensors: dict[str, Tensor])
             f"The training state was saved on another kind of device than {trainer.device}.",
             "Resume where it was trained: on a GPU, or on a CPU.",
         )
-    for name, target in _module_tensors(trainer):
+    for name, target in trainer.tensors():
         if name not in tensors or tensors[name].shape != target.shape:
             raise CheckpointError(f"The training state lacks a fitting {name}.")
 
@@ -104,22 +108,8 @@ def _config(trainer: Trainer) -> dict[str, Any]:
     return asdict(trainer.config)
 
 
-def _modules(trainer: Trainer) -> dict[str, nn.Module]:
-    return {
-        "generator": trainer.generator,
-        "discriminator": trainer.discriminator,
-        "average": trainer.average.module,
-    }
-
-
-def _module_tensors(trainer: Trainer) -> Iterator[tuple[str, Tensor]]:
-    for part, module in _modules(trainer).items():
-        for name, tensor in module.state_dict().items():
-            yield f"{part}.{name}", tensor
-
-
 def _tensors(trainer: Trainer) -> Iterator[tuple[str, Tensor]]:
-    yield from _module_tensors(trainer)
+    yield from trainer.tensors()
     yield "random", trainer.random_state
     for part, optimizer in trainer.optimizers.items():
         for index, values in optimizer.state_dict()["state"].items():
@@ -130,7 +120,7 @@ def _tensors(trainer: Trainer) -> Iterator[tuple[str, Tensor]]:
 def _load_optimizers(trainer: Trainer, tensors: dict[str, Tensor]) -> None:
     for part, optimizer in trainer.optimizers.items():
         state: dict[int, dict[str, Tensor]] = {}
-        parameters = optimizer.param_groups[0]["params"]
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
         prefix = f"optimizer.{part}."
         for name in (n for n in tensors if n.startswith(prefix)):
             index, key = name.removeprefix(prefix).split(".")

@@ -108,6 +108,7 @@ class Trainer:
             "generator": self._optimizer(self.generator, settings.lr_generator),
             "discriminator": self._optimizer(self.discriminator, settings.lr_discriminator),
         }
+        self.slowed: tuple[frozenset[str], float] = (frozenset(), 1.0)
         self.pacing = Pacing(settings)
         self.step_count = 0
         self.real = self.fake = torch.empty(0)
@@ -128,6 +129,35 @@ class Trainer:
             losses, self.real, self.fake = self._iteration(self.stream.next())
         self.step_count += 1
         return losses
+
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield the tensors of both networks and of the average, by name."""
+        parts = {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "average": self.average.module,
+        }
+        for part, module in parts.items():
+            for name, tensor in module.state_dict().items():
+                yield f"{part}.{name}", tensor
+
+    def slow_down(self, names: frozenset[str], factor: float) -> None:
+        """Train some parameters at a share of the learning rate, with new optimizers.
+
+        Args:
+            names: Of parameters, as `tensors` names them; others are ignored.
+            factor: The share, more than 0.
+        """
+        self.slowed = names, factor
+        for part, module in (("generator", self.generator), ("discriminator", self.discriminator)):
+            optimizer = self.optimizers[part]
+            slow = [p for n, p in module.named_parameters() if f"{part}.{n}" in names]
+            if not slow:
+                continue
+            [group] = optimizer.param_groups
+            known = {id(parameter) for parameter in slow}
+            group["params"] = [p for p in group["params"] if id(p) not in known]
+            optimizer.add_param_group({"params": slow, "lr": group["lr"] * factor})
 
     def _generator(self) -> nn.Module:
         module = self._initialized(self.recipe.networks.generator)
