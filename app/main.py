@@ -15,7 +15,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api import cats, datasets, health, jobs, models, recipes, train, walks
+from app.api import cats, datasets, health, jobs, models, recipes, walks
 from app.api.openapi import TAGS, describe
 from app.cats.cache import Rendered
 from app.cats.renderer import Renderer
@@ -40,7 +40,7 @@ from models.zoo.install import register_zoo
 
 log = logging.getLogger(__name__)
 
-ROUTERS = (cats, walks, models, recipes, train, jobs, datasets, health)
+ROUTERS = (cats, walks, models, recipes, jobs, datasets, health)
 
 
 class Cattery(FastAPI):

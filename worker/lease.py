@@ -2,7 +2,6 @@
 
 import logging
 import threading
-from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
@@ -82,12 +81,7 @@ class Lease:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
     def _renew(self) -> None:

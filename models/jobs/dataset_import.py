@@ -21,10 +21,10 @@ from models.datasets.pipeline import Prepared, prepare_all
 from models.datasets.rejections import Ledger, Refused
 from models.datasets.sources import Entry, open_source
 from models.datasets.tempdir import workplace
-from models.errors import CatteryError, Conflict, DatasetError, StoreError
+from models.errors import CatteryError, DatasetError, StoreError
 from models.images.formats import contact_sheet, encode_png
 from models.store import Store
-from models.store.names import check_name, timestamp
+from models.store.names import timestamp
 from models.store.records import DatasetRecord
 
 FEWEST_PICTURES = 2  # below that there is no variance to measure
@@ -105,7 +105,7 @@ def import_dataset(
         ImportStopped: `should_stop` said so.
         StoreError: The store or the disk gave out.
     """
-    check_vacant(store, name)
+    store.datasets.check_vacant(name)
     with pack_source(
         name, source, cache, license=license, on_progress=on_progress, should_stop=should_stop
     ) as packed:
@@ -113,18 +113,6 @@ def import_dataset(
     if statistics:
         measure_reference(store, packed.record, cache)
     return packed.record
-
-
-def check_vacant(store: Store, name: str) -> None:
-    """Check that a dataset of this name may be made.
-
-    Raises:
-        InvalidValue: The name cannot be one.
-        Conflict: There is one; datasets never change.
-    """
-    check_name("dataset", name)
-    if store.datasets.exists(name):
-        raise Conflict(f"There is a dataset {name!r} already.", "Choose another name.")
 
 
 def measure_reference(

@@ -38,7 +38,7 @@ class Publisher:
     dataset: DatasetRecord
     device: torch.device
     appraiser: Appraiser
-    announce: Callable[[str], None]
+    announce: Callable[[str], object]
 
     def publish(
         self,

@@ -1,14 +1,13 @@
 """Jobs: their orders, records, events and samples."""
 
 import hashlib
-import json
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 from models.errors import Conflict, Gone, InvalidValue, NotFound
 from models.store.events import EventLog
-from models.store.names import check_label, is_job, is_label, timestamp
+from models.store.names import check_label, is_job, is_label, marker, timestamp
 from models.store.record_cache import Shelf
 from models.store.records import (
     Event,
@@ -164,7 +163,7 @@ class Jobs:
         record = self.get(job)
         if record.status.has_ended:
             raise Conflict(f"The job {job} has ended: it is {record.status.value}.")
-        self._tree.create(_path(job, "cancel.json"), _mark())
+        self._tree.create(_path(job, "cancel.json"), marker())
 
     def cancel_requested(self, job: str) -> bool:
         """Whether somebody asked to cancel the job."""
@@ -181,7 +180,7 @@ class Jobs:
         if not record.status.has_ended:
             raise Conflict(f"The job {job} is {record.status.value}.", "Cancel it first.")
         self._refuse_if_needed(job)
-        self._tree.write(_path(job, "gone.json"), _mark())
+        self._tree.write(_path(job, "gone.json"), marker())
         self._tree.delete(_path(job, "job.json"))  # first: now it is gone
         for name in self._tree.names(f"jobs/{job}"):
             if name != "gone.json":
@@ -243,10 +242,6 @@ class Jobs:
 
 def _path(job: str, name: str) -> str:
     return f"jobs/{job}/{name}"
-
-
-def _mark() -> bytes:
-    return (json.dumps({"at": timestamp()}) + "\n").encode()
 
 
 def _new_id() -> str:

@@ -1,5 +1,6 @@
 """Names and ids that become parts of a path, checked in one place."""
 
+import json
 import re
 from datetime import UTC, datetime
 
@@ -71,3 +72,8 @@ def is_job(value: str) -> bool:
 def timestamp() -> str:
     """Return the time now, ISO 8601 in UTC with microseconds; sorts as text."""
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def marker(**details: object) -> bytes:
+    """Return the content of a file whose existence is what counts: when it was made, as JSON."""
+    return (json.dumps({"at": timestamp(), **details}) + "\n").encode()

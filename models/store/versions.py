@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from models.errors import CheckpointError, Conflict, Gone, InvalidValue, NotFound
 from models.store.aliases import AliasTable, card_path, gone_path
 from models.store.image_store import FOLDER as RENDERED
-from models.store.names import check_name, is_name, is_version, is_version_prefix, timestamp
+from models.store.names import check_name, is_name, is_version, is_version_prefix, marker
 from models.store.record_cache import Shelf
 from models.store.records import Card
 from models.store.serialization import dumps
@@ -68,7 +68,7 @@ class Versions:
             path = card_path(model, card.version)
             if self._tree.exists(path):
                 return self._cards.get(path)
-            self._check_size(card)
+            self.check_size(model, card.size_px)
             self._tree.write(_file(card, WEIGHTS), weights)
             self._tree.write(_file(card, SAMPLES), samples_png)
             self._tree.create(path, dumps(card))  # the manifest last: now it exists
@@ -129,6 +129,17 @@ class Versions:
             path.unlink(missing_ok=True)  # a damaged copy must not stay
         _check_sum(card, digest)
         return path
+
+    def check_size(self, model: str, size_px: int) -> None:
+        """Check that a version of this size may join a model.
+
+        Raises:
+            InvalidValue: The model's versions have another size.
+        """
+        for other in self.list(model)[:1]:
+            if other.size_px != size_px:
+                allowed = f"{other.size_px}, the size of {model}'s versions; or another model name"
+                raise InvalidValue("size_px", size_px, allowed)
 
     def models(self) -> list[str]:
         """Return the names of all models that have a version, sorted."""
@@ -194,8 +205,7 @@ class Versions:
                 raise Conflict(
                     f"The version {model}@{version} is {role}.", "Promote another one first."
                 )
-            mark = f'{{"at": "{timestamp()}"}}\n'.encode()
-            self._tree.write(gone_path(model, version), mark)
+            self._tree.write(gone_path(model, version), marker())
             # The manifest first: now it is gone.
             for name in ("card.json", WEIGHTS, SAMPLES, RENDERED):
                 self._tree.delete(_file(card, name))
@@ -212,12 +222,6 @@ class Versions:
     def _ids(self, model: str) -> Ids:
         """Ids of the versions that exist, sorted."""
         return [v for v in self._folders(model) if self._tree.exists(card_path(model, v))]
-
-    def _check_size(self, card: Card) -> None:
-        for other in self.list(card.model)[:1]:
-            if other.size_px != card.size_px:
-                allowed = f"{other.size_px}, as all versions of the model {card.model!r}"
-                raise InvalidValue("size_px", card.size_px, allowed)
 
     def _pointed(self, model: str, alias: str) -> str:
         version = getattr(self._aliases.get(model), alias)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.jobs.training_job import Place, run_training
+from models.jobs.context import JobContext
+from models.jobs.training_job import run_training
 from models.store import Store
 from models.store.records import Budget, JobKind, JobRecord, JobStatus, TrainingOrder
 
@@ -28,7 +29,7 @@ def run(store: Store, tmp_path: Path, gpu: torch.device) -> Run:
             "overrides": {"width": 16, "batch": 64},
         }
         order = TrainingOrder(**{**values, **changes})  # type: ignore[arg-type]
-        place = Place(store=store, cache=tmp_path / "cache", device=str(gpu), fakes=64)
+        place = JobContext(store=store, cache=tmp_path / "cache", device=str(gpu), fakes=64)
         return run_training(
             store.jobs.create(JobKind.TRAIN, order)[0],
             place,

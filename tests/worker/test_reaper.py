@@ -86,7 +86,7 @@ def test_a_started_job_without_a_holder_is_queued_again_with_a_reason(store, red
     last = store.jobs.events(record.id)[-1]
     assert last.type == "interrupted"
     assert last.data["progress"] == 1.5
-    assert "last state" in last.data["reason"]
+    assert "last saved state" in last.data["reason"]
 
 
 def test_a_started_job_is_given_time_to_renew_its_lease(store, redis, settings):

@@ -7,7 +7,7 @@ import typer
 
 from app.cli.console import say
 from app.cli.store import open_store
-from app.cli.train import place_here
+from app.cli.train import local_context
 from models.errors import InvalidValue
 from models.metrics.protocols import HELD_OUT, headline
 
@@ -106,14 +106,14 @@ def _appraiser(store: "Store") -> "Appraise":
     from models.networks.efficientnet import has_lite2
     from models.publishing.evaluation import Appraiser
 
-    place = place_here(store)
+    context = local_context(store)
     protocols = ("cattery", HELD_OUT) if has_lite2() else ("cattery",)
 
     def measured(card: "Card", weights: bytes, protocol: str) -> "tuple[Json, ...]":
         dataset = store.datasets.get(str(card.dataset.get("name")))
-        device = pick_device(place.device)
+        device = pick_device(context.device)
         found = Appraiser(
-            store, dataset, card.size_px, place.cache, device, place.fakes, protocol=protocol
+            store, dataset, card.size_px, context.cache, device, context.fakes, protocol=protocol
         ).version(weights)
         return found.rows if found else ()
 

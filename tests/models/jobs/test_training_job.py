@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from models.errors import LeaseLost, TrainingCollapsed
-from models.jobs.training_job import Place, StopReason, run_training
+from models.jobs.context import JobContext
+from models.jobs.training_job import run_training
 from models.store import Store
+from models.store.journal import StopReason
 from models.store.records import Budget, JobKind, JobRecord, JobStatus, Promote, TrainingOrder
 from models.training.trainer import Trainer
 
@@ -32,7 +34,7 @@ class Runner:
             "should_stop": lambda: None,
             "announce": self.announced.append,
         }
-        place = Place(store=self.store, cache=self.cache, device="cpu", fakes=64)
+        place = JobContext(store=self.store, cache=self.cache, device="cpu", fakes=64)
         return run_training(record, place, **{**ways, **how})
 
     def events(self, record: JobRecord) -> list[str]:
@@ -173,7 +175,7 @@ def test_a_collapsed_job_keeps_its_best_snapshot_and_never_promotes_it(
     def fail(*_: object) -> None:
         raise TrainingCollapsed(50, "alike", "all are one cat")
 
-    monkeypatch.setattr("models.jobs.training_job.Watch.look", fail)
+    monkeypatch.setattr("models.training.collapse.Watch.look", fail)
     order = small_order(budget=Budget(kimg=0.8), promote=Promote.ALWAYS)
     record = runner.run(runner.create(order))
     assert (record.status, record.promoted) == (JobStatus.COLLAPSED, False)
