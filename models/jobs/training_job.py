@@ -16,7 +16,7 @@ from models.jobs.context import JobContext
 from models.jobs.training_run import TrainingRun
 from models.metrics.measuring import Measurement
 from models.publishing.card import Origin
-from models.publishing.evaluation import Appraiser
+from models.publishing.evaluation import Evaluator
 from models.publishing.publish import Publisher
 from models.store.journal import Journal, Stopped, StopReason
 from models.store.records import JobRecord, JobStatus, Phase, Promote, TrainingOrder
@@ -67,11 +67,11 @@ class _TrainingJob:
         self.device = pick_device(context.device)
         self.order = cast("TrainingOrder", store.jobs.order(journal.record))
         dataset = store.datasets.get(self.order.dataset)
-        self.appraiser = Appraiser(
+        self.evaluator = Evaluator(
             store, dataset, self.order.size_px, context.cache, self.device, context.fakes
         )
         self.training = TrainingRun(
-            journal, self.order, context, self.device, self.appraiser.snapshot, should_stop
+            journal, self.order, context, self.device, self.evaluator.snapshot, should_stop
         )
         self.publisher = Publisher(
             store=store,
@@ -79,7 +79,7 @@ class _TrainingJob:
             order=self.order,
             dataset=dataset,
             device=self.device,
-            appraiser=self.appraiser,
+            evaluator=self.evaluator,
             announce=announce,
         )
 
@@ -111,13 +111,13 @@ class _TrainingJob:
         # Not before: a job canceled while it was paused may have a best snapshot, which only
         # its state knows.
         training.check_stop()
-        self.appraiser.prepare()
+        self.evaluator.prepare()
         training.check_stop()
         self.journal.phase(Phase.TRAINING)
         training.train()
         self.journal.phase(Phase.MEASURING)
         training.snapshot()
-        return self.appraiser.version(training.snapshots.weights())
+        return self.evaluator.version(training.snapshots.weights())
 
     def _stopped(self, reason: StopReason) -> JobRecord:
         if reason is StopReason.PAUSE:

@@ -14,7 +14,7 @@ from models.jobs.context import JobContext
 from models.jobs.snapshots import Measure, Snapshots
 from models.store.journal import Journal, Stopped, StopReason
 from models.store.records import Progress, TrainingOrder
-from models.training.collapse import Watch
+from models.training.collapse import CollapseDetector
 from models.training.loop import StepReport, is_spent, train
 from models.training.schedule import Schedule
 from models.training.setup import build_trainer
@@ -63,7 +63,7 @@ class TrainingRun:
         team, store, cache = self.context.team, self.context.store, self.context.cache
         team.hear(self.journal.record.id.encode())
         self.trainer = build_trainer(self.order, store, cache=cache, device=self.device, team=team)
-        self.watch = Watch(self.trainer.recipe.objective.chance)
+        self.detector = CollapseDetector(self.trainer.recipe.objective.chance)
         if not self._resume():
             self._start_from_other_job()
         if team.size > 1:
@@ -80,7 +80,7 @@ class TrainingRun:
         reports = train(
             self.trainer,
             self.order.budget,
-            watch=self.watch,
+            detector=self.detector,
             training_s=self.training_s,
             start_kimg=self.start_kimg,
         )
@@ -106,7 +106,7 @@ class TrainingRun:
             "start_kimg": self.start_kimg,
             "parent": self.parent,
             "schedule": self.schedule.state(),
-            "watch": self.watch.state(),
+            "watch": self.detector.state(),
             "snapshots": self.snapshots.state(),
         }
         self.state.write(self.epoch, STATE, save_state(self.trainer, extra))
@@ -138,7 +138,7 @@ class TrainingRun:
         self.training_s, self.start_kimg = extra["training_s"], extra["start_kimg"]
         self.parent = extra["parent"]
         self.schedule.resume(extra["schedule"])
-        self.watch.resume(extra["watch"])
+        self.detector.resume(extra["watch"])
         self.snapshots.resume(extra["snapshots"])
         self.journal.event("resumed", {"kimg": self._kimg()})
         return True

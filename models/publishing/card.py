@@ -14,7 +14,7 @@ from models.inference.registry import CANONICAL
 from models.store.names import timestamp
 from models.store.records import Card, DatasetRecord, JobRecord, Json, TrainingOrder
 from models.store.serialization import to_json
-from models.training.critic_schedule import Pacing
+from models.training.critic_schedule import CriticSchedule
 from models.training.trainer import Trainer
 
 
@@ -42,13 +42,13 @@ class Origin:
         settings: The recipe's numbers, overrides applied.
         precision: Number format of the forward passes.
         device: Where it computes.
-        pacing: Tells what was shortened.
+        critic_schedule: Tells what was shortened.
     """
 
     settings: Settings
     precision: Precision
     device: torch.device
-    pacing: Pacing
+    critic_schedule: CriticSchedule
 
     @classmethod
     def of(cls, trainer: Trainer) -> "Origin":
@@ -57,7 +57,7 @@ class Origin:
             settings=trainer.settings,
             precision=trainer.precision,
             device=trainer.device,
-            pacing=trainer.pacing,
+            critic_schedule=trainer.critic_schedule,
         )
 
 
@@ -101,7 +101,7 @@ def make_card(
         job=record.id,
         order=to_json(order),
         engine=CANONICAL,
-        note=origin.pacing.note or "",
+        note=origin.critic_schedule.note or "",
     )
 
 

@@ -9,7 +9,7 @@ WHOLE_KIMG = 400.0
 generator steps alone show 160 kimg at batch 64, more than a short run has."""
 
 
-class Pacing:
+class CriticSchedule:
     """Critic steps of a run.
 
     A recipe with `critic_boost` moves its critic so often for each of the first 25

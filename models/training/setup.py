@@ -1,4 +1,4 @@
-"""From an order to a trainer, and to a batch that fits where the ordered one does not."""
+"""Builds the trainer of an order, and finds a batch that fits where the ordered one does not."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -40,9 +40,9 @@ def build_trainer(
 
 
 def what_fits(order: TrainingOrder, store: Store, *, cache: Path, device: torch.device) -> str:
-    """Return a sentence on an order whose batch the device's memory does not hold.
+    """Return a sentence on an order whose batch does not fit into the device's memory.
 
-    Smaller ones are tried, so whatever the failed one held must be let go before.
+    Smaller ones are tried, so whatever the failed one held must be freed before.
     """
     steps = WARM_UP + 1 if device.type == "cuda" else 1  # a capture takes the most
 
@@ -54,5 +54,5 @@ def what_fits(order: TrainingOrder, store: Store, *, cache: Path, device: torch.
 
     batch = resolve(order.recipe, order.overrides)[1].batch
     fits = fitting_batch(step, batch)
-    advice = "not even a batch of 2 fits: lower width" if fits is None else f"{fits} fits"
-    return f"The memory of {device} does not hold a batch of {batch}; {advice}."
+    advice = "not even 2 fits: lower the width" if fits is None else f"{fits} fits"
+    return f"Out of memory on {device} with batch {batch}; {advice}."

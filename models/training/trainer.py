@@ -23,7 +23,7 @@ from models.gan.regularizers import CriticPass
 from models.hyperparameters import Settings
 from models.networks.dcgan import init_lecun
 from models.networks.spectral import folded, normalize
-from models.training.critic_schedule import Pacing
+from models.training.critic_schedule import CriticSchedule
 from models.training.distributed import SOLO, Team
 from models.training.ema import MovingAverage
 
@@ -53,16 +53,16 @@ class StepLosses:
         return dict(zip(names, stacked, strict=True))
 
 
-Look = list[Tensor]
-"""What a discriminator is shown: one batch of pictures, or features of one."""
+View = list[Tensor]
+"""What a discriminator scores: one batch of pictures, or features of one."""
 
 
-class _LooksFirst(Protocol):
+class _TwoStage(Protocol):
     """A discriminator in two halves, the first without trained weights."""
 
-    def features(self, pictures: Tensor) -> Look: ...
+    def features(self, pictures: Tensor) -> View: ...
 
-    def score(self, features: Look) -> Tensor: ...
+    def score(self, features: View) -> Tensor: ...
 
 
 class Trainer:
@@ -108,7 +108,7 @@ class Trainer:
             "generator": self._optimizer(self.generator, settings.lr_generator),
             "discriminator": self._optimizer(self.discriminator, settings.lr_discriminator),
         }
-        self.pacing = Pacing(settings)
+        self.critic_schedule = CriticSchedule(settings)
         self.step_count = 0
         self.real = self.fake = torch.empty(0)
         self._iteration = Replayed(self._iterate, device)
@@ -122,7 +122,7 @@ class Trainer:
     def step(self) -> StepLosses:
         """Update the discriminator as often as is its turn, then generator and average once."""
         with self._own_random(), fastest_kernels(self.device):
-            for _ in range(self.pacing.critic_steps(self.step_count) - 1):
+            for _ in range(self.critic_schedule.critic_steps(self.step_count) - 1):
                 self._extra(self.stream.next())
             self.average.aim(self.step_count)
             losses, self.real, self.fake = self._iteration(self.stream.next())
@@ -173,9 +173,9 @@ class Trainer:
         real = self._real(pictures)
         with self._precision():
             fake = self.generator(self._latents(len(pictures)))
-        looks = self._look(real), self._look(fake)
-        loss_d, penalty, mean_real, mean_fake = self._update_critic(*looks)
-        loss_g = self._update_generator(*looks)
+        views = self._view(real), self._view(fake)
+        loss_d, penalty, mean_real, mean_fake = self._update_critic(*views)
+        loss_g = self._update_generator(*views)
         self.average.update()
         losses = StepLosses(
             discriminator=loss_d,
@@ -189,7 +189,7 @@ class Trainer:
     def _update_critic_alone(self, pictures: Tensor) -> None:
         with torch.no_grad(), self._precision():
             fake = self.generator(self._latents(len(pictures)))
-        self._update_critic(self._look(self._real(pictures)), self._look(fake))
+        self._update_critic(self._view(self._real(pictures)), self._view(fake))
 
     def _real(self, pictures: Tensor) -> Tensor:
         """Return this process's pictures, (N, 3, H, W) float32 in [-1, 1], mirrored by coins."""
@@ -205,7 +205,7 @@ class Trainer:
     def _precision(self) -> AbstractContextManager[object]:
         return self.precision.context(self.device)
 
-    def _look(self, pictures: Tensor) -> Look:
+    def _view(self, pictures: Tensor) -> View:
         """Return pictures as the discriminator is shown them, or its features of them.
 
         Once a step: both updates see the same, with its graph to the generator.
@@ -215,20 +215,20 @@ class Trainer:
         if not self.recipe.networks.looks_first:
             return [seen]
         with self._precision():
-            return cast("_LooksFirst", self.discriminator).features(seen)
+            return cast("_TwoStage", self.discriminator).features(seen)
 
-    def _score(self, look: Look) -> Tensor:
+    def _score(self, view: View) -> Tensor:
         with self._precision():
             if self.recipe.networks.looks_first:
-                return cast("_LooksFirst", self.discriminator).score(look).float()
-            return self.discriminator(*look).float()
+                return cast("_TwoStage", self.discriminator).score(view).float()
+            return self.discriminator(*view).float()
 
-    def _update_critic(self, real: Look, fake: Look) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _update_critic(self, real: View, fake: View) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Update the discriminator; return loss, penalty and mean scores."""
         regularizer = self.recipe.regularizer
-        real, fake = ([x.detach() for x in look] for look in (real, fake))
+        real, fake = ([x.detach() for x in view] for view in (real, fake))
         if regularizer.needs_input_grad:
-            real, fake = ([x.float().requires_grad_() for x in look] for look in (real, fake))
+            real, fake = ([x.float().requires_grad_() for x in view] for view in (real, fake))
         logits_real, logits_fake = self._score(real), self._score(fake)
         loss = self.recipe.objective.discriminator(logits_real, logits_fake)
         penalty = torch.zeros_like(loss)
@@ -247,7 +247,7 @@ class Trainer:
         means = logits_real.detach().mean(), logits_fake.detach().mean()
         return loss.detach(), penalty.detach(), *means
 
-    def _update_generator(self, real: Look, fake: Look) -> Tensor:
+    def _update_generator(self, real: View, fake: View) -> Tensor:
         """Update the generator through the frozen discriminator; return the loss."""
         weights = list(self.discriminator.parameters())
         for weight in weights:

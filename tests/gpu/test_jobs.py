@@ -83,7 +83,7 @@ def test_a_batch_that_does_not_fit_ends_the_job_with_one_that_does(
     large = {"width": 256, "batch": 1024}
     record = run(size_px=64, overrides=large)
     assert record.status is JobStatus.FAILED
-    found = re.search(r"does not hold a batch of 1024; (\d+) fits", str(record.reason))
+    found = re.search(r"with batch 1024; (\d+) fits", str(record.reason))
     assert found, record.reason
     fitting = {**large, "batch": int(found[1])}
     again = run(size_px=64, overrides=fitting, budget=Budget(kimg=20))

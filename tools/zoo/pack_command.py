@@ -104,7 +104,7 @@ def _appraiser(store: "Store") -> "Appraise":
     """
     from models.devices import pick_device
     from models.networks.efficientnet import has_lite2
-    from models.publishing.evaluation import Appraiser
+    from models.publishing.evaluation import Evaluator
 
     context = local_context(store)
     protocols = ("cattery", HELD_OUT) if has_lite2() else ("cattery",)
@@ -112,7 +112,7 @@ def _appraiser(store: "Store") -> "Appraise":
     def measured(card: "Card", weights: bytes, protocol: str) -> "tuple[Json, ...]":
         dataset = store.datasets.get(str(card.dataset.get("name")))
         device = pick_device(context.device)
-        found = Appraiser(
+        found = Evaluator(
             store, dataset, card.size_px, context.cache, device, context.fakes, protocol=protocol
         ).version(weights)
         return found.rows if found else ()

@@ -48,7 +48,7 @@ def test_it_prints_the_table_and_says_where_the_page_is(stage: Stage, cattery: C
         ["lsgan", "finished", "101.2"],
     ]
     assert "2 recipes of 0.5 kimg each: 1 kimg in total." in outcome.err
-    assert "ranks nothing" in outcome.err
+    assert "too little to rank them" in outcome.err
     assert f"{stage.folder}/index.html" in outcome.err
     made = {path.name for path in stage.folder.rglob("*") if path.is_file()}
     assert made == {"comparison.json", "comparison.md", "index.html", "dcgan.png", "lsgan.png"}

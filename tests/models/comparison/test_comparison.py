@@ -15,7 +15,7 @@ from tests.models.comparison.comparisons import EACH_S, FIGURES, Stage
 
 PAUSED = (JobStatus.QUEUED, None)
 COLLAPSED = (JobStatus.COLLAPSED, "Training collapsed at step 200 (alike): 0.1 of 0.4.")
-FAILED = (JobStatus.FAILED, "The memory of cpu does not hold a batch of 8.")
+FAILED = (JobStatus.FAILED, "Out of memory on cpu with batch 8.")
 
 
 @pytest.fixture

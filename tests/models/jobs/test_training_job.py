@@ -175,7 +175,7 @@ def test_a_collapsed_job_keeps_its_best_snapshot_and_never_promotes_it(
     def fail(*_: object) -> None:
         raise TrainingCollapsed(50, "alike", "all are one cat")
 
-    monkeypatch.setattr("models.training.collapse.Watch.look", fail)
+    monkeypatch.setattr("models.training.collapse.CollapseDetector.check", fail)
     order = small_order(budget=Budget(kimg=0.8), promote=Promote.ALWAYS)
     record = runner.run(runner.create(order))
     assert (record.status, record.promoted) == (JobStatus.COLLAPSED, False)
@@ -200,7 +200,7 @@ def test_out_of_memory_ends_the_job_with_what_would_fit(
     overrides = {"width": 4, "batch": 32}
     record = runner.run(runner.create(small_order(overrides=overrides)))
     assert (record.status, record.version) == (JobStatus.FAILED, None)
-    assert "does not hold a batch of 32; 4 fits" in str(record.reason)
+    assert "Out of memory on cpu with batch 32; 4 fits" in str(record.reason)
 
 
 def test_a_job_goes_on_from_another_s_state(runner: Runner, small_order: Order) -> None:
