@@ -1,10 +1,9 @@
-"""What app and worker agree on: the queue's name, its payloads, Redis keys, shared settings.
+"""What app and worker agree on: the queue's name, Redis keys, shared settings.
 
 Plain data: imports neither torch nor redis nor rq.
 """
 
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -51,20 +50,3 @@ class SharedSettings(BaseSettings):
 def lease_key(job: str) -> str:
     """Return the Redis key whose holder may write the job's state."""
     return f"cattery:lease:{job}"
-
-
-def enqueue_arguments(job: str, attempt: int, settings: SharedSettings) -> dict[str, Any]:
-    """Return keyword arguments for `rq.Queue.enqueue_call`, the same wherever a job is queued.
-
-    Every attempt has an RQ id of its own; queueing the same attempt twice is refused by RQ
-    (`unique`), which makes queueing idempotent.
-    """
-    return {
-        "func": RUN_JOB,
-        "args": (job,),
-        "job_id": f"{job}-{attempt}",
-        "timeout": settings.job_timeout_s,
-        "result_ttl": settings.job_history_s,
-        "failure_ttl": settings.job_history_s,
-        "unique": True,
-    }

@@ -91,7 +91,7 @@ class Reaper:
         if self._redis.exists(lease_key(record.id)):
             self._missing_since.pop(record.id, None)
             return
-        attempt = look_up(self._redis, record.id, record.attempts, self._settings)
+        attempt = look_up(self._redis, record.id, record.attempts)
         is_canceled = self._store.jobs.cancel_requested(record.id)
         if is_canceled and cancel_before_start(record, self._store):
             return

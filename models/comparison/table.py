@@ -151,7 +151,8 @@ def caveats(comparison: Comparison) -> Iterator[str]:
         )
     if not comparison.is_complete:
         ended = sum(row.status.has_ended for row in comparison.rows)
-        yield f"{ended} of {len(comparison.rows)} recipes have ended; run the same command to resume."
+        of = len(comparison.rows)
+        yield f"{ended} of {of} recipes have ended; run the same command to resume."
     if len({row.hardware for row in comparison.rows if row.hardware}) > 1:
         yield "Not all ran on the same hardware, so their speeds cannot be compared."
 

@@ -27,14 +27,12 @@ class Objective:
         is_relativistic: Whether the generator's loss looks at real logits too;
             if not, its step does not score real pictures.
         looks_across_batch: Whether a picture's loss depends on the others' logits.
-        source: The paper.
     """
 
     discriminator: Loss
     generator: Loss
     is_relativistic: bool = False
     looks_across_batch: bool = False
-    source: str
 
     @property
     def chance(self) -> float:
@@ -183,52 +181,43 @@ def relativistic_pairing_generator(real: Tensor, fake: Tensor) -> Tensor:
 CROSS_ENTROPY = Objective(
     discriminator=cross_entropy_discriminator,
     generator=cross_entropy_generator,
-    source="Goodfellow et al. 2014, arXiv:1406.2661",
 )
 LEAST_SQUARES = Objective(
     discriminator=least_squares_discriminator,
     generator=least_squares_generator,
-    source="Mao et al. 2017, arXiv:1611.04076",
 )
 LEAST_SQUARES_SYMMETRIC = Objective(
     discriminator=least_squares_symmetric_discriminator,
     generator=least_squares_symmetric_generator,
-    source="Mao et al. 2017, arXiv:1611.04076",
 )
 WASSERSTEIN = Objective(
     discriminator=wasserstein_critic,
     generator=wasserstein_generator,
-    source="Arjovsky et al. 2017, arXiv:1701.07875",
 )
 HINGE = Objective(
     discriminator=hinge_discriminator,
     generator=wasserstein_generator,
-    source="Lim and Ye 2017, arXiv:1705.02894",
 )
 RELATIVISTIC_AVERAGE = Objective(
     discriminator=relativistic_average_discriminator,
     generator=relativistic_average_generator,
     is_relativistic=True,
     looks_across_batch=True,
-    source="Jolicoeur-Martineau 2018, arXiv:1807.00734",
 )
 RELATIVISTIC_AVERAGE_LEAST_SQUARES = Objective(
     discriminator=relativistic_average_least_squares_discriminator,
     generator=relativistic_average_least_squares_generator,
     is_relativistic=True,
     looks_across_batch=True,
-    source="Jolicoeur-Martineau 2018, arXiv:1807.00734",
 )
 RELATIVISTIC_AVERAGE_HINGE = Objective(
     discriminator=relativistic_average_hinge_discriminator,
     generator=relativistic_average_hinge_generator,
     is_relativistic=True,
     looks_across_batch=True,
-    source="Jolicoeur-Martineau 2018, arXiv:1807.00734",
 )
 RELATIVISTIC_PAIRING = Objective(
     discriminator=relativistic_pairing_discriminator,
     generator=relativistic_pairing_generator,
     is_relativistic=True,
-    source="Huang et al. 2024, arXiv:2501.05441",
 )

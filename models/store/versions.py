@@ -6,8 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from models.errors import CheckpointError, Conflict, Gone, InvalidValue, NotFound
-from models.store.aliases import AliasTable, card_path, gone_path
+from models.errors import CheckpointError, Conflict, InvalidValue
+from models.store.aliases import (
+    AliasTable,
+    card_path,
+    gone_path,
+    missing,
+    model_names,
+    version_ids,
+)
 from models.store.image_store import FOLDER as RENDERED
 from models.store.names import check_name, is_name, is_version, is_version_prefix, marker
 from models.store.record_cache import Shelf
@@ -83,11 +90,11 @@ class Versions:
             Gone: The version was deleted.
         """
         if not (is_name(model) and is_version(version)):
-            raise self._missing(model, version)
+            raise missing(self._tree, model, version)
         try:
             return self._cards.get(card_path(model, version))
         except FileNotFoundError as err:
-            raise self._missing(model, version) from err
+            raise missing(self._tree, model, version) from err
 
     def samples(self, model: str, version: str) -> bytes:
         """Return a version's contact sheet, a PNG file.
@@ -143,7 +150,7 @@ class Versions:
 
     def models(self) -> list[str]:
         """Return the names of all models that have a version, sorted."""
-        return [name for name in self._tree.names("models") if self._ids(name)]
+        return model_names(self._tree)
 
     def list(self, model: str) -> Cards:
         """Return the cards of a model's versions, newest first; none for no such model."""
@@ -170,9 +177,9 @@ class Versions:
             return model, self._pointed(model, wanted)
         if is_version(wanted):
             return model, self.card(model, wanted).version
-        hits = [v for v in self._ids(model) if v.startswith(wanted)]
+        hits = [v for v in version_ids(self._tree, model) if v.startswith(wanted)]
         if len(hits) != 1 or not is_version_prefix(wanted):
-            raise self._missing(model, wanted)
+            raise missing(self._tree, model, wanted)
         return model, hits[0]
 
     def update_card(self, model: str, version: str, **changes: Any) -> Card:
@@ -219,24 +226,11 @@ class Versions:
         names = self._tree.names(f"models/{model}/versions") if is_name(model) else []
         return [name for name in names if is_version(name)]
 
-    def _ids(self, model: str) -> Ids:
-        """Ids of the versions that exist, sorted."""
-        return [v for v in self._folders(model) if self._tree.exists(card_path(model, v))]
-
     def _pointed(self, model: str, alias: str) -> str:
         version = getattr(self._aliases.get(model), alias)
         if version is None:
-            raise self._missing(model, alias)
+            raise missing(self._tree, model, alias)
         return str(version)
-
-    def _missing(self, model: str, version: str) -> NotFound | Gone:
-        """The error that says best why a version is not there."""
-        if is_name(model) and is_version(version) and self.was_deleted(model, version):
-            return Gone("version", f"{model}@{version}")
-        known = self._ids(model)
-        if not known:
-            return NotFound("model", model, self.models())
-        return NotFound("version", f"{model}@{version}", known)
 
 
 def _file(card: Card, name: str) -> str:
