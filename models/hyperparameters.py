@@ -97,7 +97,7 @@ def check_overrides(
     for name, value in overrides.items():
         if name not in known:
             raise RecipeError(
-                f"overrides.{name}", value, f"numbers of {recipe}: {', '.join(known)}"
+                f"overrides.{name}", value, f"hyperparameters of {recipe}: {', '.join(known)}"
             )
     return {name: _checked(name, value) for name, value in overrides.items()}
 

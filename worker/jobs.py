@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LOOK_FOR_CANCEL_EVERY_S = 1.0
+CANCEL_CHECK_S = 1.0
 
 
 def run(job_id: str) -> None:
@@ -92,14 +92,14 @@ def job_context(settings: WorkerSettings, store: Store) -> "JobContext":
 
 def _stop_reason(job: str, store: Store, pause: threading.Event) -> Callable[[], StopReason | None]:
     """Return what the job asks between two steps; it reads the store once a second."""
-    looked_at = 0.0
+    checked_at = 0.0
     is_canceled = False
 
     def reason() -> StopReason | None:
-        nonlocal looked_at, is_canceled
-        if time.monotonic() - looked_at >= LOOK_FOR_CANCEL_EVERY_S:
+        nonlocal checked_at, is_canceled
+        if time.monotonic() - checked_at >= CANCEL_CHECK_S:
             is_canceled = is_canceled or store.jobs.cancel_requested(job)
-            looked_at = time.monotonic()
+            checked_at = time.monotonic()
         if is_canceled:
             return StopReason.CANCEL
         return StopReason.PAUSE if pause.is_set() else None

@@ -18,7 +18,7 @@ class Attempt(StrEnum):
 
     UNKNOWN = "unknown"  # never queued, or forgotten, or Redis was flushed
     WAITING = "waiting"  # in the queue
-    IN_HAND = "in_hand"  # taken from the queue, by a process that may have died since
+    RUNNING = "running"  # taken from the queue, by a process that may have died since
     FAILED = "failed"  # RQ saw its process die
     ENDED = "ended"
 
@@ -58,7 +58,7 @@ def look_up(redis: Redis, job: str, attempt: int) -> Attempt:
     status = known.get_status(refresh=False)
     if status in (RqStatus.FAILED, RqStatus.STOPPED, RqStatus.CANCELED):
         return Attempt.FAILED
-    return Attempt.ENDED if status is RqStatus.FINISHED else Attempt.IN_HAND
+    return Attempt.ENDED if status is RqStatus.FINISHED else Attempt.RUNNING
 
 
 def _attempt_id(job: str, attempt: int) -> str:

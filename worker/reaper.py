@@ -114,7 +114,7 @@ class Reaper:
         if record.status is JobStatus.STARTED:
             return CERTAIN_AFTER * self._settings.lease_s
         # Not started: its process may still be importing, before it takes the lease.
-        return STARTUP_S if attempt is Attempt.IN_HAND else 0.0
+        return STARTUP_S if attempt is Attempt.RUNNING else 0.0
 
     def _queue_again(self, seen: JobRecord, attempt: Attempt) -> None:
         lock = f"cattery:requeue:{seen.id}-{seen.attempts}"

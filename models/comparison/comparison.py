@@ -57,7 +57,9 @@ def orders(asked: Asked, dataset: DatasetRecord, store: Store) -> dict[str, Trai
             known = dict.fromkeys(
                 n for each in asked.recipes for n in recipe(each).settings.given()
             )
-            raise RecipeError(f"set {name}", value, f"numbers of these recipes: {', '.join(known)}")
+            raise RecipeError(
+                f"set {name}", value, f"hyperparameters of these recipes: {', '.join(known)}"
+            )
     return {name: _order(asked, name, dataset, store) for name in asked.recipes}
 
 

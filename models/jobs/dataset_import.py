@@ -33,14 +33,15 @@ PREVIEW_COLUMNS = 8
 PREVIEW_PX = 64
 REFERENCE_PX = 64
 
-Tell = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
+"""Called with files done and files in all."""
 
 
 class ImportStopped(CatteryError):
-    """An import was asked to stop; it has left nothing behind."""
+    """An import was asked to stop; nothing of it is left."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"The import of {name!r} was stopped.", "Start it again if it is wanted.")
+        super().__init__(f"The import of {name!r} was stopped.", "Run it again to import it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def import_dataset(
     *,
     cache: Path,
     license: str = "",
-    on_progress: Tell | None = None,
+    on_progress: OnProgress | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     statistics: bool = True,
 ) -> DatasetRecord:
@@ -116,7 +117,7 @@ def import_dataset(
 
 
 def measure_reference(
-    store: Store, record: DatasetRecord, cache: Path, on_progress: Tell | None = None
+    store: Store, record: DatasetRecord, cache: Path, on_progress: OnProgress | None = None
 ) -> None:
     """Compute and keep the statistics that versions will be measured against."""
     from models.metrics.measuring import reference_statistics  # torch; packing does without
@@ -132,7 +133,7 @@ def pack_source(
     cache: Path,
     *,
     license: str = "",
-    on_progress: Tell | None = None,
+    on_progress: OnProgress | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Packed]:
     """Pack a source in a temporary folder, which goes when the context ends.
@@ -163,20 +164,20 @@ def _pack(
     name: str,
     entries: list[Entry],
     packs: Packs,
-    on_progress: Tell | None,
+    on_progress: OnProgress | None,
     should_stop: Callable[[], bool],
 ) -> _Tally:
     tally = _Tally()
     for done, (entry, picture) in enumerate(prepare_all(entries), start=1):
         if should_stop():
             raise ImportStopped(name)
-        _settle(entry.name, picture, tally, packs)
+        _take(entry.name, picture, tally, packs)
         if on_progress is not None:
             on_progress(done, len(entries))
     return tally
 
 
-def _settle(name: str, picture: Prepared | Refused, tally: _Tally, packs: Packs) -> None:
+def _take(name: str, picture: Prepared | Refused, tally: _Tally, packs: Packs) -> None:
     try:
         if isinstance(picture, Refused):
             raise picture
@@ -191,7 +192,7 @@ def _record(name: str, tally: _Tally, packs: Packs, license: str) -> DatasetReco
     counts = packs.counts(is_heldout=False)
     if max(counts.values(), default=0) < FEWEST_PICTURES:
         allowed = f"pictures of which at least {FEWEST_PICTURES} can be trained on"
-        raise DatasetError("source", _told(tally), allowed)
+        raise DatasetError("source", _summary(tally), allowed)
     return DatasetRecord(
         name=name,
         fingerprint=tally.fingerprint(),
@@ -207,8 +208,8 @@ def _record(name: str, tally: _Tally, packs: Packs, license: str) -> DatasetReco
     )
 
 
-def _told(tally: _Tally) -> str:
-    """Say in words where all the pictures went."""
+def _summary(tally: _Tally) -> str:
+    """Return in words how many pictures were taken and why others were not."""
     refused: Counter[str] = tally.ledger.counts
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(refused.items()))
     if tally.heldout:

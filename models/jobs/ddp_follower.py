@@ -1,4 +1,4 @@
-"""A training process that follows a team's leader: it computes, and decides nothing."""
+"""A process of a distributed training that is not the leader: it computes and decides nothing."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +21,7 @@ def run_following(context: JobContext) -> None:
         context: The leader's store, and this process's own device and rank in the team.
     """
     team, store = context.team, context.store
-    job = team.hear(b"").decode()
+    job = team.broadcast(b"").decode()
     order = cast("TrainingOrder", store.jobs.order(store.jobs.get(job)))
     device = pick_device(context.device)
     trainer = build_trainer(order, store, cache=context.cache, device=device, team=team)
@@ -32,5 +32,5 @@ def run_following(context: JobContext) -> None:
 def _take_over_state(trainer: Trainer, team: Team) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "state.safetensors"
-        path.write_bytes(team.hear(b""))
+        path.write_bytes(team.broadcast(b""))
         load_state(trainer, str(path))

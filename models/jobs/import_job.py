@@ -16,7 +16,7 @@ from models.store.journal import Journal, Stopped, StopReason
 from models.store.records import DatasetRecord, ImportOrder, JobRecord, JobStatus, Phase, Progress
 from models.store.serialization import from_json
 
-LOOK_EVERY_S = 0.5
+STOP_CHECK_S = 0.5
 """How often a running import asks whether it should stop and still holds its job."""
 
 
@@ -59,7 +59,7 @@ class _Import:
         self.journal, self.store, self.cache = journal, store, cache
         self.should_stop = should_stop
         self.order = from_json(ImportOrder, journal.record.order)
-        self.looked_at = 0.0
+        self.checked_at = 0.0
         self.is_added = False
 
     def run(self) -> JobRecord:
@@ -125,9 +125,9 @@ class _Import:
         """Record progress, and stop if asked to: called between any two pictures."""
         now = time.monotonic()
         # Both questions cost a round trip to the store or to Redis; a picture takes less.
-        if now - self.looked_at >= LOOK_EVERY_S:
+        if now - self.checked_at >= STOP_CHECK_S:
             self._check_stop()
-            self.looked_at = now
+            self.checked_at = now
         self.journal.progress(lambda: Progress(done=done, total=total), force=done == total)
 
     def _check_stop(self) -> None:

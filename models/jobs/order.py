@@ -1,4 +1,4 @@
-"""From what a client asks to an order that a job can carry out."""
+"""Turns a client's request into a valid training order."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -48,8 +48,8 @@ def make_order(
             with the size appended where it is not the recipe's own.
         size_px: Side of the pictures; by default the recipe's.
         seed: Seeds everything.
-        overrides: Recipe numbers.
-        promote: When the version goes into service.
+        overrides: Hyperparameters by name.
+        promote: When to promote the version.
         resume_from: Id of an ended job, or `model@version`, to go on from.
 
     Raises:
@@ -81,7 +81,7 @@ def make_order(
 def _check_networks(
     row: Recipe, size_px: int, settings: Settings, overrides: Mapping[str, object]
 ) -> None:
-    """Refuse what the networks cannot be, by the name that the client wrote."""
+    """Refuse shapes that the networks cannot have, naming the field as the client wrote it."""
     try:
         row.network_config(size_px, settings)
     except RecipeError as err:
@@ -139,7 +139,9 @@ def _check_source(store: Store, order: TrainingOrder, settings: Settings) -> Non
     if theirs != ours:
         raise RecipeError("resume_from", f"{record.id}, a job of {theirs}", f"a job of {ours}")
     if not store.jobs.state(record.id).exists():
-        allowed = "a job whose training state is still kept (a day, CATTERY_STATE_KEEP_S)"
+        allowed = (
+            "a job whose training state is still kept (CATTERY_STATE_KEEP_S, a day by default)"
+        )
         raise InvalidValue("resume_from", record.id, allowed)
 
 

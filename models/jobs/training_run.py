@@ -61,13 +61,13 @@ class TrainingRun:
     def prepare(self) -> None:
         """Build the trainer and load the state of an earlier process, or of another job."""
         team, store, cache = self.context.team, self.context.store, self.context.cache
-        team.hear(self.journal.record.id.encode())
+        team.broadcast(self.journal.record.id.encode())
         self.trainer = build_trainer(self.order, store, cache=cache, device=self.device, team=team)
         self.detector = CollapseDetector(self.trainer.recipe.objective.chance)
         if not self._resume():
             self._start_from_other_job()
         if team.size > 1:
-            team.hear(save_state(self.trainer, {}))
+            team.broadcast(save_state(self.trainer, {}))
 
     def train(self) -> None:
         """Train until the budget is spent.
@@ -120,7 +120,7 @@ class TrainingRun:
         Raises:
             Stopped: Somebody did.
         """
-        if not self.schedule.look_is_due():
+        if not self.schedule.stop_check_is_due():
             return
         reason = self.should_stop()
         if reason is not None:

@@ -1,4 +1,4 @@
-"""What a card says about where a version comes from."""
+"""The model card of a trained version: how, where and from what it was trained."""
 
 import platform
 from dataclasses import dataclass

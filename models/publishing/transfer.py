@@ -1,4 +1,4 @@
-"""Take in a version from elsewhere, checked as any other."""
+"""Imports a version from elsewhere, checked like any other."""
 
 import hashlib
 from dataclasses import replace

@@ -1,10 +1,10 @@
-"""The movable pointers of a model: what is in service, and what was before."""
+"""A model's aliases: the version in service and the previous one."""
 
 from dataclasses import replace
 
 from models.errors import Conflict, Gone, NotFound
 from models.store.names import is_name, is_version, timestamp
-from models.store.record_cache import Shelf
+from models.store.record_cache import RecordCache
 from models.store.records import Aliases, AliasMove
 from models.store.serialization import dumps
 from models.store.tree import Tree
@@ -52,7 +52,7 @@ class AliasTable:
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
-        self._shelf = Shelf(tree, Aliases)
+        self._shelf = RecordCache(tree, Aliases)
 
     def get(self, model: str) -> Aliases:
         """Return a model's aliases; empty ones when it has none."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from models.errors import Conflict, DatasetError, Gone, NotFound, StoreError
 from models.store.jobs import Jobs
 from models.store.names import check_label, check_name, is_name, marker
-from models.store.record_cache import Shelf
+from models.store.record_cache import RecordCache
 from models.store.records import DatasetRecord
 from models.store.serialization import dumps
 from models.store.tree import Tree
@@ -23,7 +23,7 @@ class Datasets:
     def __init__(self, tree: Tree, jobs: Jobs) -> None:
         self._tree = tree
         self._jobs = jobs
-        self._records = Shelf(tree, DatasetRecord)
+        self._records = RecordCache(tree, DatasetRecord)
 
     def get(self, name: str) -> DatasetRecord:
         """Return a dataset's record.

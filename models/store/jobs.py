@@ -8,7 +8,7 @@ from uuid import uuid4
 from models.errors import Conflict, Gone, InvalidValue, NotFound
 from models.store.events import EventLog
 from models.store.names import check_label, is_job, is_label, marker, timestamp
-from models.store.record_cache import Shelf
+from models.store.record_cache import RecordCache
 from models.store.records import (
     Event,
     ImportOrder,
@@ -36,8 +36,8 @@ class Jobs:
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
-        self._records = Shelf(tree, JobRecord)
-        self._orders = Shelf(tree, JobRecord)  # `order.json` is the record at its birth
+        self._records = RecordCache(tree, JobRecord)
+        self._orders = RecordCache(tree, JobRecord)  # `order.json` is the record at its birth
 
     def create(
         self,
@@ -47,7 +47,7 @@ class Jobs:
         key: str | None = None,
         runner: str = "worker",
     ) -> tuple[JobRecord, bool]:
-        """Write a new job down, queued.
+        """Create a job, queued.
 
         Args:
             kind: What it makes.
@@ -73,6 +73,8 @@ class Jobs:
             raise Gone("job", record.id)
         if not self._tree.create(_path(record.id, "order.json"), dumps(record)):
             return self._repeated(record), False
+        # `order.json` alone makes the job exist, for only a creation is exclusive: should this
+        # process die here, `get` and `list` read the job from there.
         self.save(record)
         self.append_event(record.id, "queued", {})
         return record, True
@@ -89,14 +91,14 @@ class Jobs:
         try:
             return self._records.get(_path(job, "job.json"))
         except FileNotFoundError:
-            return self._just_born(job)
+            return self._from_order(job)
 
     def list(self) -> Records:
         """Return all jobs, newest first."""
         jobs = self._tree.names("jobs")
         records = self._records.many([_path(job, "job.json") for job in jobs])
         seen = {record.id for record in records}
-        records += self._born_only([job for job in jobs if job not in seen])
+        records += self._without_record([job for job in jobs if job not in seen])
         return sorted(records, key=lambda record: (record.created_at, record.id), reverse=True)
 
     def save(self, record: JobRecord) -> None:
@@ -154,7 +156,7 @@ class Jobs:
         raise NotFound("sample", label, record.samples)
 
     def request_cancel(self, job: str) -> None:
-        """Ask whoever runs the job to stop; asking twice is harmless.
+        """Request that a job stops; requesting it twice is harmless.
 
         Raises:
             NotFound, Gone: As `get`.
@@ -162,7 +164,7 @@ class Jobs:
         """
         record = self.get(job)
         if record.status.has_ended:
-            raise Conflict(f"The job {job} has ended: it is {record.status.value}.")
+            raise Conflict(f"The job {job} has already ended: it is {record.status.value}.")
         self._tree.create(_path(job, "cancel.json"), marker())
 
     def cancel_requested(self, job: str) -> bool:
@@ -202,8 +204,8 @@ class Jobs:
     def _is_gone(self, job: str) -> bool:
         return self._tree.exists(_path(job, "gone.json"))
 
-    def _just_born(self, job: str) -> JobRecord:
-        """A job whose maker has not come to write `job.json` yet, or died before."""
+    def _from_order(self, job: str) -> JobRecord:
+        """A job whose creator has not written `job.json` yet, or died before it could."""
         if self._is_gone(job):
             raise Gone("job", job)
         try:
@@ -211,8 +213,8 @@ class Jobs:
         except FileNotFoundError as err:
             raise self._unknown(job) from err
 
-    def _born_only(self, jobs: Ids) -> Records:
-        """Those of the jobs that have no `job.json` (yet): see `_just_born`."""
+    def _without_record(self, jobs: Ids) -> Records:
+        """Those of the jobs that have no `job.json` yet: see `_from_order`."""
         born = self._orders.many([_path(job, "order.json") for job in jobs])
         return [
             record

@@ -17,7 +17,7 @@ from models.store.aliases import (
 )
 from models.store.image_store import FOLDER as RENDERED
 from models.store.names import check_name, is_name, is_version, is_version_prefix, marker
-from models.store.record_cache import Shelf
+from models.store.record_cache import RecordCache
 from models.store.records import Card
 from models.store.serialization import dumps
 from models.store.tree import Tree
@@ -51,7 +51,7 @@ class Versions:
     def __init__(self, tree: Tree, aliases: AliasTable) -> None:
         self._tree = tree
         self._aliases = aliases
-        self._cards = Shelf(tree, Card)
+        self._cards = RecordCache(tree, Card)
 
     def publish(self, model: str, weights: bytes, card: Card, samples_png: bytes) -> Card:
         """Add a version. Publishing what exists changes nothing; a deleted id comes back.

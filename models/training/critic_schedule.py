@@ -1,4 +1,4 @@
-"""How often the critic moves for one move of the generator."""
+"""Critic updates per generator update."""
 
 from models.hyperparameters import Settings
 

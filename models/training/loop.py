@@ -1,4 +1,4 @@
-"""Training as an iterator of step reports: prints nothing, knows no queue, stops anywhere."""
+"""Training as an iterator of step reports: no printing, no queue, can stop after any step."""
 
 import time
 from collections.abc import Callable, Generator
@@ -71,14 +71,16 @@ def train(
                 losses=losses,
             )
     except BaseException:
-        team.agree(False)  # whatever ends this loop, the others must not wait for its next word
+        team.agree(
+            False
+        )  # whatever ends this loop, the other processes must not wait for the leader
         raise
 
 
 def follow(trainer: Trainer) -> None:
     """Train with a leader, step for step, until it ends; it alone decides, saves and measures."""
     while trainer.team.agree(False):
-        _hear_expectation(trainer)
+        _share_expected_kimg(trainer)
         trainer.step()
 
 
@@ -90,12 +92,12 @@ def _expect(trainer: Trainer, budget: Budget, start_kimg: float, training_s: flo
     elif schedule.expected_kimg is None and training_s > 0:  # the first step told the speed
         rate = (trainer.stream.position / 1000 - start_kimg) / training_s
         schedule.expected_kimg = start_kimg + rate * 60 * (budget.minutes or 0.0)
-    _hear_expectation(trainer)
+    _share_expected_kimg(trainer)
 
 
-def _hear_expectation(trainer: Trainer) -> None:
+def _share_expected_kimg(trainer: Trainer) -> None:
     if trainer.settings.critic_boost is not None:
-        word = trainer.team.hear(str(trainer.critic_schedule.expected_kimg or "").encode())
+        word = trainer.team.broadcast(str(trainer.critic_schedule.expected_kimg or "").encode())
         trainer.critic_schedule.expected_kimg = float(word) if word else None
 
 

@@ -84,7 +84,7 @@ class Bench:
 def bench(tmp_path_factory: pytest.TempPathFactory, pictures: Path) -> Iterator[Bench]:
     """Return a bench whose runs ask after every step whether they should stop."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("models.training.schedule.LOOK_S", 0.0)
+        patch.setattr("models.training.schedule.STOP_CHECK_S", 0.0)
         yield Bench(tmp_path_factory.mktemp("compare"), pictures)
 
 

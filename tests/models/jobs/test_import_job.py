@@ -34,7 +34,7 @@ def record(store, upload):
 @pytest.fixture
 def run(store, cache, monkeypatch):
     """Return a function that runs a job; stop and lease are asked at every picture."""
-    monkeypatch.setattr(import_job, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(import_job, "STOP_CHECK_S", 0.0)
 
     def carry_out(record, should_stop=lambda: None, lease=lambda: True):
         return run_import(record, store, cache=cache, should_stop=should_stop, lease=lease)

@@ -45,7 +45,7 @@ class Runner:
 @pytest.fixture
 def runner(store_with_cats: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
     """A runner that looks between any two steps."""
-    monkeypatch.setattr("models.training.schedule.LOOK_S", 0.0)
+    monkeypatch.setattr("models.training.schedule.STOP_CHECK_S", 0.0)
     return Runner(store_with_cats, tmp_path / "cache")
 
 
