@@ -108,9 +108,10 @@ def _checked(name: str, value: object) -> int | float | bool:
         if not isinstance(value, bool):
             raise RecipeError(field, value, "true or false")
         return value
+    # bool is a subclass of int, and JSON's true is no learning rate.
     if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
         raise RecipeError(field, value, "a finite number")
-    if kind is int and value != int(value):
+    if kind is int and value != int(value):  # JSON does not tell 64.0 from 64
         raise RecipeError(field, value, "a whole number")
     if not limit.minimum <= value <= limit.maximum:
         raise RecipeError(field, value, f"{limit.minimum:g} to {limit.maximum:g}")

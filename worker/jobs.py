@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from models.errors import LeaseLost
@@ -35,13 +34,14 @@ def run(job_id: str) -> None:
     """
     settings = WorkerSettings()
     pause = threading.Event()
-    signal.signal(signal.SIGTERM, _setter(pause))
+    signal.signal(signal.SIGTERM, lambda *_: pause.set())
     store = Store.open(settings.store_url)
     redis = connect(settings.redis_url)
     with Lease(redis, job_id, settings.lease_s) as lease:
         if not lease.take():
             log.info("Job %s is already running elsewhere.", job_id)
             return
+        # Read under the lease: RQ may hand out an attempt late, when the job has long ended.
         record = store.jobs.get(job_id)
         if record.status.has_ended:
             return
@@ -121,10 +121,3 @@ def _full_disk(store: Store, settings: WorkerSettings) -> str | None:
                 f"{settings.min_free_mb} MiB (CATTERY_MIN_FREE_MB). Free some and submit it again."
             )
     return None
-
-
-def _setter(event: threading.Event) -> Callable[[int, FrameType | None], None]:
-    def handle(_signum: int, _frame: FrameType | None) -> None:
-        event.set()
-
-    return handle

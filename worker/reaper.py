@@ -120,6 +120,7 @@ class Reaper:
         lock = f"cattery:requeue:{seen.id}-{seen.attempts}"
         if not self._redis.set(lock, "1", nx=True, px=REQUEUE_LOCK_MS):
             return
+        # Another reaper may have dealt with it between the sweep's listing and this lock.
         record = self._store.jobs.get(seen.id)
         if record.status.has_ended or record.attempts != seen.attempts:
             return

@@ -37,7 +37,7 @@ class Objective:
     @property
     def chance(self) -> float:
         """The discriminator's loss where it cannot tell anything: all logits zero."""
-        nothing = torch.zeros(1)
+        nothing = torch.zeros(1)  # a logit of zero scores real and made alike
         return float(self.discriminator(nothing, nothing))
 
 
@@ -113,20 +113,20 @@ def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     return relu(1 - real).mean() + relu(1 + fake).mean()
 
 
+def _mirrored(discriminator: Loss) -> Loss:
+    """Return the generator's loss of a relativistic average pair: its opponent's, reversed.
+
+    Source: Jolicoeur-Martineau 2018, arXiv:1807.00734, eq. 11 and appendix.
+    """
+    return lambda real, fake: discriminator(fake, real)
+
+
 def relativistic_average_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     """Score real pictures above the average made one, and the other way round.
 
     Source: Jolicoeur-Martineau 2018, arXiv:1807.00734, eq. 10.
     """
     return softplus(fake.mean() - real).mean() + softplus(fake - real.mean()).mean()
-
-
-def relativistic_average_generator(real: Tensor, fake: Tensor) -> Tensor:
-    """Have made pictures scored above the average real one, and the other way round.
-
-    Source: Jolicoeur-Martineau 2018, arXiv:1807.00734, eq. 11.
-    """
-    return relativistic_average_discriminator(fake, real)
 
 
 def relativistic_average_least_squares_discriminator(real: Tensor, fake: Tensor) -> Tensor:
@@ -137,28 +137,12 @@ def relativistic_average_least_squares_discriminator(real: Tensor, fake: Tensor)
     return (real - fake.mean() - 1).square().mean() + (fake - real.mean() + 1).square().mean()
 
 
-def relativistic_average_least_squares_generator(real: Tensor, fake: Tensor) -> Tensor:
-    """Have it the other way round.
-
-    Source: Jolicoeur-Martineau 2018, arXiv:1807.00734, appendix (RaLSGAN).
-    """
-    return relativistic_average_least_squares_discriminator(fake, real)
-
-
 def relativistic_average_hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     """Score real pictures more than 1 above the average made one, and the other way round.
 
     Source: Jolicoeur-Martineau 2018, arXiv:1807.00734, appendix (RaHingeGAN).
     """
     return relu(1 - (real - fake.mean())).mean() + relu(1 + (fake - real.mean())).mean()
-
-
-def relativistic_average_hinge_generator(real: Tensor, fake: Tensor) -> Tensor:
-    """Have it the other way round.
-
-    Source: Jolicoeur-Martineau 2018, arXiv:1807.00734, appendix (RaHingeGAN).
-    """
-    return relativistic_average_hinge_discriminator(fake, real)
 
 
 def relativistic_pairing_discriminator(real: Tensor, fake: Tensor) -> Tensor:
@@ -200,19 +184,19 @@ HINGE = Objective(
 )
 RELATIVISTIC_AVERAGE = Objective(
     discriminator=relativistic_average_discriminator,
-    generator=relativistic_average_generator,
+    generator=_mirrored(relativistic_average_discriminator),
     is_relativistic=True,
     looks_across_batch=True,
 )
 RELATIVISTIC_AVERAGE_LEAST_SQUARES = Objective(
     discriminator=relativistic_average_least_squares_discriminator,
-    generator=relativistic_average_least_squares_generator,
+    generator=_mirrored(relativistic_average_least_squares_discriminator),
     is_relativistic=True,
     looks_across_batch=True,
 )
 RELATIVISTIC_AVERAGE_HINGE = Objective(
     discriminator=relativistic_average_hinge_discriminator,
-    generator=relativistic_average_hinge_generator,
+    generator=_mirrored(relativistic_average_hinge_discriminator),
     is_relativistic=True,
     looks_across_batch=True,
 )

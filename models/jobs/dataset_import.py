@@ -223,6 +223,7 @@ def _preview(folder: Path, record: DatasetRecord) -> Path:
     size_px = max(int(px) for px in record.counts if int(px) <= PREVIEW_PX)
     pack = open_pack(folder / pack_name(size_px, is_heldout=False))
     count = min(PREVIEW_PICTURES, len(pack))
+    # Evenly spaced: neighbors in a pack are often neighbors in their source, and look alike.
     chosen = pack[np.linspace(0, len(pack) - 1, count).round().astype(np.int64)]
     columns = PREVIEW_COLUMNS if count == PREVIEW_PICTURES else None
     path = folder / "preview.png"

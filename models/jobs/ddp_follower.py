@@ -22,6 +22,7 @@ def run_following(context: JobContext) -> None:
     """
     team, store = context.team, context.store
     job = team.broadcast(b"").decode()
+    # Only the id is broadcast: all processes read the same store.
     order = cast("TrainingOrder", store.jobs.order(store.jobs.get(job)))
     device = pick_device(context.device)
     trainer = build_trainer(order, store, cache=context.cache, device=device, team=team)

@@ -56,6 +56,7 @@ def make_order(
         NotFound: Unknown recipe or job.
         InvalidValue: Any value out of range (RecipeError, DatasetError among them).
     """
+    # Everything is checked before a job exists: a refused order leaves nothing behind.
     row, settings = resolve(recipe, overrides or {})
     size = check_size(size_px or row.default_size_px)
     _check_networks(row, size, settings, overrides or {})
@@ -136,7 +137,7 @@ def _check_source(store: Store, order: TrainingOrder, settings: Settings) -> Non
         raise InvalidValue("resume_from", record.id, "a training job")
     theirs = _shape(source, resolve(source.recipe, source.overrides)[1])
     ours = _shape(order, settings)
-    if theirs != ours:
+    if theirs != ours:  # a saved trainer fits only networks of the same shapes
         raise RecipeError("resume_from", f"{record.id}, a job of {theirs}", f"a job of {ours}")
     if not store.jobs.state(record.id).exists():
         allowed = (

@@ -75,7 +75,7 @@ def make_card(
     """Return the card of a trained generator; the store adds version and checksum."""
     return Card(
         model=order.model,
-        version="",
+        version="",  # the store computes both from the weights
         sha256="",
         recipe=order.recipe,
         size_px=order.size_px,

@@ -85,14 +85,15 @@ class Evaluator:
         Raises:
             CatteryError: It cannot be measured.
         """
+        return self._measure(generator, self._final)
+
+    def _measure(self, generator: Generator, protocol: Protocol) -> Measurement:
         features, reference = self._ready()
-        return measure(generator, reference, features, self._device, self._final)
+        return measure(generator, reference, features, self._device, protocol)
 
     def _measured(self, weights: bytes, protocol: Protocol) -> Measurement | None:
         try:
-            features, reference = self._ready()
-            generator = load_generator(weights)
-            return measure(generator, reference, features, self._device, protocol)
+            return self._measure(load_generator(weights), protocol)
         except (CatteryError, ArithmeticError, ValueError, torch.OutOfMemoryError) as err:
             log.warning("Could not evaluate a generator: %s", err)
             return None

@@ -51,7 +51,7 @@ def judge(
     serving = store.aliases.get(model).serving
     if serving is None:
         return Verdict(promote=True, reason="Promoted: no version was in service.")
-    if serving == version:
+    if serving == version:  # equal weights have equal ids
         return Verdict(promote=False, reason=f"Not promoted: {serving} is already in service.")
     return _compare(store, model, serving, found, measure)
 

@@ -74,27 +74,25 @@ class Publisher:
             parent=parent,
         )
         seeds = card_seeds(self.order.size_px)
-        sheet = encode_png(contact_sheet(self._engine(weights).render(seeds)))
+        engine = Engine(load_generator(weights), self.device)
+        sheet = encode_png(contact_sheet(engine.render(seeds)))
         published = self.store.versions.publish(self.order.model, weights, card, sheet)
         version = published.version
         if published.metrics != metrics:  # these weights were published before
             both = merged(published.metrics, metrics)
             self.store.versions.update_card(self.order.model, version, metrics=both)
-        if why:
-            self._decide(version, Verdict(promote=False, reason=why))
-        else:
+        verdict = Verdict(promote=False, reason=why)
+        if not why:
             measure, model = self.evaluator.incumbent, self.order.model
             verdict = judge(self.store, model, found, wish, measure, version=version)
-            self._decide(version, verdict)
-
-    def _engine(self, weights: bytes) -> Engine:
-        return Engine(load_generator(weights), self.device)
+        self._decide(version, verdict)
 
     def _decide(self, version: str, verdict: Verdict) -> None:
         model = self.order.model
         decision = "promoted" if verdict.promote else "not promoted"
         promotion = {"decision": decision, "reason": verdict.reason}
         self.store.versions.update_card(model, version, promotion=promotion)
+        # After the card, so that whoever sees the alias move can read why it did.
         if verdict.promote:
             self.store.aliases.promote(model, version, reason=verdict.reason)
             self.announce(model)

@@ -84,7 +84,7 @@ class AliasTable:
         with self._tree.lock(f"models/{model}"):
             self._check(model, version)  # again: deleting takes the same lock
             now = self.get(model)
-            if now.serving == version:
+            if now.serving == version:  # else a repeated request would lose `previous`
                 return now
             return self._save(model, _moved(now, version, action, reason))
 

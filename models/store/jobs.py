@@ -182,6 +182,7 @@ class Jobs:
         if not record.status.has_ended:
             raise Conflict(f"The job {job} is {record.status.value}.", "Cancel it first.")
         self._refuse_if_needed(job)
+        # The mark first, so that a crash in between leaves a deleted job and no unknown one.
         self._tree.write(_path(job, "gone.json"), marker())
         self._tree.delete(_path(job, "job.json"))  # first: now it is gone
         for name in self._tree.names(f"jobs/{job}"):

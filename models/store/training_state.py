@@ -30,6 +30,7 @@ class JobState:
     def take(self) -> int:
         """Take the state over and return the new epoch, from 1."""
         epoch = self._last() + 1
+        # Creating is exclusive: of two processes that take over at once, each gets its own epoch.
         while not self._tree.create(self._path(epoch, _TAKEN), marker()):
             epoch += 1
         return epoch

@@ -25,7 +25,6 @@ from models.store.tree import Tree
 T = TypeVar("T")
 
 # Inside a class that has a method `list` the type cannot be named.
-Ids = list[str]
 Cards = list[Card]
 
 CHANGEABLE = frozenset({"metrics", "promotion", "picks", "note"})
@@ -73,7 +72,7 @@ class Versions:
         card = replace(card, model=model, version=digest[:12], sha256=digest)
         with self._tree.lock(f"models/{model}"):
             path = card_path(model, card.version)
-            if self._tree.exists(path):
+            if self._tree.exists(path):  # the id is the weights' checksum: nothing could differ
                 return self._cards.get(path)
             self.check_size(model, card.size_px)
             self._tree.write(_file(card, WEIGHTS), weights)
@@ -156,8 +155,8 @@ class Versions:
         """Return the cards of a model's versions, newest first; none for no such model."""
         if not is_name(model):
             return []
-        paths = [card_path(model, name) for name in self._folders(model)]
-        cards = self._cards.many(paths)
+        names = self._tree.names(f"models/{model}/versions")
+        cards = self._cards.many([card_path(model, name) for name in names if is_version(name)])
         return sorted(cards, key=lambda card: (card.created_at, card.version), reverse=True)
 
     def resolve(self, ref: str) -> tuple[str, str]:
@@ -221,10 +220,6 @@ class Versions:
         """Whether a version existed and was deleted."""
         there = self._tree.exists(card_path(model, version))
         return not there and self._tree.exists(gone_path(model, version))
-
-    def _folders(self, model: str) -> Ids:
-        names = self._tree.names(f"models/{model}/versions") if is_name(model) else []
-        return [name for name in names if is_version(name)]
 
     def _pointed(self, model: str, alias: str) -> str:
         version = getattr(self._aliases.get(model), alias)

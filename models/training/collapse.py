@@ -167,7 +167,7 @@ class CollapseDetector:
         if not (is_due and rule.is_bad(value)):
             bad.count = max(count - 1, 0)
             return
-        bad.since = bad.since if count else step
+        bad.since = bad.since if count else step  # all strikes were taken back: a new beginning
         bad.count += 1
         if bad.count >= rule.strikes:
             raise TrainingCollapsed(step, rule.name, rule.describe(value, bad.since), rule.remedy)

@@ -33,7 +33,7 @@ class CriticSchedule:
         """Critic steps of a boosted generator step, shortened if need be; None without boosts."""
         if self._boost is None:
             return None
-        if self.expected_kimg is None:
+        if self.expected_kimg is None:  # a budget in minutes, before the first step told the speed
             return self._steps
         share = min(1.0, self.expected_kimg / WHOLE_KIMG)
         return max(self._steps, round(self._boost * share))

@@ -63,6 +63,7 @@ def train(
             losses = trainer.step()
             if detector and trainer.step_count % CHECK_EVERY == 0:
                 detector.check(trainer.step_count, losses.values(), trainer.real, trainer.fake)
+            # Only steps count: a slow disk or a snapshot must not shorten a budget in minutes.
             training_s += clock() - begun
             yield StepReport(
                 step=trainer.step_count,

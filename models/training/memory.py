@@ -24,7 +24,7 @@ def fitting_batch(step: Callable[[int], object], batch: int) -> int | None:
         try:
             step(batch)
         except torch.OutOfMemoryError:
-            continue
+            continue  # the handler must end first: its traceback holds the failed step's tensors
         return batch
     return None
 

@@ -46,6 +46,7 @@ class Schedule:
 
     def sample_is_due(self, spent: float) -> bool:
         """Tell, once for each, that another sample sheet is due."""
+        # Not at the end: the run takes its last sample there anyway.
         is_due = spent * SAMPLES >= self._samples and spent < 1
         while spent * SAMPLES >= self._samples:
             self._samples += 1

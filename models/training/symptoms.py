@@ -69,6 +69,7 @@ def nearest_distance(pictures: Tensor) -> float:
     Args:
         pictures: (N, 3, H, W) float32; compared pooled to 8x8, by root mean square.
     """
+    # Pooled, for noise in single pixels would make copies of one image look different.
     pooled = adaptive_avg_pool2d(pictures, POOLED_PX).flatten(1)
     # The faster way to compute distances finds none of exactly zero.
     distances = torch.cdist(pooled, pooled, compute_mode="donot_use_mm_for_euclid_dist")

@@ -122,6 +122,7 @@ class Trainer:
     def step(self) -> StepLosses:
         """Update the discriminator as often as is its turn, then generator and average once."""
         with self._own_random(), fastest_kernels(self.device):
+            # The last critic update is part of the iteration, which shares its images with it.
             for _ in range(self.critic_schedule.critic_steps(self.step_count) - 1):
                 self._extra(self.stream.next())
             self.average.aim(self.step_count)
@@ -249,6 +250,7 @@ class Trainer:
 
     def _update_generator(self, real: View, fake: View) -> Tensor:
         """Update the generator through the frozen discriminator; return the loss."""
+        # Frozen, the discriminator passes gradients on without computing any for its own weights.
         weights = list(self.discriminator.parameters())
         for weight in weights:
             weight.requires_grad = False
