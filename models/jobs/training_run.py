@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import closing
-from typing import Any
 
 import torch
 
@@ -188,10 +187,7 @@ class TrainingRun:
         )
 
     def _sample(self) -> None:
-        config: dict[str, Any] = {
-            "size_px": self.order.size_px,
-            "z_dim": self.trainer.settings.z_dim,
-        }
+        config = {"size_px": self.order.size_px, "z_dim": self.trainer.settings.z_dim}
         header = {"network": self.trainer.recipe.network}
         engine = Engine(Generator(self.trainer.snapshot(), header, config), self.device)
         label = f"{self._kimg():.3f}".rstrip("0").rstrip(".")

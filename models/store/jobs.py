@@ -1,13 +1,10 @@
 """Jobs: their orders, records, events and samples."""
 
-import hashlib
-from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
-from models.errors import Conflict, Gone, InvalidValue, NotFound
+from models.errors import Conflict, Gone, NotFound
 from models.store.events import EventLog
-from models.store.names import check_label, is_job, is_label, marker, timestamp
+from models.store.names import check_label, is_job, is_label, marker, new_job, timestamp
 from models.store.record_cache import RecordCache
 from models.store.records import (
     Event,
@@ -63,7 +60,7 @@ class Jobs:
             Gone: The key's job was deleted.
         """
         record = JobRecord(
-            id=_new_id() if key is None else _id_of(key),
+            id=new_job(key),
             kind=kind,
             order=to_json(order),
             created_at=timestamp(),
@@ -245,16 +242,6 @@ class Jobs:
 
 def _path(job: str, name: str) -> str:
     return f"jobs/{job}/{name}"
-
-
-def _new_id() -> str:
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid4().hex[:6]}"
-
-
-def _id_of(key: str) -> str:
-    if not key:
-        raise InvalidValue("Idempotency-Key", key, "any text but an empty one")
-    return "k-" + hashlib.sha256(key.encode()).hexdigest()[:20]
 
 
 def _asked(record: JobRecord) -> dict[str, Any]:

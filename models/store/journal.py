@@ -119,8 +119,7 @@ class Journal:
     def published(self, version: str, *, promoted: bool, reason: str) -> None:
         """Record the version that the job made and the decision on its promotion."""
         self._save(version=version, promoted=promoted)
-        data = {"version": version, "promoted": promoted, "reason": reason}
-        self.event("published", data)
+        self.event("published", {"version": version, "promoted": promoted, "reason": reason})
 
     def pause(self, reason: str) -> JobRecord:
         """Put the job back to wait; it resumes from its state."""

@@ -1,8 +1,10 @@
 """Names and ids that become parts of a path, checked in one place."""
 
+import hashlib
 import json
 import re
 from datetime import UTC, datetime
+from uuid import uuid4
 
 from models.errors import InvalidValue
 
@@ -67,6 +69,20 @@ def is_version_prefix(value: str) -> bool:
 def is_job(value: str) -> bool:
     """Whether this could be a job's id."""
     return bool(_JOB.fullmatch(value))
+
+
+def new_job(key: str | None) -> str:
+    """Return an id for a job: that of its Idempotency-Key, or one that sorts by time.
+
+    Raises:
+        InvalidValue: The key is empty.
+    """
+    if key is None:
+        return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid4().hex[:6]}"
+    if not key:
+        raise InvalidValue("Idempotency-Key", key, "any text but an empty one")
+    # Hashed, since a key may be any text, but an id becomes part of a path.
+    return "k-" + hashlib.sha256(key.encode()).hexdigest()[:20]
 
 
 def timestamp() -> str:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from models.cuda_graphs import Replayed
 from models.datasets.batches import BatchStream, to_unit_range
-from models.devices import Precision, fastest_kernels
+from models.devices import Precision, fastest_kernels, swap_random
 from models.gan.augment import augment
 from models.gan.optimizers import OPTIMIZERS
 from models.gan.recipe import Recipe
@@ -66,7 +66,7 @@ class _TwoStage(Protocol):
 
 
 class Trainer:
-    """Networks, optimizers, average, random numbers and place in the data.
+    """Networks, optimizers, moving average, random state and position in the data.
 
     On a GPU the updates are captured into CUDA graphs after a few steps; losses and
     pictures of a step are then overwritten by the next one.
@@ -152,21 +152,11 @@ class Trainer:
 
         The default one, since layers draw from it and CUDA graphs know it.
         """
-        outer = self._swap_random(self.random_state)
+        outer = swap_random(self.device, self.random_state)
         try:
             yield
         finally:
-            self.random_state = self._swap_random(outer)
-
-    def _swap_random(self, state: Tensor) -> Tensor:
-        """Set the default generator's state and return the one before."""
-        if self.device.type == "cuda":
-            before = torch.cuda.get_rng_state(self.device)
-            torch.cuda.set_rng_state(state, self.device)
-        else:
-            before = torch.get_rng_state()
-            torch.set_rng_state(state)
-        return before
+            self.random_state = swap_random(self.device, outer)
 
     # --- what CUDA graphs capture: no reading back, no branch on a tensor
 
@@ -179,11 +169,7 @@ class Trainer:
         loss_g = self._update_generator(*views)
         self.average.update()
         losses = StepLosses(
-            discriminator=loss_d,
-            penalty=penalty,
-            generator=loss_g,
-            real=mean_real,
-            fake=mean_fake,
+            discriminator=loss_d, penalty=penalty, generator=loss_g, real=mean_real, fake=mean_fake
         )
         return losses, real, fake.detach()
 
@@ -251,17 +237,14 @@ class Trainer:
     def _update_generator(self, real: View, fake: View) -> Tensor:
         """Update the generator through the frozen discriminator; return the loss."""
         # Frozen, the discriminator passes gradients on without computing any for its own weights.
-        weights = list(self.discriminator.parameters())
-        for weight in weights:
-            weight.requires_grad = False
+        self.discriminator.requires_grad_(requires_grad=False)
         logits_fake = self._score(fake)
         # Only a relativistic loss looks at real pictures; others save the pass.
         scores_real = self.recipe.objective.is_relativistic
         logits_real = self._score(real) if scores_real else logits_fake
         loss = self.recipe.objective.generator(logits_real, logits_fake)
         self._update("generator", self.generator, loss)
-        for weight in weights:
-            weight.requires_grad = True
+        self.discriminator.requires_grad_(requires_grad=True)
         return loss.detach()
 
     def _update(self, name: str, module: nn.Module, loss: Tensor) -> None:

@@ -149,7 +149,7 @@ def test_a_lasting_failure_is_detected_within_the_steps_that_the_rule_states(
     found = collapse_of(CollapseDetector(1.0), fake, discriminator=loss)
     rule = RULES[name]
     assert (found.rule, found.step) == (name, rule.within_steps)
-    assert f"{rule.limit:g} is well), first at step 50." in str(found)
+    assert f"{rule.limit:g} is healthy), first at step 50." in str(found)
     assert str(found).endswith(rule.remedy)
 
 
