@@ -62,8 +62,8 @@ def _run(
     pause: threading.Event,
     announce: Callable[[str], object],
 ) -> None:
-    # Imported late: both bring torch, which takes seconds, and the lease does not wait.
     should_stop = _stop_reason(record.id, store, pause)
+    # Imported late: both bring torch, which takes seconds, and the lease does not wait.
     if record.kind is JobKind.IMPORT:
         from models.jobs.import_job import run_import
 

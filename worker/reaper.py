@@ -29,12 +29,12 @@ CERTAIN_AFTER = 0.4
 STARTUP_S = 10.0
 """A job process takes its lease within this time after its start, also on a busy machine."""
 
-LOOK_AGAIN_S = 1.0
+RECHECK_S = 1.0
 REQUEUE_LOCK_MS = 30_000
 
 
 class Reaper:
-    """A thread that looks through the store's jobs every `reap_s`, and at once.
+    """A thread that checks the store's jobs at its start and every `reap_s`.
 
     Any number of workers may have one each: what it does to a job is guarded by a lock.
 
@@ -62,7 +62,7 @@ class Reaper:
         self._thread.join()
 
     def sweep(self) -> None:
-        """Look at every job once.
+        """Check every job once.
 
         Raises:
             StoreError: The store cannot be read.
@@ -72,7 +72,7 @@ class Reaper:
             if record.status.has_ended:
                 self._drop_old_state(record)
             elif record.runner == "worker":
-                self._look_at(record)
+                self._check(record)
 
     def _work(self) -> None:
         while True:
@@ -82,12 +82,12 @@ class Reaper:
                 log.warning("Could not look for interrupted jobs: %s", err)
             except Exception:
                 log.exception("The reaper failed; it tries again.")
-            # A job that seems lost is looked at again soon, to be certain.
-            pause = LOOK_AGAIN_S if self._missing_since else self._settings.reap_s
+            # A job that seems lost is checked again soon, to be certain.
+            pause = RECHECK_S if self._missing_since else self._settings.reap_s
             if self._ended.wait(min(pause, self._settings.reap_s)):
                 return
 
-    def _look_at(self, record: JobRecord) -> None:
+    def _check(self, record: JobRecord) -> None:
         if self._redis.exists(lease_key(record.id)):
             self._missing_since.pop(record.id, None)
             return
