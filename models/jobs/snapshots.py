@@ -36,7 +36,7 @@ class Snapshots:
             kimg: Where the run is.
             training_s: Seconds of training so far.
         """
-        if self._measured_kimg == kimg:
+        if self._measured_kimg == kimg:  # the budget ended on a snapshot, or a resumed run did
             return
         weights = save()
         metric = self._measure(weights)

@@ -91,7 +91,7 @@ def make_card(
             "license": dataset.license,
             "pictures": dataset.counts[str(order.size_px)],
         },
-        ema=origin.settings.ema or None,
+        ema=origin.settings.ema or None,  # 0 switches the average off
         mirror=origin.settings.mirror,
         metrics=metrics,
         software=software(),

@@ -94,6 +94,7 @@ class Evaluator:
     def _measured(self, weights: bytes, protocol: Protocol) -> Measurement | None:
         try:
             return self._measure(load_generator(weights), protocol)
+        # Hours of training must not fail for a metric: what has none is never promoted.
         except (CatteryError, ArithmeticError, ValueError, torch.OutOfMemoryError) as err:
             log.warning("Could not evaluate a generator: %s", err)
             return None
