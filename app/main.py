@@ -14,7 +14,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from app.api import cats, datasets, health, jobs, models, recipes, train, walks
+from app.api import cats, datasets, health, jobs, models, recipes, walks
 from app.api.openapi import TAGS, describe
 from app.cats.cache import ImageCache
 from app.cats.renderer import Renderer
@@ -38,7 +38,7 @@ from models.zoo.install import register_zoo
 
 log = logging.getLogger(__name__)
 
-ROUTERS = (walks, models, recipes, train, jobs, datasets, health)
+ROUTERS = (walks, models, recipes, jobs, datasets, health)
 
 
 def create_app(

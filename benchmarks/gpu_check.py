@@ -32,8 +32,8 @@ from benchmarks.jobs import carry_out
 from models.devices import fastest_precision
 from models.gan.recipes import recipe
 from models.inference.checkpoints import load_generator
+from models.jobs.context import JobContext
 from models.jobs.dataset_import import import_dataset
-from models.jobs.training_job import Place
 from models.metrics.features import Features
 from models.metrics.measuring import PROTOCOLS, measure, reference_statistics
 from models.store import Store
@@ -142,35 +142,35 @@ def _print_speed(figure: Figure, device: torch.device) -> None:
 
 
 def _try(trials: list[Trial], arguments: argparse.Namespace, device: torch.device) -> None:
-    with _place(arguments) as place:
-        name = _dataset(place, arguments)
+    with _context(arguments) as context:
+        name = _dataset(context, arguments)
         if name is None:
             print("No dataset was named (DATASET=, PICTURES=): quality was not tried.")
             return
         for trial in trials:
-            _print_quality(trial, place, name, device)
+            _print_quality(trial, context, name, device)
 
 
 @contextmanager
-def _place(arguments: argparse.Namespace) -> Iterator[Place]:
+def _context(arguments: argparse.Namespace) -> Iterator[JobContext]:
     with tempfile.TemporaryDirectory(prefix="cattery-gpu-check-") as folder:
         data = Path(arguments.data or folder)
         store = Store.open(str(data.resolve() / "store"))
-        yield Place(store=store, cache=data / "cache", device="cuda", checkpoint_s=30.0)
+        yield JobContext(store=store, cache=data / "cache", device="cuda", checkpoint_s=30.0)
 
 
-def _dataset(place: Place, arguments: argparse.Namespace) -> str | None:
+def _dataset(context: JobContext, arguments: argparse.Namespace) -> str | None:
     """Return the name of the dataset to train on, imported if need be; None if there is none."""
     if arguments.dataset is None and arguments.pictures is None:
         return None
     name = str(arguments.dataset or DATASET)
-    if arguments.pictures is not None and not place.store.datasets.exists(name):
+    if arguments.pictures is not None and not context.store.datasets.exists(name):
         source = arguments.pictures
-        import_dataset(place.store, name, source, cache=place.cache, statistics=False)
-    return place.store.datasets.get(name).name
+        import_dataset(context.store, name, source, cache=context.cache, statistics=False)
+    return context.store.datasets.get(name).name
 
 
-def _print_quality(trial: Trial, place: Place, dataset: str, device: torch.device) -> None:
+def _print_quality(trial: Trial, context: JobContext, dataset: str, device: torch.device) -> None:
     order = TrainingOrder(
         recipe=trial.recipe,
         dataset=dataset,
@@ -180,28 +180,30 @@ def _print_quality(trial: Trial, place: Place, dataset: str, device: torch.devic
         promote=Promote.NEVER,
     )
     with overhead.timing() as clock:
-        record = carry_out(place, order)
+        record = carry_out(context, order)
     overhead.print_shares(order, record, clock)
-    found = _measured(order, record, place, device)
-    pictures = place.store.datasets.get(dataset).counts[str(trial.size_px)]
+    found = _measured(order, record, context, device)
+    pictures = context.store.datasets.get(dataset).counts[str(trial.size_px)]
     print(f"ours       {found} after {trial.seconds:g} s ({pictures:,} pictures of {dataset})")
     print(f"the lab's  {trial.lab}", flush=True)
 
 
-def _measured(order: TrainingOrder, record: JobRecord, place: Place, device: torch.device) -> str:
+def _measured(
+    order: TrainingOrder, record: JobRecord, context: JobContext, device: torch.device
+) -> str:
     """Return the figures of the job's version by the protocol `lab`, in words."""
     protocol = PROTOCOLS["lab"]
     features = Features(device, protocol.features)
     reference = reference_statistics(
-        place.store,
-        place.store.datasets.get(order.dataset),
+        context.store,
+        context.store.datasets.get(order.dataset),
         order.size_px,
-        cache=place.cache,
+        cache=context.cache,
         features=features,
         reals_at_most=protocol.reals_at_most,
         device=device,
     )
-    weights = place.store.versions.weights(order.model, str(record.version))
+    weights = context.store.versions.weights(order.model, str(record.version))
     found = measure(load_generator(weights), reference, features, device, protocol)
     return ", ".join(f"{row['name']} {row['value']:.4g}" for row in found.rows)
 

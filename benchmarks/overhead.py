@@ -19,7 +19,7 @@ from unittest.mock import patch
 
 import torch
 
-from benchmarks.jobs import carry_out, place_with
+from benchmarks.jobs import carry_out, context_with
 from benchmarks.service import PICTURES
 from models.gan.recipes import RECIPES, recipe
 from models.jobs import training_job
@@ -136,8 +136,8 @@ def main() -> None:
         overrides={name: value for name, value in given.items() if value is not None},
         promote=Promote.NEVER,
     )
-    with place_with(arguments.pictures, DATASET, arguments.device) as place, timing() as clock:
-        record = carry_out(replace(place, fakes=FAKES), order)
+    with context_with(arguments.pictures, DATASET, arguments.device) as context, timing() as clock:
+        record = carry_out(replace(context, fakes=FAKES), order)
     print_shares(order, record, clock)
 
 

@@ -71,6 +71,17 @@ def fastest_kernels(device: torch.device) -> Iterator[None]:
         torch.backends.cudnn.benchmark = before
 
 
+def swap_random(device: torch.device, state: torch.Tensor) -> torch.Tensor:
+    """Set the state of a device's default generator and return the one before."""
+    if device.type == "cuda":
+        before = torch.cuda.get_rng_state(device)
+        torch.cuda.set_rng_state(state, device)
+    else:
+        before = torch.get_rng_state()
+        torch.set_rng_state(state)
+    return before
+
+
 def pick_device(name: str = "auto") -> torch.device:
     """Return a device by name; "auto" is the first GPU if there is one, else the CPU.
 

@@ -40,7 +40,7 @@ class Settings:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Limit:
     """Inclusive range of an overridable number, and what the number means."""
 
@@ -49,44 +49,40 @@ class Limit:
     description: str
 
 
-def _limit(minimum: float, maximum: float, description: str) -> Limit:
-    return Limit(minimum=minimum, maximum=maximum, description=description)
-
-
 LIMITS: Mapping[str, Limit] = {
-    "width": _limit(4, 256, "Base number of channels of both networks."),
-    "z_dim": _limit(2, 1024, "Length of the latent."),
-    "batch": _limit(2, 1024, "Real pictures per discriminator step."),
-    "lr_generator": _limit(1e-7, 0.1, "The optimizer's step size for the generator."),
-    "lr_discriminator": _limit(1e-7, 0.1, "The optimizer's step size for the discriminator."),
-    "beta1": _limit(0, 0.999, "Adam's decay of the mean gradient."),
-    "beta2": _limit(0, 0.99999, "The optimizer's decay of the mean squared gradient."),
-    "ema": _limit(
+    "width": Limit(4, 256, "Base number of channels of both networks."),
+    "z_dim": Limit(2, 1024, "Length of the latent."),
+    "batch": Limit(2, 1024, "Real pictures per discriminator step."),
+    "lr_generator": Limit(1e-7, 0.1, "The optimizer's step size for the generator."),
+    "lr_discriminator": Limit(1e-7, 0.1, "The optimizer's step size for the discriminator."),
+    "beta1": Limit(0, 0.999, "Adam's decay of the mean gradient."),
+    "beta2": Limit(0, 0.99999, "The optimizer's decay of the mean squared gradient."),
+    "ema": Limit(
         0, 0.99999, "Decay per step of the generator's moving average; 0 switches it off."
     ),
-    "mirror": _limit(0, 1, "Whether half of the pictures are mirrored, at random."),
-    "critic_steps": _limit(1, 100, "Critic updates for one of the generator."),
-    "critic_boost": _limit(
+    "mirror": Limit(0, 1, "Whether half of the pictures are mirrored, at random."),
+    "critic_steps": Limit(1, 100, "Critic updates for one of the generator."),
+    "critic_boost": Limit(
         1,
         1000,
         "Critic updates for each of the first 25 generator steps and for every 500th; "
         "shortened in proportion where fewer than 400 kimg are ordered.",
     ),
-    "clip": _limit(1e-4, 1, "The critic's weights stay within this distance of zero."),
-    "penalty": _limit(0, 1000, "Weight of the gradient penalty."),
-    "r1": _limit(0, 1000, "Weight (gamma) of the gradient penalty at real pictures."),
-    "r2": _limit(0, 1000, "Weight (gamma) of the gradient penalty at made pictures."),
-    "augment": _limit(
+    "clip": Limit(1e-4, 1, "The critic's weights stay within this distance of zero."),
+    "penalty": Limit(0, 1000, "Weight of the gradient penalty."),
+    "r1": Limit(0, 1000, "Weight (gamma) of the gradient penalty at real pictures."),
+    "r2": Limit(0, 1000, "Weight (gamma) of the gradient penalty at made pictures."),
+    "augment": Limit(
         0, 1, "Probability of each of the augmentations that the discriminator looks through."
     ),
-    "most_channels": _limit(8, 4096, "Most channels of any of the generator's layers."),
-    "pixel_judge": _limit(
+    "most_channels": Limit(8, 4096, "Most channels of any of the generator's layers."),
+    "pixel_judge": Limit(
         0,
         128,
         "Base channels of a discriminator of the pictures at 64 px beside those of features, "
         "which sees where the eyes are; 0 for none.",
     ),
-    "lecun": _limit(0, 1, "Whether weights start LeCun-normal instead of N(0, 0.02)."),
+    "lecun": Limit(0, 1, "Whether weights start LeCun-normal instead of N(0, 0.02)."),
 }
 
 
@@ -108,7 +104,7 @@ def check_overrides(
     for name, value in overrides.items():
         if name not in known:
             raise RecipeError(
-                f"overrides.{name}", value, f"numbers of {recipe}: {', '.join(known)}"
+                f"overrides.{name}", value, f"hyperparameters of {recipe}: {', '.join(known)}"
             )
     return {name: _checked(name, value) for name, value in overrides.items()}
 
@@ -119,9 +115,10 @@ def _checked(name: str, value: object) -> int | float | bool:
         if not isinstance(value, bool):
             raise RecipeError(field, value, "true or false")
         return value
+    # bool is a subclass of int, and JSON's true is no learning rate.
     if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
         raise RecipeError(field, value, "a finite number")
-    if kind is int and value != int(value):
+    if kind is int and value != int(value):  # JSON does not tell 64.0 from 64
         raise RecipeError(field, value, "a whole number")
     if not limit.minimum <= value <= limit.maximum:
         raise RecipeError(field, value, f"{limit.minimum:g} to {limit.maximum:g}")

@@ -3,7 +3,7 @@
 CatteryError (models.errors)
 └── WorkerError
     ├── EmbeddedValkeyError  the embedded Valkey cannot start
-    └── RedisUrlMissing      nobody said which Redis or Valkey to use
+    └── RedisUrlMissing      no Redis or Valkey is configured
 """
 
 from models.errors import CatteryError
@@ -18,10 +18,10 @@ class EmbeddedValkeyError(WorkerError):
 
 
 class RedisUrlMissing(WorkerError):
-    """Nobody said which Redis or Valkey holds the queue."""
+    """No Redis or Valkey is configured."""
 
     def __init__(self) -> None:
         super().__init__(
             "CATTERY_REDIS_URL is empty.",
-            "Set it to the Redis or Valkey of the queue, or use `cattery serve`, which brings one.",
+            "Set it to the URL of a Redis or Valkey, or use `cattery serve`, which starts one.",
         )

@@ -10,7 +10,7 @@ import sys
 from rq.executions import Execution
 from rq.job import Job
 
-from worker.nice import stand_back
+from worker.nice import lower_priority
 from worker.parent_watch import signal_on_parents_death, watch_parent
 from worker.queue import SERIALIZER, job_queue
 from worker.redis_client import connect
@@ -26,7 +26,7 @@ def main() -> None:
     signal_on_parents_death(parent, signal.SIGKILL)
     watch_parent(parent)
     settings = WorkerSettings()
-    stand_back(settings.nice)
+    lower_priority(settings.nice)
     redis = connect(settings.redis_url)
     worker = CatteryWorker(
         [job_queue(redis)],

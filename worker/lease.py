@@ -2,7 +2,6 @@
 
 import logging
 import threading
-from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
@@ -53,7 +52,7 @@ class Lease:
         self._thread: threading.Thread | None = None
 
     def take(self) -> bool:
-        """Take it if it is free and start to renew it; say whether it is ours."""
+        """Acquire the lease if it is free and keep renewing it; return whether it is ours."""
         taken = self._redis.set(self._key, self._token, nx=True, px=self._ttl_ms)
         self._held = bool(taken)
         if self._held:
@@ -66,7 +65,7 @@ class Lease:
         return self._held
 
     def release(self) -> None:
-        """Give it back, if it is still ours; with Redis away it runs out by itself."""
+        """Release the lease if it is still ours; if Redis is unavailable, it expires by itself."""
         self._ended.set()
         if self._thread is not None:
             self._thread.join()
@@ -77,17 +76,12 @@ class Lease:
         try:
             self._redis.eval(RELEASE, 1, self._key, self._token)
         except AWAY as err:
-            log.warning("Lease %s could not be released: %s", self._key, err)
+            log.warning("Could not release lease %s: %s", self._key, err)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
     def _renew(self) -> None:
@@ -97,8 +91,9 @@ class Lease:
                     self._redis.eval(RENEW, 1, self._key, self._token, str(self._ttl_ms))
                 )
             except AWAY as err:
-                log.warning("Lease %s could not be renewed: %s", self._key, err)
+                # Not lost yet: as long as Redis does not answer, nobody else can take it.
+                log.warning("Could not renew lease %s: %s", self._key, err)
                 continue
             if not self._held:
-                log.warning("Lease %s was lost to another process.", self._key)
+                log.warning("Lost lease %s to another process.", self._key)
                 return

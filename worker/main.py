@@ -23,8 +23,8 @@ RECONNECT_AFTER_S = 1.0
 def main(settings: WorkerSettings, worker_class: type[CatteryWorker] = CatteryWorker) -> int:
     """Run one worker in the foreground until it is told to stop.
 
-    SIGTERM or SIGINT: the running job saves its state and goes on at the next start; a
-    second signal kills it. A Redis that goes away is waited for. Call it in the main thread.
+    SIGTERM or SIGINT: the running job saves a checkpoint and resumes at the next start; a
+    second signal kills it. A lost Redis is waited for. Call it in the main thread.
 
     Args:
         settings: The worker's settings.
@@ -35,13 +35,13 @@ def main(settings: WorkerSettings, worker_class: type[CatteryWorker] = CatteryWo
 
     Raises:
         StoreError: The store cannot be written.
-        RedisUrlMissing: Nobody said where the queue is.
+        RedisUrlMissing: No Redis is configured.
     """
     store = Store.open(settings.store_url)
     redis = connect(settings.redis_url)
     with Reaper(store, redis, settings), contextlib.suppress(StopRequested):
         while not _work(settings, worker_class):
-            log.warning("The worker lost Redis and tries again.")
+            log.warning("Lost the connection to Redis; reconnecting.")
             threading.Event().wait(RECONNECT_AFTER_S)
     redis.close()
     return 0
@@ -59,7 +59,7 @@ def _work(settings: WorkerSettings, worker_class: type[CatteryWorker]) -> bool:
         worker.settings = settings
         worker.work(logging_level="WARNING")
     except AWAY as err:
-        log.warning("Redis cannot be reached: %s", err)
+        log.warning("Redis is unavailable: %s", err)
     finally:
         _listen()  # RQ's handlers belong to a worker that is no more
         redis.close()

@@ -1,4 +1,4 @@
-"""How a training job stands back for serving."""
+"""Lowers the priority of job processes, so that serving comes first."""
 
 import os
 from pathlib import Path
@@ -13,10 +13,10 @@ def run_when_idle() -> None:
     """
     if hasattr(os, "sched_setscheduler"):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    stand_back(19)  # the policy, too, counts only against the same session
+    lower_priority(19)  # the policy, too, counts only against the same session
 
 
-def stand_back(nice: int, autogroup: Path = AUTOGROUP) -> None:
+def lower_priority(nice: int, autogroup: Path = AUTOGROUP) -> None:
     """Lower this process's priority, and that of its scheduling group.
 
     A job process has a session of its own, and where Linux groups processes by
@@ -25,7 +25,7 @@ def stand_back(nice: int, autogroup: Path = AUTOGROUP) -> None:
     machine. The group has a nice value too; an unprivileged process may raise it.
 
     Args:
-        nice: 0 (changes nothing) to 19 (farthest back).
+        nice: 0 (changes nothing) to 19 (lowest priority).
         autogroup: The kernel's file for this process's group.
     """
     os.nice(nice)

@@ -1,6 +1,6 @@
 """Processes that end with the one that started them.
 
-Run as a script, `parentage.py PARENT_PID PROGRAM ARGUMENTS...` becomes PROGRAM, which
+Run as a script, `parent_watch.py PARENT_PID PROGRAM ARGUMENTS...` becomes PROGRAM, which
 then ends with its parent. The script imports the standard library alone, so that it
 starts in a few milliseconds and works from any folder.
 """

@@ -1,10 +1,9 @@
-"""What app and worker agree on: the queue's name, its payloads, Redis keys, shared settings.
+"""What app and worker share: the queue's name, Redis keys, settings.
 
 Plain data: imports neither torch nor redis nor rq.
 """
 
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -14,17 +13,17 @@ RUN_JOB = "worker.jobs.run"
 ANNOUNCEMENTS = "cattery:announcements"  # pub/sub channel: JSON {"model": name}
 
 LEASE_TTL_S = 10.0
-"""A job process that stops renewing its lease for this long is taken for dead."""
+"""A job process that does not renew its lease for this long counts as dead."""
 
 
 class SharedSettings(BaseSettings):
-    """What front end and worker must agree on; each process's own class adds to it."""
+    """Settings that front end and worker share; each adds its own."""
 
     model_config = SettingsConfigDict(env_prefix="CATTERY_", frozen=True, extra="ignore")
 
     data: Path = Field(
         default=Path("data"),
-        description="Folder for all that must be local: Valkey, packs, caches, uploads.",
+        description="Folder for everything that must be local: Valkey, packs, caches, uploads.",
     )
     store: str = Field(
         default="",
@@ -36,10 +35,10 @@ class SharedSettings(BaseSettings):
         description="Redis or Valkey to use; empty: `cattery serve` starts an embedded Valkey.",
     )
     job_timeout_s: int = Field(
-        default=7 * 24 * 3600, gt=0, description="Longest a single job may run, seconds."
+        default=7 * 24 * 3600, gt=0, description="Time limit of a single job, seconds."
     )
     job_history_s: int = Field(
-        default=3600, gt=0, description="How long RQ keeps its own note of an ended job, seconds."
+        default=3600, gt=0, description="How long RQ keeps its own record of an ended job, seconds."
     )
 
     @property
@@ -51,20 +50,3 @@ class SharedSettings(BaseSettings):
 def lease_key(job: str) -> str:
     """Return the Redis key whose holder may write the job's state."""
     return f"cattery:lease:{job}"
-
-
-def enqueue_arguments(job: str, attempt: int, settings: SharedSettings) -> dict[str, Any]:
-    """Return keyword arguments for `rq.Queue.enqueue_call`, the same wherever a job is queued.
-
-    Every attempt has an RQ id of its own; queueing the same attempt twice is refused by RQ
-    (`unique`), which makes queueing idempotent.
-    """
-    return {
-        "func": RUN_JOB,
-        "args": (job,),
-        "job_id": f"{job}-{attempt}",
-        "timeout": settings.job_timeout_s,
-        "result_ttl": settings.job_history_s,
-        "failure_ttl": settings.job_history_s,
-        "unique": True,
-    }

@@ -8,7 +8,7 @@ from rq.exceptions import DuplicateJobError, NoSuchJobError
 from rq.job import Job
 from rq.job import JobStatus as RqStatus
 
-from worker.protocol import QUEUE, SharedSettings, enqueue_arguments
+from worker.protocol import QUEUE, RUN_JOB, SharedSettings
 
 SERIALIZER = "json"  # RQ's default unpickles whatever it finds in Redis
 
@@ -18,7 +18,7 @@ class Attempt(StrEnum):
 
     UNKNOWN = "unknown"  # never queued, or forgotten, or Redis was flushed
     WAITING = "waiting"  # in the queue
-    IN_HAND = "in_hand"  # taken from the queue, by a process that may have died since
+    RUNNING = "running"  # taken from the queue, by a process that may have died since
     FAILED = "failed"  # RQ saw its process die
     ENDED = "ended"
 
@@ -31,15 +31,24 @@ def job_queue(redis: Redis) -> Queue:
 def enqueue(redis: Redis, job: str, attempt: int, settings: SharedSettings) -> bool:
     """Queue one attempt at a job; return False when that attempt is known already."""
     try:
-        job_queue(redis).enqueue_call(**enqueue_arguments(job, attempt, settings))
+        job_queue(redis).enqueue_call(
+            RUN_JOB,
+            args=(job,),
+            # Every attempt has an id of its own, which RQ takes once: queueing is idempotent.
+            job_id=_attempt_id(job, attempt),
+            unique=True,
+            timeout=settings.job_timeout_s,
+            result_ttl=settings.job_history_s,
+            failure_ttl=settings.job_history_s,
+        )
     except DuplicateJobError:
         return False
     return True
 
 
-def look_up(redis: Redis, job: str, attempt: int, settings: SharedSettings) -> Attempt:
+def look_up(redis: Redis, job: str, attempt: int) -> Attempt:
     """Return what RQ knows of an attempt at a job."""
-    name = enqueue_arguments(job, attempt, settings)["job_id"]
+    name = _attempt_id(job, attempt)
     try:
         known = Job.fetch(name, connection=redis, serializer=SERIALIZER)
     except NoSuchJobError:
@@ -49,4 +58,8 @@ def look_up(redis: Redis, job: str, attempt: int, settings: SharedSettings) -> A
     status = known.get_status(refresh=False)
     if status in (RqStatus.FAILED, RqStatus.STOPPED, RqStatus.CANCELED):
         return Attempt.FAILED
-    return Attempt.ENDED if status is RqStatus.FINISHED else Attempt.IN_HAND
+    return Attempt.ENDED if status is RqStatus.FINISHED else Attempt.RUNNING
+
+
+def _attempt_id(job: str, attempt: int) -> str:
+    return f"{job}-{attempt}"

@@ -9,7 +9,7 @@ from redis.retry import Retry
 from worker.errors import RedisUrlMissing
 
 AWAY = (RedisConnectionError, RedisTimeoutError)
-"""What is raised while Redis cannot be reached."""
+"""What is raised while Redis is unavailable."""
 
 TIMEOUT_S = 5.0
 

@@ -1,4 +1,4 @@
-"""The RQ worker of ours: a fresh process per job, graceful ends, patience with Redis."""
+"""Our RQ worker: a fresh process per job, graceful shutdown, tolerance of a lost Redis."""
 
 import logging
 import os
@@ -23,7 +23,7 @@ class CatteryWorker(SpawnWorker):
     """Runs one job at a time in a process of its own.
 
     Unlike RQ's own SpawnWorker it passes no connection in the arguments of the job process,
-    asks the job for a checkpoint when it is told to stop, and outlives a lost Redis.
+    asks the job for a checkpoint when it is stopped, and survives a lost Redis.
 
     Attributes:
         child_module: What the job process runs.
@@ -52,7 +52,7 @@ class CatteryWorker(SpawnWorker):
         self.is_stopping = True
         if not self.horse_pid:
             return
-        log.info("Stopping; waiting for the job's checkpoint.")
+        log.info("Shutting down: waiting for the job's checkpoint.")
         _signal(self.horse_pid, signal.SIGTERM)
         killer = threading.Timer(self.settings.shutdown_s, _kill_group, [self.horse_pid])
         killer.daemon = True
@@ -62,21 +62,21 @@ class CatteryWorker(SpawnWorker):
         """Do not note the request in Redis: it runs in a signal handler and Redis may be away."""
 
     def subscribe(self) -> None:
-        """Hear no commands: jobs are canceled through the store, workers stopped by signals."""
+        """Ignore RQ's commands: jobs are canceled through the store, workers stopped by signals."""
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
-        """Send a heartbeat; with Redis away it is the next one's turn."""
+        """Send a heartbeat; while Redis is unavailable, wait for the next one."""
         try:
             super().heartbeat(timeout, pipeline)
         except AWAY as err:
-            log.warning("Redis cannot be reached: %s", err)
+            log.warning("Redis is unavailable: %s", err)
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
-        """Send a running job's heartbeats; with Redis away the job goes on."""
+        """Send a running job's heartbeats; without Redis the job goes on."""
         try:
             super().maintain_heartbeats(job, execution)
         except AWAY as err:
-            log.warning("Redis cannot be reached, the job goes on: %s", err)
+            log.warning("Redis is unavailable, the job goes on: %s", err)
 
     def _child_environment(self) -> dict[str, str]:
         inherited = dict(os.environ)  # noqa: TID251 - handed on, not read
@@ -91,7 +91,7 @@ def _signal(pid: int, signum: signal.Signals) -> None:
     try:
         os.kill(pid, signum)
     except ProcessLookupError:
-        log.debug("The job process %d has ended by itself.", pid)
+        log.debug("The job process %d has already exited.", pid)
 
 
 def _kill_group(pid: int) -> None:
@@ -99,7 +99,7 @@ def _kill_group(pid: int) -> None:
     try:
         os.killpg(pid, signal.SIGKILL)
     except ProcessLookupError:
-        log.debug("The job process %d has ended by itself.", pid)
+        log.debug("The job process %d has already exited.", pid)
 
 
 def worker_options() -> dict[str, Any]:

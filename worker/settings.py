@@ -12,32 +12,39 @@ class WorkerSettings(SharedSettings):
         default="auto", description="Device that trains: auto, cpu, cuda, or cuda:N."
     )
     threads: int | None = Field(
-        default=None, gt=0, description="CPU threads of a job; empty: as many as it has cores."
+        default=None, gt=0, description="CPU threads of a training job; empty: one per core."
     )
     nice: int = Field(
-        default=19, ge=0, le=19, description="How far a job stands back for serving, 0 to 19."
+        default=19,
+        ge=0,
+        le=19,
+        description="Niceness of job processes: 0 to 19, the lowest priority.",
     )
     checkpoint_s: float = Field(
-        default=30.0, gt=0, description="Seconds of training between two saved states."
+        default=30.0, gt=0, description="Seconds between two checkpoints of a training job."
     )
     fakes: int | None = Field(
         default=None,
         ge=16,
-        description="Pictures made to measure a version; empty: as many as the protocol says.",
+        description="Images to generate for evaluating a version; empty: the protocol's number.",
     )
     state_keep_s: float = Field(
-        default=86400.0, ge=0, description="How long an ended job keeps its state, seconds."
+        default=86400.0,
+        ge=0,
+        description="How long an ended job keeps its training state, seconds.",
     )
     reap_s: float = Field(
-        default=5.0, gt=0, description="Seconds between two looks for interrupted jobs."
+        default=5.0, gt=0, description="Seconds between two checks for interrupted jobs."
     )
     lease_s: float = Field(
         default=LEASE_TTL_S,
         ge=1,
-        description="A job process silent for this long is taken for dead, seconds.",
+        description="Seconds without a renewed lease after which a job process counts as dead.",
     )
     shutdown_s: float = Field(
-        default=60.0, gt=0, description="How long a stopping worker waits for its job, seconds."
+        default=60.0,
+        gt=0,
+        description="How long a stopping worker waits for its job's checkpoint, seconds.",
     )
     min_free_mb: int = Field(
         default=2048, ge=0, description="Free disk space below which no job starts, MiB."

@@ -1,4 +1,4 @@
-"""A real Valkey of our own, for a machine that has none."""
+"""An embedded Valkey, for a machine that has none."""
 
 import fcntl
 import os
@@ -110,7 +110,7 @@ class EmbeddedValkey:
                     continue
                 os.close(handle)
                 raise EmbeddedValkeyError(
-                    f"Another Cattery uses the folder {self.folder}.",
+                    f"Another Cattery is using the folder {self.folder}.",
                     "Stop it first, or choose another folder by CATTERY_DATA.",
                 ) from err
             return handle
@@ -152,17 +152,17 @@ class EmbeddedValkey:
         try:
             while not _answers(client):
                 if not self.alive() or time.monotonic() > deadline:
-                    told = self._last_words()
+                    reason = self._last_log_line()
                     self.stop()
-                    raise EmbeddedValkeyError(f"The embedded Valkey did not start: {told}")
+                    raise EmbeddedValkeyError(f"The embedded Valkey did not start: {reason}")
                 time.sleep(POLL_S)
         finally:
             client.close()
 
-    def _last_words(self) -> str:
+    def _last_log_line(self) -> str:
         log = self.folder / "valkey.log"
         lines = log.read_text(errors="replace").strip().splitlines()
-        return f"{lines[-1] if lines else 'it said nothing.'} (all of it in {log})"
+        return f"{lines[-1] if lines else 'its log is empty.'} (full log: {log})"
 
     def _release(self) -> None:
         if self._lock is None:

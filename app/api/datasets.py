@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from app.api.dependencies import QueueDep, RootDep, StoreDep, known_parameters_only
-from app.api.responses import ASK_FIRST, png
+from app.api.responses import ASK_FIRST, CONTACT_SHEET, LOCATION, png
 from app.api.schemas import DatasetList, DatasetView, JobView
-from app.api.train import LOCATION
 from app.api.views import dataset_view, job_view
-from app.jobs.service import hand_over
+from app.jobs.queue import JobQueue
+from app.jobs.service import submit
 from app.jobs.uploads import Uploads
 from app.problems.openapi import Responses, problems
 from models.errors import Conflict
@@ -36,13 +36,6 @@ _ZIP = {
     }
 }
 _QUEUED: Responses = {202: {"description": "The import waits for its turn.", "headers": LOCATION}}
-_PNG: Responses = {
-    200: {
-        "description": "A contact sheet.",
-        "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
-    },
-    304: {"description": "The client has it already."},
-}
 
 
 @router.get("", summary="All datasets", operation_id="list_datasets")
@@ -67,7 +60,7 @@ def get_dataset(name: Name, store: StoreDep, root: RootDep) -> DatasetView:
     summary="A dataset's preview sheet",
     operation_id="get_dataset_preview",
     response_class=Response,
-    responses=_PNG | problems(404, 410),
+    responses=CONTACT_SHEET | problems(404, 410),
 )
 def get_dataset_preview(request: Request, name: Name, store: StoreDep) -> Response:
     """Some of its pictures on one sheet."""
@@ -105,8 +98,7 @@ async def import_dataset(
         await asyncio.to_thread(queue.check)
         path = await uploads.keep(request.stream())
         order = ImportOrder(name=name, source=str(path), license=license)
-        record = await asyncio.to_thread(_create, store, order)
-    await asyncio.to_thread(hand_over, queue, record)
+        record = await asyncio.to_thread(_submit, store, queue, order)
     response.headers["Location"] = f"{root}/jobs/{record.id}"
     return job_view(record, root)
 
@@ -123,19 +115,18 @@ def delete_dataset(name: Name, store: StoreDep) -> None:
     store.datasets.delete(name)
 
 
-def _create(store: Store, order: ImportOrder) -> JobRecord:
-    """Write the import job down; the upload goes if that fails."""
+def _submit(store: Store, queue: JobQueue, order: ImportOrder) -> JobRecord:
+    """Submit the import job; the upload goes if that fails."""
     try:
         _refuse_taken(store, order.name)  # again: a large upload takes its time
-        return store.jobs.create(JobKind.IMPORT, order)[0]
+        return submit(store, queue, order)
     except BaseException:
         FilePath(order.source).unlink(missing_ok=True)
         raise
 
 
 def _refuse_taken(store: Store, name: str) -> None:
-    if store.datasets.exists(name):
-        raise Conflict(f"There is a dataset {name!r} already.", "Choose another name.")
+    store.datasets.check_vacant(name)
     for job in store.jobs.list():
         is_import = job.kind is JobKind.IMPORT and not job.status.has_ended
         if is_import and job.order.get("name") == name:

@@ -1,21 +1,22 @@
-"""Jobs over HTTP: where they are, their history as it happens, their samples."""
+"""Jobs over HTTP: submitting, following, canceling and deleting them."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from starlette.responses import StreamingResponse
 
-from app.api.dependencies import RootDep, SettingsDep, StoreDep, known_parameters_only
-from app.api.responses import ASK_FIRST, png
-from app.api.schemas import JobList, JobView
+from app.api.dependencies import QueueDep, RootDep, SettingsDep, StoreDep, known_parameters_only
+from app.api.responses import ASK_FIRST, CONTACT_SHEET, LOCATION, png
+from app.api.schemas import JobList, JobView, TrainBody
 from app.api.views import job_view
-from app.jobs.events import Pace, follow, is_all_told
-from app.jobs.service import cancel
+from app.jobs.events import follow, has_seen_all
+from app.jobs.service import cancel, submit
 from app.problems.openapi import Responses, problems
-from models.store.records import JobKind, JobStatus
+from models.jobs.order import make_order
+from models.store import Store
+from models.store.records import JobKind, JobStatus, TrainingOrder
 
 router = APIRouter(
-    prefix="/jobs",
     tags=["jobs"],
     dependencies=[Depends(known_parameters_only)],
     responses=problems(422, 503),
@@ -35,6 +36,7 @@ LastEventQuery = Annotated[
     int | None, Query(ge=0, description="As the header, for clients that cannot send one.")
 ]
 
+_QUEUED: Responses = {202: {"description": "The job is queued.", "headers": LOCATION}}
 _STREAM: Responses = {
     200: {
         "description": "One event per line of the job's history: its id, its type, its data "
@@ -48,16 +50,45 @@ _STREAM: Responses = {
     },
     204: {"description": "The job has ended and the client has all of its events."},
 }
-_PNG: Responses = {
-    200: {
-        "description": "A contact sheet.",
-        "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
-    },
-    304: {"description": "The client has it already."},
-}
 
 
-@router.get("", summary="All jobs", operation_id="list_jobs")
+@router.post(
+    "/train",
+    status_code=202,
+    summary="Submit a training job",
+    operation_id="train",
+    responses=_QUEUED | problems(404, 409, 410),
+)
+def train(
+    body: TrainBody,
+    response: Response,
+    store: StoreDep,
+    queue: QueueDep,
+    root: RootDep,
+    key: Annotated[
+        str | None,
+        Header(
+            alias="Idempotency-Key",
+            min_length=1,
+            max_length=255,
+            description="The same key and order again return the same job; with another order: "
+            "409.",
+            examples=["0b6b3c52-6c8e-4f4e-9d7b-7f6d3f1a2b11"],
+        ),
+    ] = None,
+) -> JobView:
+    """Check an order against its recipe and dataset, and queue it.
+
+    While Redis is unavailable nothing is written and the answer is 503.
+    """
+    order = _order(body, store)
+    queue.check()  # before the job exists: a refused order leaves nothing behind
+    record = submit(store, queue, order, key=key)
+    response.headers["Location"] = f"{root}/jobs/{record.id}"
+    return job_view(record, root)
+
+
+@router.get("/jobs", summary="All jobs", operation_id="list_jobs")
 def list_jobs(
     store: StoreDep,
     root: RootDep,
@@ -75,14 +106,14 @@ def list_jobs(
     return JobList(jobs=views, total=len(found))
 
 
-@router.get("/{job}", summary="One job", operation_id="get_job", responses=problems(404, 410))
+@router.get("/jobs/{job}", summary="One job", operation_id="get_job", responses=problems(404, 410))
 def get_job(job: JobId, store: StoreDep, root: RootDep) -> JobView:
     """Status and phase, kimg done and to do, images a second, what is left, losses, samples."""
     return job_view(store.jobs.get(job), root)
 
 
 @router.get(
-    "/{job}/events",
+    "/jobs/{job}/events",
     summary="A job's history as it happens",
     operation_id="follow_job",
     response_class=Response,
@@ -99,26 +130,27 @@ async def follow_job(
     """Server-sent events from the job's first, or the one after Last-Event-ID, to its last."""
     # The header first: a client that reconnects repeats the address it began with.
     after = reached if reached is not None else last_event_id or 0
-    if await is_all_told(store, job, after):
-        return Response(status_code=204)  # tells an EventSource not to come again
-    pace = Pace(
+    if await has_seen_all(store, job, after):
+        return Response(status_code=204)  # tells an EventSource not to reconnect
+    events = follow(
+        store,
+        job,
+        after,
         poll_s=settings.events_poll_s,
         keep_alive_s=settings.events_keep_alive_s,
         stopping=request.app.state.stopping,
         has_left=request.is_disconnected,
     )
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(
-        follow(store, job, after, pace), headers=headers, media_type="text/event-stream"
-    )
+    return StreamingResponse(events, headers=headers, media_type="text/event-stream")
 
 
 @router.get(
-    "/{job}/samples/{kimg}.png",
+    "/jobs/{job}/samples/{kimg}.png",
     summary="A sample sheet",
     operation_id="get_job_sample",
     response_class=Response,
-    responses=_PNG | problems(404, 410),
+    responses=CONTACT_SHEET | problems(404, 410),
 )
 def get_job_sample(
     request: Request,
@@ -131,7 +163,7 @@ def get_job_sample(
 
 
 @router.post(
-    "/{job}/cancel",
+    "/jobs/{job}/cancel",
     status_code=202,
     summary="Cancel a job",
     operation_id="cancel_job",
@@ -143,7 +175,7 @@ def cancel_job(job: JobId, store: StoreDep, root: RootDep) -> JobView:
 
 
 @router.delete(
-    "/{job}",
+    "/jobs/{job}",
     status_code=204,
     summary="Delete an ended job",
     operation_id="delete_job",
@@ -152,3 +184,20 @@ def cancel_job(job: JobId, store: StoreDep, root: RootDep) -> JobView:
 def delete_job(job: JobId, store: StoreDep) -> None:
     """Delete its history, samples and training state; what it published stays."""
     store.jobs.delete(job)
+
+
+def _order(body: TrainBody, store: Store) -> TrainingOrder:
+    if body.resume_from is not None and "@" not in body.resume_from:
+        store.jobs.get(body.resume_from)  # an unknown job is a 404 like any unknown thing
+    return make_order(
+        recipe=body.recipe,
+        dataset=store.datasets.get(body.dataset),
+        model=body.model,
+        size_px=body.size_px,
+        budget=body.budget.to_budget(),
+        seed=body.seed,
+        overrides=body.overrides,
+        promote=body.promote,
+        resume_from=body.resume_from,
+        store=store,
+    )

@@ -1,6 +1,8 @@
 """Models, their versions and their aliases over HTTP."""
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Depends, Path, Request, Response
@@ -14,7 +16,7 @@ from app.api.dependencies import (
     StoreDep,
     known_parameters_only,
 )
-from app.api.responses import FOR_EVER, png
+from app.api.responses import CONTACT_SHEET, FOR_EVER, png
 from app.api.schemas import ModelList, ModelView, PromoteBody, VersionView
 from app.api.views import model_summary, model_view, version_view
 from app.http.conditional import not_modified
@@ -33,10 +35,6 @@ Name = Annotated[str, Path(description="Name of a model.", examples=["dcgan"])]
 Version = Annotated[str, Path(description="Full version id.", examples=["0123456789ab"])]
 
 _FILE = {"schema": {"type": "string", "format": "binary"}}
-_PNG: Responses = {
-    200: {"description": "A contact sheet.", "content": {"image/png": _FILE}},
-    304: {"description": "The client has it already."},
-}
 _WEIGHTS: Responses = {
     200: {
         "description": "The weights, a safetensors file.",
@@ -46,6 +44,38 @@ _WEIGHTS: Responses = {
     206: {"description": "The range asked for."},
     304: {"description": "The client has it already."},
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Aliases:
+    """Moves a model's aliases, and everything that follows them."""
+
+    store: StoreDep
+    pool: PoolDep
+    queue: QueueDep
+    root: RootDep
+    later: BackgroundTasks
+
+    async def move(self, model: str, to: str | None, move: Callable[[], object]) -> ModelView:
+        """Check that the version can be served, move the alias, and tell every front end."""
+        if to is not None:
+            await self._check_servable(model, to)
+        await asyncio.to_thread(move)
+        await self.pool.refresh(model)
+        self.later.add_task(self.queue.announce, model)  # after the response: Redis may be slow
+        return await asyncio.to_thread(
+            model_view, self.store, model, _loaded(self.pool, model), self.root
+        )
+
+    async def _check_servable(self, model: str, version: str) -> None:
+        """Load a version beside the one in service, so that only what works is promoted."""
+        try:
+            await self.pool.take(f"{model}@{version}")
+        except CheckpointError as err:
+            raise Conflict(f"{model}@{version} cannot be served: {err.detail}", err.remedy) from err
+
+
+AliasesDep = Annotated[_Aliases, Depends()]
 
 
 @router.get("", summary="All models", operation_id="list_models")
@@ -68,23 +98,15 @@ def get_model(model: Name, store: StoreDep, pool: PoolDep, root: RootDep) -> Mod
     operation_id="promote",
     responses=problems(404, 409, 410),
 )
-async def promote(
-    model: Name,
-    body: PromoteBody,
-    store: StoreDep,
-    pool: PoolDep,
-    queue: QueueDep,
-    root: RootDep,
-    later: BackgroundTasks,
-) -> ModelView:
+async def promote(model: Name, body: PromoteBody, aliases: AliasesDep) -> ModelView:
     """Load and check the version, then move the alias; the next request sees it."""
-    ref = f"{model}@{body.version}"
+    store, ref = aliases.store, f"{model}@{body.version}"
     _, version = await asyncio.to_thread(store.versions.resolve, ref)
-    await _check_servable(pool, model, version)
-    await asyncio.to_thread(store.aliases.promote, model, version, reason="asked for by API")
-    await pool.refresh(model)
-    later.add_task(queue.announce, model)  # after the answer: Redis may be slow, or away
-    return await asyncio.to_thread(model_view, store, model, _loaded(pool, model), root)
+    return await aliases.move(
+        model,
+        version,
+        lambda: store.aliases.promote(model, version, reason="requested through the API"),
+    )
 
 
 @router.post(
@@ -93,22 +115,11 @@ async def promote(
     operation_id="rollback",
     responses=problems(404, 409, 410),
 )
-async def rollback(
-    model: Name,
-    store: StoreDep,
-    pool: PoolDep,
-    queue: QueueDep,
-    root: RootDep,
-    later: BackgroundTasks,
-) -> ModelView:
+async def rollback(model: Name, aliases: AliasesDep) -> ModelView:
     """Swap `serving` and `previous`; the version that comes back was kept warm."""
-    aliases = await asyncio.to_thread(store.aliases.get, model)
-    if aliases.previous is not None:
-        await _check_servable(pool, model, aliases.previous)
-    await asyncio.to_thread(store.aliases.rollback, model)
-    await pool.refresh(model)
-    later.add_task(queue.announce, model)
-    return await asyncio.to_thread(model_view, store, model, _loaded(pool, model), root)
+    table = aliases.store.aliases
+    previous = (await asyncio.to_thread(table.get, model)).previous
+    return await aliases.move(model, previous, lambda: table.rollback(model))
 
 
 @router.get(
@@ -127,7 +138,7 @@ def get_version(model: Name, version: Version, store: StoreDep, root: RootDep) -
     summary="A version's contact sheet",
     operation_id="get_version_samples",
     response_class=Response,
-    responses=_PNG | problems(404, 410),
+    responses=CONTACT_SHEET | problems(404, 410),
 )
 def get_version_samples(
     request: Request, model: Name, version: Version, store: StoreDep
@@ -178,11 +189,3 @@ async def delete_version(model: Name, version: Version, store: StoreDep, pool: P
 def _loaded(pool: GeneratorPool, model: str) -> str | None:
     slot = pool.serving().get(model)
     return slot.version if slot else None
-
-
-async def _check_servable(pool: GeneratorPool, model: str, version: str) -> None:
-    """Load a version beside the one in service, so that only what works is promoted."""
-    try:
-        await pool.take(f"{model}@{version}")
-    except CheckpointError as err:
-        raise Conflict(f"{model}@{version} cannot be served: {err.detail}", err.remedy) from err

@@ -1,4 +1,4 @@
-"""Files with entity tags: sent once, then 304."""
+"""What several routes answer with: PNG files with entity tags, and their OpenAPI entries."""
 
 import hashlib
 
@@ -6,9 +6,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.http.conditional import not_modified
+from app.problems.openapi import Responses
 
 FOR_EVER = "public, max-age=31536000, immutable"
 ASK_FIRST = "no-cache"
+
+LOCATION = {"Location": {"description": "Path of the job.", "schema": {"type": "string"}}}
+CONTACT_SHEET: Responses = {
+    200: {
+        "description": "A contact sheet.",
+        "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
+    },
+    304: {"description": "The client has it already."},
+}
 
 
 def png(request: Request, content: bytes, freshness: str) -> Response:

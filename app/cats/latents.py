@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app.inference.slot import Slot
 from models.errors import InvalidValue
-from models.inference.latents import Place, Point, check_seed
+from models.inference.latents import Interpolated, Point, check_seed
 
 DISTANCE = 0.2
 LEAST_TRUNCATION = 0.1
@@ -70,12 +70,14 @@ class Variation:
         """Return what to render: the seeds themselves if nothing is varied."""
         if self.near is None and self.truncation == 1:
             return list(seeds)
-        return [self._place(seed) for seed in seeds]
+        return [self._point(seed) for seed in seeds]
 
-    def _place(self, seed: int) -> Place:
+    def _point(self, seed: int) -> Interpolated:
         if self.near is None:
-            return Place(start=seed, end=seed, truncation=self.truncation)
-        return Place(start=self.near, end=seed, share=self.distance, truncation=self.truncation)
+            return Interpolated(start=seed, end=seed, truncation=self.truncation)
+        return Interpolated(
+            start=self.near, end=seed, share=self.distance, truncation=self.truncation
+        )
 
     def query(self) -> dict[str, str]:
         """Return what it changes as query parameters, always in this order."""

@@ -11,7 +11,7 @@ from app.cats.request import Freshness
 from app.inference.slot import Slot
 from models.errors import InvalidValue
 from models.images.animations import ANIMATIONS, Animation, AnimationFormat
-from models.inference.latents import Place, check_seed, walk
+from models.inference.latents import Interpolated, check_seed, walk
 
 FRAMES = 48
 """Frames of an address that names none. Never change it: such addresses are permanent."""
@@ -69,7 +69,7 @@ class Walk:
             raise InvalidValue("frames", self.frames, allowed)
 
     @property
-    def places(self) -> list[Place]:
+    def places(self) -> list[Interpolated]:
         """Where each frame lies between the seeds."""
         return walk(self.start, self.end, self.frames, truncation=self.truncation)
 

@@ -5,19 +5,20 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.cli.console import interruptible, say, training_bar
-from app.cli.store import open_store, shared_settings
+from app.cli.store import open_store
 from models.errors import CatteryError, Conflict, InvalidValue
+from models.store.journal import StopReason
 from models.store.records import Budget, JobKind, JobRecord, JobStatus, Promote, TrainingOrder
 
 if TYPE_CHECKING:
-    from models.jobs.training_job import Place
+    from models.jobs.context import JobContext
     from models.store import Store
-    from models.training.distributed import Team
 
 RUNNER = "cli"
 LOOK_EVERY_S = 0.5
@@ -29,28 +30,40 @@ class TrainingFailed(CatteryError):
 
 def train(
     recipe: Annotated[
-        str | None, typer.Argument(help="Name of a recipe, such as dcgan; not with --resume.")
+        str | None,
+        typer.Argument(help="Name of a recipe, such as dcgan; not needed with --resume."),
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="Name of an imported dataset.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="Train for so long.")] = None,
-    kimg: Annotated[
-        float | None, typer.Option(help="Or for so many thousand pictures shown.")
+    minutes: Annotated[
+        float | None, typer.Option(help="Minutes of training; or use --kimg.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Model that the version joins.")] = None,
-    size_px: Annotated[int | None, typer.Option("--size", help="Side of the pictures.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seeds weights, latents and order.")] = 0,
+    kimg: Annotated[
+        float | None, typer.Option(help="Thousands of images to train on; or use --minutes.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Model to add the version to.")] = None,
+    size_px: Annotated[
+        int | None, typer.Option("--size", help="Image width and height, pixels.")
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Random seed of weights, latents and data order.")
+    ] = 0,
     overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A recipe's number.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Override a hyperparameter, for example --set width=64; repeatable.",
+        ),
     ] = None,
     promote: Annotated[
-        Promote, typer.Option(help="When the version takes over.")
+        Promote, typer.Option(help="When to put the new version into service.")
     ] = Promote.IF_BETTER,
     resume: Annotated[
         str | None,
-        typer.Option(metavar="JOB", help="Go on where a job, or a version's job, stopped."),
+        typer.Option(metavar="JOB", help="Resume a job, named by its id or by its version."),
     ] = None,
 ) -> None:
-    """Train a generator, measure it and add it to the store; Ctrl-C saves where it is.
+    """Train a generator, evaluate it and add it to the store; Ctrl-C saves a checkpoint.
 
     Under `torchrun` the processes train it together, one GPU each.
     """
@@ -59,7 +72,7 @@ def train(
 
     def order() -> JobRecord:
         if resume is not None:
-            return _resumed(store, _job_of(store, resume), budget, promote)
+            return _resumed(store, resume, budget, promote)
         return _ordered(
             store,
             recipe=_given("RECIPE", recipe),
@@ -80,14 +93,18 @@ def _train_together(store: "Store", order: Callable[[], JobRecord]) -> None:
     from models.training.distributed import team_of_torchrun
 
     with team_of_torchrun() as team:
+        context = replace(local_context(store), team=team)
         if team.leads:
-            _tell(store, run_here(store, order(), team))
+            record = order()
+            say(f"Job {record.id}; its samples are in {store.url}/jobs/{record.id}/samples")
+            with interruptible() as stopped:
+                _report(store, run_with_bar(record, context, stopped))
         else:
             from models.jobs.ddp_follower import run_following
 
-            for number in (signal.SIGINT, signal.SIGTERM):  # the leader alone is to be asked
+            for number in (signal.SIGINT, signal.SIGTERM):  # only the leader decides when to stop
                 signal.signal(number, signal.SIG_IGN)
-            run_following(place_here(store, team))
+            run_following(context)
 
 
 def parse_overrides(texts: list[str]) -> dict[str, Any]:
@@ -108,7 +125,7 @@ def parse_overrides(texts: list[str]) -> dict[str, Any]:
 
 def _given(name: str, value: str | None) -> str:
     if value is None:
-        raise typer.BadParameter(f"{name} is needed, unless --resume names a job.")
+        raise typer.BadParameter(f"{name} is required, unless --resume names a job.")
     return value
 
 
@@ -120,18 +137,11 @@ def _ordered(store: "Store", **parts: Any) -> JobRecord:
     return record
 
 
-def _job_of(store: "Store", name: str) -> str:
-    """Return a job's id; it may be named by the version that it made."""
-    if "@" not in name:
-        return name
-    job = store.versions.card(*store.versions.resolve(name)).job
-    if job is None:
-        raise InvalidValue("resume", name, "a version that a job of this store made, or a job")
-    return job
+def _resumed(store: "Store", name: str, budget: Budget, promote: Promote) -> JobRecord:
+    """Return the job itself if it was interrupted, or a new one that resumes from its state."""
+    from models.jobs.order import source_job
 
-
-def _resumed(store: "Store", job: str, budget: Budget, promote: Promote) -> JobRecord:
-    """Return the job itself if it was interrupted, or a new one that goes on from its state."""
+    job = source_job(store, name, field="resume")
     record = store.jobs.get(job)
     if not record.status.has_ended and record.runner != RUNNER:
         raise Conflict(f"The job {job} belongs to a worker.", "Leave it to `cattery worker`.")
@@ -154,42 +164,31 @@ def _resumed(store: "Store", job: str, budget: Budget, promote: Promote) -> JobR
     )
 
 
-def run_here(store: "Store", record: JobRecord, team: "Team | None" = None) -> JobRecord:
-    """Run a job in this process, with a bar; return its record when it has ended or paused."""
-    from models.jobs.training_job import StopReason, run_training
+def run_with_bar(
+    record: JobRecord, context: "JobContext", stopped: Callable[[], bool]
+) -> JobRecord:
+    """Run a job in this process, with a progress bar; return its record, ended or paused."""
+    from models.jobs.training_job import run_training
 
-    say(f"Job {record.id}; its samples are in {store.url}/jobs/{record.id}/samples")
-    with interruptible() as stopped, shown(lambda: store.jobs.get(record.id)):
+    # No lease: should two processes run one job, the store lets only the later one write. And
+    # nothing is announced: front ends poll the store.
+    with _progress_bar(lambda: context.store.jobs.get(record.id)):
         return run_training(
-            record,
-            place_here(store, team),
-            lease=lambda: True,  # two of them on one job: the store lets only the later one write
-            should_stop=lambda: StopReason.PAUSE if stopped() else None,
-            announce=lambda _model: None,  # serving processes look at the store by themselves
+            record, context, should_stop=lambda: StopReason.PAUSE if stopped() else None
         )
 
 
-def place_here(store: "Store", team: "Team | None" = None) -> "Place":
-    """Return this process's place: the settings' device and threads, with a store and a team."""
-    from models.jobs.training_job import Place
-    from models.training.distributed import SOLO
+def local_context(store: "Store") -> "JobContext":
+    """Return where and how training jobs run in this process, by the worker's settings."""
+    from worker.jobs import job_context
     from worker.settings import WorkerSettings
 
-    settings = WorkerSettings()
-    return Place(
-        store=store,
-        cache=shared_settings().data / "cache",
-        device=settings.device,
-        threads=settings.threads,
-        checkpoint_s=settings.checkpoint_s,
-        fakes=settings.fakes,
-        team=team or SOLO,
-    )
+    return job_context(WorkerSettings(), store)
 
 
 @contextmanager
-def shown(read: Callable[[], JobRecord]) -> Iterator[None]:
-    """Show a job's progress while the block runs; the record is where everyone reads it."""
+def _progress_bar(read: Callable[[], JobRecord]) -> Iterator[None]:
+    """Show a job's progress while the block runs, as its record has it."""
     done = threading.Event()
     with training_bar() as bar:
         task = bar.add_task("waiting", total=1.0, status="")
@@ -227,14 +226,14 @@ def view(record: JobRecord) -> dict[str, Any]:
     }
 
 
-def _tell(store: "Store", record: JobRecord) -> None:
-    """Say how the job ended and what to do next.
+def _report(store: "Store", record: JobRecord) -> None:
+    """Print how the job ended and what to do next.
 
     Raises:
         TrainingFailed: It ended without a version.
     """
     if not record.status.has_ended:
-        say(f"Saved. Go on with:  cattery train --resume {record.id}")
+        say(f"Saved. Resume with:  cattery train --resume {record.id}")
         return
     if record.version is None:
         raise TrainingFailed(f"The job {record.id} {record.status}: {record.reason}")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.inference.latents import Place, Point
+from models.inference.latents import Interpolated, Point
 
 _LENGTHS = struct.Struct("!II")
 
@@ -78,7 +78,10 @@ def receive(connection: socket.socket) -> tuple[dict[str, Any], Pixels | None]:
 
 def points_told(points: Sequence[Point]) -> list[Any]:
     """Return points as plain data."""
-    return [[p.start, p.end, p.share, p.truncation] if isinstance(p, Place) else p for p in points]
+    return [
+        [p.start, p.end, p.share, p.truncation] if isinstance(p, Interpolated) else p
+        for p in points
+    ]
 
 
 def points_of(told: Any) -> list[Point]:
@@ -93,8 +96,8 @@ def points_of(told: Any) -> list[Point]:
         raise BrokenMessage(f"No points: {err}.") from err
 
 
-def _place(start: int, end: int, share: float, truncation: float) -> Place:
-    return Place(start=start, end=end, share=share, truncation=truncation)
+def _place(start: int, end: int, share: float, truncation: float) -> Interpolated:
+    return Interpolated(start=start, end=end, share=share, truncation=truncation)
 
 
 def _checked(head: bytes) -> tuple[int, int]:

@@ -4,36 +4,16 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from time import monotonic
 
 from app.problems.json import encode, plain
 from models.errors import Gone, NotFound, StoreError
 from models.store import Store
-from models.store.records import Event, JobStatus
+from models.store.records import Event
 
 log = logging.getLogger(__name__)
 
 KEEP_ALIVE = b": still here\n\n"
-
-_ENDS = frozenset(status.value for status in JobStatus if status.has_ended)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """How a job is followed.
-
-    Attributes:
-        poll_s: How often its history is looked at, seconds.
-        keep_alive_s: Longest silence before a comment is sent, seconds.
-        stopping: Set when the service ends.
-        has_left: Says whether the client has hung up.
-    """
-
-    poll_s: float
-    keep_alive_s: float
-    stopping: asyncio.Event
-    has_left: Callable[[], Awaitable[bool]]
 
 
 def wire(event: Event) -> bytes:
@@ -43,39 +23,49 @@ def wire(event: Event) -> bytes:
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.id, kind.encode(), encode(told))
 
 
-async def follow(store: Store, job: str, after: int, pace: Pace) -> AsyncIterator[bytes]:
+async def follow(
+    store: Store,
+    job: str,
+    after: int,
+    *,
+    poll_s: float,
+    keep_alive_s: float,
+    stopping: asyncio.Event,
+    has_left: Callable[[], Awaitable[bool]],
+) -> AsyncIterator[bytes]:
     """Yield a job's events after an id until its last one; silence is filled with comments.
 
     Args:
         store: Read in a thread, never on the event loop.
         job: The job's id.
         after: Id of the last event that the client has, 0 for none.
-        pace: How to look, and when to stop.
+        poll_s: Time between two reads of the history, seconds.
+        keep_alive_s: Longest silence before a comment is sent, seconds.
+        stopping: Set when the service shuts down.
+        has_left: Tells whether the client has disconnected.
     """
-    spoke_at, was_over = monotonic(), False
-    while not (pace.stopping.is_set() or await pace.has_left()):
+    spoke_at = monotonic()
+    while not (stopping.is_set() or await has_left()):
         try:
-            # The record first: what is appended before a job has ended is then seen.
-            is_over = (await asyncio.to_thread(store.jobs.get, job)).status.has_ended
+            # The record first: a job's last event is written before its record says it ended.
+            has_ended = (await asyncio.to_thread(store.jobs.get, job)).status.has_ended
             events = await asyncio.to_thread(store.jobs.events, job, after)
         except (NotFound, Gone, StoreError) as err:
-            log.info("following job %s ends: %s", job, err)
+            log.info("Stopped following job %s: %s", job, err)
             return
         for event in events:
             yield wire(event)
             after, spoke_at = event.id, monotonic()
-        # One look more after the end: the last event may be written after the record.
-        if is_over and (was_over or (events and events[-1].type in _ENDS)):
+        if has_ended:
             return
-        was_over = is_over
-        if monotonic() - spoke_at >= pace.keep_alive_s:
+        if monotonic() - spoke_at >= keep_alive_s:
             yield KEEP_ALIVE
             spoke_at = monotonic()
         with suppress(TimeoutError):
-            await asyncio.wait_for(pace.stopping.wait(), pace.poll_s)
+            await asyncio.wait_for(stopping.wait(), poll_s)
 
 
-async def is_all_told(store: Store, job: str, after: int) -> bool:
+async def has_seen_all(store: Store, job: str, after: int) -> bool:
     """Whether a job has ended and the client has all of its events.
 
     Raises:

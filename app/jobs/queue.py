@@ -1,20 +1,17 @@
-"""The job queue as the front end sees it: something that may be away."""
+"""The job queue as the front end sees it: sometimes unavailable."""
 
-import json
 import logging
 
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
-from rq import Queue
-from rq.exceptions import DuplicateJobError
-from rq.serializers import JSONSerializer
 
 from app.problems.errors import QueueUnavailable
 from app.settings import AppSettings
 from models.store.records import JobRecord
-from worker.protocol import ANNOUNCEMENTS, QUEUE, enqueue_arguments
+from worker.announcements import announce
+from worker.queue import enqueue
 
 _log = logging.getLogger(__name__)
 
@@ -34,13 +31,10 @@ class JobQueue:
         """Queue a job's next attempt; queueing the same one twice is harmless.
 
         Raises:
-            QueueUnavailable: Redis is away.
+            QueueUnavailable: Redis does not answer.
         """
         try:
-            queue = Queue(QUEUE, connection=self._client(), serializer=JSONSerializer)
-            queue.enqueue_call(**enqueue_arguments(record.id, record.attempts, self._settings))
-        except DuplicateJobError:
-            _log.info("the job %s is queued already", record.id)
+            enqueue(self._client(), record.id, record.attempts, self._settings)
         except (RedisError, OSError) as err:
             raise self._away(err) from err
 
@@ -64,17 +58,8 @@ class JobQueue:
         return True
 
     def announce(self, model: str) -> bool:
-        """Tell all front ends that a model's alias moved; they also look for themselves.
-
-        Returns:
-            Whether it was told; with Redis away it is not, and nothing is lost.
-        """
-        try:
-            self._client().publish(ANNOUNCEMENTS, json.dumps({"model": model}))
-        except (QueueUnavailable, RedisError, OSError) as err:
-            _log.warning("the move of %s could not be announced: %s", model, err)
-            return False
-        return True
+        """Tell all front ends that a model's alias moved; return whether that could be sent."""
+        return self._redis is not None and announce(self._redis, model)
 
     def close(self) -> None:
         """Close the connections."""
@@ -91,7 +76,7 @@ class JobQueue:
         return self._redis
 
     def _away(self, err: Exception) -> QueueUnavailable:
-        _log.warning("Redis is away: %s", err)
+        _log.warning("Redis is unavailable: %s", err)
         # Its own words stay in the log: they may name hosts.
         return QueueUnavailable(
             "The job queue (Redis) does not answer.", "", self._settings.retry_after_s

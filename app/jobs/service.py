@@ -1,32 +1,44 @@
-"""What the front end itself does to jobs: handing them over, ending them before they begin."""
+"""Submitting and canceling jobs."""
 
 import logging
-from dataclasses import replace
-from pathlib import Path
 
 from app.jobs.queue import JobQueue
 from app.problems.errors import QueueUnavailable
 from models.store import Store
-from models.store.names import timestamp
-from models.store.records import ImportOrder, JobKind, JobRecord, JobStatus
+from models.store.journal import cancel_before_start
+from models.store.records import ImportOrder, JobKind, JobRecord, JobStatus, TrainingOrder
 
 log = logging.getLogger(__name__)
 
-CANCELED_EARLY = "It was canceled before it started."
 
+def submit(
+    store: Store,
+    queue: JobQueue,
+    order: TrainingOrder | ImportOrder,
+    *,
+    key: str | None = None,
+) -> JobRecord:
+    """Write a job into the store, then queue it.
 
-def hand_over(queue: JobQueue, record: JobRecord) -> None:
-    """Queue a job that the store already holds.
+    Args:
+        store: Where the job is kept.
+        queue: Where a worker finds it.
+        order: What the job is to do.
+        key: The client's Idempotency-Key: the same key means the same job.
 
-    Should Redis go away in this very moment, the job is not lost: the store has it as
-    queued, and the worker's reaper queues what no queue knows.
+    Raises:
+        Conflict: The key was used for another order.
+        Gone: The key's job was deleted.
     """
-    if record.status is not JobStatus.QUEUED or record.runner != "worker":
-        return
-    try:
-        queue.submit(record)
-    except QueueUnavailable as err:
-        log.warning("the job %s waits for the reaper: %s", record.id, err)
+    kind = JobKind.IMPORT if isinstance(order, ImportOrder) else JobKind.TRAIN
+    record, _ = store.jobs.create(kind, order, key=key)
+    if record.status is JobStatus.QUEUED and record.runner == "worker":
+        try:
+            queue.submit(record)
+        except QueueUnavailable as err:
+            # The job is not lost: the worker's reaper queues what the store has as queued.
+            log.warning("Job %s waits for the reaper: %s", record.id, err)
+    return record
 
 
 def cancel(store: Store, job: str) -> JobRecord:
@@ -38,18 +50,4 @@ def cancel(store: Store, job: str) -> JobRecord:
     """
     store.jobs.request_cancel(job)
     record = store.jobs.get(job)
-    if record.status is not JobStatus.QUEUED or record.runner != "worker":
-        return record
-    if record.kind is JobKind.TRAIN and store.jobs.state(job).exists():
-        return record  # it waits to go on: its next run publishes the best snapshot
-    return _end(store, record)
-
-
-def _end(store: Store, record: JobRecord) -> JobRecord:
-    order = store.jobs.order(record)
-    if isinstance(order, ImportOrder):
-        Path(order.source).unlink(missing_ok=True)
-    ended = replace(record, status=JobStatus.CANCELED, ended_at=timestamp(), reason=CANCELED_EARLY)
-    store.jobs.save(ended)
-    store.jobs.append_event(ended.id, ended.status.value, {"reason": CANCELED_EARLY})
-    return ended
+    return cancel_before_start(record, store) or record

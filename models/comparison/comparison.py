@@ -2,7 +2,7 @@
 
 Every recipe is an ordinary training job. The folder's `comparison.json` says what
 was asked and how far each is, so that the same call goes on where the last one
-stopped. Who carries a job out is the caller's choice.
+stopped. The caller decides who runs a job.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ ALL = "all"
 RUNNER = "cli"
 
 Run = Callable[[JobRecord], JobRecord]
-"""Carries out a job, or goes on with it; returns its record, ended or waiting again."""
+"""Runs a job, or resumes it; returns its record, ended or waiting again."""
 
 
 def chosen(names: Sequence[str]) -> tuple[str, ...]:
@@ -57,7 +57,9 @@ def orders(asked: Asked, dataset: DatasetRecord, store: Store) -> dict[str, Trai
             known = dict.fromkeys(
                 n for each in asked.recipes for n in recipe(each).settings.given()
             )
-            raise RecipeError(f"set {name}", value, f"numbers of these recipes: {', '.join(known)}")
+            raise RecipeError(
+                f"set {name}", value, f"hyperparameters of these recipes: {', '.join(known)}"
+            )
     return {name: _order(asked, name, dataset, store) for name in asked.recipes}
 
 
@@ -123,7 +125,7 @@ class Comparer:
             row = self._with_job(waiting, wanted[waiting.recipe])
             # Before it runs: whatever ends this process, the job is found again.
             write_record(comparison.with_row(row), self.folder)
-            ended = self._carry_out(row)
+            ended = self._run(row)
             comparison = comparison.with_row(ended)
             write_pages(comparison, self.store, self.folder)
             if not ended.status.has_ended:
@@ -143,7 +145,7 @@ class Comparer:
         record, _ = self.store.jobs.create(JobKind.TRAIN, order, runner=RUNNER)
         return replace(new_row(row.recipe, row.lacks, order), job=record.id)
 
-    def _carry_out(self, row: Row) -> Row:
+    def _run(self, row: Row) -> Row:
         """Run a row's job unless it has ended meanwhile; return the row as it is then."""
         record = self.store.jobs.get(str(row.job))
         if not record.status.has_ended:

@@ -7,7 +7,7 @@ from models.gan.recipes import recipe
 from models.store.records import JobStatus, Json
 
 ENOUGH_KIMG = 100.0
-"""Below this a comparison ranks nothing: recipes are still in their first moves."""
+"""Below this a comparison cannot rank recipes: they are still in their first steps."""
 
 
 def duration(seconds: float) -> str:
@@ -125,9 +125,9 @@ def remarks(row: Row, of: Json | None) -> Iterator[str]:
 def facts(comparison: Comparison) -> Iterator[tuple[str, str]]:
     """Yield what all of it depends on, by name."""
     asked, of = comparison.asked, protocol(comparison)
-    yield "budget", f"{asked.kimg:g} kimg a recipe, {asked.size_px} px, seed {asked.seed}"
+    yield "budget", f"{asked.kimg:g} kimg per recipe, {asked.size_px} px, seed {asked.seed}"
     if asked.overrides:
-        yield "numbers set", facts_of(asked.overrides)
+        yield "overrides", facts_of(asked.overrides)
     yield "dataset", f"{asked.dataset}, fingerprint {asked.fingerprint}"
     if of is not None:
         yield "protocol", facts_of(of)
@@ -146,14 +146,15 @@ def caveats(comparison: Comparison) -> Iterator[str]:
     asked = comparison.asked
     if asked.kimg < ENOUGH_KIMG:
         yield (
-            f"{asked.kimg:g} kimg a recipe are so few that this ranks nothing: "
-            "it shows that each recipe trains and what it costs."
+            f"{asked.kimg:g} kimg per recipe is too little to rank them; "
+            "the table shows that each recipe trains and what it costs."
         )
     if not comparison.is_complete:
         ended = sum(row.status.has_ended for row in comparison.rows)
-        yield f"{ended} of {len(comparison.rows)} recipes have ended; the same command goes on."
+        of = len(comparison.rows)
+        yield f"{ended} of {of} recipes have ended; run the same command to resume."
     if len({row.hardware for row in comparison.rows if row.hardware}) > 1:
-        yield "Not all ran on the same hardware: their speeds do not compare."
+        yield "Not all ran on the same hardware, so their speeds cannot be compared."
 
 
 def facts_of(mapping: Mapping[str, object]) -> str:

@@ -27,19 +27,17 @@ class Objective:
         is_relativistic: Whether the generator's loss looks at real logits too;
             if not, its step does not score real pictures.
         looks_across_batch: Whether a picture's loss depends on the others' logits.
-        source: The paper.
     """
 
     discriminator: Loss
     generator: Loss
     is_relativistic: bool = False
     looks_across_batch: bool = False
-    source: str
 
     @property
     def chance(self) -> float:
         """The discriminator's loss where it cannot tell anything: all logits zero."""
-        nothing = torch.zeros(1)
+        nothing = torch.zeros(1)  # a logit of zero scores real and made alike
         return float(self.discriminator(nothing, nothing))
 
 
@@ -115,20 +113,20 @@ def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     return relu(1 - real).mean() + relu(1 + fake).mean()
 
 
+def _mirrored(discriminator: Loss) -> Loss:
+    """Return the generator's loss of a relativistic average pair: its opponent's, reversed.
+
+    Source: Jolicoeur-Martineau 2018, arXiv:1807.00734, eq. 11 and appendix.
+    """
+    return lambda real, fake: discriminator(fake, real)
+
+
 def relativistic_average_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     """Score real pictures above the average made one, and the other way round.
 
     Source: Jolicoeur-Martineau 2018, arXiv:1807.00734, eq. 10.
     """
     return softplus(fake.mean() - real).mean() + softplus(fake - real.mean()).mean()
-
-
-def relativistic_average_generator(real: Tensor, fake: Tensor) -> Tensor:
-    """Have made pictures scored above the average real one, and the other way round.
-
-    Source: Jolicoeur-Martineau 2018, arXiv:1807.00734, eq. 11.
-    """
-    return relativistic_average_discriminator(fake, real)
 
 
 def relativistic_average_least_squares_discriminator(real: Tensor, fake: Tensor) -> Tensor:
@@ -139,28 +137,12 @@ def relativistic_average_least_squares_discriminator(real: Tensor, fake: Tensor)
     return (real - fake.mean() - 1).square().mean() + (fake - real.mean() + 1).square().mean()
 
 
-def relativistic_average_least_squares_generator(real: Tensor, fake: Tensor) -> Tensor:
-    """Have it the other way round.
-
-    Source: Jolicoeur-Martineau 2018, arXiv:1807.00734, appendix (RaLSGAN).
-    """
-    return relativistic_average_least_squares_discriminator(fake, real)
-
-
 def relativistic_average_hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     """Score real pictures more than 1 above the average made one, and the other way round.
 
     Source: Jolicoeur-Martineau 2018, arXiv:1807.00734, appendix (RaHingeGAN).
     """
     return relu(1 - (real - fake.mean())).mean() + relu(1 + (fake - real.mean())).mean()
-
-
-def relativistic_average_hinge_generator(real: Tensor, fake: Tensor) -> Tensor:
-    """Have it the other way round.
-
-    Source: Jolicoeur-Martineau 2018, arXiv:1807.00734, appendix (RaHingeGAN).
-    """
-    return relativistic_average_hinge_discriminator(fake, real)
 
 
 def relativistic_pairing_discriminator(real: Tensor, fake: Tensor) -> Tensor:
@@ -183,52 +165,43 @@ def relativistic_pairing_generator(real: Tensor, fake: Tensor) -> Tensor:
 CROSS_ENTROPY = Objective(
     discriminator=cross_entropy_discriminator,
     generator=cross_entropy_generator,
-    source="Goodfellow et al. 2014, arXiv:1406.2661",
 )
 LEAST_SQUARES = Objective(
     discriminator=least_squares_discriminator,
     generator=least_squares_generator,
-    source="Mao et al. 2017, arXiv:1611.04076",
 )
 LEAST_SQUARES_SYMMETRIC = Objective(
     discriminator=least_squares_symmetric_discriminator,
     generator=least_squares_symmetric_generator,
-    source="Mao et al. 2017, arXiv:1611.04076",
 )
 WASSERSTEIN = Objective(
     discriminator=wasserstein_critic,
     generator=wasserstein_generator,
-    source="Arjovsky et al. 2017, arXiv:1701.07875",
 )
 HINGE = Objective(
     discriminator=hinge_discriminator,
     generator=wasserstein_generator,
-    source="Lim and Ye 2017, arXiv:1705.02894",
 )
 RELATIVISTIC_AVERAGE = Objective(
     discriminator=relativistic_average_discriminator,
-    generator=relativistic_average_generator,
+    generator=_mirrored(relativistic_average_discriminator),
     is_relativistic=True,
     looks_across_batch=True,
-    source="Jolicoeur-Martineau 2018, arXiv:1807.00734",
 )
 RELATIVISTIC_AVERAGE_LEAST_SQUARES = Objective(
     discriminator=relativistic_average_least_squares_discriminator,
-    generator=relativistic_average_least_squares_generator,
+    generator=_mirrored(relativistic_average_least_squares_discriminator),
     is_relativistic=True,
     looks_across_batch=True,
-    source="Jolicoeur-Martineau 2018, arXiv:1807.00734",
 )
 RELATIVISTIC_AVERAGE_HINGE = Objective(
     discriminator=relativistic_average_hinge_discriminator,
-    generator=relativistic_average_hinge_generator,
+    generator=_mirrored(relativistic_average_hinge_discriminator),
     is_relativistic=True,
     looks_across_batch=True,
-    source="Jolicoeur-Martineau 2018, arXiv:1807.00734",
 )
 RELATIVISTIC_PAIRING = Objective(
     discriminator=relativistic_pairing_discriminator,
     generator=relativistic_pairing_generator,
     is_relativistic=True,
-    source="Huang et al. 2024, arXiv:2501.05441",
 )

@@ -31,6 +31,8 @@ def adam(module: nn.Module, lr: float, settings: Settings, is_captured: bool) ->
     Source: Kingma and Ba 2015, arXiv:1412.6980.
     """
     betas = (settings.beta1 or 0.0, settings.beta2)
+    # Fused: one kernel for all weights. Capturable keeps the step count on the GPU, for reading
+    # it back would end a CUDA graph's capture.
     parameters = module.parameters()
     return torch.optim.Adam(parameters, lr=lr, betas=betas, fused=True, capturable=is_captured)
 

@@ -54,11 +54,13 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Refuse nonsense once, when the table is made."""
+        # Batch norm mixes a batch's pictures: a logit's gradient by its own says little then.
         if self.regularizer.is_per_sample and self.networks.has_batch_norm:
             allowed = f"a network without batch norm in its discriminator, for {self.name}"
             raise RecipeError("network", self.network, allowed)
         read = {*COMMON, *self.regularizer.numbers, *OPTIMIZERS[self.optimizer].numbers}
         read.update(self.networks.numbers)
+        # A number that nothing reads is a typo or a leftover; either would silently do nothing.
         given = set(self.settings.given())
         if odd := (read - given) | (given - read - set(FREE)):
             allowed = f"exactly the numbers that {self.name} reads"

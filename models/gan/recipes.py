@@ -36,6 +36,18 @@ def recipe(name: str) -> Recipe:
         raise NotFound("recipe", name, sorted(RECIPES)) from None
 
 
+def resolve(name: str, overrides: Mapping[str, object]) -> tuple[Recipe, Settings]:
+    """Return a recipe by name, and its settings with an order's overrides.
+
+    Raises:
+        NotFound: There is no such recipe.
+        RecipeError: An override is unknown, not a number of this recipe, of
+            the wrong type, not finite or out of its limits.
+    """
+    row = recipe(name)
+    return row, row.with_overrides(overrides)
+
+
 def _table(*rows: Recipe) -> Mapping[str, Recipe]:
     return {row.name: row for row in rows}
 

@@ -68,6 +68,7 @@ def gradient_penalty(critic: CriticPass, settings: Settings) -> Tensor:
 
     Source: Gulrajani et al. 2017, arXiv:1704.00028, eq. 3.
     """
+    # One share per pair: the paper samples along straight lines between real and made pictures.
     share = torch.rand(len(critic.real), 1, 1, 1, device=critic.real.device)
     between = torch.lerp(critic.real, critic.fake, share).requires_grad_()
     norms = _input_gradients(critic.score(between), between).norm(dim=1)
@@ -100,12 +101,14 @@ def clip_weights(discriminator: nn.Module, settings: Settings) -> None:
     """
     limit = _given(settings.clip)
     parameters: list[Tensor] = list(discriminator.parameters())
+    # foreach: one kernel for many tensors, where a loop would launch one for each.
     torch._foreach_clamp_min_(parameters, -limit)
     torch._foreach_clamp_max_(parameters, limit)
 
 
 def _input_gradients(logits: Tensor, pictures: Tensor) -> Tensor:
     """Return each logit's gradient by its picture, (N, 3 H W) float32, with a graph."""
+    # The sum's gradient is each logit's own only where no logit depends on another picture.
     (gradients,) = torch.autograd.grad(logits.sum(), pictures, create_graph=True)
     return gradients.float().flatten(1)
 

@@ -31,7 +31,7 @@ MAX_SEED = 2**53 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Interpolated:
     """A point of latent space that is no seed itself.
 
     Attributes:
@@ -48,18 +48,18 @@ class Place:
     truncation: float = 1.0
 
 
-Point = int | Place
-"""What a picture is made of: a seed, or a place between two."""
+Point = int | Interpolated
+"""What an image is made from: a seed, or a point between two."""
 
 
-def walk(start: int, end: int, frames: int, *, truncation: float = 1.0) -> list[Place]:
-    """Return places at equal steps from one seed to another, both included.
+def walk(start: int, end: int, frames: int, *, truncation: float = 1.0) -> list[Interpolated]:
+    """Return points at equal steps from one seed to another, both included.
 
     Args:
         start: First seed.
         end: Last seed.
-        frames: How many places, at least 2.
-        truncation: See `Place`.
+        frames: How many points, at least 2.
+        truncation: See `Interpolated`.
 
     Raises:
         InvalidValue: There are fewer than two frames.
@@ -67,7 +67,9 @@ def walk(start: int, end: int, frames: int, *, truncation: float = 1.0) -> list[
     if frames < 2:
         raise InvalidValue("frames", frames, "at least 2")
     shares = (frame / (frames - 1) for frame in range(frames))
-    return [Place(start=start, end=end, share=share, truncation=truncation) for share in shares]
+    return [
+        Interpolated(start=start, end=end, share=share, truncation=truncation) for share in shares
+    ]
 
 
 def check_seed(seed: int, field: str = "seed") -> int:
@@ -85,7 +87,7 @@ def latents(points: Sequence[Point], z_dim: int) -> NDArray[np.float32]:
     """Return one latent per point; a seed's is standard normal.
 
     Args:
-        points: N seeds, each from 0 to `MAX_SEED`, or places.
+        points: N seeds, each from 0 to `MAX_SEED`, or points.
         z_dim: Z, the latent's length.
 
     Returns:
@@ -99,7 +101,7 @@ def latents(points: Sequence[Point], z_dim: int) -> NDArray[np.float32]:
 
 
 def _latent(point: Point, z_dim: int) -> NDArray[np.float32]:
-    if not isinstance(point, Place):
+    if not isinstance(point, Interpolated):
         return _normals(check_seed(point), z_dim)
     for name in ("share", "truncation"):
         if not 0 <= getattr(point, name) <= 1:

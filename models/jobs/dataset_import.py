@@ -21,10 +21,10 @@ from models.datasets.pipeline import Prepared, prepare_all
 from models.datasets.rejections import Ledger, Refused
 from models.datasets.sources import Entry, open_source
 from models.datasets.tempdir import workplace
-from models.errors import CatteryError, Conflict, DatasetError, StoreError
+from models.errors import CatteryError, DatasetError, StoreError
 from models.images.formats import contact_sheet, encode_png
 from models.store import Store
-from models.store.names import check_name, timestamp
+from models.store.names import timestamp
 from models.store.records import DatasetRecord
 
 FEWEST_PICTURES = 2  # below that there is no variance to measure
@@ -33,14 +33,15 @@ PREVIEW_COLUMNS = 8
 PREVIEW_PX = 64
 REFERENCE_PX = 64
 
-Tell = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
+"""Called with files done and files in all."""
 
 
 class ImportStopped(CatteryError):
-    """An import was asked to stop; it has left nothing behind."""
+    """An import was asked to stop; nothing of it is left."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"The import of {name!r} was stopped.", "Start it again if it is wanted.")
+        super().__init__(f"The import of {name!r} was stopped.", "Run it again to import it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def import_dataset(
     *,
     cache: Path,
     license: str = "",
-    on_progress: Tell | None = None,
+    on_progress: OnProgress | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     statistics: bool = True,
 ) -> DatasetRecord:
@@ -105,7 +106,7 @@ def import_dataset(
         ImportStopped: `should_stop` said so.
         StoreError: The store or the disk gave out.
     """
-    check_vacant(store, name)
+    store.datasets.check_vacant(name)
     with pack_source(
         name, source, cache, license=license, on_progress=on_progress, should_stop=should_stop
     ) as packed:
@@ -115,20 +116,8 @@ def import_dataset(
     return packed.record
 
 
-def check_vacant(store: Store, name: str) -> None:
-    """Check that a dataset of this name may be made.
-
-    Raises:
-        InvalidValue: The name cannot be one.
-        Conflict: There is one; datasets never change.
-    """
-    check_name("dataset", name)
-    if store.datasets.exists(name):
-        raise Conflict(f"There is a dataset {name!r} already.", "Choose another name.")
-
-
 def measure_reference(
-    store: Store, record: DatasetRecord, cache: Path, on_progress: Tell | None = None
+    store: Store, record: DatasetRecord, cache: Path, on_progress: OnProgress | None = None
 ) -> None:
     """Compute and keep the statistics that versions will be measured against."""
     from models.metrics.measuring import reference_statistics  # torch; packing does without
@@ -144,7 +133,7 @@ def pack_source(
     cache: Path,
     *,
     license: str = "",
-    on_progress: Tell | None = None,
+    on_progress: OnProgress | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Packed]:
     """Pack a source in a temporary folder, which goes when the context ends.
@@ -175,20 +164,20 @@ def _pack(
     name: str,
     entries: list[Entry],
     packs: Packs,
-    on_progress: Tell | None,
+    on_progress: OnProgress | None,
     should_stop: Callable[[], bool],
 ) -> _Tally:
     tally = _Tally()
     for done, (entry, picture) in enumerate(prepare_all(entries), start=1):
         if should_stop():
             raise ImportStopped(name)
-        _settle(entry.name, picture, tally, packs)
+        _take(entry.name, picture, tally, packs)
         if on_progress is not None:
             on_progress(done, len(entries))
     return tally
 
 
-def _settle(name: str, picture: Prepared | Refused, tally: _Tally, packs: Packs) -> None:
+def _take(name: str, picture: Prepared | Refused, tally: _Tally, packs: Packs) -> None:
     try:
         if isinstance(picture, Refused):
             raise picture
@@ -203,7 +192,7 @@ def _record(name: str, tally: _Tally, packs: Packs, license: str) -> DatasetReco
     counts = packs.counts(is_heldout=False)
     if max(counts.values(), default=0) < FEWEST_PICTURES:
         allowed = f"pictures of which at least {FEWEST_PICTURES} can be trained on"
-        raise DatasetError("source", _told(tally), allowed)
+        raise DatasetError("source", _summary(tally), allowed)
     return DatasetRecord(
         name=name,
         fingerprint=tally.fingerprint(),
@@ -219,8 +208,8 @@ def _record(name: str, tally: _Tally, packs: Packs, license: str) -> DatasetReco
     )
 
 
-def _told(tally: _Tally) -> str:
-    """Say in words where all the pictures went."""
+def _summary(tally: _Tally) -> str:
+    """Return in words how many pictures were taken and why others were not."""
     refused: Counter[str] = tally.ledger.counts
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(refused.items()))
     if tally.heldout:
@@ -234,6 +223,7 @@ def _preview(folder: Path, record: DatasetRecord) -> Path:
     size_px = max(int(px) for px in record.counts if int(px) <= PREVIEW_PX)
     pack = open_pack(folder / pack_name(size_px, is_heldout=False))
     count = min(PREVIEW_PICTURES, len(pack))
+    # Evenly spaced: neighbors in a pack are often neighbors in their source, and look alike.
     chosen = pack[np.linspace(0, len(pack) - 1, count).round().astype(np.int64)]
     columns = PREVIEW_COLUMNS if count == PREVIEW_PICTURES else None
     path = folder / "preview.png"

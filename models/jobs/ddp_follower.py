@@ -1,11 +1,11 @@
-"""A training process that follows a team's leader: it computes, and decides nothing."""
+"""A process of a distributed training that is not the leader: it computes and decides nothing."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
 
 from models.devices import pick_device
-from models.jobs.training_job import Place
+from models.jobs.context import JobContext
 from models.store.records import TrainingOrder
 from models.training.distributed import Team
 from models.training.loop import follow
@@ -14,17 +14,18 @@ from models.training.state import load_state
 from models.training.trainer import Trainer
 
 
-def run_following(place: Place) -> None:
+def run_following(context: JobContext) -> None:
     """Take part in the leader's job until it has spent its budget or ends.
 
     Args:
-        place: The leader's store, and this process's own device and place in the team.
+        context: The leader's store, and this process's own device and rank in the team.
     """
-    team, store = place.team, place.store
-    job = team.hear(b"").decode()
+    team, store = context.team, context.store
+    job = team.broadcast(b"").decode()
+    # Only the id is broadcast: all processes read the same store.
     order = cast("TrainingOrder", store.jobs.order(store.jobs.get(job)))
-    device = pick_device(place.device)
-    trainer = build_trainer(order, store, cache=place.cache, device=device, team=team)
+    device = pick_device(context.device)
+    trainer = build_trainer(order, store, cache=context.cache, device=device, team=team)
     _take_over_state(trainer, team)
     follow(trainer)
 
@@ -32,5 +33,5 @@ def run_following(place: Place) -> None:
 def _take_over_state(trainer: Trainer, team: Team) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "state.safetensors"
-        path.write_bytes(team.hear(b""))
+        path.write_bytes(team.broadcast(b""))
         load_state(trainer, str(path))

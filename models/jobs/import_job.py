@@ -1,44 +1,23 @@
-"""One import job from upload to dataset, whoever runs it.
+"""One import job from upload to dataset, run by a worker.
 
 An import that was interrupted starts over: what it had built was in a
 temporary folder, and a dataset exists wholly or not at all. Only the reference
 statistics go on where the dataset had been added already.
 """
 
-import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from models.errors import CatteryError, LeaseLost
-from models.jobs.dataset_import import check_vacant, measure_reference, pack_source
+from models.errors import CatteryError
+from models.jobs.dataset_import import measure_reference, pack_source
 from models.store import Store
-from models.store.journal import Journal
-from models.store.records import (
-    DatasetRecord,
-    ImportOrder,
-    JobRecord,
-    JobStatus,
-    Phase,
-    Progress,
-)
+from models.store.journal import Journal, Stopped, StopReason
+from models.store.records import DatasetRecord, ImportOrder, JobRecord, JobStatus, Phase, Progress
 from models.store.serialization import from_json
 
-if TYPE_CHECKING:
-    from models.jobs.training_job import StopReason
-
-LOOK_EVERY_S = 0.5
+STOP_CHECK_S = 0.5
 """How often a running import asks whether it should stop and still holds its job."""
-
-PAUSED = "The worker was stopped; the import starts over with the next one."
-
-log = logging.getLogger(__name__)
-
-
-class _Stopped(Exception):
-    def __init__(self, reason: "StopReason") -> None:
-        self.reason = reason
 
 
 def run_import(
@@ -46,10 +25,10 @@ def run_import(
     store: Store,
     *,
     cache: Path,
-    should_stop: "Callable[[], StopReason | None]",
+    should_stop: Callable[[], StopReason | None],
     lease: Callable[[], bool],
 ) -> JobRecord:
-    """Carry out an import job; the uploaded zip is deleted when it has ended.
+    """Run an import job; the uploaded zip is deleted when it has ended.
 
     Args:
         record: The job as it is now: new, or interrupted earlier.
@@ -66,37 +45,7 @@ def run_import(
         LeaseLost: Another process holds the job now.
     """
     journal = Journal(record, store, lease)
-    ended = _carry_out(_Import(journal, store, cache, should_stop, lease))
-    if ended.status.has_ended:
-        discard_upload(ended)
-    return ended
-
-
-def discard_upload(record: JobRecord) -> None:
-    """Delete the uploaded zip of an import job that has ended; absent is fine."""
-    upload = Path(from_json(ImportOrder, record.order).source)
-    try:
-        upload.unlink(missing_ok=True)
-    except OSError as err:  # the dataset is none the worse for it
-        log.warning("The upload %s could not be deleted: %s", upload, err)
-
-
-def _carry_out(run: "_Import") -> JobRecord:
-    journal = run.journal
-    try:
-        run.carry_out()
-        return journal.end(JobStatus.FINISHED)
-    except LeaseLost:
-        raise
-    except _Stopped as stop:
-        if stop.reason.value == "pause":
-            return journal.pause(PAUSED)
-        return journal.end(JobStatus.CANCELED, run.cancellation())
-    except CatteryError as err:
-        return journal.end(JobStatus.FAILED, str(err))
-    except Exception as err:
-        log.exception("Job %s failed", journal.record.id)
-        return journal.end(JobStatus.FAILED, f"{type(err).__name__}: {err}")
+    return journal.run(lambda: _Import(journal, store, cache, should_stop).run())
 
 
 class _Import:
@@ -105,44 +54,49 @@ class _Import:
         journal: Journal,
         store: Store,
         cache: Path,
-        should_stop: "Callable[[], StopReason | None]",
-        lease: Callable[[], bool],
+        should_stop: Callable[[], StopReason | None],
     ) -> None:
         self.journal, self.store, self.cache = journal, store, cache
-        self.should_stop, self.lease = should_stop, lease
+        self.should_stop = should_stop
         self.order = from_json(ImportOrder, journal.record.order)
-        self.looked_at = 0.0
+        self.checked_at = 0.0
         self.is_added = False
 
-    def carry_out(self) -> None:
+    def run(self) -> JobRecord:
         self.journal.start()
-        self.journal.phase(Phase.PREPARING)
-        self._look()
-        dataset = self._added_before() or self._add()
-        self.is_added = True
-        self.journal.phase(Phase.MEASURING)
-        measure_reference(self.store, dataset, self.cache, self._tell)
+        try:
+            self.journal.phase(Phase.PREPARING)
+            self._check_stop()
+            dataset = self._added_before() or self._add()
+            self.is_added = True
+            self.journal.phase(Phase.MEASURING)
+            measure_reference(self.store, dataset, self.cache, self._report)
+        except Stopped as stop:
+            if stop.reason is StopReason.PAUSE:
+                return self.journal.pause("The worker was stopped; the next one starts over.")
+            return self.journal.end(JobStatus.CANCELED, self._cancellation())
+        return self.journal.end(JobStatus.FINISHED)
 
-    def cancellation(self) -> str:
+    def _cancellation(self) -> str:
         if not self.is_added:
-            return "It was canceled."
+            return "Canceled."
         return (
-            f"It was canceled when the dataset {self.order.name!r} had been added, which stays; "
+            f"Canceled after the dataset {self.order.name!r} had been added, which stays; "
             "its reference statistics are computed when first needed."
         )
 
     def _add(self) -> DatasetRecord:
         order = self.order
-        check_vacant(self.store, order.name)
+        self.store.datasets.check_vacant(order.name)
         with pack_source(
             order.name,
             self._upload(),
             self.cache,
             license=order.license,
-            on_progress=self._tell,
+            on_progress=self._report,
         ) as packed:
             self.journal.phase(Phase.PUBLISHING)
-            self._look()
+            self._check_stop()
             kept = packed.record
             # Should this process die now, the next one knows its dataset by the fingerprint.
             self.journal.event(
@@ -167,17 +121,17 @@ class _Import:
             raise CatteryError("The uploaded zip is gone.", "Upload it again.")
         return upload
 
-    def _tell(self, done: int, total: int) -> None:
-        """Note progress, and stop if that is wanted: called between any two pictures."""
+    def _report(self, done: int, total: int) -> None:
+        """Record progress, and stop if asked to: called between any two pictures."""
         now = time.monotonic()
-        if now - self.looked_at >= LOOK_EVERY_S:
-            self._look()
-            self.looked_at = now
+        # Both questions cost a round trip to the store or to Redis; a picture takes less.
+        if now - self.checked_at >= STOP_CHECK_S:
+            self._check_stop()
+            self.checked_at = now
         self.journal.progress(lambda: Progress(done=done, total=total), force=done == total)
 
-    def _look(self) -> None:
-        if not self.lease():
-            raise LeaseLost(self.journal.record.id)
+    def _check_stop(self) -> None:
+        self.journal.check_lease()
         reason = self.should_stop()
         if reason is not None:
-            raise _Stopped(reason)
+            raise Stopped(reason)

@@ -1,4 +1,4 @@
-"""From what a client asks to an order that a job can carry out."""
+"""Turns a client's request into a valid training order."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -6,7 +6,7 @@ from math import isfinite
 
 from models.errors import Conflict, DatasetError, Gone, InvalidValue, NotFound, RecipeError
 from models.gan.recipe import Recipe, check_size
-from models.gan.recipes import recipe
+from models.gan.recipes import resolve
 from models.hyperparameters import Settings
 from models.inference.latents import check_seed
 from models.store import Store
@@ -48,21 +48,21 @@ def make_order(
             with the size appended where it is not the recipe's own.
         size_px: Side of the pictures; by default the recipe's.
         seed: Seeds everything.
-        overrides: Recipe numbers.
-        promote: When the version goes into service.
+        overrides: Hyperparameters by name.
+        promote: When to promote the version.
         resume_from: Id of an ended job, or `model@version`, to go on from.
 
     Raises:
         NotFound: Unknown recipe or job.
         InvalidValue: Any value out of range (RecipeError, DatasetError among them).
     """
-    row = _recipe(recipe)
+    # Everything is checked before a job exists: a refused order leaves nothing behind.
+    row, settings = resolve(recipe, overrides or {})
     size = check_size(size_px or row.default_size_px)
-    settings = row.with_overrides(overrides or {})
     _check_networks(row, size, settings, overrides or {})
     name = check_name("model", model or row.default_model(size))
     _check_data(dataset, size, settings)
-    _check_model_size(store, name, size)
+    store.versions.check_size(name, size)
     order = TrainingOrder(
         recipe=row.name,
         dataset=dataset.name,
@@ -72,21 +72,17 @@ def make_order(
         seed=check_seed(seed),
         overrides={key: settings.given()[key] for key in overrides or {}},
         promote=promote,
-        resume_from=_source_job(store, resume_from),
+        resume_from=resume_from and source_job(store, resume_from),
     )
     if order.resume_from:
         _check_source(store, order, settings)
     return order
 
 
-def _recipe(name: str) -> Recipe:
-    return recipe(name)
-
-
 def _check_networks(
     row: Recipe, size_px: int, settings: Settings, overrides: Mapping[str, object]
 ) -> None:
-    """Refuse what the networks cannot be, by the name that the client wrote."""
+    """Refuse shapes that the networks cannot have, naming the field as the client wrote it."""
     try:
         row.network_config(size_px, settings)
     except RecipeError as err:
@@ -118,23 +114,19 @@ def _check_data(dataset: DatasetRecord, size_px: int, settings: Settings) -> Non
         raise DatasetError("dataset", found, f"at least one batch, {settings.batch} pictures")
 
 
-def _check_model_size(store: Store, model: str, size_px: int) -> None:
-    if model not in store.versions.models():
-        return
-    for card in store.versions.list(model)[:1]:
-        if card.size_px != size_px:
-            allowed = f"{card.size_px}, the size of {model}'s versions; or another model name"
-            raise InvalidValue("size_px", size_px, allowed)
+def source_job(store: Store, source: str, field: str = "resume_from") -> str:
+    """Return the id of the job to resume from, which may be named by the version it trained.
 
-
-def _source_job(store: Store, source: str | None) -> str | None:
-    """Return the job behind `resume_from`, which may name a version."""
-    if source is None or "@" not in source:
+    Raises:
+        NotFound, Gone: There is no such version.
+        InvalidValue: No job of this store trained the version.
+    """
+    if "@" not in source:
         return source
     card = store.versions.card(*store.versions.resolve(source))
     if card.job is None:
         allowed = "a version that a job of this store trained, or a job"
-        raise InvalidValue("resume_from", source, allowed)
+        raise InvalidValue(field, source, allowed)
     return card.job
 
 
@@ -143,12 +135,14 @@ def _check_source(store: Store, order: TrainingOrder, settings: Settings) -> Non
     source = store.jobs.order(record)
     if not isinstance(source, TrainingOrder):
         raise InvalidValue("resume_from", record.id, "a training job")
-    theirs = _shape(source, recipe(source.recipe).with_overrides(source.overrides))
+    theirs = _shape(source, resolve(source.recipe, source.overrides)[1])
     ours = _shape(order, settings)
-    if theirs != ours:
+    if theirs != ours:  # a saved trainer fits only networks of the same shapes
         raise RecipeError("resume_from", f"{record.id}, a job of {theirs}", f"a job of {ours}")
     if not store.jobs.state(record.id).exists():
-        allowed = "a job whose training state is still kept (a day, CATTERY_STATE_KEEP_S)"
+        allowed = (
+            "a job whose training state is still kept (CATTERY_STATE_KEEP_S, a day by default)"
+        )
         raise InvalidValue("resume_from", record.id, allowed)
 
 

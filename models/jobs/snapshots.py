@@ -1,4 +1,4 @@
-"""The best generator of a run so far: measured now and then, kept by its metric."""
+"""Keeps the best generator of a run: snapshots are measured now and then and compared."""
 
 import hashlib
 from collections.abc import Callable
@@ -16,7 +16,7 @@ class Snapshots:
     """Measures the averaged generator as it is and keeps the best one in the job's state.
 
     Args:
-        journal: Notes what was found.
+        journal: Records what was measured.
         state: The job's state.
         epoch: This process's epoch of it.
         measure: Lower values are better.
@@ -36,7 +36,7 @@ class Snapshots:
             kimg: Where the run is.
             training_s: Seconds of training so far.
         """
-        if self._measured_kimg == kimg:
+        if self._measured_kimg == kimg:  # the budget ended on a snapshot, or a resumed run did
             return
         weights = save()
         metric = self._measure(weights)
@@ -55,7 +55,7 @@ class Snapshots:
         """
         weights = None if self.best is None else self._state.newest(_file(self.best))
         if weights is None:
-            raise CatteryError("The best snapshot is gone from the job's state.")
+            raise CatteryError("The best snapshot is missing from the job's state.")
         return weights
 
     def state(self) -> Json:
@@ -63,7 +63,7 @@ class Snapshots:
         return {"best": self.best, "measured_kimg": self._measured_kimg}
 
     def resume(self, state: Json) -> None:
-        """Take up what an earlier process kept, and bring its file into this epoch.
+        """Restore what an earlier process kept, and copy its file into this epoch.
 
         Older epochs can be dropped then.
         """

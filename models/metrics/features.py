@@ -6,7 +6,7 @@ machines can be compared, which is worth more than bf16's double speed.
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -56,37 +56,25 @@ class FeatureNetwork:
         return f"torch {self.mode}{' antialiased' * self.is_antialiased} to {self.side_px}"
 
 
+# As its authors trained it.
+_LITE0 = FeatureNetwork(
+    load=lambda _: efficientnet_lite0(),
+    dim=1280,
+    side_px=224,
+    mode="bicubic",
+    is_antialiased=True,
+    mean=(127.0, 127.0, 127.0),
+    std=(128.0, 128.0, 128.0),
+)
+
 FEATURES: Mapping[str, FeatureNetwork] = {
-    # As its authors trained it.
-    "efficientnet-lite0": FeatureNetwork(
-        load=lambda _: efficientnet_lite0(),
-        dim=1280,
-        side_px=224,
-        mode="bicubic",
-        is_antialiased=True,
-        mean=(127.0, 127.0, 127.0),
-        std=(128.0, 128.0, 128.0),
-    ),
+    "efficientnet-lite0": _LITE0,
     # As this project's first figures were measured.
-    "efficientnet-lite0-imagenet": FeatureNetwork(
-        load=lambda _: efficientnet_lite0(),
-        dim=1280,
-        side_px=224,
-        mode="bicubic",
-        is_antialiased=True,
-        mean=(123.675, 116.28, 103.53),
-        std=(58.395, 57.12, 57.375),
+    "efficientnet-lite0-imagenet": replace(
+        _LITE0, mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375)
     ),
-    # As its authors trained it. No recipe looks through it, and nothing may be chosen by it.
-    "efficientnet-lite2": FeatureNetwork(
-        load=lambda _: efficientnet_lite2(),
-        dim=1280,
-        side_px=260,
-        mode="bicubic",
-        is_antialiased=True,
-        mean=(127.0, 127.0, 127.0),
-        std=(128.0, 128.0, 128.0),
-    ),
+    # No recipe looks through it, so it can judge all of them; nothing may be chosen by it.
+    "efficientnet-lite2": replace(_LITE0, load=lambda _: efficientnet_lite2(), side_px=260),
     # As pytorch-fid, whose port of the weights it takes.
     "inception-v3": FeatureNetwork(
         load=load_inception,

@@ -1,7 +1,7 @@
 """The one table of network families: a config in, modules out; raw logits only."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
@@ -54,15 +54,17 @@ class Network:
     numbers: tuple[str, ...] = ()
 
 
+_DCGAN = Network(
+    config=DcganConfig,
+    generator=DcganGenerator,
+    discriminator=DcganDiscriminator,
+    has_batch_norm=True,
+    renders_evenly=True,
+    truncates=True,
+)
+
 NETWORKS: Mapping[str, Network] = {
-    "dcgan": Network(
-        config=DcganConfig,
-        generator=DcganGenerator,
-        discriminator=DcganDiscriminator,
-        has_batch_norm=True,
-        renders_evenly=True,
-        truncates=True,
-    ),
+    "dcgan": _DCGAN,
     "dcgan-selu": Network(
         config=DcganConfig,
         generator=SeluGenerator,
@@ -70,13 +72,7 @@ NETWORKS: Mapping[str, Network] = {
         renders_evenly=True,
         truncates=True,
     ),
-    "dcgan-plain-critic": Network(
-        config=DcganConfig,
-        generator=DcganGenerator,
-        discriminator=PlainCritic,
-        renders_evenly=True,
-        truncates=True,
-    ),
+    "dcgan-plain-critic": replace(_DCGAN, discriminator=PlainCritic, has_batch_norm=False),
     "sngan": Network(
         config=SnganConfig,
         generator=SnganGenerator,

@@ -1,4 +1,4 @@
-"""What a card says about where a version comes from."""
+"""The model card of a trained version: how, where and from what it was trained."""
 
 import platform
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from models.inference.registry import CANONICAL
 from models.store.names import timestamp
 from models.store.records import Card, DatasetRecord, JobRecord, Json, TrainingOrder
 from models.store.serialization import to_json
-from models.training.critic_schedule import Pacing
+from models.training.critic_schedule import CriticSchedule
 from models.training.trainer import Trainer
 
 
@@ -42,13 +42,13 @@ class Origin:
         settings: The recipe's numbers, overrides applied.
         precision: Number format of the forward passes.
         device: Where it computes.
-        pacing: Tells what was shortened.
+        critic_schedule: Tells what was shortened.
     """
 
     settings: Settings
     precision: Precision
     device: torch.device
-    pacing: Pacing
+    critic_schedule: CriticSchedule
 
     @classmethod
     def of(cls, trainer: Trainer) -> "Origin":
@@ -57,7 +57,7 @@ class Origin:
             settings=trainer.settings,
             precision=trainer.precision,
             device=trainer.device,
-            pacing=trainer.pacing,
+            critic_schedule=trainer.critic_schedule,
         )
 
 
@@ -75,7 +75,7 @@ def make_card(
     """Return the card of a trained generator; the store adds version and checksum."""
     return Card(
         model=order.model,
-        version="",
+        version="",  # the store computes both from the weights
         sha256="",
         recipe=order.recipe,
         size_px=order.size_px,
@@ -91,7 +91,7 @@ def make_card(
             "license": dataset.license,
             "pictures": dataset.counts[str(order.size_px)],
         },
-        ema=origin.settings.ema or None,
+        ema=origin.settings.ema or None,  # 0 switches the average off
         mirror=origin.settings.mirror,
         metrics=metrics,
         software=software(),
@@ -101,7 +101,7 @@ def make_card(
         job=record.id,
         order=to_json(order),
         engine=CANONICAL,
-        note=origin.pacing.note or "",
+        note=origin.critic_schedule.note or "",
     )
 
 

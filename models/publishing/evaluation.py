@@ -1,4 +1,4 @@
-"""How good one job's generators are: all measured on the same data, seeds and features."""
+"""Evaluates one job's generators: all on the same data, seeds and features."""
 
 import logging
 from dataclasses import replace
@@ -24,7 +24,7 @@ from models.store.records import DatasetRecord, Json
 log = logging.getLogger(__name__)
 
 
-class Appraiser:
+class Evaluator:
     """Measures generators against a dataset.
 
     Args:
@@ -66,8 +66,8 @@ class Appraiser:
             self._ready()
         except torch.OutOfMemoryError as err:
             raise CatteryError(
-                f"The memory of {self._device} does not hold the feature network.",
-                "Free some of it; the batch plays no part in this.",
+                f"Out of memory on {self._device} while loading the feature network.",
+                "Free some memory; a smaller batch does not help.",
             ) from err
 
     def snapshot(self, weights: bytes) -> Json | None:
@@ -85,16 +85,18 @@ class Appraiser:
         Raises:
             CatteryError: It cannot be measured.
         """
+        return self._measure(generator, self._final)
+
+    def _measure(self, generator: Generator, protocol: Protocol) -> Measurement:
         features, reference = self._ready()
-        return measure(generator, reference, features, self._device, self._final)
+        return measure(generator, reference, features, self._device, protocol)
 
     def _measured(self, weights: bytes, protocol: Protocol) -> Measurement | None:
         try:
-            features, reference = self._ready()
-            generator = load_generator(weights)
-            return measure(generator, reference, features, self._device, protocol)
+            return self._measure(load_generator(weights), protocol)
+        # Hours of training must not fail for a metric: what has none is never promoted.
         except (CatteryError, ArithmeticError, ValueError, torch.OutOfMemoryError) as err:
-            log.warning("A generator could not be measured: %s", err)
+            log.warning("Could not evaluate a generator: %s", err)
             return None
 
     def _ready(self) -> tuple[Features, Reference]:

@@ -1,4 +1,4 @@
-"""Whether a new version takes over from the one in service."""
+"""Whether a new version replaces the one in service."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from models.store.records import Promote
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The gate's decision, and why, in a sentence."""
+    """Whether to promote a version, and why, in a sentence."""
 
     promote: bool
     reason: str
@@ -28,7 +28,7 @@ def judge(
     *,
     version: str | None = None,
 ) -> Verdict:
-    """Decide on promotion.
+    """Decide whether to promote a version.
 
     A version is better if the whole 95 % interval of the difference of both kernel
     distances lies below zero. The one in service is measured anew, whatever its card
@@ -43,16 +43,16 @@ def judge(
         version: The new version's id, if known: one in service is not better than itself.
     """
     if wish is Promote.NEVER:
-        return Verdict(promote=False, reason="The order says never.")
+        return Verdict(promote=False, reason="Not promoted: the order says never.")
     if wish is Promote.ALWAYS:
-        return Verdict(promote=True, reason="The order says always.")
+        return Verdict(promote=True, reason="Promoted: the order says always.")
     if found is None:
-        return Verdict(promote=False, reason="Its metric could not be computed.")
+        return Verdict(promote=False, reason="Not promoted: its KID could not be computed.")
     serving = store.aliases.get(model).serving
     if serving is None:
-        return Verdict(promote=True, reason="No version was in service.")
-    if serving == version:
-        return Verdict(promote=False, reason=f"It is {serving}, the version in service.")
+        return Verdict(promote=True, reason="Promoted: no version was in service.")
+    if serving == version:  # equal weights have equal ids
+        return Verdict(promote=False, reason=f"Not promoted: {serving} is already in service.")
     return _compare(store, model, serving, found, measure)
 
 
@@ -67,14 +67,15 @@ def _compare(
         incumbent = measure(load_generator(store.versions.weights(model, serving)))
         change = difference(found.projections, incumbent.projections)
     except CatteryError as err:
-        reason = f"The version in service, {serving}, could not be measured: {err}"
+        reason = f"Not promoted: {serving}, in service, could not be measured: {err}"
         return Verdict(promote=False, reason=reason)
     low, high = change.interval
+    # Not the two values alone: each has noise, most of which their paired difference cancels.
     is_better = high < 0
-    comparison = "better than" if is_better else "not surely better than"
-    new, old = found.projections.value, incumbent.projections.value
+    comparison = "better" if is_better else "worse" if low > 0 else "not significantly better"
     reason = (
-        f"Its KID, {new:.4g}, is {comparison} the {old:.4g} of {serving}, in service: "
-        f"a difference of {change.value:.3g}, 95 % interval {low:.3g} to {high:.3g}."
+        f"{'Promoted' if is_better else 'Not promoted'}: KID {found.projections.value:.4g} is "
+        f"{comparison} than {incumbent.projections.value:.4g} of {serving}, in service "
+        f"(difference {change.value:.3g}, 95 % interval {low:.3g} to {high:.3g})."
     )
     return Verdict(promote=is_better, reason=reason)

@@ -1,4 +1,4 @@
-"""From the best snapshot of a run to a version of a model, and perhaps into service."""
+"""Publishes the best snapshot of a job as a version, and promotes it if it is better."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from models.inference.engine import Engine
 from models.metrics.measuring import Measurement
 from models.metrics.protocols import merged
 from models.publishing.card import Origin, make_card
-from models.publishing.evaluation import Appraiser
+from models.publishing.evaluation import Evaluator
 from models.publishing.promotion import Verdict, judge
 from models.store import Store
 from models.store.journal import Journal
@@ -28,7 +28,7 @@ class Publisher:
         order: What was asked.
         dataset: What it was trained on.
         device: Where pictures are made.
-        appraiser: Measures versions.
+        evaluator: Measures versions.
         announce: Is told the model whose alias moved.
     """
 
@@ -37,8 +37,8 @@ class Publisher:
     order: TrainingOrder
     dataset: DatasetRecord
     device: torch.device
-    appraiser: Appraiser
-    announce: Callable[[str], None]
+    evaluator: Evaluator
+    announce: Callable[[str], object]
 
     def publish(
         self,
@@ -51,7 +51,7 @@ class Publisher:
         wish: Promote,
         why: str = "",
     ) -> None:
-        """Publish a snapshot, then let the gate decide.
+        """Publish a snapshot, then decide on its promotion.
 
         Args:
             origin: How it was trained, for the card.
@@ -59,8 +59,8 @@ class Publisher:
             best: What is known of the snapshot: its kimg, seconds and metric.
             found: What was measured of it, or None.
             parent: Version that the run went on from.
-            wish: When the version goes into service.
-            why: Why it does not, whatever the order says; empty if the gate shall decide.
+            wish: When to promote the version.
+            why: Why it is not promoted, whatever the order says; empty to compare it.
         """
         metrics = found.rows if found else (best["metric"],) if best["metric"] else ()
         card = make_card(
@@ -74,27 +74,25 @@ class Publisher:
             parent=parent,
         )
         seeds = card_seeds(self.order.size_px)
-        sheet = encode_png(contact_sheet(self._engine(weights).render(seeds)))
+        engine = Engine(load_generator(weights), self.device)
+        sheet = encode_png(contact_sheet(engine.render(seeds)))
         published = self.store.versions.publish(self.order.model, weights, card, sheet)
         version = published.version
         if published.metrics != metrics:  # these weights were published before
             both = merged(published.metrics, metrics)
             self.store.versions.update_card(self.order.model, version, metrics=both)
-        if why:
-            self._decide(version, Verdict(promote=False, reason=why))
-        else:
-            measure, model = self.appraiser.incumbent, self.order.model
+        verdict = Verdict(promote=False, reason=why)
+        if not why:
+            measure, model = self.evaluator.incumbent, self.order.model
             verdict = judge(self.store, model, found, wish, measure, version=version)
-            self._decide(version, verdict)
-
-    def _engine(self, weights: bytes) -> Engine:
-        return Engine(load_generator(weights), self.device)
+        self._decide(version, verdict)
 
     def _decide(self, version: str, verdict: Verdict) -> None:
         model = self.order.model
-        decision = "promoted" if verdict.promote else "kept back"
+        decision = "promoted" if verdict.promote else "not promoted"
         promotion = {"decision": decision, "reason": verdict.reason}
         self.store.versions.update_card(model, version, promotion=promotion)
+        # After the card, so that whoever sees the alias move can read why it did.
         if verdict.promote:
             self.store.aliases.promote(model, version, reason=verdict.reason)
             self.announce(model)

@@ -1,4 +1,4 @@
-"""Take in a version from elsewhere, checked as any other."""
+"""Imports a version from elsewhere, checked like any other."""
 
 import hashlib
 from dataclasses import replace
@@ -34,7 +34,7 @@ def import_version(store: Store, model: str, weights: bytes, card: Card | None =
     check_name("model", model)
     generator = load_generator(weights)
     engine = Engine(generator)
-    engine.warm()
+    engine.warm()  # raises if an image is not finite
     digest = hashlib.sha256(weights).hexdigest()
     card = _made(generator) if card is None else _fitting(card, engine, digest)
     sheet = encode_png(contact_sheet(engine.render(card_seeds(engine.size_px))))

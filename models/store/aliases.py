@@ -1,10 +1,10 @@
-"""The movable pointers of a model: what is in service, and what was before."""
+"""A model's aliases: the version in service and the previous one."""
 
 from dataclasses import replace
 
 from models.errors import Conflict, Gone, NotFound
 from models.store.names import is_name, is_version, timestamp
-from models.store.record_cache import Shelf
+from models.store.record_cache import RecordCache
 from models.store.records import Aliases, AliasMove
 from models.store.serialization import dumps
 from models.store.tree import Tree
@@ -20,6 +20,26 @@ def gone_path(model: str, version: str) -> str:
     return f"models/{model}/versions/{version}/gone.json"
 
 
+def version_ids(tree: Tree, model: str) -> list[str]:
+    """Return the ids of a model's versions, sorted; none for no such model."""
+    names = tree.names(f"models/{model}/versions") if is_name(model) else []
+    return [name for name in names if is_version(name) and tree.exists(card_path(model, name))]
+
+
+def model_names(tree: Tree) -> list[str]:
+    """Return the names of all models that have a version, sorted."""
+    return [name for name in tree.names("models") if version_ids(tree, name)]
+
+
+def missing(tree: Tree, model: str, version: str) -> NotFound | Gone:
+    """Return the error that says best why a version is not there."""
+    if is_name(model) and is_version(version) and tree.exists(gone_path(model, version)):
+        return Gone("version", f"{model}@{version}")
+    if known := version_ids(tree, model):
+        return NotFound("version", f"{model}@{version}", known)
+    return NotFound("model", model, model_names(tree))
+
+
 class AliasTable:
     """Aliases of all models. A move is one atomic replace of one small file.
 
@@ -32,7 +52,7 @@ class AliasTable:
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
-        self._shelf = Shelf(tree, Aliases)
+        self._shelf = RecordCache(tree, Aliases)
 
     def get(self, model: str) -> Aliases:
         """Return a model's aliases; empty ones when it has none."""
@@ -64,7 +84,7 @@ class AliasTable:
         with self._tree.lock(f"models/{model}"):
             self._check(model, version)  # again: deleting takes the same lock
             now = self.get(model)
-            if now.serving == version:
+            if now.serving == version:  # else a repeated request would lose `previous`
                 return now
             return self._save(model, _moved(now, version, action, reason))
 
@@ -75,8 +95,8 @@ class AliasTable:
             NotFound: There is no such model.
             Conflict: There is no previous version.
         """
-        if not (is_name(model) and self._tree.names(f"models/{model}")):
-            raise NotFound("model", model, self._tree.names("models"))
+        if not version_ids(self._tree, model):
+            raise NotFound("model", model, model_names(self._tree))
         with self._tree.lock(f"models/{model}"):
             now = self.get(model)
             if now.previous is None:
@@ -88,14 +108,8 @@ class AliasTable:
     def _check(self, model: str, version: str) -> None:
         """Refuse a version that is not there."""
         named = is_name(model) and is_version(version)
-        if named and self._tree.exists(card_path(model, version)):
-            return
-        if named and self._tree.exists(gone_path(model, version)):
-            raise Gone("version", f"{model}@{version}")
-        known = self._tree.names(f"models/{model}/versions") if is_name(model) else []
-        if not known:
-            raise NotFound("model", model, self._tree.names("models"))
-        raise NotFound("version", f"{model}@{version}", known)
+        if not (named and self._tree.exists(card_path(model, version))):
+            raise missing(self._tree, model, version)
 
     def _save(self, model: str, aliases: Aliases) -> Aliases:
         self._tree.write(_path(model), dumps(aliases))

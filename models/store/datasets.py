@@ -5,8 +5,8 @@ from pathlib import Path
 
 from models.errors import Conflict, DatasetError, Gone, NotFound, StoreError
 from models.store.jobs import Jobs
-from models.store.names import check_label, check_name, is_name, timestamp
-from models.store.record_cache import Shelf
+from models.store.names import check_label, check_name, is_name, marker
+from models.store.record_cache import RecordCache
 from models.store.records import DatasetRecord
 from models.store.serialization import dumps
 from models.store.tree import Tree
@@ -23,7 +23,7 @@ class Datasets:
     def __init__(self, tree: Tree, jobs: Jobs) -> None:
         self._tree = tree
         self._jobs = jobs
-        self._records = Shelf(tree, DatasetRecord)
+        self._records = RecordCache(tree, DatasetRecord)
 
     def get(self, name: str) -> DatasetRecord:
         """Return a dataset's record.
@@ -50,6 +50,16 @@ class Datasets:
         """Whether there is such a dataset."""
         return is_name(name) and self._tree.exists(_path(name, "dataset.json"))
 
+    def check_vacant(self, name: str) -> None:
+        """Check that a dataset of this name may be added.
+
+        Raises:
+            InvalidValue: The name is not valid.
+            Conflict: There is one; datasets never change.
+        """
+        if self.exists(check_name("dataset", name)):
+            raise Conflict(f"There is a dataset {name!r} already.", "Choose another name.")
+
     def add(self, record: DatasetRecord, files: Mapping[str, Path]) -> None:
         """Add a dataset; the local files are moved in.
 
@@ -59,13 +69,11 @@ class Datasets:
                 "packs/64.npy", "packs/64-heldout.npy" and "preview.png".
 
         Raises:
-            InvalidValue: The name is none.
-            Conflict: There is one of that name already.
+            InvalidValue, Conflict: As `check_vacant`.
         """
         name = check_name("dataset", record.name)
         with self._tree.lock(f"datasets/{name}"):
-            if self.exists(name):
-                raise Conflict(f"There is a dataset {name!r} already.", "Choose another name.")
+            self.check_vacant(name)
             self._clear(name)  # what an import that died left behind
             for place, file in files.items():
                 self._tree.put(_path(name, place), file)
@@ -84,8 +92,7 @@ class Datasets:
             if not job.status.has_ended and job.order.get("dataset") == name:
                 raise Conflict(f"The job {job.id} needs the dataset {name!r}.", "Cancel it first.")
         with self._tree.lock(f"datasets/{name}"):
-            mark = f'{{"at": "{timestamp()}"}}\n'.encode()
-            self._tree.write(_path(name, "gone.json"), mark)
+            self._tree.write(_path(name, "gone.json"), marker())
             self._tree.delete(_path(name, "dataset.json"))  # first: now it is gone
             self._clear(name)
 

@@ -24,6 +24,7 @@ class EventLog:
 
     def append(self, kind: str, data: Json) -> None:
         """Add an event that happened now."""
+        # json.dumps escapes line breaks, so an event is always one line.
         line = json.dumps({"type": kind, "at": timestamp(), "data": data}, ensure_ascii=False)
         self._tree.append(self._path, line.encode() + b"\n")
 

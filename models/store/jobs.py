@@ -1,15 +1,11 @@
 """Jobs: their orders, records, events and samples."""
 
-import hashlib
-import json
-from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
-from models.errors import Conflict, Gone, InvalidValue, NotFound
+from models.errors import Conflict, Gone, NotFound
 from models.store.events import EventLog
-from models.store.names import check_label, is_job, is_label, timestamp
-from models.store.record_cache import Shelf
+from models.store.names import check_label, is_job, is_label, marker, new_job, timestamp
+from models.store.record_cache import RecordCache
 from models.store.records import (
     Event,
     ImportOrder,
@@ -37,8 +33,8 @@ class Jobs:
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
-        self._records = Shelf(tree, JobRecord)
-        self._orders = Shelf(tree, JobRecord)  # `order.json` is the record at its birth
+        self._records = RecordCache(tree, JobRecord)
+        self._orders = RecordCache(tree, JobRecord)  # `order.json` is the record at its birth
 
     def create(
         self,
@@ -48,7 +44,7 @@ class Jobs:
         key: str | None = None,
         runner: str = "worker",
     ) -> tuple[JobRecord, bool]:
-        """Write a new job down, queued.
+        """Create a job, queued.
 
         Args:
             kind: What it makes.
@@ -64,7 +60,7 @@ class Jobs:
             Gone: The key's job was deleted.
         """
         record = JobRecord(
-            id=_new_id() if key is None else _id_of(key),
+            id=new_job(key),
             kind=kind,
             order=to_json(order),
             created_at=timestamp(),
@@ -74,6 +70,8 @@ class Jobs:
             raise Gone("job", record.id)
         if not self._tree.create(_path(record.id, "order.json"), dumps(record)):
             return self._repeated(record), False
+        # `order.json` alone makes the job exist, for only a creation is exclusive: should this
+        # process die here, `get` and `list` read the job from there.
         self.save(record)
         self.append_event(record.id, "queued", {})
         return record, True
@@ -90,14 +88,14 @@ class Jobs:
         try:
             return self._records.get(_path(job, "job.json"))
         except FileNotFoundError:
-            return self._just_born(job)
+            return self._from_order(job)
 
     def list(self) -> Records:
         """Return all jobs, newest first."""
         jobs = self._tree.names("jobs")
         records = self._records.many([_path(job, "job.json") for job in jobs])
         seen = {record.id for record in records}
-        records += self._born_only([job for job in jobs if job not in seen])
+        records += self._without_record([job for job in jobs if job not in seen])
         return sorted(records, key=lambda record: (record.created_at, record.id), reverse=True)
 
     def save(self, record: JobRecord) -> None:
@@ -155,7 +153,7 @@ class Jobs:
         raise NotFound("sample", label, record.samples)
 
     def request_cancel(self, job: str) -> None:
-        """Ask whoever runs the job to stop; asking twice is harmless.
+        """Request that a job stops; requesting it twice is harmless.
 
         Raises:
             NotFound, Gone: As `get`.
@@ -163,8 +161,8 @@ class Jobs:
         """
         record = self.get(job)
         if record.status.has_ended:
-            raise Conflict(f"The job {job} has ended: it is {record.status.value}.")
-        self._tree.create(_path(job, "cancel.json"), _mark())
+            raise Conflict(f"The job {job} has already ended: it is {record.status.value}.")
+        self._tree.create(_path(job, "cancel.json"), marker())
 
     def cancel_requested(self, job: str) -> bool:
         """Whether somebody asked to cancel the job."""
@@ -181,7 +179,8 @@ class Jobs:
         if not record.status.has_ended:
             raise Conflict(f"The job {job} is {record.status.value}.", "Cancel it first.")
         self._refuse_if_needed(job)
-        self._tree.write(_path(job, "gone.json"), _mark())
+        # The mark first, so that a crash in between leaves a deleted job and no unknown one.
+        self._tree.write(_path(job, "gone.json"), marker())
         self._tree.delete(_path(job, "job.json"))  # first: now it is gone
         for name in self._tree.names(f"jobs/{job}"):
             if name != "gone.json":
@@ -203,8 +202,8 @@ class Jobs:
     def _is_gone(self, job: str) -> bool:
         return self._tree.exists(_path(job, "gone.json"))
 
-    def _just_born(self, job: str) -> JobRecord:
-        """A job whose maker has not come to write `job.json` yet, or died before."""
+    def _from_order(self, job: str) -> JobRecord:
+        """A job whose creator has not written `job.json` yet, or died before it could."""
         if self._is_gone(job):
             raise Gone("job", job)
         try:
@@ -212,8 +211,8 @@ class Jobs:
         except FileNotFoundError as err:
             raise self._unknown(job) from err
 
-    def _born_only(self, jobs: Ids) -> Records:
-        """Those of the jobs that have no `job.json` (yet): see `_just_born`."""
+    def _without_record(self, jobs: Ids) -> Records:
+        """Those of the jobs that have no `job.json` yet: see `_from_order`."""
         born = self._orders.many([_path(job, "order.json") for job in jobs])
         return [
             record
@@ -243,20 +242,6 @@ class Jobs:
 
 def _path(job: str, name: str) -> str:
     return f"jobs/{job}/{name}"
-
-
-def _mark() -> bytes:
-    return (json.dumps({"at": timestamp()}) + "\n").encode()
-
-
-def _new_id() -> str:
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid4().hex[:6]}"
-
-
-def _id_of(key: str) -> str:
-    if not key:
-        raise InvalidValue("Idempotency-Key", key, "any text but an empty one")
-    return "k-" + hashlib.sha256(key.encode()).hexdigest()[:20]
 
 
 def _asked(record: JobRecord) -> dict[str, Any]:

@@ -1,16 +1,35 @@
-"""A job's record and history, as the process that runs it writes them."""
+"""A job's record and history, as the process that runs or ends it writes them."""
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
-from models.errors import LeaseLost
+from models.errors import CatteryError, LeaseLost
 from models.store import Store
 from models.store.names import timestamp
-from models.store.records import JobRecord, JobStatus, Json, Phase, Progress
+from models.store.records import JobKind, JobRecord, JobStatus, Json, Phase, Progress
 
 PROGRESS_S = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class StopReason(StrEnum):
+    """Why a job should stop before its work is done."""
+
+    CANCEL = "cancel"
+    PAUSE = "pause"
+
+
+class Stopped(Exception):
+    """Raised inside a job's work once it was asked to stop."""
+
+    def __init__(self, reason: StopReason) -> None:
+        self.reason = reason
 
 
 class Journal:
@@ -19,58 +38,71 @@ class Journal:
     Args:
         record: As it was when the job was taken up.
         store: Where it is kept.
-        lease: Tells whether this process still holds the job.
+        lease: Tells whether this process still holds the job; the default is for
+            jobs that no other process can hold.
     """
 
-    def __init__(self, record: JobRecord, store: Store, lease: Callable[[], bool]) -> None:
+    def __init__(
+        self, record: JobRecord, store: Store, lease: Callable[[], bool] = lambda: True
+    ) -> None:
         self.record = record
         self._store = store
         self._lease = lease
         self._last_progress = 0.0
 
-    def _save(self, **changes: Any) -> None:
+    def run(self, work: Callable[[], JobRecord]) -> JobRecord:
+        """Do a job's work; whatever it raises ends the job as failed.
+
+        Args:
+            work: Returns the record as it ended or was paused.
+
+        Raises:
+            LeaseLost: Another process holds the job now, and writes its record.
+        """
+        try:
+            return work()
+        except LeaseLost:
+            raise
+        except CatteryError as err:
+            return self.end(JobStatus.FAILED, str(err))
+        except Exception as err:
+            log.exception("Job %s failed", self.record.id)
+            return self.end(JobStatus.FAILED, f"{type(err).__name__}: {err}")
+
+    def check_lease(self) -> None:
+        """Check that this process still holds the job.
+
+        Raises:
+            LeaseLost: Another one does.
+        """
         if not self._lease():
             raise LeaseLost(self.record.id)
-        self.record = replace(self.record, **changes)
-        self._store.jobs.save(self.record)
 
     def event(self, kind: str, data: Json) -> None:
         """Append a line to the job's history."""
-        if not self._lease():
-            raise LeaseLost(self.record.id)
+        self.check_lease()
         self._store.jobs.append_event(self.record.id, kind, data)
 
     def start(self) -> None:
-        """Note that the job was taken up."""
+        """Record that the job was taken up."""
         started = self.record.started_at or timestamp()
         self._save(status=JobStatus.STARTED, started_at=started, reason=None)
         self.event("started", {"attempt": self.record.attempts})
 
     def phase(self, phase: Phase) -> None:
-        """Note what the job does now."""
+        """Record what the job does now."""
         self._save(phase=phase)
         self.event("phase", {"phase": phase.value})
 
     def progress(self, make: Callable[[], Progress], *, force: bool = False) -> None:
-        """Note how far the job is, at most once a second unless forced."""
+        """Record how far the job is, at most once a second unless forced."""
         now = time.monotonic()
         if not force and now - self._last_progress < PROGRESS_S:
             return
         self._last_progress = now
         self._save(progress=make())
-        progress = self.record.progress
-        self.event(
-            "progress",
-            {
-                "kimg": progress.kimg,
-                "training_s": progress.training_s,
-                "images_per_s": progress.images_per_s,
-                "eta_s": progress.eta_s,
-                "losses": progress.losses,
-                "done": progress.done,
-                "total": progress.total,
-            },
-        )
+        shown = ("kimg", "training_s", "images_per_s", "eta_s", "losses", "done", "total")
+        self.event("progress", {name: getattr(self.record.progress, name) for name in shown})
 
     def sample(self, label: str, png: bytes) -> None:
         """Keep a sample sheet."""
@@ -80,24 +112,61 @@ class Journal:
         self.event("sample", {"kimg": label})
 
     def snapshot(self, found: Json, best: Json | None) -> None:
-        """Note a measured snapshot and which one is the best so far."""
+        """Record a measured snapshot and which one is the best so far."""
         self._save(best=best)
         self.event("snapshot", {**found, "best": best})
 
     def published(self, version: str, *, promoted: bool, reason: str) -> None:
-        """Note the version that the job made and the gate's decision."""
+        """Record the version that the job made and the decision on its promotion."""
         self._save(version=version, promoted=promoted)
-        data = {"version": version, "promoted": promoted, "reason": reason}
-        self.event("published", data)
+        self.event("published", {"version": version, "promoted": promoted, "reason": reason})
 
     def pause(self, reason: str) -> JobRecord:
-        """Put the job back to wait; it goes on from its state."""
+        """Put the job back to wait; it resumes from its state."""
         self.event("paused", {"reason": reason})
         self._save(status=JobStatus.QUEUED, phase=None, reason=reason)
         return self.record
 
+    def requeue(self, reason: str) -> JobRecord:
+        """Put the job back to wait for its next attempt, after its process ended."""
+        attempts = self.record.attempts + 1
+        self._save(status=JobStatus.QUEUED, phase=None, attempts=attempts, reason=reason)
+        return self.record
+
     def end(self, status: JobStatus, reason: str | None = None) -> JobRecord:
-        """Note the end. The event comes first: who sees an ended record has all events."""
+        """Record how the job ended; an import's upload is deleted."""
+        # The event comes first: whoever sees an ended record can read all of its events.
         self.event(status.value, {"reason": reason, "version": self.record.version})
         self._save(status=status, phase=None, ended_at=timestamp(), reason=reason)
+        if self.record.kind is JobKind.IMPORT:
+            self._delete_upload()
         return self.record
+
+    def _save(self, **changes: Any) -> None:
+        self.check_lease()
+        self.record = replace(self.record, **changes)
+        self._store.jobs.save(self.record)
+
+    def _delete_upload(self) -> None:
+        upload = Path(self.record.order.get("source", ""))
+        try:
+            upload.unlink(missing_ok=True)
+        except OSError as err:  # the dataset is none the worse for it
+            log.warning("Could not delete the upload %s: %s", upload, err)
+
+
+def cancel_before_start(record: JobRecord, store: Store) -> JobRecord | None:
+    """End a canceled job that waits in the queue, unless it has something to publish.
+
+    Args:
+        record: A job that somebody asked to cancel, as last read.
+        store: Where it is kept.
+
+    Returns:
+        The ended record, or None if a process must end the job.
+    """
+    if record.status is not JobStatus.QUEUED or record.runner != "worker":
+        return None
+    if record.kind is JobKind.TRAIN and store.jobs.state(record.id).exists():
+        return None  # it was paused: its next process publishes the best snapshot
+    return Journal(record, store).end(JobStatus.CANCELED, "Canceled before it started.")

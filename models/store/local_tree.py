@@ -120,11 +120,6 @@ class LocalTree(Tree):
         """See `Tree.exists`."""
         return self._stat(path) is not None
 
-    def size(self, path: str) -> int:
-        """See `Tree.size`."""
-        with reported("read", path, absent=True):
-            return self._at(path).stat().st_size
-
     def stamp(self, path: str) -> tuple[int, int, int] | None:
         """See `Tree.stamp`."""
         stat = self._stat(path)

@@ -1,7 +1,10 @@
 """Names and ids that become parts of a path, checked in one place."""
 
+import hashlib
+import json
 import re
 from datetime import UTC, datetime
+from uuid import uuid4
 
 from models.errors import InvalidValue
 
@@ -68,6 +71,25 @@ def is_job(value: str) -> bool:
     return bool(_JOB.fullmatch(value))
 
 
+def new_job(key: str | None) -> str:
+    """Return an id for a job: that of its Idempotency-Key, or one that sorts by time.
+
+    Raises:
+        InvalidValue: The key is empty.
+    """
+    if key is None:
+        return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid4().hex[:6]}"
+    if not key:
+        raise InvalidValue("Idempotency-Key", key, "any text but an empty one")
+    # Hashed, since a key may be any text, but an id becomes part of a path.
+    return "k-" + hashlib.sha256(key.encode()).hexdigest()[:20]
+
+
 def timestamp() -> str:
     """Return the time now, ISO 8601 in UTC with microseconds; sorts as text."""
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def marker(**details: object) -> bytes:
+    """Return the content of a file whose existence is what counts: when it was made, as JSON."""
+    return (json.dumps({"at": timestamp(), **details}) + "\n").encode()

@@ -114,11 +114,6 @@ class ObjectTree(Tree):
                 return False
         return True
 
-    def size(self, path: str) -> int:
-        """See `Tree.size`."""
-        with reported("read", path, absent=True):
-            return int(self._fs.info(self._at(path))["size"])
-
     def stamp(self, path: str) -> None:  # noqa: ARG002 - a request of its own is not cheap
         """See `Tree.stamp`."""
         return

@@ -1,4 +1,4 @@
-"""Records of one kind in a tree, parsed again only when their file has changed."""
+"""A cache of one kind of record, parsed again only when its file has changed."""
 
 import logging
 import threading
@@ -14,7 +14,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
-class Shelf(Generic[T]):
+class RecordCache(Generic[T]):
     """Reads records; on a local tree a look at the file's stamp saves the parsing.
 
     The records are shared: nobody may change the dictionaries in them.
@@ -53,7 +53,7 @@ class Shelf(Generic[T]):
             try:
                 found[path] = self._parse(path, stamps[path], raw)
             except StoreError as err:
-                _log.warning("left out: %s", err)
+                _log.warning("Skipped a damaged record: %s", err)
         return [record for record in found.values() if record is not None]
 
     def _remembered(self, path: str, stamp: Hashable | None) -> T | None:

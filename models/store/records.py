@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 
 class JobStatus(StrEnum):
-    """Where a job is in its life."""
+    """Status of a job."""
 
     QUEUED = "queued"
     STARTED = "started"
@@ -46,7 +46,7 @@ class JobKind(StrEnum):
 
 
 class Promote(StrEnum):
-    """When a finished version takes over from the one in service."""
+    """When a finished version replaces the one in service."""
 
     IF_BETTER = "if_better"
     ALWAYS = "always"
@@ -70,11 +70,11 @@ class TrainingOrder:
         dataset: Name of an imported dataset.
         model: The model that the new version joins.
         size_px: Side of the pictures, a power of two from 32 up.
-        budget: Training length.
+        budget: How long to train.
         seed: Seeds weights, latents and data order, 0 to 2**53 - 1.
-        overrides: Recipe numbers by name (`models.gan.recipes.OVERRIDES`).
-        promote: What happens with the finished version.
-        resume_from: Id of an ended job whose training state goes on, or None.
+        overrides: Hyperparameters by name (`models.hyperparameters.LIMITS`).
+        promote: When to promote the finished version.
+        resume_from: Id of an ended job to resume from, or None.
     """
 
     recipe: str
@@ -105,7 +105,7 @@ class ImportOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a job is. For an import, `done` and `total` count pictures."""
+    """Progress of a job. For an import, `done` and `total` count pictures."""
 
     kimg: float = 0.0
     kimg_total: float | None = None
@@ -128,7 +128,7 @@ class JobRecord:
             an Idempotency-Key.
         runner: "worker" (the reaper may queue it again) or "cli".
         order: The order as JSON (`TrainingOrder` or `ImportOrder` by kind).
-        attempts: How often a process took it up.
+        attempts: How often it was queued again after the first time.
         best: `{"kimg": ..., "frechet_distance": ...}` of the best snapshot.
         samples: kimg labels of its sample sheets, in order of creation.
         reason: Why it ended, or why it waits again; a sentence.
@@ -226,7 +226,7 @@ class Card:
         software: Versions of what trained it.
         hardware: Device it was trained on, in words.
         parent: Version it was resumed or packed from.
-        promotion: `{"decision", "reason"}` of the gate, when there was one.
+        promotion: `{"decision", "reason"}`, if a job decided on it.
         order: What was asked of the job that trained it, as JSON.
         picks: Seeds of cats worth showing, chosen by somebody who looked.
         engine: Key in `models.inference.registry.ENGINES` that its pixels are defined by; empty on

@@ -57,6 +57,7 @@ def _value(hint: Any, value: Any) -> Any:
     """Rebuild what JSON flattened: nested records, enums and tuples."""
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
+        # Records have optional fields, but no other unions.
         inner = [a for a in typing.get_args(hint) if a is not types.NoneType]
         return None if value is None else _value(inner[0], value)
     if origin is tuple:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from models.errors import LeaseLost, StoreError
-from models.store.names import check_label, timestamp
+from models.store.names import check_label, marker
 from models.store.tree import Tree
 
 _TAKEN = "taken.json"  # creating this file exclusively is what makes an epoch one's own
@@ -30,8 +30,8 @@ class JobState:
     def take(self) -> int:
         """Take the state over and return the new epoch, from 1."""
         epoch = self._last() + 1
-        mark = f'{{"at": "{timestamp()}"}}\n'.encode()
-        while not self._tree.create(self._path(epoch, _TAKEN), mark):
+        # Creating is exclusive: of two processes that take over at once, each gets its own epoch.
+        while not self._tree.create(self._path(epoch, _TAKEN), marker()):
             epoch += 1
         return epoch
 
@@ -89,8 +89,7 @@ class JobState:
     def drop(self) -> None:
         """Delete all of the state; whoever still holds it gets LeaseLost."""
         last = self._last()
-        mark = json.dumps({"at": timestamp(), "epoch": last}) + "\n"
-        self._tree.write(f"{self._folder}/{_DROPPED}", mark.encode())
+        self._tree.write(f"{self._folder}/{_DROPPED}", marker(epoch=last))
         self.prune(last + 1)
 
     def exists(self) -> bool:
@@ -100,29 +99,23 @@ class JobState:
             for epoch in self._epochs()
         )
 
-    def dropped_at(self) -> str | None:
-        """Return when the state was dropped, ISO 8601 in UTC, or None if it was not."""
-        at = self._dropped().get("at")
-        return None if at is None else str(at)
-
     def _path(self, epoch: int, name: str) -> str:
         return f"{self._folder}/{epoch:06d}/{name}"
 
     def _epochs(self) -> list[int]:
         return sorted(int(name) for name in self._tree.names(self._folder) if name.isdigit())
 
-    def _dropped(self) -> dict[str, object]:
+    def _dropped(self) -> int:
+        """The highest epoch taken when the state was dropped; 0 if it was not."""
         try:
-            return dict(json.loads(self._tree.read(f"{self._folder}/{_DROPPED}")))
+            return int(json.loads(self._tree.read(f"{self._folder}/{_DROPPED}"))["epoch"])
         except FileNotFoundError:
-            return {}
+            return 0
 
     def _last(self) -> int:
         """The highest epoch ever taken, dropped ones included; 0 for none."""
-        dropped = int(str(self._dropped().get("epoch", 0)))
-        return max([dropped, *self._epochs()])
+        return max([self._dropped(), *self._epochs()])
 
     def _fence(self, epoch: int) -> None:
-        dropped = int(str(self._dropped().get("epoch", 0)))
-        if self._last() != epoch or dropped >= epoch:
+        if self._last() != epoch or self._dropped() >= epoch:
             raise LeaseLost(self._job)

@@ -13,7 +13,7 @@ class Tree(ABC):
     """Files by "/"-joined relative path; safe to use from many threads.
 
     A file is seen whole or not at all: readers never meet a half-written one. Whatever
-    fails raises StoreError naming the path; only `read`, `size` and `local` raise
+    fails raises StoreError naming the path; only `read` and `local` raise
     FileNotFoundError, for a file that is not there.
 
     Attributes:
@@ -91,14 +91,6 @@ class Tree(ABC):
     @abstractmethod
     def exists(self, path: str) -> bool:
         """Whether there is such a file or folder."""
-
-    @abstractmethod
-    def size(self, path: str) -> int:
-        """Return a file's size in bytes.
-
-        Raises:
-            FileNotFoundError: There is no such file.
-        """
 
     @abstractmethod
     def stamp(self, path: str) -> Hashable | None:

@@ -6,11 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from models.errors import CheckpointError, Conflict, Gone, InvalidValue, NotFound
-from models.store.aliases import AliasTable, card_path, gone_path
+from models.errors import CheckpointError, Conflict, InvalidValue
+from models.store.aliases import (
+    AliasTable,
+    card_path,
+    gone_path,
+    missing,
+    model_names,
+    version_ids,
+)
 from models.store.image_store import FOLDER as RENDERED
-from models.store.names import check_name, is_name, is_version, is_version_prefix, timestamp
-from models.store.record_cache import Shelf
+from models.store.names import check_name, is_name, is_version, is_version_prefix, marker
+from models.store.record_cache import RecordCache
 from models.store.records import Card
 from models.store.serialization import dumps
 from models.store.tree import Tree
@@ -18,7 +25,6 @@ from models.store.tree import Tree
 T = TypeVar("T")
 
 # Inside a class that has a method `list` the type cannot be named.
-Ids = list[str]
 Cards = list[Card]
 
 CHANGEABLE = frozenset({"metrics", "promotion", "picks", "note"})
@@ -44,7 +50,7 @@ class Versions:
     def __init__(self, tree: Tree, aliases: AliasTable) -> None:
         self._tree = tree
         self._aliases = aliases
-        self._cards = Shelf(tree, Card)
+        self._cards = RecordCache(tree, Card)
 
     def publish(self, model: str, weights: bytes, card: Card, samples_png: bytes) -> Card:
         """Add a version. Publishing what exists changes nothing; a deleted id comes back.
@@ -66,9 +72,9 @@ class Versions:
         card = replace(card, model=model, version=digest[:12], sha256=digest)
         with self._tree.lock(f"models/{model}"):
             path = card_path(model, card.version)
-            if self._tree.exists(path):
+            if self._tree.exists(path):  # the id is the weights' checksum: nothing could differ
                 return self._cards.get(path)
-            self._check_size(card)
+            self.check_size(model, card.size_px)
             self._tree.write(_file(card, WEIGHTS), weights)
             self._tree.write(_file(card, SAMPLES), samples_png)
             self._tree.create(path, dumps(card))  # the manifest last: now it exists
@@ -83,11 +89,11 @@ class Versions:
             Gone: The version was deleted.
         """
         if not (is_name(model) and is_version(version)):
-            raise self._missing(model, version)
+            raise missing(self._tree, model, version)
         try:
             return self._cards.get(card_path(model, version))
         except FileNotFoundError as err:
-            raise self._missing(model, version) from err
+            raise missing(self._tree, model, version) from err
 
     def samples(self, model: str, version: str) -> bytes:
         """Return a version's contact sheet, a PNG file.
@@ -130,16 +136,27 @@ class Versions:
         _check_sum(card, digest)
         return path
 
+    def check_size(self, model: str, size_px: int) -> None:
+        """Check that a version of this size may join a model.
+
+        Raises:
+            InvalidValue: The model's versions have another size.
+        """
+        for other in self.list(model)[:1]:
+            if other.size_px != size_px:
+                allowed = f"{other.size_px}, the size of {model}'s versions; or another model name"
+                raise InvalidValue("size_px", size_px, allowed)
+
     def models(self) -> list[str]:
         """Return the names of all models that have a version, sorted."""
-        return [name for name in self._tree.names("models") if self._ids(name)]
+        return model_names(self._tree)
 
     def list(self, model: str) -> Cards:
         """Return the cards of a model's versions, newest first; none for no such model."""
         if not is_name(model):
             return []
-        paths = [card_path(model, name) for name in self._folders(model)]
-        cards = self._cards.many(paths)
+        names = self._tree.names(f"models/{model}/versions")
+        cards = self._cards.many([card_path(model, name) for name in names if is_version(name)])
         return sorted(cards, key=lambda card: (card.created_at, card.version), reverse=True)
 
     def resolve(self, ref: str) -> tuple[str, str]:
@@ -159,9 +176,9 @@ class Versions:
             return model, self._pointed(model, wanted)
         if is_version(wanted):
             return model, self.card(model, wanted).version
-        hits = [v for v in self._ids(model) if v.startswith(wanted)]
+        hits = [v for v in version_ids(self._tree, model) if v.startswith(wanted)]
         if len(hits) != 1 or not is_version_prefix(wanted):
-            raise self._missing(model, wanted)
+            raise missing(self._tree, model, wanted)
         return model, hits[0]
 
     def update_card(self, model: str, version: str, **changes: Any) -> Card:
@@ -194,8 +211,7 @@ class Versions:
                 raise Conflict(
                     f"The version {model}@{version} is {role}.", "Promote another one first."
                 )
-            mark = f'{{"at": "{timestamp()}"}}\n'.encode()
-            self._tree.write(gone_path(model, version), mark)
+            self._tree.write(gone_path(model, version), marker())
             # The manifest first: now it is gone.
             for name in ("card.json", WEIGHTS, SAMPLES, RENDERED):
                 self._tree.delete(_file(card, name))
@@ -205,34 +221,11 @@ class Versions:
         there = self._tree.exists(card_path(model, version))
         return not there and self._tree.exists(gone_path(model, version))
 
-    def _folders(self, model: str) -> Ids:
-        names = self._tree.names(f"models/{model}/versions") if is_name(model) else []
-        return [name for name in names if is_version(name)]
-
-    def _ids(self, model: str) -> Ids:
-        """Ids of the versions that exist, sorted."""
-        return [v for v in self._folders(model) if self._tree.exists(card_path(model, v))]
-
-    def _check_size(self, card: Card) -> None:
-        for other in self.list(card.model)[:1]:
-            if other.size_px != card.size_px:
-                allowed = f"{other.size_px}, as all versions of the model {card.model!r}"
-                raise InvalidValue("size_px", card.size_px, allowed)
-
     def _pointed(self, model: str, alias: str) -> str:
         version = getattr(self._aliases.get(model), alias)
         if version is None:
-            raise self._missing(model, alias)
+            raise missing(self._tree, model, alias)
         return str(version)
-
-    def _missing(self, model: str, version: str) -> NotFound | Gone:
-        """The error that says best why a version is not there."""
-        if is_name(model) and is_version(version) and self.was_deleted(model, version):
-            return Gone("version", f"{model}@{version}")
-        known = self._ids(model)
-        if not known:
-            return NotFound("model", model, self.models())
-        return NotFound("version", f"{model}@{version}", known)
 
 
 def _file(card: Card, name: str) -> str:

@@ -1,4 +1,4 @@
-"""How often the critic moves for one move of the generator."""
+"""Critic updates per generator update."""
 
 from models.hyperparameters import Settings
 
@@ -9,7 +9,7 @@ WHOLE_KIMG = 400.0
 generator steps alone show 160 kimg at batch 64, more than a short run has."""
 
 
-class Pacing:
+class CriticSchedule:
     """Critic steps of a run.
 
     A recipe with `critic_boost` moves its critic so often for each of the first 25
@@ -33,7 +33,7 @@ class Pacing:
         """Critic steps of a boosted generator step, shortened if need be; None without boosts."""
         if self._boost is None:
             return None
-        if self.expected_kimg is None:
+        if self.expected_kimg is None:  # a budget in minutes, before the first step told the speed
             return self._steps
         share = min(1.0, self.expected_kimg / WHOLE_KIMG)
         return max(self._steps, round(self._boost * share))

@@ -68,8 +68,8 @@ class Team:
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
 
-    def hear(self, raw: bytes) -> bytes:
-        """Return the leader's bytes in every process; what others pass is not looked at."""
+    def broadcast(self, raw: bytes) -> bytes:
+        """Return the leader's bytes in every process; what the others pass is ignored."""
         if self.size == 1:
             return raw
         length = torch.tensor([len(raw)])
@@ -83,7 +83,7 @@ class Team:
         return body.numpy().tobytes()
 
     def agree(self, go_on: bool) -> bool:
-        """Return the leader's word in every process."""
+        """Return the leader's decision in every process."""
         if self.size == 1:
             return go_on
         word = torch.tensor([int(go_on)])

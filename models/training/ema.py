@@ -25,6 +25,7 @@ class MovingAverage:
         self.module = copy.deepcopy(module).eval().requires_grad_(requires_grad=False)
         self.decay = decay
         self._pairs = _float_pairs(self.module, module)
+        # A tensor, not a float: a captured graph would repeat a float's first value forever.
         self._share = torch.zeros((), device=self._pairs[0][0].device)
 
     def aim(self, step: int) -> None:

@@ -1,15 +1,12 @@
-"""Training as an iterator of step reports: prints nothing, knows no queue, stops anywhere."""
+"""Training as an iterator of step reports: no printing, no queue, can stop after any step."""
 
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 from models.store.records import Budget
-from models.training.collapse import LOOK_EVERY, Watch
+from models.training.collapse import CHECK_EVERY, CollapseDetector
 from models.training.trainer import StepLosses, Trainer
-
-CHECK_EVERY = LOOK_EVERY
-"""Steps between two looks at the losses (reading them back makes a GPU wait)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +30,7 @@ def train(
     trainer: Trainer,
     budget: Budget,
     *,
-    watch: Watch | None = None,
+    detector: CollapseDetector | None = None,
     training_s: float = 0.0,
     start_kimg: float = 0.0,
     clock: Callable[[], float] = time.perf_counter,
@@ -46,7 +43,7 @@ def train(
     Args:
         trainer: What is trained, new or resumed.
         budget: kimg or minutes of training.
-        watch: Looks at every 50th step; None for nobody.
+        detector: Checks every 50th step; None for no checks.
         training_s: Seconds already spent when a job goes on.
         start_kimg: kimg that the trainer had when the job began (not zero when a
             job goes on from another job's state); they do not count.
@@ -56,7 +53,7 @@ def train(
         One report a step.
 
     Raises:
-        TrainingCollapsed: What the watch says.
+        TrainingCollapsed: By a rule of the detector.
     """
     team, stream = trainer.team, trainer.stream
     try:
@@ -64,8 +61,9 @@ def train(
             begun = clock()
             _expect(trainer, budget, start_kimg, training_s)
             losses = trainer.step()
-            if watch and trainer.step_count % CHECK_EVERY == 0:
-                watch.look(trainer.step_count, losses.values(), trainer.real, trainer.fake)
+            if detector and trainer.step_count % CHECK_EVERY == 0:
+                detector.check(trainer.step_count, losses.values(), trainer.real, trainer.fake)
+            # Only steps count: a slow disk or a snapshot must not shorten a budget in minutes.
             training_s += clock() - begun
             yield StepReport(
                 step=trainer.step_count,
@@ -74,32 +72,34 @@ def train(
                 losses=losses,
             )
     except BaseException:
-        team.agree(False)  # whatever ends this loop, the others must not wait for its next word
+        team.agree(
+            False
+        )  # whatever ends this loop, the other processes must not wait for the leader
         raise
 
 
 def follow(trainer: Trainer) -> None:
     """Train with a leader, step for step, until it ends; it alone decides, saves and measures."""
     while trainer.team.agree(False):
-        _hear_expectation(trainer)
+        _share_expected_kimg(trainer)
         trainer.step()
 
 
 def _expect(trainer: Trainer, budget: Budget, start_kimg: float, training_s: float) -> None:
-    """Tell the critic's pacing how long the run will be, once that is known."""
-    pacing = trainer.pacing
-    if pacing.expected_kimg is None and budget.kimg is not None:
-        pacing.expected_kimg = start_kimg + budget.kimg
-    elif pacing.expected_kimg is None and training_s > 0:  # the first step told the speed
+    """Tell the critic's schedule how long the run will be, once that is known."""
+    schedule = trainer.critic_schedule
+    if schedule.expected_kimg is None and budget.kimg is not None:
+        schedule.expected_kimg = start_kimg + budget.kimg
+    elif schedule.expected_kimg is None and training_s > 0:  # the first step told the speed
         rate = (trainer.stream.position / 1000 - start_kimg) / training_s
-        pacing.expected_kimg = start_kimg + rate * 60 * (budget.minutes or 0.0)
-    _hear_expectation(trainer)
+        schedule.expected_kimg = start_kimg + rate * 60 * (budget.minutes or 0.0)
+    _share_expected_kimg(trainer)
 
 
-def _hear_expectation(trainer: Trainer) -> None:
+def _share_expected_kimg(trainer: Trainer) -> None:
     if trainer.settings.critic_boost is not None:
-        word = trainer.team.hear(str(trainer.pacing.expected_kimg or "").encode())
-        trainer.pacing.expected_kimg = float(word) if word else None
+        word = trainer.team.broadcast(str(trainer.critic_schedule.expected_kimg or "").encode())
+        trainer.critic_schedule.expected_kimg = float(word) if word else None
 
 
 def is_spent(budget: Budget, kimg: float, training_s: float) -> bool:

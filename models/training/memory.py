@@ -1,4 +1,4 @@
-"""What to do when a device's memory does not suffice: find what would."""
+"""Finds a batch that fits into a device's memory."""
 
 import gc
 from collections.abc import Callable
@@ -24,13 +24,13 @@ def fitting_batch(step: Callable[[int], object], batch: int) -> int | None:
         try:
             step(batch)
         except torch.OutOfMemoryError:
-            continue
+            continue  # the handler must end first: its traceback holds the failed step's tensors
         return batch
     return None
 
 
 def release_memory() -> None:
-    """Give back what nobody refers to any more."""
+    """Free what nothing refers to any more."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

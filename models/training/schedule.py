@@ -1,4 +1,4 @@
-"""When a run samples, measures, saves and looks whether it should stop."""
+"""When a run samples, measures, saves and checks whether it should stop."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from models.store.records import Budget, Json
 
 SAMPLES = 12
 SNAPSHOTS = 8
-LOOK_S = 0.5
+STOP_CHECK_S = 0.5
 
 # A snapshot's measurement takes some ten seconds on two cores: short runs get fewer.
 MIN_SNAPSHOT_S = 60.0
@@ -15,7 +15,7 @@ MIN_SNAPSHOT_KIMG = 5.0
 
 
 class Schedule:
-    """Samples and snapshots go by the budget spent, checkpoints and looks by the clock.
+    """Samples and snapshots follow the budget spent, checkpoints and stop checks the clock.
 
     With a budget in kimg nothing that shapes the result depends on time, so
     that the same order gives the same version.
@@ -35,7 +35,7 @@ class Schedule:
         self._samples = 1
         self._snapshots = 1
         self._checkpoint_at = clock() + checkpoint_s
-        self._look_at = 0.0
+        self._next_stop_check = 0.0
         self._total = budget.kimg if budget.kimg is not None else 60 * (budget.minutes or 0.0)
         least = MIN_SNAPSHOT_KIMG if budget.kimg is not None else MIN_SNAPSHOT_S
         self._snapshot_share = max(1 / SNAPSHOTS, least / self._total)
@@ -46,6 +46,7 @@ class Schedule:
 
     def sample_is_due(self, spent: float) -> bool:
         """Tell, once for each, that another sample sheet is due."""
+        # Not at the end: the run takes its last sample there anyway.
         is_due = spent * SAMPLES >= self._samples and spent < 1
         while spent * SAMPLES >= self._samples:
             self._samples += 1
@@ -59,25 +60,25 @@ class Schedule:
         return is_due
 
     def checkpoint_is_due(self) -> bool:
-        """Tell whether the state should be saved."""
+        """Whether the state should be saved."""
         return self._clock() >= self._checkpoint_at
 
     def checkpointed(self) -> None:
-        """Note that the state was saved."""
+        """Record that the state was saved."""
         self._checkpoint_at = self._clock() + self._checkpoint_s
 
-    def look_is_due(self) -> bool:
-        """Tell whether it is time to ask if the run should stop."""
+    def stop_check_is_due(self) -> bool:
+        """Whether it is time to check if the run should stop."""
         now = self._clock()
-        if now < self._look_at:
+        if now < self._next_stop_check:
             return False
-        self._look_at = now + LOOK_S
+        self._next_stop_check = now + STOP_CHECK_S
         return True
 
     def state(self) -> Json:
-        """Return what a resumed run must know."""
+        """Return what a resumed run needs, as JSON."""
         return {"samples": self._samples, "snapshots": self._snapshots}
 
     def resume(self, state: Json) -> None:
-        """Take up what an earlier process noted."""
+        """Restore what `state` returned in an earlier process."""
         self._samples, self._snapshots = int(state["samples"]), int(state["snapshots"])

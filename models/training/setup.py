@@ -1,4 +1,4 @@
-"""From an order to a trainer, and to a batch that fits where the ordered one does not."""
+"""Builds the trainer of an order, and finds a batch that fits where the ordered one does not."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +8,7 @@ import torch
 from models.cuda_graphs import WARM_UP
 from models.datasets.batches import BatchStream, open_pack
 from models.devices import fastest_precision
-from models.gan.recipes import recipe
+from models.gan.recipes import resolve
 from models.store import Store
 from models.store.records import TrainingOrder
 from models.training.distributed import SOLO, Team
@@ -24,8 +24,7 @@ def build_trainer(
     Raises:
         CatteryError: Dataset, recipe, numbers or team do not go together.
     """
-    row = recipe(order.recipe)
-    settings = row.with_overrides(order.overrides)
+    row, settings = resolve(order.recipe, order.overrides)
     pack = store.datasets.pack_path(order.dataset, order.size_px, heldout=False, cache=cache)
     stream = BatchStream(open_pack(pack), settings.batch, order.seed, device)
     return Trainer(
@@ -41,9 +40,9 @@ def build_trainer(
 
 
 def what_fits(order: TrainingOrder, store: Store, *, cache: Path, device: torch.device) -> str:
-    """Return a sentence on an order whose batch the device's memory does not hold.
+    """Return a sentence on an order whose batch does not fit into the device's memory.
 
-    Smaller ones are tried, so whatever the failed one held must be let go before.
+    Smaller ones are tried, so whatever the failed one held must be freed before.
     """
     steps = WARM_UP + 1 if device.type == "cuda" else 1  # a capture takes the most
 
@@ -53,7 +52,7 @@ def what_fits(order: TrainingOrder, store: Store, *, cache: Path, device: torch.
         for _ in range(steps):
             trainer.step()
 
-    batch = recipe(order.recipe).with_overrides(order.overrides).batch
+    batch = resolve(order.recipe, order.overrides)[1].batch
     fits = fitting_batch(step, batch)
-    advice = "not even a batch of 2 fits: lower width" if fits is None else f"{fits} fits"
-    return f"The memory of {device} does not hold a batch of {batch}; {advice}."
+    advice = "not even 2 fits: lower the width" if fits is None else f"{fits} fits"
+    return f"Out of memory on {device} with batch {batch}; {advice}."

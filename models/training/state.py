@@ -33,7 +33,7 @@ def save_state(trainer: Trainer, extra: dict[str, Any]) -> bytes:
         "config": json.dumps(_config(trainer)),
         "step_count": str(trainer.step_count),
         "position": str(trainer.stream.position),
-        "expected_kimg": json.dumps(trainer.pacing.expected_kimg),
+        "expected_kimg": json.dumps(trainer.critic_schedule.expected_kimg),
         "slowed": json.dumps([sorted(trainer.slowed[0]), trainer.slowed[1]]),
         "extra": json.dumps(extra),
     }
@@ -64,7 +64,7 @@ def load_state(trainer: Trainer, path: str) -> dict[str, Any]:
     _load_optimizers(trainer, tensors)
     trainer.step_count = int(header["step_count"])
     trainer.stream.position = int(header["position"])
-    trainer.pacing.expected_kimg = json.loads(header["expected_kimg"])
+    trainer.critic_schedule.expected_kimg = json.loads(header["expected_kimg"])
     return dict(json.loads(header["extra"]))
 
 

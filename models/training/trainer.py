@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from models.cuda_graphs import Replayed
 from models.datasets.batches import BatchStream, to_unit_range
-from models.devices import Precision, fastest_kernels
+from models.devices import Precision, fastest_kernels, swap_random
 from models.gan.augment import augment
 from models.gan.optimizers import OPTIMIZERS
 from models.gan.recipe import Recipe
@@ -23,7 +23,7 @@ from models.gan.regularizers import CriticPass
 from models.hyperparameters import Settings
 from models.networks.dcgan import init_lecun
 from models.networks.spectral import folded, normalize
-from models.training.critic_schedule import Pacing
+from models.training.critic_schedule import CriticSchedule
 from models.training.distributed import SOLO, Team
 from models.training.ema import MovingAverage
 
@@ -53,20 +53,20 @@ class StepLosses:
         return dict(zip(names, stacked, strict=True))
 
 
-Look = list[Tensor]
-"""What a discriminator is shown: one batch of pictures, or features of one."""
+View = list[Tensor]
+"""What a discriminator scores: one batch of pictures, or features of one."""
 
 
-class _LooksFirst(Protocol):
+class _TwoStage(Protocol):
     """A discriminator in two halves, the first without trained weights."""
 
-    def features(self, pictures: Tensor) -> Look: ...
+    def features(self, pictures: Tensor) -> View: ...
 
-    def score(self, features: Look) -> Tensor: ...
+    def score(self, features: View) -> Tensor: ...
 
 
 class Trainer:
-    """Networks, optimizers, average, random numbers and place in the data.
+    """Networks, optimizers, moving average, random state and position in the data.
 
     On a GPU the updates are captured into CUDA graphs after a few steps; losses and
     pictures of a step are then overwritten by the next one.
@@ -109,7 +109,7 @@ class Trainer:
             "discriminator": self._optimizer(self.discriminator, settings.lr_discriminator),
         }
         self.slowed: tuple[frozenset[str], float] = (frozenset(), 1.0)
-        self.pacing = Pacing(settings)
+        self.critic_schedule = CriticSchedule(settings)
         self.step_count = 0
         self.real = self.fake = torch.empty(0)
         self._iteration = Replayed(self._iterate, device)
@@ -123,7 +123,8 @@ class Trainer:
     def step(self) -> StepLosses:
         """Update the discriminator as often as is its turn, then generator and average once."""
         with self._own_random(), fastest_kernels(self.device):
-            for _ in range(self.pacing.critic_steps(self.step_count) - 1):
+            # The last critic update is part of the iteration, which shares its images with it.
+            for _ in range(self.critic_schedule.critic_steps(self.step_count) - 1):
                 self._extra(self.stream.next())
             self.average.aim(self.step_count)
             losses, self.real, self.fake = self._iteration(self.stream.next())
@@ -181,21 +182,11 @@ class Trainer:
 
         The default one, since layers draw from it and CUDA graphs know it.
         """
-        outer = self._swap_random(self.random_state)
+        outer = swap_random(self.device, self.random_state)
         try:
             yield
         finally:
-            self.random_state = self._swap_random(outer)
-
-    def _swap_random(self, state: Tensor) -> Tensor:
-        """Set the default generator's state and return the one before."""
-        if self.device.type == "cuda":
-            before = torch.cuda.get_rng_state(self.device)
-            torch.cuda.set_rng_state(state, self.device)
-        else:
-            before = torch.get_rng_state()
-            torch.set_rng_state(state)
-        return before
+            self.random_state = swap_random(self.device, outer)
 
     # --- what CUDA graphs capture: no reading back, no branch on a tensor
 
@@ -203,23 +194,19 @@ class Trainer:
         real = self._real(pictures)
         with self._precision():
             fake = self.generator(self._latents(len(pictures)))
-        looks = self._look(real), self._look(fake)
-        loss_d, penalty, mean_real, mean_fake = self._update_critic(*looks)
-        loss_g = self._update_generator(*looks)
+        views = self._view(real), self._view(fake)
+        loss_d, penalty, mean_real, mean_fake = self._update_critic(*views)
+        loss_g = self._update_generator(*views)
         self.average.update()
         losses = StepLosses(
-            discriminator=loss_d,
-            penalty=penalty,
-            generator=loss_g,
-            real=mean_real,
-            fake=mean_fake,
+            discriminator=loss_d, penalty=penalty, generator=loss_g, real=mean_real, fake=mean_fake
         )
         return losses, real, fake.detach()
 
     def _update_critic_alone(self, pictures: Tensor) -> None:
         with torch.no_grad(), self._precision():
             fake = self.generator(self._latents(len(pictures)))
-        self._update_critic(self._look(self._real(pictures)), self._look(fake))
+        self._update_critic(self._view(self._real(pictures)), self._view(fake))
 
     def _real(self, pictures: Tensor) -> Tensor:
         """Return this process's pictures, (N, 3, H, W) float32 in [-1, 1], mirrored by coins."""
@@ -235,7 +222,7 @@ class Trainer:
     def _precision(self) -> AbstractContextManager[object]:
         return self.precision.context(self.device)
 
-    def _look(self, pictures: Tensor) -> Look:
+    def _view(self, pictures: Tensor) -> View:
         """Return pictures as the discriminator is shown them, or its features of them.
 
         Once a step: both updates see the same, with its graph to the generator.
@@ -245,20 +232,20 @@ class Trainer:
         if not self.recipe.networks.looks_first:
             return [seen]
         with self._precision():
-            return cast("_LooksFirst", self.discriminator).features(seen)
+            return cast("_TwoStage", self.discriminator).features(seen)
 
-    def _score(self, look: Look) -> Tensor:
+    def _score(self, view: View) -> Tensor:
         with self._precision():
             if self.recipe.networks.looks_first:
-                return cast("_LooksFirst", self.discriminator).score(look).float()
-            return self.discriminator(*look).float()
+                return cast("_TwoStage", self.discriminator).score(view).float()
+            return self.discriminator(*view).float()
 
-    def _update_critic(self, real: Look, fake: Look) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _update_critic(self, real: View, fake: View) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Update the discriminator; return loss, penalty and mean scores."""
         regularizer = self.recipe.regularizer
-        real, fake = ([x.detach() for x in look] for look in (real, fake))
+        real, fake = ([x.detach() for x in view] for view in (real, fake))
         if regularizer.needs_input_grad:
-            real, fake = ([x.float().requires_grad_() for x in look] for look in (real, fake))
+            real, fake = ([x.float().requires_grad_() for x in view] for view in (real, fake))
         logits_real, logits_fake = self._score(real), self._score(fake)
         loss = self.recipe.objective.discriminator(logits_real, logits_fake)
         penalty = torch.zeros_like(loss)
@@ -277,19 +264,17 @@ class Trainer:
         means = logits_real.detach().mean(), logits_fake.detach().mean()
         return loss.detach(), penalty.detach(), *means
 
-    def _update_generator(self, real: Look, fake: Look) -> Tensor:
+    def _update_generator(self, real: View, fake: View) -> Tensor:
         """Update the generator through the frozen discriminator; return the loss."""
-        weights = list(self.discriminator.parameters())
-        for weight in weights:
-            weight.requires_grad = False
+        # Frozen, the discriminator passes gradients on without computing any for its own weights.
+        self.discriminator.requires_grad_(requires_grad=False)
         logits_fake = self._score(fake)
         # Only a relativistic loss looks at real pictures; others save the pass.
         scores_real = self.recipe.objective.is_relativistic
         logits_real = self._score(real) if scores_real else logits_fake
         loss = self.recipe.objective.generator(logits_real, logits_fake)
         self._update("generator", self.generator, loss)
-        for weight in weights:
-            weight.requires_grad = True
+        self.discriminator.requires_grad_(requires_grad=True)
         return loss.detach()
 
     def _update(self, name: str, module: nn.Module, loss: Tensor) -> None:

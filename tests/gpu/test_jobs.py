@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.jobs.training_job import Place, run_training
+from models.jobs.context import JobContext
+from models.jobs.training_job import run_training
 from models.store import Store
 from models.store.records import Budget, JobKind, JobRecord, JobStatus, TrainingOrder
 
@@ -28,7 +29,7 @@ def run(store: Store, tmp_path: Path, gpu: torch.device) -> Run:
             "overrides": {"width": 16, "batch": 64},
         }
         order = TrainingOrder(**{**values, **changes})  # type: ignore[arg-type]
-        place = Place(store=store, cache=tmp_path / "cache", device=str(gpu), fakes=64)
+        place = JobContext(store=store, cache=tmp_path / "cache", device=str(gpu), fakes=64)
         return run_training(
             store.jobs.create(JobKind.TRAIN, order)[0],
             place,
@@ -82,7 +83,7 @@ def test_a_batch_that_does_not_fit_ends_the_job_with_one_that_does(
     large = {"width": 256, "batch": 1024}
     record = run(size_px=64, overrides=large)
     assert record.status is JobStatus.FAILED
-    found = re.search(r"does not hold a batch of 1024; (\d+) fits", str(record.reason))
+    found = re.search(r"with batch 1024; (\d+) fits", str(record.reason))
     assert found, record.reason
     fitting = {**large, "batch": int(found[1])}
     again = run(size_px=64, overrides=fitting, budget=Budget(kimg=20))

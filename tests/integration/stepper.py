@@ -3,7 +3,6 @@
 `python -m tests.integration.stepper` is that worker; its job processes run this module too.
 """
 
-import enum
 import os
 import sys
 import time
@@ -13,6 +12,7 @@ from dataclasses import replace
 import worker.job_process
 import worker.main
 from models.errors import LeaseLost
+from models.store.journal import StopReason
 from models.store.names import timestamp
 from models.store.records import JobStatus, Phase, Progress
 from worker.rq_worker import CatteryWorker
@@ -21,13 +21,6 @@ from worker.settings import WorkerSettings
 STEP_S = 0.02
 STEPS_PER_KIMG = 100
 CHECKPOINT_STEPS = 10
-
-
-class StopReason(enum.StrEnum):
-    """As in `models.jobs.training_job`."""
-
-    CANCEL = "cancel"
-    PAUSE = "pause"
 
 
 class Run:
@@ -83,14 +76,9 @@ class Run:
         return self.record
 
 
-def place(**parts):
-    """As `models.jobs.training_job.Place`."""
-    return types.SimpleNamespace(**parts)
-
-
-def run_training(record, place, *, lease, should_stop, announce):
+def run_training(record, context, *, lease, should_stop, announce):
     """As in `models.jobs.training_job`, but counting."""
-    run = Run(record, place.store, place.cache, lease, should_stop)
+    run = Run(record, context.store, context.cache, lease, should_stop)
     return run.finish(run.steps(), announce)
 
 
@@ -102,10 +90,11 @@ class SteppingWorker(CatteryWorker):
 
 if __name__ == "__main__":
     if len(sys.argv) == 1:
-        from tests.integration import stepping  # importable, as RQ wants its classes to be
+        from tests.integration import stepper  # importable, as RQ wants its classes to be
 
-        sys.exit(worker.main.main(WorkerSettings(), stepping.SteppingWorker))
-    runs = types.ModuleType("models.jobs.training_job")
-    runs.run_training, runs.StopReason, runs.Place = run_training, StopReason, place
-    sys.modules["models.jobs.training_job"] = runs
+        sys.exit(worker.main.main(WorkerSettings(), stepper.SteppingWorker))
+    # Neither module is imported, for they bring torch, which takes seconds at every start.
+    job, context = (types.ModuleType(f"models.jobs.{name}") for name in ("training_job", "context"))
+    job.run_training, context.JobContext = run_training, types.SimpleNamespace
+    sys.modules |= {module.__name__: module for module in (job, context)}
     worker.job_process.main()

@@ -17,9 +17,11 @@ from models.comparison.table import metric
 from models.gan.recipes import RECIPES
 from models.inference.checkpoints import load_generator
 from models.inference.engine import Engine
+from models.jobs.context import JobContext
 from models.jobs.dataset_import import import_dataset
-from models.jobs.training_job import Place, StopReason, run_training
+from models.jobs.training_job import run_training
 from models.store import Store
+from models.store.journal import StopReason
 from models.store.records import JobRecord, JobStatus
 
 FAKES = 16
@@ -45,7 +47,7 @@ class Bench:
             shutil.copy(picture, few)
         cache = folder / "cache"
         import_dataset(self.store, "few", few, cache=cache, statistics=False)
-        self.place = Place(
+        self.place = JobContext(
             store=self.store, cache=cache, device="cpu", threads=1, checkpoint_s=3600, fakes=FAKES
         )
 
@@ -82,7 +84,7 @@ class Bench:
 def bench(tmp_path_factory: pytest.TempPathFactory, pictures: Path) -> Iterator[Bench]:
     """Return a bench whose runs ask after every step whether they should stop."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("models.training.schedule.LOOK_S", 0.0)
+        patch.setattr("models.training.schedule.STOP_CHECK_S", 0.0)
         yield Bench(tmp_path_factory.mktemp("compare"), pictures)
 
 

@@ -8,8 +8,8 @@ import pytest
 from worker.nice import AUTOGROUP
 
 STAND_BACK = (
-    "import os; from pathlib import Path; from worker.nice import stand_back; os.setsid();"
-    "stand_back(7); print(os.nice(0));"
+    "import os; from pathlib import Path; from worker.nice import lower_priority; os.setsid();"
+    "lower_priority(7); print(os.nice(0));"
     "p = Path('/proc/self/autogroup'); print(p.read_text() if p.exists() else 'none')"
 )
 
@@ -36,8 +36,8 @@ def test_a_kernel_without_groups_is_no_obstacle(tmp_path: Path) -> None:
     """Nice alone must do then."""
     missing = str(tmp_path / "no" / "file")
     code = (
-        "from pathlib import Path; from worker.nice import stand_back;"
-        f"stand_back(3, Path({missing!r}))"
+        "from pathlib import Path; from worker.nice import lower_priority;"
+        f"lower_priority(3, Path({missing!r}))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

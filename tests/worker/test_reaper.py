@@ -73,7 +73,7 @@ def test_a_queued_job_that_redis_does_not_know_is_queued_as_the_same_attempt(
     assert job_queue(redis).get_job_ids() == [f"{record.id}-0"]
     assert not enqueue(redis, record.id, 0, settings)
     assert store.jobs.get(record.id).attempts == 0
-    assert look_up(redis, record.id, 0, settings) is Attempt.WAITING
+    assert look_up(redis, record.id, 0) is Attempt.WAITING
 
 
 def test_a_started_job_without_a_holder_is_queued_again_with_a_reason(store, redis, reaper):
@@ -86,7 +86,7 @@ def test_a_started_job_without_a_holder_is_queued_again_with_a_reason(store, red
     last = store.jobs.events(record.id)[-1]
     assert last.type == "interrupted"
     assert last.data["progress"] == 1.5
-    assert "last state" in last.data["reason"]
+    assert "last saved state" in last.data["reason"]
 
 
 def test_a_started_job_is_given_time_to_renew_its_lease(store, redis, settings):

@@ -64,7 +64,7 @@ def test_a_second_one_in_the_same_folder_is_refused(tmp_path: Path, monkeypatch)
     """Two servers never write one file."""
     monkeypatch.setattr("worker.valkey.LOCK_WAIT_S", 0.1)
     with EmbeddedValkey(tmp_path) as server:
-        with pytest.raises(EmbeddedValkeyError, match="Another Cattery uses"):
+        with pytest.raises(EmbeddedValkeyError, match="Another Cattery is using"):
             EmbeddedValkey(tmp_path).start()
         client = connect(server.url)
         assert client.ping()

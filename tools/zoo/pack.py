@@ -13,7 +13,7 @@ from models.inference.latents import check_seed
 from models.inference.registry import CANONICAL
 from models.metrics.protocols import HELD_OUT, merged
 from models.networks.efficientnet import has_lite2
-from models.publishing.evaluation import Appraiser
+from models.publishing.evaluation import Evaluator
 from models.store import Store
 from models.store.names import timestamp
 from models.store.records import Card, Json
@@ -126,7 +126,7 @@ def evaluator(store: Store, cache: Path) -> Evaluate:
         dataset = store.datasets.get(str(card.dataset.get("name")))
         rows: list[Json] = []
         for protocol in protocols:
-            found = Appraiser(
+            found = Evaluator(
                 store, dataset, card.size_px, cache, device, settings.fakes, protocol=protocol
             ).version(weights)
             if found is None:

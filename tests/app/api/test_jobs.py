@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from app.jobs.events import KEEP_ALIVE, Pace, follow, wire
-from models.store.names import timestamp
+from app.jobs.events import KEEP_ALIVE, follow, wire
+from models.store.journal import Journal
 from models.store.records import Event, ImportOrder, JobKind, JobStatus, Progress
 from tests.app.client import problem_of
 from tests.app.ordering import ended_job, new_job
@@ -175,14 +175,14 @@ def test_an_event_cannot_break_out_of_its_lines():
     assert b'"loss":null' in sent
 
 
-def pace(**changes) -> Pace:
-    """Return a quick pace of a client that stays."""
+def pace(**changes):
+    """Return how to follow a job quickly, for a client that stays."""
 
     async def stays() -> bool:
         return False
 
     given = {"poll_s": 0.01, "keep_alive_s": 60.0, "stopping": asyncio.Event(), "has_left": stays}
-    return Pace(**given | changes)
+    return given | changes
 
 
 def test_events_come_as_they_happen(store):
@@ -190,13 +190,11 @@ def test_events_come_as_they_happen(store):
     record = new_job(store)
 
     async def watch():
-        stream = follow(store, record.id, 0, pace())
+        stream = follow(store, record.id, 0, **pace())
         seen = [await anext(stream)]
         store.jobs.append_event(record.id, "progress", {"kimg": 1})
         seen.append(await anext(stream))
-        # The record first, its event after: the follower looks once more.
-        store.jobs.save(replace(record, status=JobStatus.FAILED, ended_at=timestamp()))
-        store.jobs.append_event(record.id, "failed", {})
+        Journal(record, store).end(JobStatus.FAILED)
         return seen + [chunk async for chunk in stream]
 
     seen = asyncio.run(asyncio.wait_for(watch(), 20))
@@ -212,7 +210,7 @@ def test_silence_is_filled_with_comments(store):
     record = new_job(store)
 
     async def listen():
-        stream = follow(store, record.id, 1, pace(keep_alive_s=0.01))
+        stream = follow(store, record.id, 1, **pace(keep_alive_s=0.01))
         return await anext(stream)
 
     assert asyncio.run(asyncio.wait_for(listen(), 20)) == KEEP_ALIVE
@@ -229,7 +227,7 @@ def test_a_stream_ends_with_its_client_its_service_and_its_job(store, why):
         async def has_left() -> bool:
             return leaves.is_set()
 
-        stream = follow(store, record.id, 0, pace(stopping=stopping, has_left=has_left))
+        stream = follow(store, record.id, 0, **pace(stopping=stopping, has_left=has_left))
         await anext(stream)
         if why == "hung up":
             leaves.set()

@@ -12,7 +12,7 @@ from app.cats.walks import FRAMES, MOST_FRAMES, Walk, most_frames
 from app.inference.slot import Slot, load_engine
 from models.errors import InvalidValue
 from models.images.animations import ANIMATIONS
-from models.inference.latents import MAX_SEED, Place
+from models.inference.latents import MAX_SEED, Interpolated
 from tests.app.client import client_of, pixels_of, problem_of, run
 from tests.app.fake_engine import (
     SIZE_PX,
@@ -127,7 +127,7 @@ def test_a_walk_is_known_without_rendering(api, version):
     walk = api.get(link)
     assert head.headers.items() <= walk.headers.items()
     rendered = [place for batch in engine_of(api).batches for place in batch]  # in some lane
-    places = [Place(start=3, end=11, share=share) for share in (0.0, 0.5, 1.0)]
+    places = [Interpolated(start=3, end=11, share=share) for share in (0.0, 0.5, 1.0)]
     assert sorted(rendered, key=lambda place: place.share) == places
     others = [
         f"/cats/dcgan@{version}/walk/{rest}"

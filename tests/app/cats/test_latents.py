@@ -5,7 +5,7 @@ import pytest
 from app.cats.latents import PLAIN, Variation
 from app.inference.slot import Slot
 from models.errors import InvalidValue
-from models.inference.latents import MAX_SEED, Place
+from models.inference.latents import MAX_SEED, Interpolated
 from tests.app.fake_engine import PaintingEngine, card_for
 
 
@@ -24,14 +24,14 @@ def test_neighbors_lie_on_the_way_from_one_seed_to_each_of_the_others():
     """They start at the seed to be near to, and go a share of the way."""
     points = Variation(near=7, distance=0.3, truncation=0.5).points([8, 9])
     assert points == [
-        Place(start=7, end=8, share=0.3, truncation=0.5),
-        Place(start=7, end=9, share=0.3, truncation=0.5),
+        Interpolated(start=7, end=8, share=0.3, truncation=0.5),
+        Interpolated(start=7, end=9, share=0.3, truncation=0.5),
     ]
 
 
 def test_truncation_alone_goes_nowhere():
     """It is the seed's own latent that is shortened."""
-    assert Variation(truncation=0.7).points([8]) == [Place(start=8, end=8, truncation=0.7)]
+    assert Variation(truncation=0.7).points([8]) == [Interpolated(start=8, end=8, truncation=0.7)]
 
 
 @pytest.mark.parametrize(

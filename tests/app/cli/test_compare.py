@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.jobs.training_job import Place
+from models.jobs.context import JobContext
 from models.store import Store
 from models.store.records import DatasetRecord, JobRecord, JobStatus
 from tests.app.cli.conftest import Cattery
@@ -48,7 +48,7 @@ def test_it_prints_the_table_and_says_where_the_page_is(stage: Stage, cattery: C
         ["lsgan", "finished", "101.2"],
     ]
     assert "2 recipes of 0.5 kimg each: 1 kimg in total." in outcome.err
-    assert "ranks nothing" in outcome.err
+    assert "too little to rank them" in outcome.err
     assert f"{stage.folder}/index.html" in outcome.err
     made = {path.name for path in stage.folder.rglob("*") if path.is_file()}
     assert made == {"comparison.json", "comparison.md", "index.html", "dcgan.png", "lsgan.png"}
@@ -70,7 +70,7 @@ def test_an_interrupted_comparison_says_how_to_go_on(stage: Stage, cattery: Catt
     command = ("compare", "dcgan", "lsgan", *ASKED, "-o", str(stage.folder))
     outcome = cattery(*command)
     assert (outcome.code, len(stage.ran)) == (0, 1)
-    assert outcome.err.splitlines()[-1] == "Saved. Go on with the same command."
+    assert outcome.err.splitlines()[-1] == "Saved. Run the same command to resume."
     del stage.ends["dcgan"]
     outcome = cattery(*command)
     assert (outcome.code, len(stage.ran)) == (0, 3)
@@ -104,9 +104,9 @@ def test_the_number_of_fakes_reaches_the_run_and_the_record(
     stage: Stage, cattery: Cattery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From the option, or else from the setting."""
-    places: list[Place] = []
+    places: list[JobContext] = []
 
-    def run(record: JobRecord, place: Place, **_: object) -> JobRecord:
+    def run(record: JobRecord, place: JobContext, **_: object) -> JobRecord:
         places.append(place)
         return stage.run(record)
 

@@ -15,7 +15,7 @@ from app.hosting.proxy import Host
 from app.hosting.sockets import ENGINES
 from app.problems.errors import Busy, DeadlineExceeded
 from models.errors import CheckpointError, InvalidValue
-from models.inference.latents import Place
+from models.inference.latents import Interpolated
 from tests.app.fake_engine import PaintingEngine, load_painting
 
 WAIT_S = 20.0
@@ -41,7 +41,7 @@ def wait_until(condition):
 
 def test_the_pictures_are_the_engines_own(hosting, front_end, weights):
     """What the host renders arrives byte for byte, of seeds and of places between them."""
-    points = [3, 70_000, Place(start=1, end=9, share=0.25, truncation=0.5), 2**53 - 1]
+    points = [3, 70_000, Interpolated(start=1, end=9, share=0.25, truncation=0.5), 2**53 - 1]
     with hosting(lanes=1) as host:
         engine = front_end().load(weights(20), "cpu")
         engine.warm()

@@ -9,7 +9,7 @@ from app.hosting import wire
 from app.hosting.failures import HostFailed, failure_of, failure_told
 from app.problems.errors import Busy, DeadlineExceeded
 from models.errors import CatteryError, InvalidValue, NotFound, RecipeError, StoreError
-from models.inference.latents import Place
+from models.inference.latents import Interpolated
 
 
 def sent(*pieces):
@@ -37,7 +37,7 @@ def test_a_message_may_have_no_pixels():
 
 def test_points_are_the_same_on_the_other_side():
     """Seeds and places survive to the last digit."""
-    points = [0, 2**53 - 1, Place(start=1, end=2, share=1 / 3, truncation=0.1)]
+    points = [0, 2**53 - 1, Interpolated(start=1, end=2, share=1 / 3, truncation=0.1)]
     told, _ = sent(*wire.packed({"points": wire.points_told(points)}))
     assert wire.points_of(told["points"]) == points
 

@@ -10,7 +10,7 @@ from app.inference.batcher import Batcher
 from app.inference.slot import Slot
 from app.observability.metrics import Telemetry
 from app.problems.errors import Busy, DeadlineExceeded
-from models.inference.latents import Place
+from models.inference.latents import Interpolated
 from tests.app.fake_engine import PaintingEngine, card_for, until
 
 DEADLINE_S = 30.0
@@ -86,7 +86,7 @@ def test_seeds_and_places_share_a_batch():
 
     async def test():
         async with Held() as held:
-            place = Place(start=10, end=20, share=0.5)
+            place = Interpolated(start=10, end=20, share=0.5)
             tasks = [held.ask([1, place]), held.ask([2])]
             await held.waiting(3)
             held.engine.may_go.set()

@@ -1,4 +1,4 @@
-"""Tests of app.api.train, app.jobs.service and app.jobs.queue."""
+"""Submitting training jobs over HTTP: app.jobs.service and app.jobs.queue."""
 
 import time
 

@@ -15,7 +15,7 @@ from tests.models.comparison.comparisons import EACH_S, FIGURES, Stage
 
 PAUSED = (JobStatus.QUEUED, None)
 COLLAPSED = (JobStatus.COLLAPSED, "Training collapsed at step 200 (alike): 0.1 of 0.4.")
-FAILED = (JobStatus.FAILED, "The memory of cpu does not hold a batch of 8.")
+FAILED = (JobStatus.FAILED, "Out of memory on cpu with batch 8.")
 
 
 @pytest.fixture
@@ -184,7 +184,10 @@ def test_a_number_goes_to_the_recipes_that_have_it(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"overrides": {"batch": 8, "clop": 1}}, "set clop is 1.*numbers of these recipes: width"),
+        (
+            {"overrides": {"batch": 8, "clop": 1}},
+            "set clop is 1.*hyperparameters of these recipes: width",
+        ),
         ({"overrides": {"batch": 8, "r1": 1.0}}, "set r1 is 1.0.*clip"),
         ({"overrides": {"batch": 8, "clip": 2.0}}, r"clip of wgan is 2\.0.*0\.0001 to 1"),
         ({"overrides": {}}, "dataset of dcgan is .*60 training pictures"),

@@ -57,7 +57,7 @@ def test_it_says_what_the_figures_depend_on(stage: Stage) -> None:
     assert "- protocol: name cattery, features efficientnet-lite0, fakes 2000" in text
     assert "- hardware: a CPU\n" in text
     assert "- software: torch 2.13.0\n" in text
-    assert "- numbers set: width 4, batch 8" in text
+    assert "- overrides: width 4, batch 8" in text
     assert re.search(r"- peak memory: the process's memory", text)
     assert re.search(r"- last changed: \d{4}-\d\d-\d\dT", text)
 
@@ -66,8 +66,8 @@ def test_it_says_what_the_figures_depend_on(stage: Stage) -> None:
 def test_a_short_comparison_says_that_it_ranks_nothing(
     stage: Stage, kimg: float, ranks: bool
 ) -> None:
-    """Below 100 kimg a recipe."""
-    assert ("ranks nothing" not in markdown(stage.compare(kimg=kimg))) == ranks
+    """Below 100 kimg per recipe."""
+    assert ("too little to rank them" not in markdown(stage.compare(kimg=kimg))) == ranks
 
 
 def test_a_recipe_without_a_number_that_was_set_is_said_to_have_its_own(stage: Stage) -> None:
@@ -119,7 +119,7 @@ def test_an_unfinished_comparison_says_so(stage: Stage) -> None:
     stage.ends["wgan"] = (JobStatus.QUEUED, None)
     comparison = stage.compare()
     assert [row["status"] for row in cells(comparison)] == ["finished", "interrupted", "to do"]
-    assert "1 of 3 recipes have ended; the same command goes on." in markdown(comparison)
+    assert "1 of 3 recipes have ended; run the same command to resume." in markdown(comparison)
 
 
 def test_speeds_of_two_machines_are_said_not_to_compare(stage: Stage) -> None:

@@ -64,7 +64,7 @@ def test_a_model_is_named_for_its_recipe_and_another_size() -> None:
 
 def test_a_number_of_another_recipe_is_refused() -> None:
     """The error tells which numbers this one has."""
-    with pytest.raises(RecipeError, match="numbers of dcgan: width, z_dim"):
+    with pytest.raises(RecipeError, match="hyperparameters of dcgan: width, z_dim"):
         recipe("dcgan").with_overrides({"clip": 0.01})
 
 
@@ -77,7 +77,7 @@ def test_a_number_of_another_recipe_is_refused() -> None:
         ({"width": 64.5}, "whole"),
         ({"width": True}, "finite number"),
         ({"mirror": 1}, "true or false"),
-        ({"widht": 64}, "numbers of dcgan: width"),
+        ({"widht": 64}, "hyperparameters of dcgan: width"),
         ({"batch": "64"}, "finite number"),
     ],
 )

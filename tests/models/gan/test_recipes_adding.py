@@ -53,7 +53,7 @@ def test_a_new_row_can_be_ordered(store_with_cats: Store) -> None:
         overrides={"batch": 8},
     )
     assert (order.model, order.size_px) == (NAME, 32)
-    with pytest.raises(RecipeError, match=f"numbers of {NAME}"):
+    with pytest.raises(RecipeError, match=f"hyperparameters of {NAME}"):
         recipe(NAME).with_overrides({"r1": 1})
 
 

@@ -7,7 +7,7 @@ from models.errors import CheckpointError
 from models.images.formats import contact_sheet, default_columns, encode_png
 from models.inference.checkpoints import load_generator, save_generator
 from models.inference.engine import Engine
-from models.inference.latents import Place, walk
+from models.inference.latents import Interpolated, walk
 from models.networks import NETWORKS
 from models.networks.dcgan import DcganConfig, DcganGenerator
 
@@ -60,7 +60,7 @@ def test_one_seed_is_one_cat_at_every_batch_size(kind: str, threads: int) -> Non
 def test_truncation_changes_pictures_where_the_table_says_so(kind: str) -> None:
     """Half a latent is another picture, or exactly the same one where its length is normalized."""
     engine = Engine(load_generator(_lively(kind)))
-    whole, half = engine.render([7, Place(start=7, end=7, truncation=0.5)])
+    whole, half = engine.render([7, Interpolated(start=7, end=7, truncation=0.5)])
     assert engine.truncates == NETWORKS[kind].truncates
     assert engine.truncates == (not np.array_equal(whole, half))
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from models.errors import InvalidValue
-from models.inference.latents import MAX_SEED, Place, latents, walk
+from models.inference.latents import MAX_SEED, Interpolated, latents, walk
 
 
 def test_a_seed_has_one_latent_whatever_it_travels_with() -> None:
@@ -70,16 +70,19 @@ def test_a_walk_from_a_seed_to_itself_stands_still() -> None:
 
 def test_truncation_shortens_a_latent_and_turns_it_nowhere() -> None:
     """Half of a seed's latent, and half of a place's."""
-    half = latents([Place(start=7, end=7, truncation=0.5)], 100)
+    half = latents([Interpolated(start=7, end=7, truncation=0.5)], 100)
     assert np.array_equal(half, latents([7], 100) * np.float32(0.5))
-    between = Place(start=7, end=8, share=0.3), Place(start=7, end=8, share=0.3, truncation=0.5)
+    between = (
+        Interpolated(start=7, end=8, share=0.3),
+        Interpolated(start=7, end=8, share=0.3, truncation=0.5),
+    )
     whole, halved = latents(between, 100)
     assert np.array_equal(halved, whole * np.float32(0.5))
 
 
 def test_a_place_has_one_latent_whatever_it_travels_with() -> None:
     """Seeds and places may share a batch, in any order."""
-    place = Place(start=7, end=8, share=0.25)
+    place = Interpolated(start=7, end=8, share=0.25)
     assert np.array_equal(latents([1, place, 2], 100)[1], latents([place], 100)[0])
 
 
@@ -94,7 +97,7 @@ def test_a_place_has_one_latent_whatever_it_travels_with() -> None:
 def test_what_is_no_place_is_refused(changed: dict[str, float], field: str) -> None:
     """The error names the value and the range."""
     with pytest.raises(InvalidValue, match=f"{field}.*0 to 1"):
-        latents([Place(start=1, end=2, **changed)], 4)
+        latents([Interpolated(start=1, end=2, **changed)], 4)
 
 
 def test_a_walk_has_two_frames_at_least() -> None:

@@ -2,16 +2,15 @@
 
 import shutil
 import zipfile
-from dataclasses import replace
 
 import pytest
 
 from models.errors import LeaseLost
 from models.jobs import import_job
 from models.jobs.import_job import run_import
-from models.jobs.training_job import StopReason
 from models.store import journal
-from models.store.records import ImportOrder, JobKind, JobStatus, Phase
+from models.store.journal import Journal, StopReason
+from models.store.records import ImportOrder, JobKind, JobStatus
 
 
 @pytest.fixture
@@ -35,7 +34,7 @@ def record(store, upload):
 @pytest.fixture
 def run(store, cache, monkeypatch):
     """Return a function that runs a job; stop and lease are asked at every picture."""
-    monkeypatch.setattr(import_job, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(import_job, "STOP_CHECK_S", 0.0)
 
     def carry_out(record, should_stop=lambda: None, lease=lambda: True):
         return run_import(record, store, cache=cache, should_stop=should_stop, lease=lease)
@@ -92,7 +91,7 @@ def test_a_canceled_import_leaves_no_dataset(run, store, cache, record, upload):
     """Between two pictures it stops, tells so and cleans up."""
     ended = run(record, should_stop=after(5, StopReason.CANCEL))
     assert ended.status is JobStatus.CANCELED
-    assert ended.reason == "It was canceled."
+    assert ended.reason == "Canceled."
     assert not store.datasets.exists("cats")
     assert not upload.exists()
     assert_no_workplace(cache)
@@ -211,6 +210,6 @@ def test_an_upload_that_cannot_be_deleted_is_logged(store, record, upload, caplo
     """The dataset is none the worse for it."""
     upload.unlink()
     upload.mkdir()
-    import_job.discard_upload(replace(record, phase=Phase.PREPARING))
+    Journal(record, store).end(JobStatus.FAILED)
     assert str(upload) in caplog.text
     shutil.rmtree(upload)

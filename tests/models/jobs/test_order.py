@@ -38,7 +38,7 @@ def test_defaults_are_filled_in(store_with_cats: Store) -> None:
         ({"size_px": 48}, RecipeError, "power of two"),
         ({"size_px": 256}, DatasetError, "0 training pictures of 256 px"),
         ({"overrides": {"batch": 61}}, DatasetError, "61 pictures"),
-        ({"overrides": {"clip": 0.1}}, RecipeError, "numbers of dcgan: width"),
+        ({"overrides": {"clip": 0.1}}, RecipeError, "hyperparameters of dcgan: width"),
         (
             {"recipe": "r3gan", "overrides": {"width": 12, "batch": 8}},
             RecipeError,

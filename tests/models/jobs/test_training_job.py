@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from models.errors import LeaseLost, TrainingCollapsed
-from models.jobs.training_job import Place, StopReason, run_training
+from models.jobs.context import JobContext
+from models.jobs.training_job import run_training
 from models.store import Store
+from models.store.journal import StopReason
 from models.store.records import Budget, JobKind, JobRecord, JobStatus, Promote, TrainingOrder
 from models.training.trainer import Trainer
 
@@ -32,7 +34,7 @@ class Runner:
             "should_stop": lambda: None,
             "announce": self.announced.append,
         }
-        place = Place(store=self.store, cache=self.cache, device="cpu", fakes=64)
+        place = JobContext(store=self.store, cache=self.cache, device="cpu", fakes=64)
         return run_training(record, place, **{**ways, **how})
 
     def events(self, record: JobRecord) -> list[str]:
@@ -43,7 +45,7 @@ class Runner:
 @pytest.fixture
 def runner(store_with_cats: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
     """A runner that looks between any two steps."""
-    monkeypatch.setattr("models.training.schedule.LOOK_S", 0.0)
+    monkeypatch.setattr("models.training.schedule.STOP_CHECK_S", 0.0)
     return Runner(store_with_cats, tmp_path / "cache")
 
 
@@ -173,7 +175,7 @@ def test_a_collapsed_job_keeps_its_best_snapshot_and_never_promotes_it(
     def fail(*_: object) -> None:
         raise TrainingCollapsed(50, "alike", "all are one cat")
 
-    monkeypatch.setattr("models.jobs.training_job.Watch.look", fail)
+    monkeypatch.setattr("models.training.collapse.CollapseDetector.check", fail)
     order = small_order(budget=Budget(kimg=0.8), promote=Promote.ALWAYS)
     record = runner.run(runner.create(order))
     assert (record.status, record.promoted) == (JobStatus.COLLAPSED, False)
@@ -198,7 +200,7 @@ def test_out_of_memory_ends_the_job_with_what_would_fit(
     overrides = {"width": 4, "batch": 32}
     record = runner.run(runner.create(small_order(overrides=overrides)))
     assert (record.status, record.version) == (JobStatus.FAILED, None)
-    assert "does not hold a batch of 32; 4 fits" in str(record.reason)
+    assert "Out of memory on cpu with batch 32; 4 fits" in str(record.reason)
 
 
 def test_a_job_goes_on_from_another_s_state(runner: Runner, small_order: Order) -> None:

@@ -53,19 +53,26 @@ def test_a_version_surely_better_takes_over(store_with_cats: Store, serving: str
     assert low < 0.3 < 0.5 < high
     verdict = judge(store_with_cats, "m", new, Promote.IF_BETTER, lambda _: OLD)
     assert verdict.promote
-    told = ("KID, 0.3, is better than the 0.5", serving, "difference of -0.2", "-0.216 to -0.184")
+    told = ("Promoted: KID 0.3 is better than 0.5", serving, "difference -0.2", "-0.216 to -0.184")
     assert all(words in verdict.reason for words in told)
 
 
-@pytest.mark.parametrize("fake", [(-1.0, 0.7, -1.0, 0.7), (0.0, 0.0, 0.0, 0.0), (1.0, 1.1, 1, 1)])
-def test_a_version_not_surely_better_is_kept_back(
-    store_with_cats: Store, serving: str, fake: tuple[float, ...]
+@pytest.mark.parametrize(
+    ("fake", "how"),
+    [
+        ((-1.0, 0.7, -1.0, 0.7), "not significantly better"),
+        ((0.0, 0.0, 0.0, 0.0), "not significantly better"),
+        ((1.0, 1.1, 1, 1), "worse"),
+    ],
+)
+def test_a_version_not_significantly_better_is_not_promoted(
+    store_with_cats: Store, serving: str, fake: tuple[float, ...], how: str
 ) -> None:
     """A better estimate within its uncertainty, an equal and a worse one."""
     found = _measured(*fake)
     verdict = judge(store_with_cats, "m", found, Promote.IF_BETTER, lambda _: OLD)
     assert not verdict.promote
-    assert f"not surely better than the 0.5 of {serving}" in verdict.reason
+    assert f"is {how} than 0.5 of {serving}" in verdict.reason
 
 
 def test_the_version_in_service_is_not_better_than_itself(
@@ -105,7 +112,7 @@ def test_an_incumbent_that_cannot_be_measured_stays(store_with_cats: Store, serv
     for measure in (fail, lambda _: other):
         verdict = judge(store_with_cats, "m", OLD, Promote.IF_BETTER, measure)
         assert not verdict.promote
-        assert f"{serving}, could not be measured" in verdict.reason
+        assert f"{serving}, in service, could not be measured" in verdict.reason
 
 
 def test_a_version_that_could_not_be_measured_is_kept_back(store_with_cats: Store) -> None:

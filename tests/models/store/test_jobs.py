@@ -213,7 +213,7 @@ def test_canceling_is_asked_once_or_more_until_the_job_ends(store, order):
     store.jobs.request_cancel(record.id)
     assert store.jobs.cancel_requested(record.id)
     store.jobs.save(replace(record, status=JobStatus.CANCELED))
-    with pytest.raises(Conflict, match="has ended: it is canceled"):
+    with pytest.raises(Conflict, match="has already ended: it is canceled"):
         store.jobs.request_cancel(record.id)
 
 

@@ -11,14 +11,13 @@ from models.store import Store
 
 
 def test_a_file_reads_as_it_was_written(store):
-    """What is written is read, replaced and deleted, with its size and its folder's names."""
+    """What is written is read, replaced and deleted, with its folder's names."""
     tree = store.tree
     tree.write("a/b/one", b"1")
     tree.write("a/b/one", b"two")
     tree.write("a/c", b"")
 
     assert tree.read("a/b/one") == b"two"
-    assert tree.size("a/b/one") == 3
     assert tree.names("a") == ["b", "c"]
     assert tree.exists("a/b")
     tree.delete("a/b")
@@ -28,9 +27,8 @@ def test_a_file_reads_as_it_was_written(store):
 
 def test_what_is_absent_is_file_not_found_or_empty(store):
     """Only reading raises for a file that is not there."""
-    for read in (store.tree.read, store.tree.size):
-        with pytest.raises(FileNotFoundError):
-            read("no/such")
+    with pytest.raises(FileNotFoundError):
+        store.tree.read("no/such")
     assert store.tree.names("no") == []
     assert store.tree.read_many(["no/such"]) == {}
     assert not store.tree.exists("no/such")

@@ -68,7 +68,7 @@ def weights(trainer: Trainer) -> dict[str, Tensor]:
 def talk(team: Team) -> dict[str, object]:
     """Exchange words and gradients as training does; return what this process was told."""
     told = ["", "a job", "\0" * 70_000]
-    heard = [team.hear((word if team.leads else "mine").encode()).decode() for word in told]
+    heard = [team.broadcast((word if team.leads else "mine").encode()).decode() for word in told]
     parameters = [nn.Parameter(torch.zeros(2, 3)), nn.Parameter(torch.zeros(1)), _without()]
     for parameter in parameters[:2]:
         parameter.grad = torch.full_like(parameter, float(team.rank))

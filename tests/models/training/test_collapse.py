@@ -17,18 +17,20 @@ from models.errors import TrainingCollapsed
 from models.gan.recipes import recipe
 from models.store.records import Budget
 from models.training.collapse import (
-    LOOK_EVERY,
-    MIN_PICTURES,
+    CHECK_EVERY,
     RULES,
     UNVARIED_STEPS,
-    Look,
-    Watch,
+    CollapseDetector,
+)
+from models.training.loop import train
+from models.training.symptoms import (
+    MIN_PICTURES,
+    Observation,
     nearest_distance,
     relative_variety,
     share_of_saturated,
     share_of_spots,
 )
-from models.training.loop import CHECK_EVERY, train
 from models.training.trainer import Trainer
 
 PAGE = Path(__file__).parents[3] / "docs" / "collapse.md"
@@ -56,23 +58,25 @@ def spotted(count: int = COUNT) -> Tensor:
     return pictures
 
 
-def look(watch: Watch, step: int, fake: Tensor, **losses: float) -> None:
-    """Let a watch look at varied real pictures and some made ones."""
-    watch.look(step, {**LOSSES, **losses}, plain(len(fake)), fake)
+def check(detector: CollapseDetector, step: int, fake: Tensor, **losses: float) -> None:
+    """Let a detector look at varied real pictures and some made ones."""
+    detector.check(step, {**LOSSES, **losses}, plain(len(fake)), fake)
 
 
-def show(watch: Watch, fakes: Iterable[Tensor], first: int = 50, **losses: float) -> None:
-    """Let a watch look at made pictures, one batch at each of its steps."""
+def show(
+    detector: CollapseDetector, fakes: Iterable[Tensor], first: int = 50, **losses: float
+) -> None:
+    """Let a detector look at made pictures, one batch at each of its steps."""
     for index, fake in enumerate(fakes):
-        look(watch, first + index * LOOK_EVERY, fake, **losses)
+        check(detector, first + index * CHECK_EVERY, fake, **losses)
 
 
 def collapse_of(
-    watch: Watch, *fakes: Tensor, first: int = 50, **losses: float
+    detector: CollapseDetector, *fakes: Tensor, first: int = 50, **losses: float
 ) -> TrainingCollapsed:
-    """Let a watch look at the same things again and again until it has seen enough."""
+    """Let a detector look at the same things again and again until it has seen enough."""
     with pytest.raises(TrainingCollapsed) as caught:
-        show(watch, fakes * 200, first, **losses)
+        show(detector, fakes * 200, first, **losses)
     return caught.value
 
 
@@ -85,15 +89,15 @@ def test_the_distance_to_the_nearest_picture_is_the_median_one() -> None:
 
 def test_variety_is_relative_to_real_pictures() -> None:
     """Made pictures a quarter as far apart as real ones have a quarter of their variety."""
-    seen = Look(losses=LOSSES, real=plain(), fake=plain(step=0.025), chance=1.0)
+    seen = Observation(losses=LOSSES, real=plain(), fake=plain(step=0.025), chance=1.0)
     assert relative_variety(seen) == pytest.approx(0.25, abs=1e-4)
 
 
 def test_variety_cannot_be_told_from_few_pictures_or_equal_real_ones() -> None:
     """Below sixteen pictures, and where real ones have no distance, there is no number."""
     few, same = plain(MIN_PICTURES - 1), torch.zeros(COUNT, 3, 16, 16)
-    assert relative_variety(Look(losses=LOSSES, real=few, fake=few, chance=1.0)) is None
-    assert relative_variety(Look(losses=LOSSES, real=same, fake=same, chance=1.0)) is None
+    assert relative_variety(Observation(losses=LOSSES, real=few, fake=few, chance=1.0)) is None
+    assert relative_variety(Observation(losses=LOSSES, real=same, fake=same, chance=1.0)) is None
 
 
 def test_spots_are_saturated_values_that_stand_out_from_both_neighbors() -> None:
@@ -118,7 +122,7 @@ def test_a_loss_that_is_not_finite_ends_training_at_once(value: float) -> None:
     """Whichever it is, at the first look."""
     for name in LOSSES:
         with pytest.raises(TrainingCollapsed) as caught:
-            Watch(1.0).look(50, {**LOSSES, name: value}, plain(), plain())
+            CollapseDetector(1.0).check(50, {**LOSSES, name: value}, plain(), plain())
         assert (caught.value.rule, caught.value.step) == ("non_finite", 50)
 
 
@@ -127,7 +131,7 @@ def test_one_pixel_that_is_not_finite_ends_training_at_once() -> None:
     fake = plain().clone()
     fake[3, 1, 5, 7] = math.nan
     with pytest.raises(TrainingCollapsed, match="was 1 "):
-        look(Watch(1.0), 50, fake)
+        check(CollapseDetector(1.0), 50, fake)
 
 
 @pytest.mark.parametrize(
@@ -142,64 +146,64 @@ def test_a_lasting_failure_is_detected_within_the_steps_that_the_rule_states(
     name: str, fake: Tensor, loss: float
 ) -> None:
     """Not before, and not after; the error tells value, limit, since when and what to do."""
-    found = collapse_of(Watch(1.0), fake, discriminator=loss)
+    found = collapse_of(CollapseDetector(1.0), fake, discriminator=loss)
     rule = RULES[name]
     assert (found.rule, found.step) == (name, rule.within_steps)
-    assert f"{rule.limit:g} is well), first at step 50." in str(found)
+    assert f"{rule.limit:g} is healthy), first at step 50." in str(found)
     assert str(found).endswith(rule.remedy)
 
 
 def test_made_pictures_that_become_alike_are_detected() -> None:
     """Within the stated steps after they were varied; seen as 0.05 of the real variety."""
-    watch, rule = Watch(1.0), RULES["alike"]
-    look(watch, 50, plain())
-    found = collapse_of(watch, plain(step=0.005), first=100)
+    detector, rule = CollapseDetector(1.0), RULES["alike"]
+    check(detector, 50, plain())
+    found = collapse_of(detector, plain(step=0.005), first=100)
     assert (found.rule, found.step) == ("alike", 50 + rule.within_steps)
     assert "was 0.05 " in str(found)
 
 
 def test_a_new_generator_may_make_gray_pictures_for_a_while() -> None:
     """What never was varied counts as alike only after some thousand steps."""
-    found = collapse_of(Watch(1.0), torch.zeros(COUNT, 3, 16, 16))
+    found = collapse_of(CollapseDetector(1.0), torch.zeros(COUNT, 3, 16, 16))
     assert found.rule == "alike"
-    assert found.step == UNVARIED_STEPS + RULES["alike"].within_steps - LOOK_EVERY
+    assert found.step == UNVARIED_STEPS + RULES["alike"].within_steps - CHECK_EVERY
 
 
 def test_small_batches_are_never_alike() -> None:
     """Too few pictures to tell; the other rules still hold."""
-    watch = Watch(1.0)
-    for step in range(0, 2 * UNVARIED_STEPS, LOOK_EVERY):
-        look(watch, step, torch.zeros(8, 3, 16, 16))
-    assert collapse_of(watch, spotted(8)).rule == "spots"
+    detector = CollapseDetector(1.0)
+    for step in range(0, 2 * UNVARIED_STEPS, CHECK_EVERY):
+        check(detector, step, torch.zeros(8, 3, 16, 16))
+    assert collapse_of(detector, spotted(8)).rule == "spots"
 
 
 def test_a_good_look_takes_a_bad_one_back() -> None:
     """Every other look bad never fires; two bad ones for one good do, three times as late."""
     bad, good = spotted(), plain()
-    show(Watch(1.0), (bad, good) * 100)
-    found = collapse_of(Watch(1.0), bad, bad, good)
-    assert found.step == LOOK_EVERY * (3 * (RULES["spots"].looks - 2) + 2)
+    show(CollapseDetector(1.0), (bad, good) * 100)
+    found = collapse_of(CollapseDetector(1.0), bad, bad, good)
+    assert found.step == CHECK_EVERY * (3 * (RULES["spots"].strikes - 2) + 2)
 
 
 def test_an_objective_without_a_floor_has_no_winner() -> None:
     """A Wasserstein critic's loss may be anything."""
-    watch = Watch(0.0)
-    for step in range(0, 5000, LOOK_EVERY):
-        look(watch, step, plain(), discriminator=-1000.0 + step / 5)
+    detector = CollapseDetector(0.0)
+    for step in range(0, 5000, CHECK_EVERY):
+        check(detector, step, plain(), discriminator=-1000.0 + step / 5)
 
 
 def test_what_real_pictures_do_is_no_failure() -> None:
     """Checkered, saturated, equal: made pictures that are like real ones are well."""
-    watch = Watch(1.0)
-    for step in range(0, 2 * UNVARIED_STEPS, LOOK_EVERY):
-        watch.look(step, LOSSES, checkered(), checkered())
+    detector = CollapseDetector(1.0)
+    for step in range(0, 2 * UNVARIED_STEPS, CHECK_EVERY):
+        detector.check(step, LOSSES, checkered(), checkered())
 
 
 def test_a_resumed_watch_goes_on_counting() -> None:
     """Its state is JSON; it fires when the uninterrupted one does, and ignores unknown rules."""
-    first, second, bad = Watch(1.0), Watch(1.0), spotted()
-    look(first, 50, bad)
-    look(first, 100, bad)
+    first, second, bad = CollapseDetector(1.0), CollapseDetector(1.0), spotted()
+    check(first, 50, bad)
+    check(first, 100, bad)
     state = json.loads(json.dumps(first.state()))
     second.resume({**state, "counts": {**state["counts"], "of another release": [3, 50]}})
     assert second.state() == state
@@ -221,19 +225,21 @@ def build(small_pictures: NDArray[np.uint8]) -> Callable[..., Trainer]:
     return make
 
 
-def run(trainer: Trainer, steps: int, watch: Watch | None = None) -> Watch:
-    """Train under a watch."""
-    watch = watch or Watch(trainer.recipe.objective.chance)
+def run(trainer: Trainer, steps: int, detector: CollapseDetector | None = None) -> CollapseDetector:
+    """Train under a detector."""
+    detector = detector or CollapseDetector(trainer.recipe.objective.chance)
     kimg = (trainer.stream.position + steps * trainer.settings.batch) / 1000
-    for _ in train(trainer, Budget(kimg=kimg), watch=watch):
+    for _ in train(trainer, Budget(kimg=kimg), detector=detector):
         pass
-    return watch
+    return detector
 
 
-def failure_of(trainer: Trainer, steps: int, watch: Watch | None = None) -> TrainingCollapsed:
+def failure_of(
+    trainer: Trainer, steps: int, detector: CollapseDetector | None = None
+) -> TrainingCollapsed:
     """Train until it has failed, for so many steps at most."""
     with pytest.raises(TrainingCollapsed) as caught:
-        run(trainer, steps, watch)
+        run(trainer, steps, detector)
     return caught.value
 
 
@@ -256,11 +262,11 @@ def test_a_discriminator_that_wins_is_seen(build: Build) -> None:
 def test_a_generator_that_makes_one_picture_is_seen(build: Build) -> None:
     """A critic that stops learning is followed to the one picture that it likes best."""
     trainer = build("wgan-gp", critic_steps=1, lr_generator=1e-3, lr_discriminator=1e-3, penalty=10)
-    watch = run(trainer, 250)
-    assert watch.has_varied
+    detector = run(trainer, 250)
+    assert detector.has_varied
     for group in trainer.optimizers["discriminator"].param_groups:
         group["lr"] = 0.0
-    found = failure_of(trainer, 1000, watch)
+    found = failure_of(trainer, 1000, detector)
     assert found.rule == "alike"
     assert nearest_distance(trainer.fake) < 0.1 * nearest_distance(trainer.real)
 
@@ -273,7 +279,7 @@ def test_a_weight_that_overflows_is_seen(build: Build, network: str) -> None:
     with torch.no_grad():
         next(getattr(trainer, network).parameters())[0, 0, 0, 0] = math.inf
     found = failure_of(trainer, 100)
-    assert (found.rule, found.step) == ("non_finite", LOOK_EVERY)
+    assert (found.rule, found.step) == ("non_finite", CHECK_EVERY)
 
 
 HEALTHY = [
@@ -294,17 +300,12 @@ def test_training_that_goes_well_is_left_alone(
     assert trainer.step_count == 800
 
 
-def test_training_looks_as_often_as_the_rules_say() -> None:
-    """The stated numbers of steps rely on it."""
-    assert CHECK_EVERY == LOOK_EVERY
-
-
 def test_the_page_states_every_rule_as_it_is() -> None:
     """The table of docs/collapse.md is the table of the code."""
     rows = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line[:3] == "| `"]
     told = rows[: len(RULES)]
     assert told == [
         f"| `{rule.name}` | {rule.meaning} | {'below' if rule.is_floor else 'above'} "
-        f"{rule.limit:g} | {rule.looks} | {rule.within_steps} | {rule.remedy} |"
+        f"{rule.limit:g} | {rule.strikes} | {rule.within_steps} | {rule.remedy} |"
         for rule in RULES.values()
     ]

@@ -132,7 +132,7 @@ def test_a_process_by_itself_exchanges_nothing() -> None:
     batch = torch.arange(4)
     assert SOLO.leads
     assert SOLO.share(batch) is batch
-    assert SOLO.hear(b"word") == b"word"
+    assert SOLO.broadcast(b"word") == b"word"
     assert [SOLO.agree(True), SOLO.agree(False)] == [True, False]
     parameter = torch.nn.Parameter(torch.zeros(1))
     parameter.grad = torch.ones(1)

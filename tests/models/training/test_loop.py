@@ -12,8 +12,8 @@ from models.errors import CheckpointError, DatasetError, TrainingCollapsed
 from models.gan.recipes import RECIPES
 from models.inference.checkpoints import load_generator, save_generator
 from models.store.records import Budget
-from models.training.collapse import Watch
-from models.training.loop import CHECK_EVERY, train
+from models.training.collapse import CHECK_EVERY, CollapseDetector
+from models.training.loop import train
 from models.training.state import load_state, save_state
 from models.training.trainer import Trainer
 
@@ -115,15 +115,15 @@ def test_a_boost_is_shortened_for_a_short_order_and_said(make_trainer: Make) -> 
     """An order of 0.16 kimg has no longer boosts than ordinary steps."""
     trainer = make_trainer("wgan")
     _run(trainer, 0.16)
-    assert trainer.pacing.boost == trainer.settings.critic_steps == 5
-    assert "instead of 100" in str(trainer.pacing.note)
+    assert trainer.critic_schedule.boost == trainer.settings.critic_steps == 5
+    assert "instead of 100" in str(trainer.critic_schedule.note)
 
 
 def test_an_order_in_minutes_learns_its_length_from_its_first_step(make_trainer: Make) -> None:
     """Here each step takes a second by the clock: six steps of 40 pictures are 0.24 kimg."""
     trainer, ticks = make_trainer("wgan"), count()
     list(train(trainer, Budget(minutes=0.1), clock=lambda: float(next(ticks))))
-    assert trainer.pacing.expected_kimg == pytest.approx(0.24)
+    assert trainer.critic_schedule.expected_kimg == pytest.approx(0.24)
 
 
 def test_a_lecun_start_is_as_wide_as_its_inputs_are_few(make_trainer: Make) -> None:
@@ -188,9 +188,9 @@ def test_a_loss_that_is_not_finite_ends_training(make_trainer: Make) -> None:
     trainer = make_trainer()
     with torch.no_grad():
         next(trainer.discriminator.parameters()).fill_(float("nan"))
-    watch = Watch(trainer.recipe.objective.chance)
+    detector = CollapseDetector(trainer.recipe.objective.chance)
     with pytest.raises(TrainingCollapsed, match="non_finite") as caught:
-        list(train(trainer, Budget(kimg=10), watch=watch))
+        list(train(trainer, Budget(kimg=10), detector=detector))
     assert caught.value.step <= CHECK_EVERY
 
 

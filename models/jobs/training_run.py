@@ -1,0 +1,194 @@
+"""The training itself: from a job's order or saved state to a spent budget."""
+
+from collections.abc import Callable
+from contextlib import closing
+
+import torch
+
+from models.errors import CatteryError
+from models.images.formats import contact_sheet, encode_png
+from models.inference.checkpoints import Generator, save_generator
+from models.inference.engine import Engine
+from models.jobs.context import JobContext
+from models.jobs.snapshots import Measure, Snapshots
+from models.store.journal import Journal, Stopped, StopReason
+from models.store.records import Progress, TrainingOrder
+from models.training.collapse import CollapseDetector
+from models.training.loop import StepReport, is_spent, train
+from models.training.schedule import Schedule
+from models.training.setup import build_trainer
+from models.training.state import load_state, save_state
+from models.training.trainer import Trainer
+
+STATE = "trainer.safetensors"
+SHEET_SEEDS = 16
+
+
+class TrainingRun:
+    """A trainer that spends a job's budget; samples, snapshots and saves itself on the way.
+
+    Args:
+        journal: The job's.
+        order: What was asked.
+        context: Where and how to train.
+        device: Where to compute.
+        measure: Measures snapshots; lower values are better.
+        should_stop: Asked between steps.
+    """
+
+    trainer: Trainer  # built by `prepare`, which may take more memory than there is
+
+    def __init__(
+        self,
+        journal: Journal,
+        order: TrainingOrder,
+        context: JobContext,
+        device: torch.device,
+        measure: Measure,
+        should_stop: Callable[[], StopReason | None],
+    ) -> None:
+        self.journal, self.order, self.context, self.device = journal, order, context, device
+        self.should_stop = should_stop
+        self.state = context.store.jobs.state(journal.record.id)
+        self.epoch = self.state.take()
+        self.snapshots = Snapshots(journal, self.state, self.epoch, measure)
+        self.schedule = Schedule(order.budget, context.checkpoint_s)
+        self.training_s = 0.0
+        self.start_kimg = 0.0
+        self.parent: str | None = None
+
+    def prepare(self) -> None:
+        """Build the trainer and load the state of an earlier process, or of another job."""
+        team, store, cache = self.context.team, self.context.store, self.context.cache
+        team.broadcast(self.journal.record.id.encode())
+        self.trainer = build_trainer(self.order, store, cache=cache, device=self.device, team=team)
+        self.detector = CollapseDetector(self.trainer.recipe.objective.chance)
+        if not self._resume():
+            self._start_from_other_job()
+        if team.size > 1:
+            team.broadcast(save_state(self.trainer, {}))
+
+    def train(self) -> None:
+        """Train until the budget is spent.
+
+        Raises:
+            Stopped: Somebody asked for it.
+            TrainingCollapsed: By a rule of `models.training.collapse`.
+        """
+        self._sample()
+        reports = train(
+            self.trainer,
+            self.order.budget,
+            detector=self.detector,
+            training_s=self.training_s,
+            start_kimg=self.start_kimg,
+        )
+        with closing(reports):  # at once, whatever ends the loop: a team waits for its word
+            for report in reports:
+                self._between_steps(report)
+        self.save()
+        self._sample()
+
+    def snapshot(self) -> None:
+        """Measure the generator as it is, and keep it if it is the best."""
+        kind, config = self.trainer.recipe.network, self.trainer.config
+        self.snapshots.take(
+            lambda: save_generator(self.trainer.snapshot(), kind=kind, config=config),
+            self._kimg(),
+            self.training_s,
+        )
+
+    def save(self) -> None:
+        """Save all that another process needs to resume here."""
+        extra = {
+            "training_s": self.training_s,
+            "start_kimg": self.start_kimg,
+            "parent": self.parent,
+            "schedule": self.schedule.state(),
+            "watch": self.detector.state(),
+            "snapshots": self.snapshots.state(),
+        }
+        self.state.write(self.epoch, STATE, save_state(self.trainer, extra))
+        # Older epochs only now: until this one has a state, theirs is what a crash resumes from.
+        self.state.prune(self.epoch)
+        self.schedule.checkpointed()
+
+    def check_stop(self) -> None:
+        """Stop if somebody asked for it; asks twice a second at most.
+
+        Raises:
+            Stopped: Somebody did.
+        """
+        if not self.schedule.stop_check_is_due():
+            return
+        reason = self.should_stop()
+        if reason is not None:
+            raise Stopped(reason)
+
+    def free_trainer(self) -> None:
+        """Forget the trainer, and with it what it holds of the device's memory."""
+        vars(self).pop("trainer", None)
+
+    def _resume(self) -> bool:
+        path = self.state.newest_path(STATE, self.context.cache)
+        if path is None:
+            return False
+        extra = load_state(self.trainer, str(path))
+        self.training_s, self.start_kimg = extra["training_s"], extra["start_kimg"]
+        self.parent = extra["parent"]
+        self.schedule.resume(extra["schedule"])
+        self.detector.resume(extra["watch"])
+        self.snapshots.resume(extra["snapshots"])
+        self.journal.event("resumed", {"kimg": self._kimg()})
+        return True
+
+    def _start_from_other_job(self) -> None:
+        if not self.order.resume_from:
+            return
+        jobs = self.context.store.jobs
+        source = jobs.get(self.order.resume_from)
+        path = jobs.state(source.id).newest_path(STATE, self.context.cache)
+        if path is None:
+            raise CatteryError(f"The training state of job {source.id} is gone.")
+        load_state(self.trainer, str(path))
+        self.start_kimg, self.parent = self._kimg(), source.version
+        self.journal.event("resumed", {"kimg": self._kimg(), "from": source.id})
+
+    def _between_steps(self, report: StepReport) -> None:
+        self.training_s, shown = report.training_s, report.kimg - self.start_kimg
+        done = is_spent(self.order.budget, shown, report.training_s)
+        spent = self.schedule.spent(shown, report.training_s)
+        self.journal.progress(lambda: self._progress(report, spent), force=done)
+        self.check_stop()
+        if self.schedule.sample_is_due(spent):
+            self._sample()
+        if self.schedule.snapshot_is_due(spent):
+            self.snapshot()
+            self.save()
+        elif self.schedule.checkpoint_is_due():
+            self.save()
+
+    def _kimg(self) -> float:
+        return self.trainer.stream.position / 1000
+
+    def _progress(self, report: StepReport, spent: float) -> Progress:
+        budget = self.order.budget
+        left = report.training_s * (1 - spent) / spent if spent > 0 else None
+        speed = 1000 * (report.kimg - self.start_kimg) / max(report.training_s, 1e-9)
+        return Progress(
+            kimg=round(report.kimg, 3),
+            kimg_total=None if budget.kimg is None else round(budget.kimg + self.start_kimg, 3),
+            training_s=round(report.training_s, 2),
+            training_s_total=None if budget.minutes is None else 60 * budget.minutes,
+            step=report.step,
+            images_per_s=round(speed, 1),
+            eta_s=None if left is None else round(max(left, 0.0), 1),
+            losses={name: round(value, 4) for name, value in report.losses.values().items()},
+        )
+
+    def _sample(self) -> None:
+        config = {"size_px": self.order.size_px, "z_dim": self.trainer.settings.z_dim}
+        header = {"network": self.trainer.recipe.network}
+        engine = Engine(Generator(self.trainer.snapshot(), header, config), self.device)
+        label = f"{self._kimg():.3f}".rstrip("0").rstrip(".")
+        self.journal.sample(label, encode_png(contact_sheet(engine.render(range(SHEET_SEEDS)))))
