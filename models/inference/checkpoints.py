@@ -146,7 +146,7 @@ def _is_sane(config: Any) -> bool:
     """Tell whether a config asks for a network of a size that somebody could have trained."""
     limits = {"size_px": 1024, "z_dim": 4096, "width": 1024}
     return isinstance(config, dict) and all(
-        isinstance(value, int) and 0 < value <= limits.get(name, 1 << 20)
+        isinstance(value, int) and (name in limits) <= value <= limits.get(name, 1 << 20)
         for name, value in config.items()
     )
 
