@@ -1,8 +1,13 @@
 """Fixtures that every test may use."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+# Before anything imports torch, and for the processes that tests start: pytest-xdist runs one
+# test for each core, and the threads of several would only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # noqa: TID251 - an environment is handed on
 
 
 @pytest.fixture(scope="session")

@@ -73,7 +73,7 @@ class House:
             pids = [pid for pid, parent, *_ in self.trace() if parent == of.pid]
             return pids[-1] if pids and is_running(pids[-1]) else None
 
-        return until(find, 20, "a job runs")
+        return until(find, 60, "a job runs") or 0
 
     def status(self, job: str, status: JobStatus, timeout_s: float = 30) -> None:
         """Wait for a job's status."""

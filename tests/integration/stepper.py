@@ -102,10 +102,10 @@ class SteppingWorker(CatteryWorker):
 
 if __name__ == "__main__":
     if len(sys.argv) == 1:
-        from tests.integration import stepping  # importable, as RQ wants its classes to be
+        from tests.integration import stepper  # importable, as RQ wants its classes to be
 
-        sys.exit(worker.main.main(WorkerSettings(), stepping.SteppingWorker))
-    runs = types.ModuleType("models.jobs.training_job")
-    runs.run_training, runs.StopReason, runs.Place = run_training, StopReason, place
-    sys.modules["models.jobs.training_job"] = runs
+        sys.exit(worker.main.main(WorkerSettings(), stepper.SteppingWorker))
+    stand_in = types.ModuleType("models.jobs.training_job")
+    vars(stand_in).update(run_training=run_training, StopReason=StopReason, Place=place)
+    sys.modules[stand_in.__name__] = stand_in
     worker.job_process.main()

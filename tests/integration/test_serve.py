@@ -94,6 +94,7 @@ def test_it_does_not_open_to_strangers_without_a_key(services, tmp_path):
 def test_what_dies_comes_back(running, words):
     """A killed worker or queue is started again, and cats are served meanwhile."""
     killed = wait_for(lambda: running.pid_of(words), words)
+    assert isinstance(killed, int)
     os.kill(killed, signal.SIGKILL)
     assert running.get("/cats?model=dcgan").status_code == 200
     wait_for(lambda: running.pid_of(words) not in (None, killed), "a new one", HEALED_WITHIN_S)

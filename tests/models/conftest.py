@@ -132,9 +132,12 @@ def encoded() -> Callable[..., bytes]:
 def zipped(tmp_path: Path) -> Callable[..., Path]:
     """Return a maker of zips from (name or ZipInfo, content) pairs."""
 
-    def make(entries: Iterable[tuple[str | zipfile.ZipInfo, bytes]], **options: int) -> Path:
+    def make(
+        entries: Iterable[tuple[str | zipfile.ZipInfo, bytes]],
+        compression: int = zipfile.ZIP_STORED,
+    ) -> Path:
         path = tmp_path / "upload.zip"
-        with zipfile.ZipFile(path, "w", **options) as archive:
+        with zipfile.ZipFile(path, "w", compression) as archive:
             for name, content in entries:
                 archive.writestr(name, content)
         return path

@@ -46,13 +46,13 @@ def test_the_answer_says_where_it_came_from(ask, version):
     assert response.headers["cattery-model"] == "dcgan"
     assert version == response.headers["cattery-version"]
     assert response.headers["cattery-seeds"] == "7-9"
-    text = Image.open(io.BytesIO(response.content)).text
+    text = Image.open(io.BytesIO(response.content)).info
     assert {
         "Cattery-Model": "dcgan",
         "Cattery-Version": version,
         "Cattery-Seeds": "7-9",
-    }.items() <= (text.items())
-    cat = Image.open(io.BytesIO(ask("/cats?seed=7").content)).text
+    }.items() <= text.items()
+    cat = Image.open(io.BytesIO(ask("/cats?seed=7").content)).info
     assert ("7", version) == (cat["Cattery-Seed"], cat["Cattery-Version"])
     assert cat["Software"].startswith("Cattery ")
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -181,8 +182,13 @@ def pace(**changes) -> Pace:
     async def stays() -> bool:
         return False
 
-    given = {"poll_s": 0.01, "keep_alive_s": 60.0, "stopping": asyncio.Event(), "has_left": stays}
-    return Pace(**given | changes)
+    values: dict[str, Any] = {
+        "poll_s": 0.01,
+        "keep_alive_s": 60.0,
+        "stopping": asyncio.Event(),
+        "has_left": stays,
+    }
+    return Pace(**values | changes)
 
 
 def test_events_come_as_they_happen(store):
@@ -246,7 +252,7 @@ def test_a_stream_ends_with_its_client_its_service_and_its_job(store, why):
 def test_a_client_that_hangs_up_is_noticed(api):
     """The route itself ends when the connection does, though the job goes on."""
     record = new_job(api.store)
-    sent = []
+    sent: list[dict[str, Any]] = []
 
     async def talk():
         arrived = asyncio.Event()

@@ -124,7 +124,9 @@ def test_the_held_out_judge_stands_beside_and_decides_nothing(cattery, store, ta
     rows = store.versions.card("tabby", tabby.version).metrics
     assert {row["protocol"]["features"] for row in rows[1:6]} == {"efficientnet-lite2"}
     assert rows[1]["protocol"]["resizer"] == "torch bicubic antialiased to 260"
-    assert headline(rows)["protocol"]["name"] == "cattery"
+    best = headline(rows)
+    assert best is not None
+    assert best["protocol"]["name"] == "cattery"
     assert rows[2]["value"] != rows[7]["value"]
 
 

@@ -35,8 +35,8 @@ def test_a_sheet_holds_n_cats(cattery, tabby, tmp_path):
     png = _generate(cattery, tmp_path / "cats.png", "--n", "6", "--columns", "3", "--seed", "7")
     picture = Image.open(io.BytesIO(png))
     assert picture.size == (192, 128)
-    assert picture.text["Cattery-Version"] == tabby.version
-    assert picture.text["Cattery-Seeds"] == "7-12"
+    assert picture.info["Cattery-Version"] == tabby.version
+    assert picture.info["Cattery-Seeds"] == "7-12"
 
 
 def test_a_webp_is_the_same_picture(cattery, tabby, tmp_path):

@@ -27,7 +27,7 @@ def test_a_large_object_is_cut():
 
 def test_a_deep_object_is_cut():
     """Nesting ends somewhere."""
-    deep = []
+    deep: list[object] = []
     for _ in range(500):
         deep = [deep]
     json.loads(encode(brief(deep)))

@@ -30,7 +30,7 @@ def added(monkeypatch: pytest.MonkeyPatch) -> Recipe:
         sizes_px=(32,),
         settings=RECIPES["dcgan"].settings,
     )
-    monkeypatch.setitem(RECIPES, NAME, row)  # type: ignore[arg-type]
+    monkeypatch.setitem(RECIPES, NAME, row)
     return row
 
 

@@ -11,7 +11,7 @@ def test_first_and_second_derivatives_are_right(kernel: int, padding: int, group
     torch.manual_seed(0)
     module = PenalizedConv2d(4, 4, kernel, padding=padding, groups=groups).double()
     x = torch.randn(2, 4, 5, 5, dtype=torch.float64, requires_grad=True)
-    inputs = (x, module.weight, module.bias)
+    inputs = (x, *module.parameters())
     assert torch.autograd.gradcheck(lambda x, *_: module(x), inputs)
     assert torch.autograd.gradgradcheck(lambda x, *_: module(x), inputs)
 

@@ -85,7 +85,8 @@ def _layer(left: State, x: Tensor, conv: str, norm: str, stride: int = 1) -> Ten
     made = F.conv2d(padded, weight, stride=stride, groups=x.shape[1] // weight.shape[1])
     left.pop(f"{norm}.num_batches_tracked")
     names = ("running_mean", "running_var", "weight", "bias")
-    return F.batch_norm(made, *(left.pop(f"{norm}.{name}") for name in names), eps=1e-3)
+    mean, variance, scale, shift = (left.pop(f"{norm}.{name}") for name in names)
+    return F.batch_norm(made, mean, variance, scale, shift, eps=1e-3)
 
 
 def _by_definition(left: State, x: Tensor, table: Table) -> Tensor:

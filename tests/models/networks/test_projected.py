@@ -97,7 +97,7 @@ def test_training_moves_the_judges_alone() -> None:
     discriminator, pictures = _discriminator(), torch.randn(2, 3, 32, 32, requires_grad=True)
     discriminator.requires_grad_(requires_grad=False)
     features = discriminator.features(pictures)
-    (gradient,) = torch.autograd.grad(sum(f.square().mean() for f in features), pictures)
+    (gradient,) = torch.autograd.grad([f.square().mean() for f in features], pictures)
     assert gradient.abs().min(0).values.max() > 0
     discriminator.requires_grad_(requires_grad=True)
     trained = [name for name, p in discriminator.named_parameters() if p.requires_grad]

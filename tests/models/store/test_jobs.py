@@ -6,6 +6,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 
@@ -262,8 +263,8 @@ def test_listing_parses_only_what_changed(local_store, monkeypatch):
     )
     made = [local_store.jobs.create(JobKind.TRAIN, order)[0] for _ in range(5)]
     local_store.jobs.list()
-    read, real = [], local_store.tree.read
-    monkeypatch.setattr(local_store.tree, "read", lambda path: read.append(path) or real(path))
+    read = Mock(wraps=local_store.tree.read)
+    monkeypatch.setattr(local_store.tree, "read", read)
     local_store.jobs.save(replace(made[2], attempts=1))
     assert [job.attempts for job in local_store.jobs.list()] == [0, 0, 1, 0, 0]
-    assert read == [f"jobs/{made[2].id}/job.json"]
+    read.assert_called_once_with(f"jobs/{made[2].id}/job.json")

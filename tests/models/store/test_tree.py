@@ -162,5 +162,5 @@ def test_no_temporary_file_stays_and_none_is_listed(local_store):
 
 def test_free_space_is_told_before_the_folder_exists(tmp_path):
     """A store not yet made tells the space of the disk it will be on."""
-    assert Store(str(tmp_path / "not" / "yet")).tree.free_bytes() > 0
+    assert (Store(str(tmp_path / "not" / "yet")).tree.free_bytes() or 0) > 0
     assert Store("memory://x").tree.free_bytes() is None

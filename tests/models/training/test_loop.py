@@ -128,8 +128,9 @@ def test_an_order_in_minutes_learns_its_length_from_its_first_step(make_trainer:
 
 def test_a_lecun_start_is_as_wide_as_its_inputs_are_few(make_trainer: Make) -> None:
     """The discriminator's first layer sees 3 x 4 x 4 values: standard deviation 1 / sqrt(48)."""
-    first = make_trainer("dcgan-selu", lecun=True, width=64).discriminator.main[0]
-    assert first.weight.std().item() == pytest.approx(48**-0.5, rel=0.05)
+    discriminator = make_trainer("dcgan-selu", lecun=True, width=64).discriminator
+    first = discriminator.get_parameter("main.0.weight")
+    assert first.std().item() == pytest.approx(48**-0.5, rel=0.05)
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(make_trainer: Make) -> None:
