@@ -168,7 +168,7 @@ def test_two_workers_never_run_one_job_at_once(house):
 
 def test_flushing_redis_loses_no_job(house):
     """The running job runs on undisturbed; the waiting one is found in the store."""
-    worker = house.worker(CATTERY_LEASE_S="8")  # time to renew it on a busy machine
+    worker = house.worker(CATTERY_LEASE_S="20")  # time to renew it on a busy machine
     first, second = house.job(200), house.job(20)
     child = house.child(worker)
     redis = connect(house.settings.redis_url)

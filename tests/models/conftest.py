@@ -94,12 +94,6 @@ def small_order() -> Callable[..., TrainingOrder]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    """Return an empty store."""
-    return Store.open(str(tmp_path / "store"))
-
-
-@pytest.fixture
 def cache(tmp_path: Path) -> Path:
     """Return where datasets are built."""
     return tmp_path / "cache"

@@ -15,12 +15,6 @@ from tests.app.client import client_of, parts_of, pixels_of, run
 from tests.app.fake_engine import SIZE_PX, publish, publish_real, put_into_service, red_of, until
 
 
-@pytest.fixture
-def version(store) -> str:
-    """Return the version in service."""
-    return put_into_service(store, 1).version
-
-
 def test_a_sheet_has_its_cats_edge_to_edge_row_by_row(ask, version):
     """Five cats in the least square: three columns, two rows, the last place black."""
     response = ask("/cats?n=5&seed=20")

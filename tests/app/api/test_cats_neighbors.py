@@ -4,18 +4,11 @@ import io
 import zipfile
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from app.inference.slot import load_engine
 from tests.app.client import client_of, parts_of, pixels_of, run
-from tests.app.fake_engine import SIZE_PX, publish_real, put_into_service
-
-
-@pytest.fixture
-def version(store) -> str:
-    """Return the version in service."""
-    return put_into_service(store, 1).version
+from tests.app.fake_engine import SIZE_PX, publish_real
 
 
 def test_neighbors_are_the_same_bytes_in_every_wrapping(serving, store):

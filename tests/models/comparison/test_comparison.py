@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,19 +8,12 @@ from models.comparison.costs import OF_RUN
 from models.comparison.records import RECORD, read_comparison
 from models.errors import InvalidValue, NotFound, RecipeError, StoreError
 from models.gan.recipes import RECIPES
-from models.store import Store
 from models.store.records import Budget, JobRecord, JobStatus, Promote
 from tests.models.comparison.comparisons import EACH_S, FIGURES, Stage
 
 PAUSED = (JobStatus.QUEUED, None)
 COLLAPSED = (JobStatus.COLLAPSED, "Training collapsed at step 200 (alike): 0.1 of 0.4.")
 FAILED = (JobStatus.FAILED, "The memory of cpu does not hold a batch of 8.")
-
-
-@pytest.fixture
-def stage(store_with_cats: Store, tmp_path: Path) -> Stage:
-    """Comparisons whose jobs end at once."""
-    return Stage(store_with_cats, tmp_path / "comparison")
 
 
 def test_no_name_and_all_mean_every_recipe_and_a_name_twice_is_one() -> None:

@@ -1,21 +1,13 @@
 import re
-from pathlib import Path
 
 import pytest
 
 from models.comparison.table import COLUMNS, cells, duration, markdown, remarks
-from models.store import Store
 from models.store.records import JobStatus
 from tests.models.comparison.comparisons import FIGURES, QUICK, Stage
 
 COLLAPSED = (JobStatus.COLLAPSED, "Training collapsed at step 200 (alike): 0.1 of 0.4.")
 KID_ONLY = ({"name": "kid", "value": 0.5, "interval": [0.4, 0.6], "protocol": QUICK},)
-
-
-@pytest.fixture
-def stage(store_with_cats: Store, tmp_path: Path) -> Stage:
-    """Comparisons whose jobs end at once."""
-    return Stage(store_with_cats, tmp_path / "comparison")
 
 
 def test_a_row_of_the_table_has_a_text_for_every_figure(stage: Stage) -> None:

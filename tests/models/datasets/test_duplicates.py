@@ -36,7 +36,11 @@ def test_the_fourth_bit_makes_another_picture():
     """One bit more is let through."""
     seen = Seen()
     seen.remember("first.jpg", b"1", 2**64 - 1)
-    seen.check(b"2", (2**64 - 1) ^ 0b1111)
+    other = (2**64 - 1) ^ 0b1111
+    seen.check(b"2", other)
+    seen.remember("second.jpg", b"2", other)
+    with pytest.raises(Refused, match=r"second\.jpg \(0 of 64"):
+        seen.check(b"3", other)
 
 
 def test_the_same_content_is_refused():

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ from models.training.collapse import (
     share_of_saturated,
     share_of_spots,
 )
-from models.training.loop import CHECK_EVERY, train
+from models.training.loop import train
 from models.training.trainer import Trainer
 
 PAGE = Path(__file__).parents[3] / "docs" / "collapse.md"
@@ -186,6 +187,7 @@ def test_an_objective_without_a_floor_has_no_winner() -> None:
     watch = Watch(0.0)
     for step in range(0, 5000, LOOK_EVERY):
         look(watch, step, plain(), discriminator=-1000.0 + step / 5)
+    assert watch.counts["discriminator_won"].count == 0
 
 
 def test_what_real_pictures_do_is_no_failure() -> None:
@@ -193,6 +195,7 @@ def test_what_real_pictures_do_is_no_failure() -> None:
     watch = Watch(1.0)
     for step in range(0, 2 * UNVARIED_STEPS, LOOK_EVERY):
         watch.look(step, LOSSES, checkered(), checkered())
+    assert [bad.count for bad in watch.counts.values()] == [0] * len(RULES)
 
 
 def test_a_resumed_watch_goes_on_counting() -> None:
@@ -288,15 +291,17 @@ HEALTHY = [
 def test_training_that_goes_well_is_left_alone(
     build: Build, name: str, overrides: dict[str, float]
 ) -> None:
-    """Four hundred steps, also at the learning rates under which LSGAN collapses."""
+    """Eight hundred steps, also at the learning rates under which LSGAN collapses."""
     trainer = build(name, **overrides)
     run(trainer, 800)
     assert trainer.step_count == 800
 
 
-def test_training_looks_as_often_as_the_rules_say() -> None:
+def test_training_looks_as_often_as_the_rules_say(build: Build) -> None:
     """The stated numbers of steps rely on it."""
-    assert CHECK_EVERY == LOOK_EVERY
+    watch = Mock(spec=Watch)
+    run(build("dcgan"), 2 * LOOK_EVERY + 10, watch)
+    assert [call.args[0] for call in watch.look.call_args_list] == [LOOK_EVERY, 2 * LOOK_EVERY]
 
 
 def test_the_page_states_every_rule_as_it_is() -> None:

@@ -14,12 +14,6 @@ from tools.zoo.table import CAT, CATS, EDITIONS
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    """Return an empty store."""
-    return Store.open(str(tmp_path / "store"))
-
-
-@pytest.fixture
 def album(pictures: Path, tmp_path: Path) -> Path:
     """Return a folder of eight pictures in `cat/` and four in `afhq/`."""
     folder = tmp_path / "album"
