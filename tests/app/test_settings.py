@@ -37,19 +37,16 @@ def test_a_key_is_not_shown():
 
 
 def test_settings_come_from_the_environment(monkeypatch):
-    """A variable with the prefix sets a field."""
     monkeypatch.setenv("CATTERY_MAX_BATCH", "8")
     assert AppSettings().max_batch == 8
 
 
 def test_a_deadline_must_be_finite():
-    """A setting that makes no sense is refused when it is read."""
     with pytest.raises(ValidationError, match="deadline_s"):
         AppSettings(deadline_s=float("inf"))
 
 
 def test_an_engine_is_one_of_the_table():
-    """Names of engines and "auto" are taken, all else is refused with those told."""
     assert [AppSettings(engine=name).engine for name in ("auto", *ENGINES)] == ["auto", *ENGINES]
     with pytest.raises(ValidationError, match=r"onnxruntime.*torch-fp32"):
         AppSettings(engine="onnxruntime")

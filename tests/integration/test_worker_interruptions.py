@@ -68,7 +68,6 @@ def test_no_process_has_the_password_in_its_arguments(house):
 
 
 def test_a_job_ends_finished_and_its_promotion_is_announced(house):
-    """The plain way."""
     redis = connect(house.settings.redis_url)
     with redis.pubsub(ignore_subscribe_messages=True) as news:
         news.subscribe(ANNOUNCEMENTS)
@@ -130,7 +129,6 @@ def test_a_stopping_worker_saves_its_job_and_the_next_start_goes_on(house, signu
 
 
 def test_an_idle_worker_stops_at_once(house):
-    """Nothing to save, nothing to wait for."""
     worker = house.worker()
     job = house.job(1)
     house.status(job, JobStatus.FINISHED)

@@ -73,7 +73,6 @@ def test_one_latent_is_one_picture_in_eval_mode(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_trained_generator_comes_back_whole_from_its_file(kind: str) -> None:
-    """The same pictures, from a file of plain tensors."""
     generator, _ = _pair(kind)
     with torch.no_grad():
         for _ in range(20):

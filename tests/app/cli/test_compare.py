@@ -90,7 +90,6 @@ def test_something_else_in_the_same_folder_is_one_line(stage: Stage, cattery: Ca
 
 
 def test_no_version_at_all_is_a_failure(stage: Stage, cattery: Cattery) -> None:
-    """Exit 1, and where the reasons are."""
     stage.ends["dcgan"] = (JobStatus.FAILED, "No memory.")
     outcome = cattery("compare", "dcgan", *ASKED, "-o", str(stage.folder))
     assert outcome.code == 1
@@ -133,7 +132,6 @@ def test_the_number_of_fakes_reaches_the_run_and_the_record(
 def test_what_cannot_be_is_one_line(
     stage: Stage, cattery: Cattery, arguments: tuple[str, ...], says: str
 ) -> None:
-    """And no job is made."""
     outcome = cattery("compare", *arguments, "-o", str(stage.folder))
     assert outcome.code == 1
     assert len(outcome.err.splitlines()) == 1

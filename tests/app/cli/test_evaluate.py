@@ -175,7 +175,6 @@ def test_the_nearest_pairs_are_drawn(cattery, tabby, add_dataset, cats, tmp_path
     ],
 )
 def test_what_makes_no_sense_is_one_line(cattery, store, tabby, add_dataset, arguments, message):
-    """Each error names the value and what is allowed, before anything is measured."""
     add_dataset("cats")
     outcome = cattery("evaluate", f"tabby@{tabby.version}", *arguments)
     assert outcome.code == 1

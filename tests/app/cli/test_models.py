@@ -65,7 +65,6 @@ def test_weights_alone_are_a_parcel_without_card(tmp_path):
 
 
 def test_export_never_overwrites(published, tmp_path):
-    """A target that exists is left alone, with a clear error."""
     (tmp_path / "mine.zip").write_text("precious")
     with pytest.raises(Conflict, match="exists already"):
         write_parcel(tmp_path / "mine.zip", b"weights", published(b"weights"))
@@ -73,7 +72,6 @@ def test_export_never_overwrites(published, tmp_path):
 
 
 def test_a_zip_without_weights_is_refused(tmp_path):
-    """A zip of something else, and a file that is no zip, are clear errors."""
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as other:
         other.writestr("../generator.safetensors", "escaped")
     (tmp_path / "broken.zip").write_text("no zip")

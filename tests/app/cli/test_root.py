@@ -23,14 +23,12 @@ def test_help_imports_neither_torch_nor_the_web(cattery):
 
 
 def test_version_is_printed(cattery):
-    """`--version` prints the installed release and ends well."""
     outcome = cattery("--version")
     assert (outcome.code, outcome.out) == (0, "cattery 0.1.0\n")
 
 
 @pytest.mark.parametrize("arguments", [["purr"], ["models", "show"], ["generate", "--n", "0"]])
 def test_wrong_usage_exits_with_2(cattery, arguments):
-    """A command line that makes no sense ends with 2 and says why on stderr."""
     outcome = cattery(*arguments)
     assert outcome.code == 2
     assert "Error" in outcome.err

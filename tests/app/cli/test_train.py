@@ -23,7 +23,6 @@ def test_overrides_keep_their_types():
 
 @pytest.mark.parametrize("text", ["width", "width=", "width=wide"])
 def test_an_override_without_a_value_is_refused(text):
-    """What is no NAME=VALUE is named in the error."""
     with pytest.raises(InvalidValue, match=f"'{text}'"):
         parse_overrides([text])
 
@@ -69,6 +68,5 @@ def test_the_bar_follows_the_budget_in_minutes():
 
 
 def test_the_bar_follows_the_budget_in_kimg():
-    """With a budget in kimg the share is that of the pictures shown, and never above 1."""
     assert view(_record(progress=Progress(kimg=3, kimg_total=4)))["completed"] == 0.75
     assert view(_record(progress=Progress(kimg=5, kimg_total=4)))["completed"] == 1.0

@@ -195,7 +195,6 @@ def test_what_cannot_be_is_refused_before_anything_trains(
 
 
 def test_a_number_that_no_recipe_has_is_a_recipe_error(stage: Stage) -> None:
-    """As in an order."""
     with pytest.raises(RecipeError):
         stage.compare(overrides={"clop": 1})
 
@@ -225,7 +224,6 @@ def test_a_damaged_record_is_said_to_be_and_kept(stage: Stage) -> None:
 
 
 def test_an_output_that_cannot_be_a_folder_is_refused_before_anything_trains(stage: Stage) -> None:
-    """A file is in its place."""
     stage.folder.write_text("A file.", encoding="utf-8")
     with pytest.raises(InvalidValue, match=r"output is .*folder that can be written"):
         stage.compare()

@@ -33,7 +33,6 @@ def test_near_looks_are_refused(bits):
 
 
 def test_the_fourth_bit_makes_another_picture():
-    """One bit more is let through."""
     seen = Seen()
     seen.remember("first.jpg", b"1", 2**64 - 1)
     other = (2**64 - 1) ^ 0b1111
@@ -44,7 +43,6 @@ def test_the_fourth_bit_makes_another_picture():
 
 
 def test_the_same_content_is_refused():
-    """Equal files are duplicates whatever they look like."""
     seen = Seen()
     seen.remember("first.jpg", b"1", 0)
     with pytest.raises(Refused, match=r"the same file as first\.jpg"):
@@ -52,7 +50,6 @@ def test_the_same_content_is_refused():
 
 
 def test_thousands_are_remembered():
-    """The memory grows, and the right picture is still found."""
     seen = Seen()
     looks = np.random.default_rng(0).integers(0, 2**64, 5000, dtype=np.uint64)
     for number, look in enumerate(looks):

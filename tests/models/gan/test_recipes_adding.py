@@ -58,7 +58,6 @@ def test_a_new_row_can_be_ordered(store_with_cats: Store) -> None:
 
 
 def test_a_new_row_is_documented(added: Recipe) -> None:
-    """The page is written from the table."""
     page = "\n".join(recipes_page())
     assert f"## `{NAME}`" in page
     assert added.source in page

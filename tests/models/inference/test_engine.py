@@ -85,7 +85,6 @@ def test_equal_weights_are_equal_bytes_and_come_back_whole() -> None:
 
 @pytest.mark.parametrize("keep", [0, 4, 8, 60, 500, 20_000])
 def test_a_truncated_weights_file_is_refused(keep: int) -> None:
-    """Wherever it was cut."""
     with pytest.raises(CheckpointError):
         load_generator(_file()[:keep])
 

@@ -18,7 +18,6 @@ def test_first_and_second_derivatives_are_right(kernel: int, padding: int, group
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_it_is_torch_s_convolution(dtype: torch.dtype) -> None:
-    """The same values from the same weights, under autocast too."""
     torch.manual_seed(0)
     ours = PenalizedConv2d(4, 8, 3, padding=1, groups=2)
     torchs = nn.Conv2d(4, 8, 3, padding=1, groups=2)

@@ -34,7 +34,6 @@ def test_the_pair_has_the_original_s_parameter_count_at_64_px() -> None:
 
 @pytest.mark.parametrize("size_px", [32, 64, 128])
 def test_shapes_follow_the_size(size_px: int) -> None:
-    """Latents become pictures in [-1, 1], pictures become one logit each."""
     config = DcganConfig(size_px=size_px, z_dim=10, width=4)
     pictures = DcganGenerator(config)(torch.randn(3, 10))
     assert pictures.shape == (3, 3, size_px, size_px)

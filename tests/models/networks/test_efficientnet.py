@@ -165,7 +165,6 @@ def test_nothing_of_it_is_trained_or_kept() -> None:
 def test_weights_of_another_network_are_refused(
     monkeypatch: pytest.MonkeyPatch, without: str | None, extra: str | None, finding: str
 ) -> None:
-    """A tensor too few and a tensor too many; the error names it and what to do."""
     weights = {name: value for name, value in lite2_weights().items() if name != without}
     if extra is not None:
         weights[extra] = torch.zeros(8)

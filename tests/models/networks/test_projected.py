@@ -93,7 +93,6 @@ def test_every_discriminator_has_the_same_projection() -> None:
 
 
 def test_training_moves_the_judges_alone() -> None:
-    """Gradients pass through features to pictures; nothing frozen is a parameter."""
     discriminator, pictures = _discriminator(), torch.randn(2, 3, 32, 32, requires_grad=True)
     discriminator.requires_grad_(requires_grad=False)
     features = discriminator.features(pictures)
@@ -107,7 +106,6 @@ def test_training_moves_the_judges_alone() -> None:
 
 
 def test_scoring_features_is_scoring_pictures() -> None:
-    """A trainer may split them."""
     discriminator, pictures = _discriminator().eval(), torch.randn(2, 3, 32, 32)
     with torch.no_grad():
         whole = discriminator(pictures)

@@ -109,7 +109,6 @@ def test_an_incumbent_that_cannot_be_measured_stays(store_with_cats: Store, serv
 
 
 def test_a_version_that_could_not_be_measured_is_kept_back(store_with_cats: Store) -> None:
-    """Even where nothing is in service."""
     verdict = judge(store_with_cats, "m", None, Promote.IF_BETTER, lambda _: OLD)
     assert not verdict.promote
 

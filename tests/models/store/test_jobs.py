@@ -93,7 +93,6 @@ def test_a_repeated_upload_is_the_same_import(store):
 
 
 def test_of_two_processes_with_one_key_one_creates_the_job(local_store):
-    """For every key exactly one process is told that the job is new."""
     command = [sys.executable, "-c", CREATE, local_store.url]
     pipe = subprocess.PIPE
     both = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(2)]
@@ -137,7 +136,6 @@ def test_a_job_whose_maker_died_early_is_still_a_job(store, order):
 
 
 def test_jobs_are_listed_newest_first(store, order):
-    """The order is that of creation, keyed jobs among the others."""
     made = [store.jobs.create(JobKind.TRAIN, order, key=key)[0].id for key in ("x", None, "a")]
     assert [job.id for job in store.jobs.list()] == made[::-1]
 
@@ -193,7 +191,6 @@ def test_a_torn_event_is_never_returned_and_costs_no_other(store, order):
 
 
 def test_samples_are_kept_by_label(store, order):
-    """A saved sheet reads back; another label names those that there are."""
     record, _ = store.jobs.create(JobKind.TRAIN, order)
     store.jobs.save_sample(record.id, "12.5", b"png")
     store.jobs.save(replace(record, samples=("12.5",)))

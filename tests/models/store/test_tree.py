@@ -27,7 +27,6 @@ def test_a_file_reads_as_it_was_written(store):
 
 
 def test_what_is_absent_is_file_not_found_or_empty(store):
-    """Only reading raises for a file that is not there."""
     for read in (store.tree.read, store.tree.size):
         with pytest.raises(FileNotFoundError):
             read("no/such")
@@ -39,13 +38,11 @@ def test_what_is_absent_is_file_not_found_or_empty(store):
 
 @pytest.mark.parametrize("path", ["", "/etc/passwd", "../x", "a//b", "a/../b", "a/.", "a\0b"])
 def test_a_path_cannot_leave_the_tree(store, path):
-    """A path that is absolute, climbs or has an empty part is refused."""
     with pytest.raises(StoreError, match="not a path inside the store"):
         store.tree.write(path, b"x")
 
 
 def test_of_eight_creators_one_wins(store):
-    """Exactly one of several threads creates a file, and its content stays."""
     barrier = threading.Barrier(8)
 
     def create(n: int) -> bool:
