@@ -15,8 +15,8 @@ import typer.main
 from PIL import Image
 from starlette.routing import Match
 
-from app.api.cats import CatsQuery
 from app.api.schemas import PromoteBody, TrainBody
+from app.cats.parameters import CatsQuery
 from app.cli.root import commands
 from app.main import create_app
 from app.settings import AppSettings
