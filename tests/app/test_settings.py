@@ -11,8 +11,7 @@ from models.inference.registry import ENGINES
     "host",
     ["127.0.0.1", "127.8.8.8", "localhost", "LOCALHOST.", "::1", "[::1]", "::ffff:127.0.0.1"],
 )
-def test_these_reach_this_machine_only(host):
-    """Names and addresses of loopback are recognized in all their spellings."""
+def test_loopback_is_recognized_in_all_its_spellings(host):
     assert is_loopback(host)
 
 
@@ -20,8 +19,7 @@ def test_these_reach_this_machine_only(host):
     "host",
     ["", "0.0.0.0", "::", "10.0.0.1", "localhost.example", "::ffff:8.8.8.8"],  # noqa: S104
 )
-def test_these_reach_further(host):
-    """Whatever is not certainly loopback counts as the network."""
+def test_whatever_is_not_certainly_loopback_is_the_network(host):
     assert not is_loopback(host)
 
 

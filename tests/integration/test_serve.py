@@ -72,16 +72,6 @@ def test_a_taken_port_is_one_line(running, services, tmp_path):
     assert second.log.count("\n") == 1
 
 
-def test_a_broken_store_is_one_line(services, tmp_path):
-    """A store that cannot be one ends the start with 1 and one line."""
-    (tmp_path / "file").write_text("")
-    service = services(tmp_path, CATTERY_STORE=str(tmp_path / "file"))
-    assert service.wait_for_end() == 1
-    assert service.log.startswith("Error: ")
-    assert str(tmp_path / "file") in service.log
-    assert service.log.count("\n") == 1
-
-
 def test_it_does_not_open_to_strangers_without_a_key(services, tmp_path):
     """Bound to all addresses without CATTERY_API_KEY, it refuses to start and says why."""
     service = services(tmp_path, CATTERY_HOST="0.0.0.0")  # noqa: S104 - refused

@@ -81,20 +81,17 @@ def test_references_resolve_to_one_version(store, card):
     assert resolve(f"tabby@{new}") == ("tabby", new)
 
 
-@pytest.mark.parametrize("ref", ["tom", "tom@0123", "../etc", "@", ""])
-def test_an_unknown_model_is_named_with_the_known_ones(store, card, ref):
-    store.versions.publish("tabby", b"a", card(), b"png")
+@pytest.mark.parametrize(
+    ("kind", "ref"),
+    [("model", ref) for ref in ("tom", "tom@0123", "../etc", "@", "")]
+    + [("version", f"tabby@{ref}") for ref in ("serving", "fff", "zzzz", "0123456789ab", "", "*")],
+)
+def test_what_is_unknown_is_named_with_the_known_ones(store, card, kind, ref):
+    version = store.versions.publish("tabby", b"a", card(), b"png").version
+    known = {"model": "tabby", "version": version}
     with pytest.raises(NotFound) as caught:
         store.versions.resolve(ref)
-    assert (caught.value.kind, caught.value.known) == ("model", ("tabby",))
-
-
-@pytest.mark.parametrize("wanted", ["serving", "fff", "zzzz", "0123456789ab", "", "*"])
-def test_an_unknown_version_is_named_with_the_known_ones(store, card, wanted):
-    version = store.versions.publish("tabby", b"a", card(), b"png").version
-    with pytest.raises(NotFound) as caught:
-        store.versions.resolve(f"tabby@{wanted}")
-    assert (caught.value.kind, caught.value.known) == ("version", (version,))
+    assert (caught.value.kind, caught.value.known) == (kind, (known[kind],))
 
 
 def test_damaged_weights_are_refused(store, card, tmp_path):
