@@ -12,7 +12,7 @@ PINS := pyproject.toml constraints.txt
 IN_PARALLEL := --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help serve zoo test check coverage gpu-check docs clean
+.PHONY: help serve zoo test check coverage gpu-check docs clean same-python
 
 help: ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,7 +40,7 @@ check: $(VENV)/.installed-dev ## Check style, types, import rules, spelling and 
 	$(BIN)/python docs/generate.py --check
 
 coverage: $(VENV)/.installed-dev ## Run all tests and print which branches none of them takes
-	$(BIN)/pytest $(IN_PARALLEL) --cov --cov-report=term-missing:skip-covered
+	$(BIN)/pytest $(IN_PARALLEL) --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 	$(BIN)/coverage report --include='models/gan/losses.py,models/gan/re*.py' --fail-under=100
 
 gpu-check: $(VENV)/.installed-dev ## Run the tests that need a GPU, and print the figures
@@ -53,15 +53,22 @@ docs: $(VENV)/.installed-dev ## Write the reference pages in docs/ again from th
 clean: ## Remove .venv and the caches; the data folder stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info
 
-$(VENV)/.installed: $(PINS) | $(BIN)/pip
+$(VENV)/.installed: $(PINS) | same-python
 	@$(install_torch)
 	$(PIP) install --constraint constraints.txt --editable .
 	@touch $@
 
-$(VENV)/.installed-dev: $(PINS) | $(BIN)/pip
+$(VENV)/.installed-dev: $(PINS) | same-python
 	@$(install_torch)
 	$(PIP) install --constraint constraints.txt --editable '.[dev]'
 	@touch $@
+
+# An interpreter that was asked for is not silently another one.
+same-python: | $(BIN)/pip
+	@[ "$(origin PYTHON)" = file ] || [ "`$(PYTHON) --version`" = "`$(BIN)/python --version`" ] || { \
+	  echo "$(VENV) has `$(BIN)/python --version`, '$(PYTHON)' is `$(PYTHON) --version 2>&1`." >&2; \
+	  echo "To make it anew, a download of about 3 GB with torch: make clean, then this again." >&2; \
+	  exit 1; }
 
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
