@@ -21,12 +21,6 @@ from models.training.trainer import Trainer
 OVERRIDES = {"width": 4, "batch": 8}
 
 
-@pytest.fixture(autouse=True, scope="session")
-def one_thread() -> None:
-    """Tiny networks gain nothing from two threads, which wait for each other on a busy machine."""
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="session")
 def small_pictures(pictures: Path) -> NDArray[np.uint8]:
     """Sixty-four real cats at 32 px, uint8 (64, 32, 32, 3)."""
