@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from models.store import Store
-from models.store.records import Budget, JobKind, TrainingOrder
+from models.store.records import JobKind
 from tests.integration.conftest import wait_for
+from tests.records import training_order
 
 HEALED_WITHIN_S = 30.0
 OPEN_REQUESTS_S = 9.0
@@ -114,11 +115,8 @@ def test_a_signal_while_it_starts_ends_all_of_it(fresh):
 
 def test_open_connections_do_not_keep_it_from_ending(fresh):
     """Clients that idle, or follow a job that does nothing, hold up the end for no second."""
-    order = TrainingOrder(
-        recipe="dcgan", dataset="cats", model="dcgan", size_px=64, budget=Budget(kimg=1.0)
-    )
     jobs = Store(str(fresh.data / "store")).jobs
-    record, _ = jobs.create(JobKind.TRAIN, order, runner="cli")  # no worker takes it
+    record, _ = jobs.create(JobKind.TRAIN, training_order(), runner="cli")  # no worker takes it
     fresh.wait_until_ready()
     with (
         httpx.Client(base_url=fresh.url, timeout=30) as idler,

@@ -15,8 +15,9 @@ from models.datasets.batches import BatchStream
 from models.devices import FLOAT32, Precision
 from models.gan.recipes import recipe
 from models.store import Store
-from models.store.records import Budget, DatasetRecord, TrainingOrder
+from models.store.records import Budget, TrainingOrder
 from models.training.trainer import Trainer
+from tests.records import dataset_record
 
 OVERRIDES = {"width": 4, "batch": 8}
 
@@ -56,16 +57,7 @@ def store_with_cats(tmp_path: Path, small_pictures: NDArray[np.uint8]) -> Store:
     preview = tmp_path / "preview.png"
     Image.fromarray(small_pictures[0]).save(preview)
     files["preview.png"] = preview
-    count = len(small_pictures) - 4
-    record = DatasetRecord(
-        name="small",
-        fingerprint="0" * 64,
-        kept=count + 4,
-        heldout=4,
-        counts={"32": count},
-        heldout_counts={"32": 4},
-    )
-    store.datasets.add(record, files)
+    store.datasets.add(dataset_record({"32": len(small_pictures) - 4}, 4), files)
     return store
 
 

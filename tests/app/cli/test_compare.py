@@ -8,9 +8,10 @@ import pytest
 
 from models.jobs.training_job import Place
 from models.store import Store
-from models.store.records import DatasetRecord, JobRecord, JobStatus
+from models.store.records import JobRecord, JobStatus
 from tests.app.cli.conftest import Cattery
 from tests.models.comparison.comparisons import SHEET, Stage
+from tests.records import dataset_record
 
 ASKED = ("--data", "small", "--kimg", "0.5", "--size", "32", "--set", "batch=8")
 
@@ -18,18 +19,10 @@ ASKED = ("--data", "small", "--kimg", "0.5", "--size", "32", "--set", "batch=8")
 @pytest.fixture
 def stage(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     """Return what ends the jobs of the command, with a dataset of no pictures to train on."""
-    record = DatasetRecord(
-        name="small",
-        fingerprint="0" * 64,
-        kept=60,
-        heldout=0,
-        counts={"32": 60},
-        heldout_counts={},
-    )
     preview, pack = tmp_path / "preview.png", tmp_path / "32.npy"
     preview.write_bytes(SHEET)
     np.save(pack, np.zeros((60, 32, 32, 3), np.uint8))
-    store.datasets.add(record, {"preview.png": preview, "packs/32.npy": pack})
+    store.datasets.add(dataset_record({"32": 60}), {"preview.png": preview, "packs/32.npy": pack})
     stage = Stage(store, tmp_path / "out")
     monkeypatch.setattr(
         "models.jobs.training_job.run_training", lambda record, *_, **__: stage.run(record)

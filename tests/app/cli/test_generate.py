@@ -4,22 +4,16 @@ import io
 import zipfile
 
 import pytest
-import torch
 from PIL import Image
 from PIL.ExifTags import Base
 
-from models.inference.checkpoints import save_generator
-from models.networks import NETWORKS
+from tests.app.fake_engine import real_weights
 
 
 @pytest.fixture
 def tabby(store, published):
     """Put a small random generator into service as the model `tabby`."""
-    torch.manual_seed(1)
-    network = NETWORKS["dcgan"]
-    config = network.config(size_px=64, z_dim=8, width=8)
-    weights = save_generator(network.generator(config).eval(), kind="dcgan", config=config)
-    card = published(weights)
+    card = published(real_weights(1, 64, 8))
     store.aliases.promote("tabby", card.version)
     return card
 

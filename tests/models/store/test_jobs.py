@@ -13,13 +13,11 @@ import pytest
 from models.errors import Conflict, Gone, InvalidValue, NotFound, StoreError
 from models.store import Store
 from models.store.records import (
-    Budget,
     ImportOrder,
     JobKind,
     JobStatus,
     Phase,
     Progress,
-    TrainingOrder,
 )
 
 CREATE = """
@@ -253,11 +251,8 @@ def test_a_record_of_a_newer_release_can_be_read(store, order):
     assert store.jobs.get(record.id) == record
 
 
-def test_listing_parses_only_what_changed(local_store, monkeypatch):
+def test_listing_parses_only_what_changed(local_store, order, monkeypatch):
     """On a local store an unchanged record is not read from its file again."""
-    order = TrainingOrder(
-        recipe="dcgan", dataset="cats", model="m", size_px=64, budget=Budget(minutes=2)
-    )
     made = [local_store.jobs.create(JobKind.TRAIN, order)[0] for _ in range(5)]
     local_store.jobs.list()
     read = Mock(wraps=local_store.tree.read)
