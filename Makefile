@@ -7,9 +7,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PINS := pyproject.toml constraints.txt
+# By file, for the tests of one share services and networks; in their order, for the longest
+# files are in the midst. More processes than eight would want memory rather than cores.
+IN_PARALLEL := --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help serve zoo test check gpu-check docs clean
+.PHONY: help serve zoo test check coverage gpu-check docs clean same-python
 
 help: ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,8 +28,8 @@ zoo: $(VENV)/.installed ## Train the generators of the zoo; Ctrl-C saves, the sa
 	  $(if $(STOP_AFTER),--stop-after $(STOP_AFTER)) $(if $(AGAIN),--again) \
 	  $(if $(IDLE),--idle)
 
-test: check ## Check as below, then run all tests
-	$(BIN)/pytest
+test: check ## Check as below, then run all tests, one for each core at a time
+	$(BIN)/pytest $(IN_PARALLEL)
 
 check: $(VENV)/.installed-dev ## Check style, types, import rules, spelling and dependencies
 	$(BIN)/ruff check
@@ -36,6 +39,10 @@ check: $(VENV)/.installed-dev ## Check style, types, import rules, spelling and 
 	$(BIN)/typos
 	$(BIN)/deptry .
 	$(BIN)/python -m docs.generate --check
+
+coverage: $(VENV)/.installed-dev ## Run all tests and print which branches none of them takes
+	$(BIN)/pytest $(IN_PARALLEL) --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
+	$(BIN)/coverage report --include='models/gan/losses.py,models/gan/re*.py' --fail-under=100
 
 gpu-check: $(VENV)/.installed-dev ## Run the tests that need a GPU, and print the figures
 	@$(BIN)/python -m benchmarks.gpu_check $(PARTS) \
@@ -47,15 +54,22 @@ docs: $(VENV)/.installed-dev ## Write the reference pages in docs/ again from th
 clean: ## Remove .venv and the caches; the data folder stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info
 
-$(VENV)/.installed: $(PINS) | $(BIN)/pip
+$(VENV)/.installed: $(PINS) | same-python
 	@$(install_torch)
 	$(PIP) install --constraint constraints.txt --editable .
 	@touch $@
 
-$(VENV)/.installed-dev: $(PINS) | $(BIN)/pip
+$(VENV)/.installed-dev: $(PINS) | same-python
 	@$(install_torch)
 	$(PIP) install --constraint constraints.txt --editable '.[dev]'
 	@touch $@
+
+# An interpreter that was asked for is not silently another one.
+same-python: | $(BIN)/pip
+	@[ "$(origin PYTHON)" = file ] || [ "`$(PYTHON) --version`" = "`$(BIN)/python --version`" ] || { \
+	  echo "$(VENV) has `$(BIN)/python --version`, '$(PYTHON)' is `$(PYTHON) --version 2>&1`." >&2; \
+	  echo "To make it anew, a download of about 3 GB with torch: make clean, then this again." >&2; \
+	  exit 1; }
 
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -119,7 +119,7 @@ def _onnx(generator: Generator) -> bytes:
         torch.onnx.export(
             folded(generator.network, generator.z_dim),
             (z,),
-            file,
+            file,  # type: ignore[arg-type]  # the exporter without dynamo writes to files, too
             input_names=["z"],
             output_names=["pictures"],
             dynamic_axes={"z": {0: "count"}, "pictures": {0: "count"}},

@@ -22,7 +22,7 @@ import torch
 from benchmarks.jobs import carry_out, context_with
 from benchmarks.service import PICTURES
 from models.gan.recipes import RECIPES, recipe
-from models.jobs import training_job
+from models.jobs.training_run import TrainingRun
 from models.store.journal import Journal
 from models.store.records import Budget, JobRecord, Promote, TrainingOrder
 
@@ -31,14 +31,14 @@ FAKES = 512
 """Pictures of the final measurement, which no figure here is of; not fewer than a snapshot's."""
 
 PARTS = {
-    "sampling": (training_job._Run, "_sample"),
+    "sampling": (TrainingRun, "_sample"),
     "progress": (Journal, "progress"),
-    "saved states": (training_job._Run, "_save_state"),
-    "snapshots": (training_job._Run, "_snapshot"),
+    "saved states": (TrainingRun, "save"),
+    "snapshots": (TrainingRun, "snapshot"),
 }
 MAKES = ("progress",)
 """Parts that are called at every step and mostly do nothing: they are timed when they do."""
-WHOLE = (training_job._Run, "_train")
+WHOLE = (TrainingRun, "train")
 
 AIMS = {("sampling", "progress", "saved states"): 0.05, ("snapshots",): 0.10}
 """Parts, and the share of the whole that they may take together."""

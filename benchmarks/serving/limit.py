@@ -107,8 +107,13 @@ class Bare:
 
     def _start(self, threads: int, number: int) -> "subprocess.Popen[str]":
         words = ["-m", "benchmarks.serving.limit", *self._words, str(threads), str(number)]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        return subprocess.Popen([sys.executable, *words], cwd=ROOT, text=True, **pipes)
+        return subprocess.Popen(
+            [sys.executable, *words],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
 
 
 def _cats_per_s(

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager
-from pathlib import Path
 
 import pytest
 import redis
@@ -14,14 +13,14 @@ from app.observability.metrics import Telemetry
 from app.settings import AppSettings
 from models.store import Store
 from tests.app.client import Api, client_of, run, served
-from tests.app.fake_engine import load_painting
+from tests.app.fake_engine import load_painting, put_into_service
 from worker.valkey import EmbeddedValkey
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    """Return an empty store in a folder."""
-    return Store.open(str(tmp_path / "store"))
+def version(store: Store) -> str:
+    """Return the version in service."""
+    return put_into_service(store, 1).version
 
 
 @pytest.fixture

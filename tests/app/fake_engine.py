@@ -18,6 +18,7 @@ from models.inference.latents import Point
 from models.networks import NETWORKS
 from models.store import Store
 from models.store.records import Card
+from tests import records
 
 SIZE_PX = 8
 
@@ -79,19 +80,7 @@ def red_of(number: int) -> int:
 
 def card_for(model: str, size_px: int = SIZE_PX) -> Card:
     """Return a card with the fields that a test seldom cares for filled in."""
-    return Card(
-        model=model,
-        version="",
-        sha256="",
-        recipe="dcgan",
-        size_px=size_px,
-        z_dim=4,
-        latent="test",
-        settings={},
-        kimg=1.0,
-        seed=0,
-        created_at="2026-11-23T00:00:00Z",
-    )
+    return records.card(model=model, size_px=size_px, z_dim=4)
 
 
 def publish(

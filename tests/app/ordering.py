@@ -5,7 +5,8 @@ from pathlib import Path
 
 from models.store import Store
 from models.store.names import timestamp
-from models.store.records import Budget, DatasetRecord, JobKind, JobRecord, JobStatus, TrainingOrder
+from models.store.records import JobKind, JobRecord, JobStatus
+from tests.records import dataset_record, training_order
 
 ORDER = {"recipe": "dcgan", "dataset": "cats", "budget": {"kimg": 1}}
 
@@ -14,24 +15,14 @@ def add_dataset(store: Store, tmp_path: Path, name: str = "cats", count: int = 5
     """Add a dataset's record and preview; its packs are not needed to order."""
     preview = tmp_path / "preview.png"
     preview.write_bytes(b"a preview")
-    record = DatasetRecord(
-        name=name,
-        fingerprint="f" * 64,
-        kept=count,
-        heldout=0,
-        counts={"64": count},
-        heldout_counts={},
-        rejected={"too small": 2},
-    )
+    rejected = {"too small": 2}
+    record = dataset_record({"64": count}, name=name, fingerprint="f" * 64, rejected=rejected)
     store.datasets.add(record, {"preview.png": preview})
 
 
 def new_job(store: Store, **changes) -> JobRecord:
     """Write a training job down, with fields of its record changed."""
-    order = TrainingOrder(
-        recipe="dcgan", dataset="cats", model="dcgan", size_px=64, budget=Budget(kimg=1)
-    )
-    record, _ = store.jobs.create(JobKind.TRAIN, order)
+    record, _ = store.jobs.create(JobKind.TRAIN, training_order())
     if changes:
         record = replace(record, **changes)
         store.jobs.save(record)

@@ -11,8 +11,7 @@ from models.inference.registry import ENGINES
     "host",
     ["127.0.0.1", "127.8.8.8", "localhost", "LOCALHOST.", "::1", "[::1]", "::ffff:127.0.0.1"],
 )
-def test_these_reach_this_machine_only(host):
-    """Names and addresses of loopback are recognized in all their spellings."""
+def test_loopback_is_recognized_in_all_its_spellings(host):
     assert is_loopback(host)
 
 
@@ -20,8 +19,7 @@ def test_these_reach_this_machine_only(host):
     "host",
     ["", "0.0.0.0", "::", "10.0.0.1", "localhost.example", "::ffff:8.8.8.8"],  # noqa: S104
 )
-def test_these_reach_further(host):
-    """Whatever is not certainly loopback counts as the network."""
+def test_whatever_is_not_certainly_loopback_is_the_network(host):
     assert not is_loopback(host)
 
 
@@ -37,19 +35,16 @@ def test_a_key_is_not_shown():
 
 
 def test_settings_come_from_the_environment(monkeypatch):
-    """A variable with the prefix sets a field."""
     monkeypatch.setenv("CATTERY_MAX_BATCH", "8")
     assert AppSettings().max_batch == 8
 
 
 def test_a_deadline_must_be_finite():
-    """A setting that makes no sense is refused when it is read."""
     with pytest.raises(ValidationError, match="deadline_s"):
         AppSettings(deadline_s=float("inf"))
 
 
 def test_an_engine_is_one_of_the_table():
-    """Names of engines and "auto" are taken, all else is refused with those told."""
     assert [AppSettings(engine=name).engine for name in ("auto", *ENGINES)] == ["auto", *ENGINES]
     with pytest.raises(ValidationError, match=r"onnxruntime.*torch-fp32"):
         AppSettings(engine="onnxruntime")

@@ -41,7 +41,6 @@ def test_a_load_generator_that_failed_is_told():
 
 
 def test_a_call_puts_the_seed_into_path_and_body():
-    """Whether it is asked in the query or in JSON."""
     call = Call(method="POST", path="/a?seed={seed}", body='{"seed": {seed}}').of(7)
     assert (call.method, call.path, call.body) == ("POST", "/a?seed=7", '{"seed": 7}')
 
@@ -67,7 +66,6 @@ def test_a_word_names_a_contender_and_its_workers():
 
 @pytest.mark.parametrize("word", ["flask", "ray:0", "ray:many"])
 def test_an_unknown_contender_ends_the_command(word):
-    """And it says which there are."""
     with pytest.raises(SystemExit, match="cattery, litserve, bentoml, ray, fastapi"):
         entry_of(word)
 

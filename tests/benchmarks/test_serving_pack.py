@@ -13,7 +13,6 @@ def test_files_are_divided_among_as_few_pieces_as_fit():
 
 
 def test_a_file_that_was_cut_is_joined_again(tmp_path):
-    """Byte for byte, and nothing of the parts is left."""
     wheel = tmp_path / "large-1.0-py3-none-any.whl"
     raw = bytes(range(250))
     wheel.write_bytes(raw)
@@ -44,5 +43,4 @@ def test_a_missing_part_is_named(tmp_path):
     ],
 )
 def test_a_requirement_names_a_package(requirement, name):
-    """Normalized, without extras, versions and markers."""
     assert name_of(requirement) == name

@@ -15,8 +15,8 @@ import typer.main
 from PIL import Image
 from starlette.routing import Match
 
-from app.api.cats import CatsQuery
 from app.api.schemas import PromoteBody, TrainBody
+from app.cats.parameters import CatsQuery
 from app.cli.root import commands
 from app.main import create_app
 from app.settings import AppSettings
@@ -32,7 +32,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *D
 LONGEST_README = 150
 RUN_S = 60
 SAFE_TO_RUN = ("cattery models list", "cattery dataset list")
-PROGRAMS = {
+PROGRAMS: dict[str, Any] = {
     "cattery": typer.main.get_command(commands),
     "python -m tools.zoo": typer.main.get_command(zoo_commands),
 }

@@ -13,8 +13,8 @@ from models.datasets.batches import BatchStream
 from models.devices import FLOAT32, Precision
 from models.gan.recipes import recipe
 from models.store import Store
-from models.store.records import DatasetRecord
 from models.training.trainer import Trainer
+from tests.records import dataset_record
 
 HERE = Path(__file__).parent
 REASON = "no CUDA device is here; `make gpu-check` runs these where one is"
@@ -79,13 +79,6 @@ def store(tmp_path: Path, noise: NDArray[np.uint8]) -> Store:
             np.save(tmp_path / f"{name}.npy", rows)
     files["preview.png"] = tmp_path / "preview.png"
     Image.fromarray(noise[0]).save(files["preview.png"])
-    record = DatasetRecord(
-        name="noise",
-        fingerprint="0" * 64,
-        kept=PICTURES + 64,
-        heldout=64,
-        counts={"32": PICTURES, "64": PICTURES},
-        heldout_counts={"32": 64, "64": 64},
-    )
+    record = dataset_record({"32": PICTURES, "64": PICTURES}, 64, name="noise")
     store.datasets.add(record, files)
     return store

@@ -11,14 +11,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-import torch
 
-from models.inference.checkpoints import save_generator
-from models.networks import NETWORKS
+from models.publishing.transfer import import_version
 from models.store import Store
-from models.store.names import timestamp
 from models.store.records import Card
-from models.store.versions import version_id
+from tests.app.fake_engine import real_weights
 
 START_S = 60.0
 """Longest wait for a start: most of it is importing torch, here twice on two busy cores."""
@@ -122,34 +119,12 @@ class Service:
 
 
 @pytest.fixture(scope="session")
-def weights() -> bytes:
-    """Return a generator of 64 px with random weights: its cats are noise, but its own."""
-    torch.manual_seed(1)
-    network = NETWORKS["dcgan"]
-    config = network.config(size_px=64, z_dim=16, width=8)
-    return save_generator(network.generator(config).eval(), kind="dcgan", config=config)
-
-
-@pytest.fixture(scope="session")
-def stock(weights: bytes) -> Callable[[Path], Card]:
-    """Return a function that puts the random generator into service in a data folder."""
+def stock() -> Callable[[Path], Card]:
+    """Return a function that puts a random generator of 64 px into service in a data folder."""
 
     def into(data: Path) -> Card:
         store = Store.open(str(data / "store"))
-        card = Card(
-            model="dcgan",
-            version=version_id(weights),
-            sha256="",
-            recipe="dcgan",
-            size_px=64,
-            z_dim=16,
-            latent="",
-            settings={},
-            kimg=0.0,
-            seed=1,
-            created_at=timestamp(),
-        )
-        card = store.versions.publish("dcgan", weights, card, b"")
+        card = import_version(store, "dcgan", real_weights(1, 64, 8))
         store.aliases.promote("dcgan", card.version)
         return card
 

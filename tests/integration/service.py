@@ -8,6 +8,7 @@ from pathlib import Path
 
 from models.store import Store
 from models.store.records import Budget, ImportOrder, JobKind, JobStatus, TrainingOrder
+from tests.records import training_order
 from tests.worker.waiting import is_running, until
 from worker.queue import enqueue
 from worker.redis_client import connect
@@ -43,14 +44,7 @@ class House:
 
     def job(self, steps: int = 100) -> str:
         """Order a job that counts, and queue it."""
-        order = TrainingOrder(
-            recipe="dcgan",
-            dataset="cats",
-            model="dcgan",
-            size_px=64,
-            budget=Budget(kimg=steps / 100),
-        )
-        return self.submit(JobKind.TRAIN, order)
+        return self.submit(JobKind.TRAIN, training_order(budget=Budget(kimg=steps / 100)))
 
     def submit(self, kind: JobKind, order: TrainingOrder | ImportOrder) -> str:
         """Write a job down and queue it, as the front end does."""
@@ -73,7 +67,7 @@ class House:
             pids = [pid for pid, parent, *_ in self.trace() if parent == of.pid]
             return pids[-1] if pids and is_running(pids[-1]) else None
 
-        return until(find, 20, "a job runs")
+        return until(find, 60, "a job runs") or 0
 
     def status(self, job: str, status: JobStatus, timeout_s: float = 30) -> None:
         """Wait for a job's status."""

@@ -95,6 +95,7 @@ if __name__ == "__main__":
         sys.exit(worker.main.main(WorkerSettings(), stepper.SteppingWorker))
     # Neither module is imported, for they bring torch, which takes seconds at every start.
     job, context = (types.ModuleType(f"models.jobs.{name}") for name in ("training_job", "context"))
-    job.run_training, context.JobContext = run_training, types.SimpleNamespace
+    vars(job).update(run_training=run_training)
+    vars(context).update(JobContext=types.SimpleNamespace)
     sys.modules |= {module.__name__: module for module in (job, context)}
     worker.job_process.main()

@@ -129,7 +129,6 @@ def test_every_recipe_trains_is_measured_and_makes_its_own_cats(
 def test_the_folder_holds_the_table_and_one_page_of_all_sheets(
     bench: Bench, whole: Comparison
 ) -> None:
-    """As many rows and pictures as there are recipes."""
     folder = bench.folder / "whole"
     table = (folder / "comparison.md").read_text(encoding="utf-8")
     assert table.count("| finished |") == len(whole.rows) == len(RECIPES)

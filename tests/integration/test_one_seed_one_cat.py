@@ -186,7 +186,8 @@ def test_a_cat_is_the_same_in_whatever_company(heard, way):
 
 def test_a_swap_and_back_mixes_nothing(client, versions, alone):
     """Every answer meanwhile has the cat of the version that it names, and nobody is refused."""
-    seen, is_over = Counter(), threading.Event()
+    seen: Counter[tuple[str, str]] = Counter()
+    is_over = threading.Event()
 
     def follow(path: str) -> None:
         seeds = itertools.cycle(SEEDS)
@@ -198,13 +199,15 @@ def test_a_swap_and_back_mixes_nothing(client, versions, alone):
             assert answer.headers["content-location"] == link(version, seed)
             seen[path, version] += 1
 
+    def has_more(version: str, than: int) -> bool:
+        return seen[MOVABLE, version] > than
+
     def swap() -> None:
         try:
             for version in versions[::-1] * 2:
                 body, had = {"version": version}, seen[MOVABLE, version]
                 client.post("/models/dcgan/promote", json=body).raise_for_status()
-                enough = had + 2 * len(SEEDS)
-                wait_for(lambda v=version, n=enough: seen[MOVABLE, v] > n, f"cats of {version}")
+                wait_for(partial(has_more, version, had + 2 * len(SEEDS)), f"cats of {version}")
         finally:
             is_over.set()
 
@@ -262,8 +265,8 @@ def test_a_cat_outlives_its_service(services, folder, running, alone):
     wanted = [(version, seed) for version, known in alone.items() for seed in known]
 
     def ask(version: str, seed: int) -> tuple[bytes, str]:
-        return told_by(client.get(link(version, seed)))
+        return told_by(restarted.get(link(version, seed)))
 
-    with client_of(services(folder, **AFTER)) as client:
+    with client_of(services(folder, **AFTER)) as restarted:
         found = together([partial(ask, *cat) for cat in wanted])
     assert found == [alone[version][seed] for version, seed in wanted]

@@ -67,7 +67,7 @@ def test_ctrl_c_saves_and_resume_goes_on(train):
     waiting = _only_job(store)
     assert first.returncode == 0
     assert waiting.status is JobStatus.QUEUED
-    assert re.search(r"cattery train --resume (\S+)", said)[1] == waiting.id
+    assert re.findall(r"cattery train --resume (\S+)", said) == [waiting.id]
 
     second = start("--resume", waiting.id)
     _, said = second.communicate(timeout=LONG_S)

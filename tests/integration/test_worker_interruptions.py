@@ -68,7 +68,6 @@ def test_no_process_has_the_password_in_its_arguments(house):
 
 
 def test_a_job_ends_finished_and_its_promotion_is_announced(house):
-    """The plain way."""
     redis = connect(house.settings.redis_url)
     with redis.pubsub(ignore_subscribe_messages=True) as news:
         news.subscribe(ANNOUNCEMENTS)
@@ -130,7 +129,6 @@ def test_a_stopping_worker_saves_its_job_and_the_next_start_goes_on(house, signu
 
 
 def test_an_idle_worker_stops_at_once(house):
-    """Nothing to save, nothing to wait for."""
     worker = house.worker()
     job = house.job(1)
     house.status(job, JobStatus.FINISHED)
@@ -168,7 +166,7 @@ def test_two_workers_never_run_one_job_at_once(house):
 
 def test_flushing_redis_loses_no_job(house):
     """The running job runs on undisturbed; the waiting one is found in the store."""
-    worker = house.worker(CATTERY_LEASE_S="8")  # time to renew it on a busy machine
+    worker = house.worker(CATTERY_LEASE_S="20")  # time to renew it on a busy machine
     first, second = house.job(200), house.job(20)
     child = house.child(worker)
     redis = connect(house.settings.redis_url)

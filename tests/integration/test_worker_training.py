@@ -56,10 +56,10 @@ def order(house: House, pictures: Path, kimg: float):
     )
 
 
-def job_process(worker) -> int | None:
+def job_process(worker) -> int:
     """Return the id of a worker's job process."""
     children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
-    return int(children[0]) if children else None
+    return int(children[0])
 
 
 def test_training_goes_on_after_its_worker_and_its_process_were_killed(house, pictures):

@@ -15,16 +15,11 @@ from models.datasets.batches import BatchStream
 from models.devices import FLOAT32, Precision
 from models.gan.recipes import recipe
 from models.store import Store
-from models.store.records import Budget, DatasetRecord, TrainingOrder
+from models.store.records import Budget, TrainingOrder
 from models.training.trainer import Trainer
+from tests.records import dataset_record
 
 OVERRIDES = {"width": 4, "batch": 8}
-
-
-@pytest.fixture(autouse=True, scope="session")
-def one_thread() -> None:
-    """Tiny networks gain nothing from two threads, which wait for each other on a busy machine."""
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
@@ -62,16 +57,7 @@ def store_with_cats(tmp_path: Path, small_pictures: NDArray[np.uint8]) -> Store:
     preview = tmp_path / "preview.png"
     Image.fromarray(small_pictures[0]).save(preview)
     files["preview.png"] = preview
-    count = len(small_pictures) - 4
-    record = DatasetRecord(
-        name="small",
-        fingerprint="0" * 64,
-        kept=count + 4,
-        heldout=4,
-        counts={"32": count},
-        heldout_counts={"32": 4},
-    )
-    store.datasets.add(record, files)
+    store.datasets.add(dataset_record({"32": len(small_pictures) - 4}, 4), files)
     return store
 
 
@@ -91,12 +77,6 @@ def small_order() -> Callable[..., TrainingOrder]:
         return TrainingOrder(**{**values, **changes})  # type: ignore[arg-type]
 
     return make
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    """Return an empty store."""
-    return Store.open(str(tmp_path / "store"))
 
 
 @pytest.fixture
@@ -132,9 +112,12 @@ def encoded() -> Callable[..., bytes]:
 def zipped(tmp_path: Path) -> Callable[..., Path]:
     """Return a maker of zips from (name or ZipInfo, content) pairs."""
 
-    def make(entries: Iterable[tuple[str | zipfile.ZipInfo, bytes]], **options: int) -> Path:
+    def make(
+        entries: Iterable[tuple[str | zipfile.ZipInfo, bytes]],
+        compression: int = zipfile.ZIP_STORED,
+    ) -> Path:
         path = tmp_path / "upload.zip"
-        with zipfile.ZipFile(path, "w", **options) as archive:
+        with zipfile.ZipFile(path, "w", compression) as archive:
             for name, content in entries:
                 archive.writestr(name, content)
         return path

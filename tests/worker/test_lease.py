@@ -1,20 +1,8 @@
 """The lease, with a real Valkey."""
 
-import pytest
-
 from tests.worker.waiting import until
 from worker.lease import Lease
 from worker.protocol import lease_key
-from worker.redis_client import connect
-
-
-@pytest.fixture
-def redis(valkey):
-    """Return a client of an empty Valkey."""
-    client = connect(valkey.url)
-    client.flushall()
-    yield client
-    client.close()
 
 
 def test_only_one_of_two_gets_it_and_the_next_after_its_release(redis):

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from models.store import Store
 from models.store.names import timestamp
 from models.store.records import (
     Budget,
@@ -19,27 +18,11 @@ from worker import reaper as reaping
 from worker.protocol import lease_key
 from worker.queue import Attempt, enqueue, job_queue, look_up
 from worker.reaper import Reaper
-from worker.redis_client import connect
 from worker.settings import WorkerSettings
 
 ORDER = TrainingOrder(
     recipe="dcgan", dataset="cats", model="dcgan", size_px=64, budget=Budget(kimg=1)
 )
-
-
-@pytest.fixture
-def redis(valkey):
-    """Return a client of an empty Valkey."""
-    client = connect(valkey.url)
-    client.flushall()
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def store(tmp_path):
-    """Return an empty store."""
-    return Store.open(str(tmp_path / "store"))
 
 
 @pytest.fixture

@@ -16,12 +16,6 @@ from tests.app.client import client_of, parts_of, pixels_of, problem_of, run
 from tests.app.fake_engine import SIZE_PX, publish, publish_real, put_into_service, red_of, until
 
 
-@pytest.fixture
-def version(store) -> str:
-    """Return the version in service."""
-    return put_into_service(store, 1).version
-
-
 def engine_of(app):
     """Return the engine of the model in service."""
     return app.state.pool.serving()["dcgan"].engine
@@ -52,13 +46,13 @@ def test_the_answer_says_where_it_came_from(ask, version):
     assert response.headers["cattery-model"] == "dcgan"
     assert version == response.headers["cattery-version"]
     assert response.headers["cattery-seeds"] == "7-9"
-    text = Image.open(io.BytesIO(response.content)).text
+    text = Image.open(io.BytesIO(response.content)).info
     assert {
         "Cattery-Model": "dcgan",
         "Cattery-Version": version,
         "Cattery-Seeds": "7-9",
-    }.items() <= (text.items())
-    cat = Image.open(io.BytesIO(ask("/cats?seed=7").content)).text
+    }.items() <= text.items()
+    cat = Image.open(io.BytesIO(ask("/cats?seed=7").content)).info
     assert ("7", version) == (cat["Cattery-Seed"], cat["Cattery-Version"])
     assert cat["Software"].startswith("Cattery ")
 

@@ -4,18 +4,11 @@ import io
 import zipfile
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from app.inference.slot import load_engine
 from tests.app.client import client_of, parts_of, pixels_of, run
-from tests.app.fake_engine import SIZE_PX, publish_real, put_into_service
-
-
-@pytest.fixture
-def version(store) -> str:
-    """Return the version in service."""
-    return put_into_service(store, 1).version
+from tests.app.fake_engine import SIZE_PX, publish_real
 
 
 def test_neighbors_are_the_same_bytes_in_every_wrapping(serving, store):
@@ -73,8 +66,8 @@ def test_what_is_changed_is_told(ask, version):
     for query in ("seed=9", "seed=9&n=2"):
         changed, plain = ask(f"/cats?{query}&near=7&truncation=0.7"), ask(f"/cats?{query}")
         assert {name: changed.headers[name] for name in told} == told
-        assert told.items() <= Image.open(io.BytesIO(changed.content)).text.items()
-        assert not set(told) & set(Image.open(io.BytesIO(plain.content)).text)
+        assert told.items() <= Image.open(io.BytesIO(changed.content)).info.items()
+        assert not set(told) & set(Image.open(io.BytesIO(plain.content)).info)
         assert not {name.lower() for name in told} & set(plain.headers)
         assert "-near-7-distance-0.2-truncation-0.7.png" in changed.headers["content-disposition"]
 

@@ -10,7 +10,6 @@ from tests.app.fake_engine import put_into_service
 
 
 def test_life_depends_on_nothing(new_api, monkeypatch):
-    """With store and Redis away the process still says that it lives."""
     with new_api() as api:
         monkeypatch.setattr(api.app.state, "store", None)
         monkeypatch.setattr(api.app.state, "queue", None)
@@ -18,7 +17,6 @@ def test_life_depends_on_nothing(new_api, monkeypatch):
 
 
 def test_ready_when_cats_can_be_had(api):
-    """All parts are told."""
     put_into_service(api.store, 1)
     api.run(api.app.state.pool.refresh_all())
     ready = api.get("/readyz").json()
@@ -28,7 +26,6 @@ def test_ready_when_cats_can_be_had(api):
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/metrics"])
 def test_monitors_may_ask_with_head(new_api, store, path):
-    """HEAD is answered as GET is."""
     put_into_service(store, 1)
     with new_api() as api:
         head = api.ask("HEAD", path)
@@ -37,7 +34,6 @@ def test_monitors_may_ask_with_head(new_api, store, path):
 
 
 def test_redis_away_is_told_and_no_reason_to_leave(new_api, store):
-    """Serving needs no queue."""
     put_into_service(store, 1)
     with new_api() as api:
         response = api.get("/readyz")
@@ -46,7 +42,6 @@ def test_redis_away_is_told_and_no_reason_to_leave(new_api, store):
 
 
 def test_without_the_default_model_nothing_is_ready(api):
-    """503 names what is missing."""
     response = api.get("/readyz")
     document = problem_of(response, 503, "not-ready")
     assert document["missing"] == ["default_model: The model 'dcgan' is not in service."]
@@ -71,7 +66,6 @@ def test_a_generator_of_the_release_that_cannot_be_used_is_told(new_api, store, 
 
 
 def test_without_the_store_nothing_is_ready(api, monkeypatch):
-    """A store that is away is told in its own words."""
     put_into_service(api.store, 1)
     api.run(api.app.state.pool.refresh_all())
 
@@ -119,7 +113,6 @@ def test_the_index_links_to_what_exists(api):
 
 
 def test_recipes_are_the_table(api):
-    """Defaults, limits and paper of every row."""
     told = {row["name"]: row for row in api.get("/recipes").json()["recipes"]}
     assert set(told) == set(RECIPES)
     for name, row in told.items():
@@ -129,7 +122,6 @@ def test_recipes_are_the_table(api):
 
 
 def test_an_unknown_recipe_is_told_with_the_known_ones(api):
-    """404 lists the table."""
     assert problem_of(api.get("/recipes/x"), 404)["known"] == sorted(RECIPES)
 
 

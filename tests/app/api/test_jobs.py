@@ -3,6 +3,7 @@
 import asyncio
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -57,7 +58,6 @@ def test_where_an_upload_lies_is_not_told(api):
 
 @pytest.mark.parametrize("path", ["", "/events", "/samples/1.png"])
 def test_an_unknown_job_is_told_with_the_known_ones(api, path):
-    """404 lists jobs that there are."""
     record = new_job(api.store)
     document = problem_of(api.get(f"/jobs/20200101-000000-aaaaaa{path}"), 404, "not-found")
     assert document["known"] == [record.id]
@@ -110,7 +110,6 @@ def test_a_job_with_something_to_publish_is_asked(api, has_state):
 
 
 def test_only_ended_jobs_are_deleted(api):
-    """409 while it runs, 204 afterwards, then 410 for ever."""
     running, ended = new_job(api.store), ended_job(api.store)
     problem_of(api.delete(f"/jobs/{running.id}"), 409, "conflict")
     response = api.delete(f"/jobs/{ended.id}")
@@ -160,7 +159,6 @@ def test_who_has_everything_is_told_not_to_come_again(api):
 
 @pytest.mark.parametrize("value", ["x", "-1", "1.5"])
 def test_an_event_id_is_a_number(api, value):
-    """Anything else is refused by name."""
     response = api.get("/jobs/x/events", headers={"last-event-id": value})
     assert problem_of(response, 422)["field"] == "Last-Event-ID"
 
@@ -181,7 +179,12 @@ def pace(**changes):
     async def stays() -> bool:
         return False
 
-    given = {"poll_s": 0.01, "keep_alive_s": 60.0, "stopping": asyncio.Event(), "has_left": stays}
+    given: dict[str, Any] = {
+        "poll_s": 0.01,
+        "keep_alive_s": 60.0,
+        "stopping": asyncio.Event(),
+        "has_left": stays,
+    }
     return given | changes
 
 
@@ -244,7 +247,7 @@ def test_a_stream_ends_with_its_client_its_service_and_its_job(store, why):
 def test_a_client_that_hangs_up_is_noticed(api):
     """The route itself ends when the connection does, though the job goes on."""
     record = new_job(api.store)
-    sent = []
+    sent: list[dict[str, Any]] = []
 
     async def talk():
         arrived = asyncio.Event()

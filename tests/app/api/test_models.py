@@ -28,7 +28,6 @@ def versions(api):
 
 
 def test_models_are_listed(api, versions):
-    """Each with what it has in service, and the default one's name."""
     listed = api.get("/models").json()
     assert listed["default"] == "dcgan"
     (model,) = listed["models"]
@@ -72,7 +71,6 @@ def test_a_rollback_brings_the_previous_one_back(api, versions):
 
 
 def test_a_version_may_be_shortened(api, versions):
-    """Its first digits are enough where they are unique."""
     assert promote(api, versions[1][:6]).json()["serving"] == versions[1]
 
 
@@ -95,7 +93,6 @@ def test_a_version_that_cannot_paint_is_not_promoted(api, versions):
 
 
 def test_nothing_to_roll_back_to_is_a_conflict(api, versions):
-    """409 says so."""
     problem_of(api.post("/models/dcgan/rollback"), 409, "conflict")
 
 
@@ -109,20 +106,17 @@ def test_nothing_to_roll_back_to_is_a_conflict(api, versions):
     ],
 )
 def test_an_unknown_model_is_told_with_the_known_ones(api, versions, method, path, body):
-    """404 lists the models."""
     response = api.ask(method, path, **({"json": body} if body else {}))
     assert problem_of(response, 404, "not-found")["known"] == ["dcgan"]
 
 
 def test_an_unknown_version_is_told_with_the_known_ones(api, versions):
-    """404 lists the versions."""
     for response in (promote(api, "0" * 12), api.get("/models/dcgan/versions/" + "0" * 12)):
         assert problem_of(response, 404, "not-found")["known"] == sorted(versions)
 
 
 @pytest.mark.parametrize("body", [{}, {"version": ""}, {"version": 5}, {"version": "a", "x": 1}])
 def test_a_promotion_names_one_version(api, versions, body):
-    """Anything else is a 422."""
     problem_of(api.post("/models/dcgan/promote", json=body), 422, "invalid-value")
 
 

@@ -55,14 +55,12 @@ def test_every_error_is_documented_as_a_problem(document):
 
 
 def test_every_call_with_a_name_in_it_may_not_find_it(document):
-    """A path with a parameter documents 404."""
     for path, _, operation in operations(document):
         if "{" in path and operation["operationId"] != "import_dataset":
             assert "404" in operation["responses"], path
 
 
 def test_changes_name_the_key(document):
-    """What needs the key where one is configured says so; nothing else does."""
     for path, method, operation in operations(document):
         assert ("security" in operation) == (method not in SAFE_METHODS), path
 
@@ -105,7 +103,6 @@ def test_ranges_are_told_in_words(document):
 
 @pytest.mark.parametrize("n", ["0", "65", "-1", "x", "1.5", "9" * 400])
 def test_how_many_cats_may_come_is_told(api, n):
-    """422 names n and its range."""
     told = problem_of(api.get(f"/cats?n={n}"), 422, "invalid-value")
     assert (told["field"], told["allowed"]) == ("n", "a whole number from 1 to 64")
 
@@ -181,7 +178,6 @@ def test_garbage_in_bodies_never_breaks_anything(api, document, body):
 
 @pytest.mark.parametrize("key", ["", "x" * 256])
 def test_an_idempotency_key_has_a_length(api, key):
-    """Neither empty nor endless."""
     body = {"recipe": "dcgan", "dataset": "cats", "budget": {"kimg": 1}}
     response = api.post("/train", json=body, headers={"idempotency-key": key})
     assert problem_of(response, 422)["field"] == "Idempotency-Key"

@@ -109,7 +109,7 @@ def test_a_walk_says_what_it_is(api, version):
         "Cattery-Truncation": "0.5",
     }
     assert {response.headers[name] for name in told} == set(told.values())
-    assert told.items() <= Image.open(io.BytesIO(response.content)).text.items()
+    assert told.items() <= Image.open(io.BytesIO(response.content)).info.items()
     assert response.headers["content-location"] == link
     name = f'inline; filename="dcgan@{version}-walk-3-11.apng"'
     assert response.headers["content-disposition"] == name

@@ -17,12 +17,6 @@ from tests.app.fake_engine import PaintingEngine, load_painting, publish, put_in
 
 
 @pytest.fixture
-def version(store) -> str:
-    """Return the version in service."""
-    return put_into_service(store, 1).version
-
-
-@pytest.fixture
 def told(telemetry):
     """Return what reads a counter of the cache."""
 

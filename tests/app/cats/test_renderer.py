@@ -12,7 +12,8 @@ from app.inference.batcher import Batcher
 from app.inference.slot import Slot
 from app.observability.metrics import Telemetry
 from app.problems.errors import Busy
-from models.images.formats import encode_png
+from models.images.animations import AnimationFormat
+from models.images.formats import PictureFormat, encode_png
 from models.inference.latents import walk
 from tests.app.client import pixels_of
 from tests.app.fake_engine import PaintingEngine, card_for, until
@@ -87,12 +88,14 @@ def test_a_walk_leaves_a_thread_to_the_cats_and_the_loop_to_everybody(slot, monk
 
         monkeypatch.setattr(rendering, "ANIMATIONS", {"gif": SimpleNamespace(encode=encode)})
         walks = [
-            asyncio.create_task(renderer.walk(slot, walk(1, 9, 24), "gif", {"n": n}))
+            asyncio.create_task(
+                renderer.walk(slot, walk(1, 9, 24), AnimationFormat.GIF, {"n": str(n)})
+            )
             for n in (1, 2)
         ]
         await until(lambda: renderer.encoding == 48 and begun)
         assert len(await renderer.cats(slot, [7])) == 1
-        assert (begun, renderer.encoding) == ([1], 48)
+        assert (begun, renderer.encoding) == (["1"], 48)
         may_go.set()
         assert [len(file) for file in await asyncio.gather(*walks)] == [24, 24]
         assert renderer.encoding == 0
@@ -118,7 +121,9 @@ def test_walks_whose_clients_leave_hold_up_no_cat_and_count_until_they_end(slot,
         monkeypatch.setattr(rendering, "ANIMATIONS", {"gif": SimpleNamespace(encode=encode)})
 
         def ask(n):
-            return asyncio.create_task(renderer.walk(slot, walk(1, 9, 24), "gif", {"n": n}))
+            return asyncio.create_task(
+                renderer.walk(slot, walk(1, 9, 24), AnimationFormat.GIF, {"n": str(n)})
+            )
 
         left = [ask(n) for n in range(MOST_WALKS)]
         await until(lambda: renderer.encoding == 24 * MOST_WALKS and begun)
@@ -132,7 +137,7 @@ def test_walks_whose_clients_leave_hold_up_no_cat_and_count_until_they_end(slot,
         assert len(await renderer.cats(slot, [7])) == 1
         may_go.set()
         assert await ask(5) == b"walk"
-        assert (begun, renderer.encoding) == ([0, 5], 0)
+        assert (begun, renderer.encoding) == (["0", "5"], 0)
         renderer.close()
         await batcher.close()
 
@@ -152,10 +157,10 @@ def test_the_frames_of_a_walk_count_as_pictures_that_wait(slot, monkeypatch):
             return b"walk"
 
         monkeypatch.setattr(rendering, "ANIMATIONS", {"gif": SimpleNamespace(encode=encode)})
-        first = asyncio.create_task(renderer.walk(slot, walk(1, 9, 24), "gif", {}))
+        first = asyncio.create_task(renderer.walk(slot, walk(1, 9, 24), AnimationFormat.GIF, {}))
         await until(lambda: renderer.encoding == 24)
         with pytest.raises(Busy):
-            await renderer.walk(slot, walk(1, 9, 2), "gif", {})
+            await renderer.walk(slot, walk(1, 9, 2), AnimationFormat.GIF, {})
         may_go.set()
         assert await first == b"walk"
         renderer.close()
@@ -171,9 +176,9 @@ def test_what_was_encoded_is_told_beside_how_long_it_took(slot):
         telemetry = Telemetry()
         batcher = Batcher(64, 1000, 30)
         renderer = Renderer(batcher, telemetry=telemetry)
-        await renderer.cats(slot, range(5), encoding="webp")
+        await renderer.cats(slot, range(5), encoding=PictureFormat.WEBP)
         await renderer.sheet(slot, range(5), None)
-        await renderer.walk(slot, walk(1, 9, 3), "gif", {})
+        await renderer.walk(slot, walk(1, 9, 3), AnimationFormat.GIF, {})
         for kind, format_, count in (("cat", "webp", 5), ("sheet", "png", 1), ("walk", "gif", 1)):
             labels = {"kind": kind, "format": format_}
             told = telemetry.registry.get_sample_value("cattery_encode_seconds_count", labels)

@@ -36,7 +36,7 @@ def request_of(telemetry, receive=None, method="GET", **headers) -> Request:
     app = SimpleNamespace(state=SimpleNamespace(renderer=None, telemetry=telemetry))
     raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     scope = {"type": "http", "method": method, "path": "/", "headers": raw, "app": app}
-    return Request(scope, receive or asyncio.Event().wait)
+    return Request(scope, receive or asyncio.Event().wait)  # type: ignore[arg-type]  # it never returns
 
 
 def run(coroutine):

@@ -8,9 +8,10 @@ import pytest
 
 from models.jobs.context import JobContext
 from models.store import Store
-from models.store.records import DatasetRecord, JobRecord, JobStatus
+from models.store.records import JobRecord, JobStatus
 from tests.app.cli.conftest import Cattery
 from tests.models.comparison.comparisons import SHEET, Stage
+from tests.records import dataset_record
 
 ASKED = ("--data", "small", "--kimg", "0.5", "--size", "32", "--set", "batch=8")
 
@@ -18,18 +19,10 @@ ASKED = ("--data", "small", "--kimg", "0.5", "--size", "32", "--set", "batch=8")
 @pytest.fixture
 def stage(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     """Return what ends the jobs of the command, with a dataset of no pictures to train on."""
-    record = DatasetRecord(
-        name="small",
-        fingerprint="0" * 64,
-        kept=60,
-        heldout=0,
-        counts={"32": 60},
-        heldout_counts={},
-    )
     preview, pack = tmp_path / "preview.png", tmp_path / "32.npy"
     preview.write_bytes(SHEET)
     np.save(pack, np.zeros((60, 32, 32, 3), np.uint8))
-    store.datasets.add(record, {"preview.png": preview, "packs/32.npy": pack})
+    store.datasets.add(dataset_record({"32": 60}), {"preview.png": preview, "packs/32.npy": pack})
     stage = Stage(store, tmp_path / "out")
     monkeypatch.setattr(
         "models.jobs.training_job.run_training", lambda record, *_, **__: stage.run(record)
@@ -90,7 +83,6 @@ def test_something_else_in_the_same_folder_is_one_line(stage: Stage, cattery: Ca
 
 
 def test_no_version_at_all_is_a_failure(stage: Stage, cattery: Cattery) -> None:
-    """Exit 1, and where the reasons are."""
     stage.ends["dcgan"] = (JobStatus.FAILED, "No memory.")
     outcome = cattery("compare", "dcgan", *ASKED, "-o", str(stage.folder))
     assert outcome.code == 1
@@ -133,7 +125,6 @@ def test_the_number_of_fakes_reaches_the_run_and_the_record(
 def test_what_cannot_be_is_one_line(
     stage: Stage, cattery: Cattery, arguments: tuple[str, ...], says: str
 ) -> None:
-    """And no job is made."""
     outcome = cattery("compare", *arguments, "-o", str(stage.folder))
     assert outcome.code == 1
     assert len(outcome.err.splitlines()) == 1

@@ -33,7 +33,6 @@ def test_import_tells_what_it_kept_and_refused(cattery, store, folder):
 
 
 def test_delete_removes_it(cattery, store, folder):
-    """A deleted dataset is gone, and says so."""
     assert cattery("dataset", "import", "few", str(folder)).code == 0
     assert cattery("dataset", "delete", "few").code == 0
     assert not store.datasets.exists("few")

@@ -43,7 +43,6 @@ def test_what_is_wrong_is_named_and_exits_with_1(cattery, monkeypatch, tmp_path)
 
 
 def test_an_open_address_without_key_is_wrong(cattery, monkeypatch):
-    """The doctor says beforehand what `serve` would refuse."""
     monkeypatch.setenv("CATTERY_PORT", "0")
     monkeypatch.setenv("CATTERY_HOST", "0.0.0.0")  # noqa: S104 - never bound
     outcome = cattery("doctor")

@@ -4,22 +4,16 @@ import io
 import zipfile
 
 import pytest
-import torch
 from PIL import Image
 from PIL.ExifTags import Base
 
-from models.inference.checkpoints import save_generator
-from models.networks import NETWORKS
+from tests.app.fake_engine import real_weights
 
 
 @pytest.fixture
 def tabby(store, published):
     """Put a small random generator into service as the model `tabby`."""
-    torch.manual_seed(1)
-    network = NETWORKS["dcgan"]
-    config = network.config(size_px=64, z_dim=8, width=8)
-    weights = save_generator(network.generator(config).eval(), kind="dcgan", config=config)
-    card = published(weights)
+    card = published(real_weights(1, 64, 8))
     store.aliases.promote("tabby", card.version)
     return card
 
@@ -35,8 +29,8 @@ def test_a_sheet_holds_n_cats(cattery, tabby, tmp_path):
     png = _generate(cattery, tmp_path / "cats.png", "--n", "6", "--columns", "3", "--seed", "7")
     picture = Image.open(io.BytesIO(png))
     assert picture.size == (192, 128)
-    assert picture.text["Cattery-Version"] == tabby.version
-    assert picture.text["Cattery-Seeds"] == "7-12"
+    assert picture.info["Cattery-Version"] == tabby.version
+    assert picture.info["Cattery-Seeds"] == "7-12"
 
 
 def test_a_webp_is_the_same_picture(cattery, tabby, tmp_path):

@@ -4,12 +4,10 @@ import json
 import zipfile
 
 import pytest
-import torch
 
 from app.cli.archives import read_parcel, write_parcel
 from models.errors import CheckpointError, Conflict
-from models.inference.checkpoints import save_generator
-from models.networks import NETWORKS
+from tests.app.fake_engine import real_weights
 
 
 def test_list_tells_which_version_serves(cattery, store, published):
@@ -65,7 +63,6 @@ def test_weights_alone_are_a_parcel_without_card(tmp_path):
 
 
 def test_export_never_overwrites(published, tmp_path):
-    """A target that exists is left alone, with a clear error."""
     (tmp_path / "mine.zip").write_text("precious")
     with pytest.raises(Conflict, match="exists already"):
         write_parcel(tmp_path / "mine.zip", b"weights", published(b"weights"))
@@ -73,7 +70,6 @@ def test_export_never_overwrites(published, tmp_path):
 
 
 def test_a_zip_without_weights_is_refused(tmp_path):
-    """A zip of something else, and a file that is no zip, are clear errors."""
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as other:
         other.writestr("../generator.safetensors", "escaped")
     (tmp_path / "broken.zip").write_text("no zip")
@@ -85,10 +81,7 @@ def test_a_zip_without_weights_is_refused(tmp_path):
 
 def test_an_imported_version_is_checked_and_does_not_serve_yet(cattery, store, tmp_path):
     """A real generator comes in under a new name; damaged weights do not."""
-    torch.manual_seed(1)
-    network = NETWORKS["dcgan"]
-    config = network.config(size_px=64, z_dim=8, width=8)
-    weights = save_generator(network.generator(config).eval(), kind="dcgan", config=config)
+    weights = real_weights(1, 64, 8)
     (tmp_path / "good.safetensors").write_bytes(weights)
     (tmp_path / "bad.safetensors").write_bytes(weights[:-100])
     outcome = cattery("models", "import", "visitor", str(tmp_path / "good.safetensors"))

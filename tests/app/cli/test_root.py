@@ -15,22 +15,20 @@ def test_help_imports_neither_torch_nor_the_web(cattery):
         "import sys; sys.argv = ['cattery', '--help']\n"
         "from app.cli import main\n"
         "try: main()\n"
-        "except SystemExit as end: assert not end.code\n"
-        "heavy = {'torch', 'fastapi', 'redis', 'rq', 'pydantic'} & set(sys.modules)\n"
-        "assert not heavy, heavy"
+        "finally: print({'torch', 'fastapi', 'redis', 'rq', 'pydantic'} & set(sys.modules))"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    command = [sys.executable, "-c", code]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ended.stdout.endswith("\nset()\n")
 
 
 def test_version_is_printed(cattery):
-    """`--version` prints the installed release and ends well."""
     outcome = cattery("--version")
     assert (outcome.code, outcome.out) == (0, "cattery 0.1.0\n")
 
 
 @pytest.mark.parametrize("arguments", [["purr"], ["models", "show"], ["generate", "--n", "0"]])
 def test_wrong_usage_exits_with_2(cattery, arguments):
-    """A command line that makes no sense ends with 2 and says why on stderr."""
     outcome = cattery(*arguments)
     assert outcome.code == 2
     assert "Error" in outcome.err

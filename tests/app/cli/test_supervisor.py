@@ -39,7 +39,7 @@ class Pet:
 
 def test_children_start_in_order_and_end_in_reverse():
     """The worker ends before the queue that it needs to end well."""
-    diary = []
+    diary: list[tuple[str, ...]] = []
     keeper = Keeper([Pet("queue", diary), Pet("worker", diary)], lambda _: None)
     keeper.start()
     keeper.stop()
@@ -49,7 +49,7 @@ def test_children_start_in_order_and_end_in_reverse():
 
 def test_one_thread_starts_and_ends_all_children():
     """A child tied to the thread that started it never dies before its turn."""
-    diary = []
+    diary: list[tuple[str, ...]] = []
     pet = Pet("worker", diary)
     keeper = Keeper([pet], lambda _: None)
     keeper.start()
@@ -62,7 +62,7 @@ def test_one_thread_starts_and_ends_all_children():
 
 def test_a_dead_child_starts_again_and_it_is_told():
     """A child that ended runs again, and a line says so."""
-    told = []
+    told: list[str] = []
     pet = Pet("worker", [])
     keeper = Keeper([pet], told.append)
     keeper.start()
@@ -75,7 +75,7 @@ def test_a_dead_child_starts_again_and_it_is_told():
 
 def test_a_child_that_fails_to_start_again_is_tried_again():
     """A failed restart is told and tried again after a longer pause."""
-    told = []
+    told: list[str] = []
     pet = Pet("worker", [])
     keeper = Keeper([pet], told.append)
     keeper.start()
@@ -93,7 +93,7 @@ def test_a_child_that_fails_to_start_again_is_tried_again():
 
 def test_a_first_start_that_fails_ends_those_before_it():
     """When the worker cannot start at all, the queue does not stay behind."""
-    diary = []
+    diary: list[tuple[str, ...]] = []
     keeper = Keeper([Pet("queue", diary), Pet("worker", diary, fails=1)], lambda _: None)
     with pytest.raises(StoreError, match="worker sleeps"):
         keeper.start()

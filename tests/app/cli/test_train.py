@@ -4,15 +4,8 @@ import pytest
 
 from app.cli.train import parse_overrides, view
 from models.errors import InvalidValue
-from models.store.records import (
-    Budget,
-    JobKind,
-    JobRecord,
-    JobStatus,
-    Phase,
-    Progress,
-    TrainingOrder,
-)
+from models.store.records import JobKind, JobRecord, JobStatus, Phase, Progress
+from tests.records import training_order
 
 
 def test_overrides_keep_their_types():
@@ -23,7 +16,6 @@ def test_overrides_keep_their_types():
 
 @pytest.mark.parametrize("text", ["width", "width=", "width=wide"])
 def test_an_override_without_a_value_is_refused(text):
-    """What is no NAME=VALUE is named in the error."""
     with pytest.raises(InvalidValue, match=f"'{text}'"):
         parse_overrides([text])
 
@@ -44,10 +36,7 @@ def test_an_unknown_dataset_is_one_line(cattery):
 
 def test_a_workers_job_is_left_to_the_worker(cattery, store):
     """`--resume` of a job that a worker may run is refused: two would write one state."""
-    order = TrainingOrder(
-        recipe="dcgan", dataset="cats", model="dcgan", size_px=64, budget=Budget(kimg=1.0)
-    )
-    record, _ = store.jobs.create(JobKind.TRAIN, order)
+    record, _ = store.jobs.create(JobKind.TRAIN, training_order())
     outcome = cattery("train", "--resume", record.id)
     assert outcome.code == 1
     assert "belongs to a worker" in outcome.err
@@ -69,6 +58,5 @@ def test_the_bar_follows_the_budget_in_minutes():
 
 
 def test_the_bar_follows_the_budget_in_kimg():
-    """With a budget in kimg the share is that of the pictures shown, and never above 1."""
     assert view(_record(progress=Progress(kimg=3, kimg_total=4)))["completed"] == 0.75
     assert view(_record(progress=Progress(kimg=5, kimg_total=4)))["completed"] == 1.0

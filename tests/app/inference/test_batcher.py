@@ -16,7 +16,7 @@ from tests.app.fake_engine import PaintingEngine, card_for, until
 DEADLINE_S = 30.0
 
 
-def slot_of(red: int = 1) -> Slot:
+def slot_of(red: int = 1):
     """Return a slot whose pictures are so red."""
     return Slot("dcgan", f"{red:012x}", PaintingEngine(red), card_for("dcgan"))
 

@@ -1,6 +1,7 @@
 """Tests of app.inference.queue."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -9,14 +10,14 @@ from app.inference.slot import Slot
 from tests.app.fake_engine import PaintingEngine, card_for
 
 
-def slot_of(red: int = 1) -> Slot:
+def slot_of(red=1):
     """Return a slot whose pictures are so red."""
     return Slot("dcgan", f"{red:012x}", PaintingEngine(red), card_for("dcgan"))
 
 
 def request_of(slot, count, *, expires_at=100.0, is_done=False):
     """Return a request for some pictures, whose client may have left."""
-    future = SimpleNamespace(done=lambda: is_done)
+    future: Any = SimpleNamespace(done=lambda: is_done)
     return RenderRequest(slot, range(count), None, 0.0, expires_at, future)
 
 
@@ -109,7 +110,8 @@ def test_whom_nobody_waits_for_is_dropped_and_not_counted():
 
 def test_a_request_is_whole_when_all_its_parts_are_made_in_whatever_order():
     """Lanes may end out of order; the pictures come back in order."""
-    request = RenderRequest(slot_of(), range(5), lambda *_: b"", 0.0, 1.0, SimpleNamespace())
+    future: Any = SimpleNamespace()
+    request = RenderRequest(slot_of(), range(5), lambda *_: b"", 0.0, 1.0, future)
     assert not request.add(3, [b"3", b"4"], 2)
     assert request.add(0, [b"0", b"1", b"2"], 3)
     assert request.result() == [b"0", b"1", b"2", b"3", b"4"]

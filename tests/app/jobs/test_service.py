@@ -68,7 +68,6 @@ def test_the_same_key_and_another_order_conflict(api, cats):
 
 
 def test_without_a_key_each_order_is_a_job(api, cats, queued):
-    """Two orders are two jobs."""
     ids = {api.post("/train", json=ORDER).json()["id"] for _ in range(2)}
     assert len(ids) == len(queued()) == 2
 
@@ -94,7 +93,6 @@ def test_without_a_key_each_order_is_a_job(api, cats, queued):
     ],
 )
 def test_what_is_out_of_range_is_told(api, cats, changes, field):
-    """422 names the field and its range, and no job is made."""
     document = problem_of(api.post("/train", json=ORDER | changes), 422, "invalid-value")
     assert document["field"] == field
     assert document["allowed"]
@@ -125,13 +123,11 @@ def test_a_learning_rate_of_nan_is_refused(api, cats, field, number):
     ],
 )
 def test_unknown_names_are_told_with_the_known_ones(api, cats, changes, known):
-    """404 lists what there is."""
     document = problem_of(api.post("/train", json=ORDER | changes), 404, "not-found")
     assert document["known"] == known
 
 
 def test_a_deleted_dataset_is_gone(api, cats):
-    """410 says that it was there."""
     api.store.datasets.delete("cats")
     problem_of(api.post("/train", json=ORDER), 410, "gone")
 

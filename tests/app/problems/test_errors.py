@@ -21,7 +21,6 @@ def test_every_error_of_the_app_has_a_status_of_its_own():
 
 
 def test_a_wrong_value_is_told_with_its_range():
-    """A problem names the field, what came and what may come."""
     document = problem(RecipeError("overrides.ema", float("nan"), "0 to 1"), "/train")
     assert document["status"] == 422
     assert (document["field"], document["allowed"]) == ("overrides.ema", "0 to 1")
@@ -31,7 +30,6 @@ def test_a_wrong_value_is_told_with_its_range():
 
 
 def test_an_unknown_thing_is_told_with_the_known_ones():
-    """A 404 lists what there is."""
     assert problem(NotFound("model", "dgcan", ["dcgan"]))["known"] == ["dcgan"]
 
 
@@ -61,7 +59,6 @@ def test_an_unknown_page_is_a_problem(api):
 
 
 def test_a_wrong_method_names_the_right_ones(api):
-    """405 says what the page does take."""
     response = api.post("/recipes")
     document = problem_of(response, 405)
     assert response.headers["allow"] == "GET"
@@ -81,7 +78,6 @@ def test_an_accident_says_nothing_of_our_inside(api, monkeypatch):
 
 
 def test_several_wrong_fields_are_told_together(api):
-    """One answer names all that is wrong."""
     body = {"recipe": 5, "dataset": "cats", "budget": {"kimg": -1}, "colour": "red"}
     document = problem_of(api.post("/train", json=body), 422, "invalid-value")
     found = {error["field"]: error for error in document["errors"]}
@@ -92,7 +88,6 @@ def test_several_wrong_fields_are_told_together(api):
 
 
 def test_one_wrong_parameter_names_its_range(api):
-    """A single wrong value is told at the top of the document."""
     document = problem_of(api.get("/jobs?limit=0"), 422, "invalid-value")
     assert document["field"] == "limit"
     assert document["allowed"] == "a whole number from 1 to 1000"
@@ -100,7 +95,6 @@ def test_one_wrong_parameter_names_its_range(api):
 
 
 def test_an_unknown_parameter_is_refused(api):
-    """A misspelled parameter is no silent default."""
     document = problem_of(api.get("/jobs?limt=5"), 422, "invalid-value")
     assert document["field"] == "limt"
     assert document["allowed"] == "status, kind, limit"

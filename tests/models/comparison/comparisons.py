@@ -14,8 +14,8 @@ from models.comparison.records import Asked, Comparison
 from models.images.formats import encode_png
 from models.store import Store
 from models.store.journal import Journal
-from models.store.names import timestamp
-from models.store.records import Card, JobRecord, JobStatus, Json, Progress, TrainingOrder
+from models.store.records import JobRecord, JobStatus, Json, Progress, TrainingOrder
+from tests.records import card
 
 PROTOCOL: Json = {"name": "cattery", "features": "efficientnet-lite0", "fakes": 2000}
 QUICK: Json = {**PROTOCOL, "name": "snapshot", "fakes": 512}
@@ -103,22 +103,15 @@ class Stage:
         return journal.end(status, reason)
 
     def _publish(self, order: TrainingOrder) -> str:
-        card = Card(
-            model=order.model,
-            version="",
-            sha256="",
+        trained = card(
             recipe=order.recipe,
             size_px=order.size_px,
-            z_dim=8,
-            latent="any",
-            settings={},
             kimg=order.budget.kimg or 0.0,
             seed=order.seed,
-            created_at=timestamp(),
             metrics=self.metrics.get(order.recipe, FIGURES),
             note=self.notes.get(order.recipe, ""),
             hardware=self.hardware,
             software={"torch": "2.13.0"},
         )
         weights = f"{order.recipe} {order.seed}".encode()
-        return self.store.versions.publish(order.model, weights, card, SHEET).version
+        return self.store.versions.publish(order.model, weights, trained, SHEET).version

@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,19 +8,12 @@ from models.comparison.costs import OF_RUN
 from models.comparison.records import RECORD, read_comparison
 from models.errors import InvalidValue, NotFound, RecipeError, StoreError
 from models.gan.recipes import RECIPES
-from models.store import Store
 from models.store.records import Budget, JobRecord, JobStatus, Promote
 from tests.models.comparison.comparisons import EACH_S, FIGURES, Stage
 
 PAUSED = (JobStatus.QUEUED, None)
 COLLAPSED = (JobStatus.COLLAPSED, "Training collapsed at step 200 (alike): 0.1 of 0.4.")
 FAILED = (JobStatus.FAILED, "Out of memory on cpu with batch 8.")
-
-
-@pytest.fixture
-def stage(store_with_cats: Store, tmp_path: Path) -> Stage:
-    """Comparisons whose jobs end at once."""
-    return Stage(store_with_cats, tmp_path / "comparison")
 
 
 def test_no_name_and_all_mean_every_recipe_and_a_name_twice_is_one() -> None:
@@ -206,7 +198,6 @@ def test_what_cannot_be_is_refused_before_anything_trains(
 
 
 def test_a_number_that_no_recipe_has_is_a_recipe_error(stage: Stage) -> None:
-    """As in an order."""
     with pytest.raises(RecipeError):
         stage.compare(overrides={"clop": 1})
 
@@ -236,7 +227,6 @@ def test_a_damaged_record_is_said_to_be_and_kept(stage: Stage) -> None:
 
 
 def test_an_output_that_cannot_be_a_folder_is_refused_before_anything_trains(stage: Stage) -> None:
-    """A file is in its place."""
     stage.folder.write_text("A file.", encoding="utf-8")
     with pytest.raises(InvalidValue, match=r"output is .*folder that can be written"):
         stage.compare()

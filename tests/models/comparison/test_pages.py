@@ -1,7 +1,6 @@
 import base64
 from html.parser import HTMLParser
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ from models.comparison.pages import PAGE_PX, html
 from models.comparison.table import COLUMNS
 from models.gan.recipes import recipe
 from models.images.formats import encode_png
-from models.store import Store
 from models.store.records import JobStatus
 from tests.models.comparison.comparisons import SHEET, Stage
 
@@ -48,12 +46,6 @@ class Page(HTMLParser):
         """Return the embedded pictures, decoded."""
         sources = [value or "" for name, value in self.attributes if name == "src"]
         return [Image.open(BytesIO(base64.b64decode(s.partition("base64,")[2]))) for s in sources]
-
-
-@pytest.fixture
-def stage(store_with_cats: Store, tmp_path: Path) -> Stage:
-    """Comparisons whose jobs end at once."""
-    return Stage(store_with_cats, tmp_path / "comparison")
 
 
 def _page(stage: Stage) -> Page:

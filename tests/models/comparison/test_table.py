@@ -1,10 +1,8 @@
 import re
-from pathlib import Path
 
 import pytest
 
 from models.comparison.table import COLUMNS, cells, duration, markdown, remarks
-from models.store import Store
 from models.store.records import JobStatus
 from tests.models.comparison.comparisons import FIGURES, QUICK, Stage
 
@@ -12,14 +10,7 @@ COLLAPSED = (JobStatus.COLLAPSED, "Training collapsed at step 200 (alike): 0.1 o
 KID_ONLY = ({"name": "kid", "value": 0.5, "interval": [0.4, 0.6], "protocol": QUICK},)
 
 
-@pytest.fixture
-def stage(store_with_cats: Store, tmp_path: Path) -> Stage:
-    """Comparisons whose jobs end at once."""
-    return Stage(store_with_cats, tmp_path / "comparison")
-
-
 def test_a_row_of_the_table_has_a_text_for_every_figure(stage: Stage) -> None:
-    """As the issue lists them."""
     comparison = stage.compare()
     shown = cells(comparison)[1]
     assert tuple(shown) == tuple(COLUMNS)
@@ -71,7 +62,6 @@ def test_a_short_comparison_says_that_it_ranks_nothing(
 
 
 def test_a_recipe_without_a_number_that_was_set_is_said_to_have_its_own(stage: Stage) -> None:
-    """Beside the table."""
     text = markdown(stage.compare(overrides={"width": 4, "batch": 8, "clip": 0.02}))
     assert "- `dcgan`: It has no clip and was trained with its own numbers." in text
     assert "- `wgan`: It has no" not in text
@@ -137,5 +127,4 @@ def test_speeds_of_two_machines_are_said_not_to_compare(stage: Stage) -> None:
     ("seconds", "words"), [(0.4, "0 s"), (99, "99 s"), (720, "12 min"), (12600, "3.5 h")]
 )
 def test_durations_are_told_as_people_do(seconds: float, words: str) -> None:
-    """Seconds, minutes or hours."""
     assert duration(seconds) == words

@@ -36,7 +36,6 @@ def test_gray_and_color_pictures_become_rgb(encoded, kind, mode):
 
 
 def test_cmyk_becomes_rgb(encoded):
-    """A print-shop JPEG comes out in its screen colors."""
     raw = encoded(Image.new("CMYK", (64, 64), (0, 255, 255, 0)), "JPEG")
     assert np.allclose(pixel(raw), (255, 0, 0), atol=4)
 
@@ -52,7 +51,6 @@ def test_transparency_is_laid_over_white(encoded, mode):
 
 
 def test_a_palette_with_a_transparent_color_is_laid_over_white(encoded):
-    """Transparency of a palette counts as any other."""
     image = Image.new("P", (64, 64), 0)
     image.putpalette([10, 20, 30, 40, 50, 60])
     image.paste(1, (0, 0, 32, 64))
@@ -69,7 +67,6 @@ def test_sixteen_bits_are_scaled_not_clipped(encoded):
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
 def test_an_animation_gives_its_first_frame(encoded, kind):
-    """What moves is taken as it begins."""
     frames = [Image.new("RGB", (64, 64), color) for color in ("red", "blue")]
     raw = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
     assert np.allclose(pixel(raw), (255, 0, 0), atol=3)
@@ -97,7 +94,6 @@ def test_exif_orientation_is_obeyed(encoded, orientation):
 
 
 def test_damaged_exif_is_no_reason_to_refuse(encoded):
-    """Garbage where the orientation should be leaves the picture as it is."""
     raw = encoded(Image.new("RGB", (64, 64), "red"), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff")
     assert np.allclose(pixel(raw), (255, 0, 0), atol=3)
 

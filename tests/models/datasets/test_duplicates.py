@@ -33,14 +33,16 @@ def test_near_looks_are_refused(bits):
 
 
 def test_the_fourth_bit_makes_another_picture():
-    """One bit more is let through."""
     seen = Seen()
     seen.remember("first.jpg", b"1", 2**64 - 1)
-    seen.check(b"2", (2**64 - 1) ^ 0b1111)
+    other = (2**64 - 1) ^ 0b1111
+    seen.check(b"2", other)
+    seen.remember("second.jpg", b"2", other)
+    with pytest.raises(Refused, match=r"second\.jpg \(0 of 64"):
+        seen.check(b"3", other)
 
 
 def test_the_same_content_is_refused():
-    """Equal files are duplicates whatever they look like."""
     seen = Seen()
     seen.remember("first.jpg", b"1", 0)
     with pytest.raises(Refused, match=r"the same file as first\.jpg"):
@@ -48,7 +50,6 @@ def test_the_same_content_is_refused():
 
 
 def test_thousands_are_remembered():
-    """The memory grows, and the right picture is still found."""
     seen = Seen()
     looks = np.random.default_rng(0).integers(0, 2**64, 5000, dtype=np.uint64)
     for number, look in enumerate(looks):

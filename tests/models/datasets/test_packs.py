@@ -22,7 +22,6 @@ def test_rows_come_back_in_order(tmp_path, count):
 
 @pytest.mark.parametrize("shape", [(64, 64, 3), (32, 32), (32, 32, 4)])
 def test_a_row_of_another_shape_is_refused(tmp_path, shape):
-    """A wrong row would shift all later ones."""
     writer = PackWriter(tmp_path / "32.npy", 32)
     with pytest.raises(ValueError, match="32 px"):
         writer.append(np.zeros(shape, np.uint8))

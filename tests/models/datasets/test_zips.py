@@ -138,7 +138,6 @@ def test_an_encrypted_zip_is_refused(zipped):
 
 @pytest.mark.parametrize("raw", [b"", b"no zip", b"PK\x05\x06", b"PK\x05\x06" + b"\xff" * 18])
 def test_what_is_no_zip_is_refused(tmp_path, raw):
-    """Anything else is a told error, never a traceback."""
     path = tmp_path / "cats.zip"
     path.write_bytes(raw)
     with pytest.raises(DatasetError, match=r"cats\.zip"):
@@ -146,7 +145,6 @@ def test_what_is_no_zip_is_refused(tmp_path, raw):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    """The name that was not found is told."""
     with pytest.raises(DatasetError, match=r"gone\.zip"):
         open_zip(tmp_path / "gone.zip")
 

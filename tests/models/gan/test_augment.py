@@ -86,7 +86,7 @@ def test_a_cutout_is_a_square_of_half_the_side() -> None:
 def test_gradients_flow_where_pictures_are_left() -> None:
     """Through all three; a pixel that is cut out gets none from what replaced it."""
     pictures = _pictures().requires_grad_()
-    augment(pictures, 1.0).square().sum().backward()  # type: ignore[no-untyped-call]
+    augment(pictures, 1.0).square().sum().backward()
     assert pictures.grad is not None
     assert torch.isfinite(pictures.grad).all()
     assert (pictures.grad.flatten(1).abs().sum(1) > 0).all()

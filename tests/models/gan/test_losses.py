@@ -45,7 +45,6 @@ def test_cross_entropy_of_the_generator_is_the_non_saturating_form() -> None:
 
 
 def test_the_discriminator_pushes_real_up_and_fake_down() -> None:
-    """The gradients have these signs and these values."""
     loss = CROSS_ENTROPY.discriminator(REAL, FAKE)
     real, fake = torch.autograd.grad(loss, (REAL, FAKE))
     assert real.tolist() == pytest.approx([-_sigmoid(-2) / 2, -_sigmoid(1) / 2], abs=1e-6)

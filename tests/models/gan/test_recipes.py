@@ -51,7 +51,6 @@ def test_every_number_is_described_and_belongs_to_a_recipe() -> None:
 def test_the_story_s_recipes_have_the_original_s_numbers(
     name: str, numbers: dict[str, float]
 ) -> None:
-    """As the scripts of 2017 and 2018 had them."""
     given = recipe(name).settings.given()
     assert {key: given[key] for key in numbers} == numbers
 
@@ -63,7 +62,6 @@ def test_a_model_is_named_for_its_recipe_and_another_size() -> None:
 
 
 def test_a_number_of_another_recipe_is_refused() -> None:
-    """The error tells which numbers this one has."""
     with pytest.raises(RecipeError, match="hyperparameters of dcgan: width, z_dim"):
         recipe("dcgan").with_overrides({"clip": 0.01})
 
@@ -84,14 +82,12 @@ def test_a_number_of_another_recipe_is_refused() -> None:
 def test_an_override_that_makes_no_sense_is_refused(
     overrides: dict[str, object], says: str
 ) -> None:
-    """The error names field, value and limit."""
     with pytest.raises(RecipeError, match=says) as caught:
         recipe("dcgan").with_overrides(overrides)
     assert caught.value.field == f"overrides.{next(iter(overrides))}"
 
 
 def test_an_unknown_recipe_is_told_the_known_ones() -> None:
-    """So that a typo is mended at once."""
     with pytest.raises(NotFound, match="dcgan"):
         recipe("dcgna")
 

@@ -30,7 +30,7 @@ def added(monkeypatch: pytest.MonkeyPatch) -> Recipe:
         sizes_px=(32,),
         settings=RECIPES["dcgan"].settings,
     )
-    monkeypatch.setitem(RECIPES, NAME, row)  # type: ignore[arg-type]
+    monkeypatch.setitem(RECIPES, NAME, row)
     return row
 
 
@@ -58,7 +58,6 @@ def test_a_new_row_can_be_ordered(store_with_cats: Store) -> None:
 
 
 def test_a_new_row_is_documented(added: Recipe) -> None:
-    """The page is written from the table."""
     page = "\n".join(recipes_page())
     assert f"## `{NAME}`" in page
     assert added.source in page

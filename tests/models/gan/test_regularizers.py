@@ -97,7 +97,6 @@ def test_the_gradient_penalty_looks_between_real_and_made_pictures() -> None:
 
 
 def test_clipping_keeps_every_weight_near_zero() -> None:
-    """Those inside stay as they are."""
     critic = nn.Linear(3, 1)
     with torch.no_grad():
         critic.weight.copy_(torch.tensor([[-5.0, 0.005, 0.02]]))

@@ -30,7 +30,6 @@ def _decoded(file: bytes) -> tuple[NDArray[np.uint8], list[int]]:
 
 
 def test_every_format_has_its_row() -> None:
-    """Names in addresses and rows of the table are the same."""
     assert list(ANIMATIONS) == list(AnimationFormat)
     assert {"image/webp", "image/apng", "image/gif"} == {a.media_type for a in ANIMATIONS.values()}
     assert len({animation.encoder for animation in ANIMATIONS.values()}) == len(ANIMATIONS)

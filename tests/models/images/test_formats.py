@@ -1,4 +1,4 @@
-"""Pictures as files, read back by Pillow and by decoders written from the standards alone."""
+"""Pictures as files, read back by Pillow; our own PNG also by its standard, byte by byte."""
 
 import struct
 import zlib
@@ -13,7 +13,6 @@ from PIL import Image
 from models.errors import InvalidValue
 from models.images import png
 from models.images.formats import ENCODINGS, WEBP_LARGEST_PX, PictureFormat, encode_png, encode_webp
-from tests.models.images import lossless_webp
 
 Pixels = NDArray[np.uint8]
 
@@ -90,12 +89,9 @@ def test_a_png_is_the_same_picture_to_two_decoders(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_a_webp_is_the_same_picture_to_two_decoders(name: str) -> None:
-    """Pillow's libwebp and the standard, read bit by bit, find what went in."""
+def test_a_webp_loses_nothing(name: str) -> None:
     pixels = PICTURES[name]
-    file = encode_webp(pixels, TEXT)
-    assert np.array_equal(lossless_webp.decoded(file), pixels)
-    with Image.open(BytesIO(file)) as picture:
+    with Image.open(BytesIO(encode_webp(pixels, TEXT))) as picture:
         assert (picture.format, picture.mode) == ("WEBP", "RGB")
         assert np.array_equal(np.asarray(picture), pixels)
 
@@ -139,7 +135,6 @@ def test_each_byte_is_told_by_what_lies_left_and_above() -> None:
 
 
 def test_the_table_has_a_row_per_format() -> None:
-    """Names in addresses and rows of the table are the same; each encoder has its own name."""
     assert list(ENCODINGS) == list(PictureFormat)
     assert [row.media_type for row in ENCODINGS.values()] == ["image/png", "image/webp"]
     assert len({row.encoder for row in ENCODINGS.values()}) == 2

@@ -83,18 +83,11 @@ def test_equal_weights_are_equal_bytes_and_come_back_whole() -> None:
     assert (again.size_px, again.z_dim) == (64, 100)
 
 
-@pytest.mark.parametrize("keep", [0, 4, 8, 60, 500, 20_000])
-def test_a_truncated_weights_file_is_refused(keep: int) -> None:
-    """Wherever it was cut."""
-    with pytest.raises(CheckpointError):
-        load_generator(_file()[:keep])
-
-
 def test_weights_that_are_not_finite_are_refused() -> None:
     """One NaN is enough, and the tensor is named."""
     network = DcganGenerator(CONFIG)
     with torch.no_grad():
-        network.main[3].weight[0, 0, 0, 0] = float("nan")
+        network.main[3].get_parameter("weight")[0, 0, 0, 0] = float("nan")
     raw = save_generator(network, kind="dcgan", config=CONFIG)
     with pytest.raises(CheckpointError, match=r"main\.3\.weight"):
         load_generator(raw)
@@ -108,9 +101,14 @@ def test_weights_of_another_shape_are_refused() -> None:
         load_generator(save_generator(network, kind="dcgan", config=other))
 
 
-@pytest.mark.parametrize("junk", [b"", b"not a weights file at all", b"\xff" * 64, b"\x80\x04]."])
-def test_what_is_no_weights_file_is_refused(junk: bytes) -> None:
-    """Text, noise and pickles alike; nothing is unpickled."""
+@pytest.mark.parametrize(
+    "junk",
+    [b"not a weights file at all", b"\xff" * 64, b"\x80\x04]."]
+    + [_file()[:keep] for keep in (0, 4, 8, 60, 500, 20_000)],
+    ids=len,
+)
+def test_what_is_no_whole_weights_file_is_refused(junk: bytes) -> None:
+    """Text, noise, pickles and what was cut alike; nothing is unpickled."""
     with pytest.raises(CheckpointError):
         load_generator(junk)
 
@@ -134,5 +132,5 @@ def test_a_png_comes_back_as_it_went_in_with_its_text() -> None:
     raw = encode_png(pixels, {"Model": "dcgan", "Seed": "7"})
     picture = Image.open(BytesIO(raw))
     assert np.array_equal(np.asarray(picture), pixels)
-    assert picture.info["Seed"] == "7"  # type: ignore[index]
+    assert picture.info["Seed"] == "7"
     assert raw == encode_png(pixels, {"Model": "dcgan", "Seed": "7"})

@@ -26,7 +26,6 @@ def generator(tmp_path: Path) -> Generator:
 
 
 def test_an_engine_tells_what_its_weights_hold(generator: Generator) -> None:
-    """It is about what the file has, packed or not, for packing may only pad."""
     weights = held_bytes(generator.network)
     assert weights <= Engine(generator).nbytes <= 1.2 * weights
 

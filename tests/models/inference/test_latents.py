@@ -29,7 +29,6 @@ def test_latents_are_standard_normal() -> None:
 
 @pytest.mark.parametrize("seed", [-1, MAX_SEED + 1, 1.5, True, "7"])
 def test_what_is_no_seed_is_refused(seed: object) -> None:
-    """The error names the value and the range."""
     with pytest.raises(InvalidValue, match=str(MAX_SEED)):
         latents([seed], 4)  # type: ignore[list-item]
 
@@ -95,12 +94,10 @@ def test_a_place_has_one_latent_whatever_it_travels_with() -> None:
     ],
 )
 def test_what_is_no_place_is_refused(changed: dict[str, float], field: str) -> None:
-    """The error names the value and the range."""
     with pytest.raises(InvalidValue, match=f"{field}.*0 to 1"):
         latents([Interpolated(start=1, end=2, **changed)], 4)
 
 
 def test_a_walk_has_two_frames_at_least() -> None:
-    """One frame would have to be both its ends."""
     with pytest.raises(InvalidValue, match="at least 2"):
         walk(1, 2, 1)

@@ -110,7 +110,6 @@ def test_packed_floats_are_equal_at_every_batch_size_where_the_table_says_so(kin
 
 @pytest.mark.parametrize("weights", ZOO, ids=lambda path: path.parent.name)
 def test_a_cat_of_the_zoo_is_one_cat_whatever_shares_its_batch(weights: Path) -> None:
-    """With the weights that are served: alone, among 2 to 64, and in another thread."""
     generator = load_generator(weights)
     engine, seeds = Engine(generator), range(64 if generator.size_px <= 64 else 20)
     alone = np.concatenate([engine.render([seed]) for seed in seeds[:9]])
@@ -207,7 +206,6 @@ def test_pictures_that_are_not_finite_are_told_when_warmed() -> None:
 def test_the_cards_engine_renders_unless_another_is_wanted(
     wanted: str, canonical: str, device: str, picked: str
 ) -> None:
-    """And where that one does not run, float32 does, which runs everywhere."""
     assert pick_engine(wanted, canonical, device) == picked
 
 

@@ -13,7 +13,6 @@ from PIL import Image
 
 from models.datasets.batches import open_pack
 from models.errors import Conflict, DatasetError, InvalidValue, StoreError
-from models.jobs import dataset_import
 from models.jobs.dataset_import import ImportStopped, import_dataset
 from models.store.serialization import dumps
 
@@ -249,7 +248,7 @@ def test_a_full_disk_is_a_store_error_and_leaves_nothing(run, store, cache, tree
     def full(*_args, **_options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(dataset_import.Packs, "append", full)
+    monkeypatch.setattr("models.datasets.packs.Packs.append", full)
     with pytest.raises(StoreError, match=r"No space left .* space"):
         run(tree)
     assert_nothing_left(store, cache)

@@ -14,7 +14,7 @@ from models.inference.checkpoints import Generator
 from models.metrics.features import Features
 from models.metrics.measuring import PROTOCOLS, Protocol, Reference, reference_statistics
 from models.store import Store
-from models.store.records import DatasetRecord
+from tests.records import dataset_record
 
 CPU = torch.device("cpu")
 REALS, HELDOUT = 40, 16
@@ -39,21 +39,11 @@ def make_store(small_pictures: NDArray[np.uint8]) -> Callable[..., Store]:
             if len(rows):
                 files[f"packs/{name}.npy"] = folder / f"{name}.npy"
                 np.save(files[f"packs/{name}.npy"], rows)
-        store.datasets.add(_record(reals, heldout), files)
+        record = dataset_record({"32": reals}, heldout, fingerprint="ab" * 32)
+        store.datasets.add(record, files)
         return store
 
     return make
-
-
-def _record(reals: int, heldout: int) -> DatasetRecord:
-    return DatasetRecord(
-        name="small",
-        fingerprint="ab" * 32,
-        kept=reals + heldout,
-        heldout=heldout,
-        counts={"32": reals},
-        heldout_counts={"32": heldout} if heldout else {},
-    )
 
 
 @pytest.fixture(scope="session")

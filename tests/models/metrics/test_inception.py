@@ -107,7 +107,6 @@ def test_without_a_file_the_error_tells_how_to_make_one(tmp_path: Path, name: st
 
 
 def test_a_damaged_file_is_told(tmp_path: Path) -> None:
-    """A pickle, or a safetensors file cut short."""
     path = tmp_path / "inception.safetensors"
     path.write_bytes(b"PK\x03\x04 not safetensors at all")
     with pytest.raises(CheckpointError, match="no readable safetensors file"):

@@ -125,7 +125,6 @@ def test_a_generator_does_not_differ_from_itself() -> None:
 
 
 def test_other_numbers_of_pictures_cannot_be_paired() -> None:
-    """The error names both."""
     real = _rows([2, 0], [0, 2])
     few, more = _project(real, _rows([2, 2], [0, 0])), _project(real, _rows([2, 2], [0, 0], [1, 1]))
     with pytest.raises(InvalidValue, match=r"\(2, 3\).*\(2, 2\)"):

@@ -126,7 +126,6 @@ def test_what_cannot_be_told_is_absent_with_its_reason(
 def test_parts_that_do_not_belong_together_are_refused(
     features: Features, reference: Reference, small_pictures: NDArray[np.uint8], few: Few
 ) -> None:
-    """Another size, or another feature network than the reference's."""
     generator = Generator(torch.nn.Identity(), {}, {"size_px": 64, "z_dim": 2})
     with pytest.raises(InvalidValue, match=r"at 64 px.*at 32 px"):
         measure(generator, reference, features, CPU, few("snapshot", 4))

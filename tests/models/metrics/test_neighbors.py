@@ -27,7 +27,6 @@ def test_radii_do_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_too_few_pictures_have_no_third_neighbor() -> None:
-    """Three pictures are refused, with the number."""
     with pytest.raises(DatasetError, match=r"is 3\. Allowed: more than 3"):
         squared_radii(_line(0, 1, 2))
 

@@ -34,7 +34,6 @@ def test_the_protocols_have_the_numbers_that_were_agreed_on() -> None:
 
 
 def test_an_unknown_protocol_is_refused() -> None:
-    """The error lists those there are."""
     assert protocol("lab").features == "efficientnet-lite0-imagenet"
     with pytest.raises(InvalidValue, match="cattery, snapshot, held-out, lab, inception"):
         protocol("fid50k")

@@ -32,7 +32,6 @@ def test_it_holds_what_follows_from_the_reals_alone(reference: Reference) -> Non
 
 
 def test_it_comes_back_from_its_file(reference: Reference) -> None:
-    """Every part of it, to the bit."""
     again = Reference.from_bytes(reference.to_bytes())
     for field in fields(Reference):
         old, new = getattr(reference, field.name), getattr(again, field.name)

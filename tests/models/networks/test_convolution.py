@@ -11,14 +11,13 @@ def test_first_and_second_derivatives_are_right(kernel: int, padding: int, group
     torch.manual_seed(0)
     module = PenalizedConv2d(4, 4, kernel, padding=padding, groups=groups).double()
     x = torch.randn(2, 4, 5, 5, dtype=torch.float64, requires_grad=True)
-    inputs = (x, module.weight, module.bias)
+    inputs = (x, *module.parameters())
     assert torch.autograd.gradcheck(lambda x, *_: module(x), inputs)
     assert torch.autograd.gradgradcheck(lambda x, *_: module(x), inputs)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_it_is_torch_s_convolution(dtype: torch.dtype) -> None:
-    """The same values from the same weights, under autocast too."""
     torch.manual_seed(0)
     ours = PenalizedConv2d(4, 8, 3, padding=1, groups=2)
     torchs = nn.Conv2d(4, 8, 3, padding=1, groups=2)

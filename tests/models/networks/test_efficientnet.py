@@ -85,7 +85,8 @@ def _layer(left: State, x: Tensor, conv: str, norm: str, stride: int = 1) -> Ten
     made = F.conv2d(padded, weight, stride=stride, groups=x.shape[1] // weight.shape[1])
     left.pop(f"{norm}.num_batches_tracked")
     names = ("running_mean", "running_var", "weight", "bias")
-    return F.batch_norm(made, *(left.pop(f"{norm}.{name}") for name in names), eps=1e-3)
+    mean, variance, scale, shift = (left.pop(f"{norm}.{name}") for name in names)
+    return F.batch_norm(made, mean, variance, scale, shift, eps=1e-3)
 
 
 def _by_definition(left: State, x: Tensor, table: Table) -> Tensor:
@@ -164,7 +165,6 @@ def test_nothing_of_it_is_trained_or_kept() -> None:
 def test_weights_of_another_network_are_refused(
     monkeypatch: pytest.MonkeyPatch, without: str | None, extra: str | None, finding: str
 ) -> None:
-    """A tensor too few and a tensor too many; the error names it and what to do."""
     weights = {name: value for name, value in lite2_weights().items() if name != without}
     if extra is not None:
         weights[extra] = torch.zeros(8)

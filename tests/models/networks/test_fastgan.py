@@ -100,5 +100,5 @@ def test_small_maps_gate_large_ones() -> None:
     gate = generator.gates["64"]
     small = torch.randn(2, 64, 4, 4)
     with torch.no_grad():
-        gate.excite.weight.zero_()
+        gate.get_parameter("excite.weight").zero_()
     assert torch.equal(gate(small, x), x / 2)

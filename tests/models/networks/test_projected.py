@@ -93,11 +93,10 @@ def test_every_discriminator_has_the_same_projection() -> None:
 
 
 def test_training_moves_the_judges_alone() -> None:
-    """Gradients pass through features to pictures; nothing frozen is a parameter."""
     discriminator, pictures = _discriminator(), torch.randn(2, 3, 32, 32, requires_grad=True)
     discriminator.requires_grad_(requires_grad=False)
     features = discriminator.features(pictures)
-    (gradient,) = torch.autograd.grad(sum(f.square().mean() for f in features), pictures)
+    (gradient,) = torch.autograd.grad([f.square().mean() for f in features], pictures)
     assert gradient.abs().min(0).values.max() > 0
     discriminator.requires_grad_(requires_grad=True)
     trained = [name for name, p in discriminator.named_parameters() if p.requires_grad]
@@ -107,7 +106,6 @@ def test_training_moves_the_judges_alone() -> None:
 
 
 def test_scoring_features_is_scoring_pictures() -> None:
-    """A trainer may split them."""
     discriminator, pictures = _discriminator().eval(), torch.randn(2, 3, 32, 32)
     with torch.no_grad():
         whole = discriminator(pictures)

@@ -21,7 +21,6 @@ def test_matrices_have_the_hand_computed_entries() -> None:
 
 
 def test_resampling_agrees_with_torch_s_interpolation() -> None:
-    """Both axes, every channel, whatever the layout."""
     maps = torch.randn(2, 5, 8, 8)
     expected = F.interpolate(maps, size=14, mode="bilinear", align_corners=False)
     for layout in (torch.contiguous_format, torch.channels_last):

@@ -59,7 +59,6 @@ def test_a_folded_weight_has_largest_singular_value_one(layer: nn.Module) -> Non
 
 
 def test_folding_what_is_plain_copies_it() -> None:
-    """So that a trainer need not ask."""
     generator = _generator().eval()
     copy, z = folded(generator), torch.randn(2, 16)
     assert copy is not generator

@@ -10,7 +10,8 @@ from models.metrics.measuring import Measurement
 from models.networks.dcgan import DcganConfig, DcganGenerator
 from models.publishing.promotion import judge
 from models.store import Store
-from models.store.records import Card, Promote
+from models.store.records import Promote
+from tests.records import card
 
 CONFIG = DcganConfig(size_px=32, z_dim=8, width=4)
 
@@ -32,12 +33,9 @@ def serving(store_with_cats: Store) -> str:
     """A version in service of the model "m", whose card holds an old Frechet distance only."""
     torch.manual_seed(0)
     weights = save_generator(DcganGenerator(CONFIG), kind="dcgan", config=CONFIG)
-    card = Card(
-        model="m", version="", sha256="", recipe="dcgan", size_px=32, z_dim=8, latent="x",
-        settings={}, kimg=1, seed=0, created_at="now",
-        metrics=({"name": "frechet_distance", "value": 0.0, "protocol": {"name": "frechet-512"}},),
-    )  # fmt: skip
-    version = store_with_cats.versions.publish("m", weights, card, b"png").version
+    old = {"name": "frechet_distance", "value": 0.0, "protocol": {"name": "frechet-512"}}
+    trained = card(size_px=32, metrics=(old,))
+    version = store_with_cats.versions.publish("m", weights, trained, b"png").version
     store_with_cats.aliases.promote("m", version)
     return version
 
@@ -116,7 +114,6 @@ def test_an_incumbent_that_cannot_be_measured_stays(store_with_cats: Store, serv
 
 
 def test_a_version_that_could_not_be_measured_is_kept_back(store_with_cats: Store) -> None:
-    """Even where nothing is in service."""
     verdict = judge(store_with_cats, "m", None, Promote.IF_BETTER, lambda _: OLD)
     assert not verdict.promote
 

@@ -76,6 +76,5 @@ def test_damaged_weights_are_refused(store, generator, weights):
 
 
 def test_a_bad_name_is_refused_before_anything_is_loaded(store):
-    """The error is about the name."""
     with pytest.raises(InvalidValue, match="lower-case"):
         import_version(store, "../tabby", b"")

@@ -29,7 +29,6 @@ def test_promoting_moves_serving_and_keeps_the_one_before(store, versions):
 
 
 def test_promoting_what_serves_changes_nothing(store, versions):
-    """A repeat neither loses the previous version nor lengthens the history."""
     store.aliases.promote("tabby", versions[0])
     now = store.aliases.promote("tabby", versions[1])
     assert store.aliases.promote("tabby", versions[1]) == now

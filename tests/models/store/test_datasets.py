@@ -24,7 +24,6 @@ def files(tmp_path):
 
 
 def test_an_added_dataset_reads_back(store, dataset, files, tmp_path):
-    """Record, packs and preview are there."""
     store.datasets.add(dataset, files())
     assert store.datasets.get("cats") == dataset
     assert store.datasets.list() == [dataset]
@@ -37,7 +36,6 @@ def test_an_added_dataset_reads_back(store, dataset, files, tmp_path):
 
 
 def test_a_name_can_be_taken_once(store, dataset, files):
-    """A second dataset of the name is a conflict and leaves the first as it was."""
     store.datasets.add(dataset, files())
     with pytest.raises(Conflict, match="cats"):
         store.datasets.add(replace(dataset, kept=9), files(b"other"))
@@ -60,7 +58,6 @@ def test_what_an_import_left_half_done_is_no_dataset(store, dataset, files):
 def test_a_size_that_is_not_there_is_named_with_those_that_are(
     store, dataset, files, size_px, heldout
 ):
-    """The error lists the sizes of this dataset."""
     store.datasets.add(dataset, files())
     with pytest.raises(DatasetError, match="32") as caught:
         store.datasets.pack_path("cats", size_px, heldout)
@@ -77,7 +74,6 @@ def test_a_missing_pack_is_a_store_error(store, dataset, files, tmp_path):
 
 @pytest.mark.parametrize("name", ["dogs", "../models", "", "x" * 300])
 def test_an_unknown_dataset_is_named_with_the_known_ones(store, dataset, files, name):
-    """Every way to ask for it says so."""
     store.datasets.add(dataset, files())
     for ask in (store.datasets.get, store.datasets.preview, store.datasets.delete):
         with pytest.raises(NotFound) as caught:
@@ -113,7 +109,6 @@ def test_a_deleted_dataset_is_gone_until_its_name_is_used_again(store, dataset, 
 
 
 def test_reference_statistics_are_kept_with_the_dataset(store, dataset, files):
-    """They read back by key and go with the dataset."""
     store.datasets.add(dataset, files())
     assert store.datasets.read_reference("cats", "frechet-64.npz") is None
     store.datasets.write_reference("cats", "frechet-64.npz", b"mu")

@@ -6,19 +6,18 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 
 from models.errors import Conflict, Gone, InvalidValue, NotFound, StoreError
 from models.store import Store
 from models.store.records import (
-    Budget,
     ImportOrder,
     JobKind,
     JobStatus,
     Phase,
     Progress,
-    TrainingOrder,
 )
 
 CREATE = """
@@ -92,7 +91,6 @@ def test_a_repeated_upload_is_the_same_import(store):
 
 
 def test_of_two_processes_with_one_key_one_creates_the_job(local_store):
-    """For every key exactly one process is told that the job is new."""
     command = [sys.executable, "-c", CREATE, local_store.url]
     pipe = subprocess.PIPE
     both = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(2)]
@@ -136,7 +134,6 @@ def test_a_job_whose_maker_died_early_is_still_a_job(store, order):
 
 
 def test_jobs_are_listed_newest_first(store, order):
-    """The order is that of creation, keyed jobs among the others."""
     made = [store.jobs.create(JobKind.TRAIN, order, key=key)[0].id for key in ("x", None, "a")]
     assert [job.id for job in store.jobs.list()] == made[::-1]
 
@@ -192,7 +189,6 @@ def test_a_torn_event_is_never_returned_and_costs_no_other(store, order):
 
 
 def test_samples_are_kept_by_label(store, order):
-    """A saved sheet reads back; another label names those that there are."""
     record, _ = store.jobs.create(JobKind.TRAIN, order)
     store.jobs.save_sample(record.id, "12.5", b"png")
     store.jobs.save(replace(record, samples=("12.5",)))
@@ -255,15 +251,12 @@ def test_a_record_of_a_newer_release_can_be_read(store, order):
     assert store.jobs.get(record.id) == record
 
 
-def test_listing_parses_only_what_changed(local_store, monkeypatch):
+def test_listing_parses_only_what_changed(local_store, order, monkeypatch):
     """On a local store an unchanged record is not read from its file again."""
-    order = TrainingOrder(
-        recipe="dcgan", dataset="cats", model="m", size_px=64, budget=Budget(minutes=2)
-    )
     made = [local_store.jobs.create(JobKind.TRAIN, order)[0] for _ in range(5)]
     local_store.jobs.list()
-    read, real = [], local_store.tree.read
-    monkeypatch.setattr(local_store.tree, "read", lambda path: read.append(path) or real(path))
+    read = Mock(wraps=local_store.tree.read)
+    monkeypatch.setattr(local_store.tree, "read", read)
     local_store.jobs.save(replace(made[2], attempts=1))
     assert [job.attempts for job in local_store.jobs.list()] == [0, 0, 1, 0, 0]
-    assert read == [f"jobs/{made[2].id}/job.json"]
+    read.assert_called_once_with(f"jobs/{made[2].id}/job.json")

@@ -27,7 +27,6 @@ def test_opening_twice_is_fine(store):
 
 
 def test_a_file_url_is_a_local_store(tmp_path):
-    """`file://` means the folder itself."""
     store = Store.open(f"file://{tmp_path}/store")
     store.tree.write("a", b"x")
     assert (tmp_path / "store" / "a").read_bytes() == b"x"

@@ -26,7 +26,6 @@ def test_a_file_reads_as_it_was_written(store):
 
 
 def test_what_is_absent_is_file_not_found_or_empty(store):
-    """Only reading raises for a file that is not there."""
     with pytest.raises(FileNotFoundError):
         store.tree.read("no/such")
     assert store.tree.names("no") == []
@@ -37,13 +36,11 @@ def test_what_is_absent_is_file_not_found_or_empty(store):
 
 @pytest.mark.parametrize("path", ["", "/etc/passwd", "../x", "a//b", "a/../b", "a/.", "a\0b"])
 def test_a_path_cannot_leave_the_tree(store, path):
-    """A path that is absolute, climbs or has an empty part is refused."""
     with pytest.raises(StoreError, match="not a path inside the store"):
         store.tree.write(path, b"x")
 
 
 def test_of_eight_creators_one_wins(store):
-    """Exactly one of several threads creates a file, and its content stays."""
     barrier = threading.Barrier(8)
 
     def create(n: int) -> bool:
@@ -160,5 +157,5 @@ def test_no_temporary_file_stays_and_none_is_listed(local_store):
 
 def test_free_space_is_told_before_the_folder_exists(tmp_path):
     """A store not yet made tells the space of the disk it will be on."""
-    assert Store(str(tmp_path / "not" / "yet")).tree.free_bytes() > 0
+    assert (Store(str(tmp_path / "not" / "yet")).tree.free_bytes() or 0) > 0
     assert Store("memory://x").tree.free_bytes() is None

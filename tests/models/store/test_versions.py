@@ -43,7 +43,6 @@ def test_a_version_exists_only_with_its_card(store, card):
 
 
 def test_versions_are_listed_newest_first(store, card):
-    """The order is that of the cards' creation."""
     for day in (2, 3, 1):
         made = card(created_at=f"2026-01-0{day}T00:00:00Z")
         store.versions.publish("tabby", b"%d" % day, made, b"png")
@@ -62,7 +61,6 @@ def test_all_versions_of_a_model_have_one_size(store, card):
 
 @pytest.mark.parametrize("name", ["", "Tabby", "a/b", "..", "a..b", "a.", "-a", "x" * 64, "a@b"])
 def test_a_bad_model_name_is_refused_and_never_found(store, card, name):
-    """Such a name publishes nothing, and asking for it says that there is none."""
     with pytest.raises(InvalidValue, match="lower-case"):
         store.versions.publish(name, b"a", card(), b"png")
     with pytest.raises(NotFound):
@@ -83,22 +81,17 @@ def test_references_resolve_to_one_version(store, card):
     assert resolve(f"tabby@{new}") == ("tabby", new)
 
 
-@pytest.mark.parametrize("ref", ["tom", "tom@0123", "../etc", "@", ""])
-def test_an_unknown_model_is_named_with_the_known_ones(store, card, ref):
-    """The error lists the models that there are."""
-    store.versions.publish("tabby", b"a", card(), b"png")
+@pytest.mark.parametrize(
+    ("kind", "ref"),
+    [("model", ref) for ref in ("tom", "tom@0123", "../etc", "@", "")]
+    + [("version", f"tabby@{ref}") for ref in ("serving", "fff", "zzzz", "0123456789ab", "", "*")],
+)
+def test_what_is_unknown_is_named_with_the_known_ones(store, card, kind, ref):
+    version = store.versions.publish("tabby", b"a", card(), b"png").version
+    known = {"model": "tabby", "version": version}
     with pytest.raises(NotFound) as caught:
         store.versions.resolve(ref)
-    assert (caught.value.kind, caught.value.known) == ("model", ("tabby",))
-
-
-@pytest.mark.parametrize("wanted", ["serving", "fff", "zzzz", "0123456789ab", "", "*"])
-def test_an_unknown_version_is_named_with_the_known_ones(store, card, wanted):
-    """So is one that is too short, no hex, or an alias that points nowhere."""
-    version = store.versions.publish("tabby", b"a", card(), b"png").version
-    with pytest.raises(NotFound) as caught:
-        store.versions.resolve(f"tabby@{wanted}")
-    assert (caught.value.kind, caught.value.known) == ("version", (version,))
+    assert (caught.value.kind, caught.value.known) == (kind, (known[kind],))
 
 
 def test_damaged_weights_are_refused(store, card, tmp_path):

@@ -20,7 +20,7 @@ BATCH = 16
 STEPS = 20
 # In place of a recipe's own: the smallest it allows, and no augmentation, whose
 # random numbers are the same in every process, not each its rows of one batch's.
-SETTINGS = {
+SETTINGS: dict[str, dict[str, object]] = {
     "dcgan-selu": {"width": 4, "batch": BATCH},
     "r3gan": {"width": 8, "batch": BATCH, "augment": 0.0},
     "dcgan": {"width": 4, "batch": BATCH},

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -190,6 +191,7 @@ def test_an_objective_without_a_floor_has_no_winner() -> None:
     detector = CollapseDetector(0.0)
     for step in range(0, 5000, CHECK_EVERY):
         check(detector, step, plain(), discriminator=-1000.0 + step / 5)
+    assert detector.counts["discriminator_won"].count == 0
 
 
 def test_what_real_pictures_do_is_no_failure() -> None:
@@ -197,6 +199,7 @@ def test_what_real_pictures_do_is_no_failure() -> None:
     detector = CollapseDetector(1.0)
     for step in range(0, 2 * UNVARIED_STEPS, CHECK_EVERY):
         detector.check(step, LOSSES, checkered(), checkered())
+    assert [bad.count for bad in detector.counts.values()] == [0] * len(RULES)
 
 
 def test_a_resumed_watch_goes_on_counting() -> None:
@@ -294,10 +297,20 @@ HEALTHY = [
 def test_training_that_goes_well_is_left_alone(
     build: Build, name: str, overrides: dict[str, float]
 ) -> None:
-    """Four hundred steps, also at the learning rates under which LSGAN collapses."""
+    """Eight hundred steps, also at the learning rates under which LSGAN collapses."""
     trainer = build(name, **overrides)
     run(trainer, 800)
     assert trainer.step_count == 800
+
+
+def test_training_checks_as_often_as_the_rules_say(build: Build) -> None:
+    """The stated numbers of steps rely on it."""
+    detector = Mock(spec=CollapseDetector)
+    run(build("dcgan"), 2 * CHECK_EVERY + 10, detector)
+    assert [call.args[0] for call in detector.check.call_args_list] == [
+        CHECK_EVERY,
+        2 * CHECK_EVERY,
+    ]
 
 
 def test_the_page_states_every_rule_as_it_is() -> None:

@@ -114,12 +114,10 @@ def test_the_shares_of_all_processes_are_the_batch() -> None:
 
 @pytest.mark.parametrize(("size", "batch", "share"), [(1, 7, 7), (2, 16, 8), (3, 15, 5)])
 def test_a_batch_is_shared_out_evenly(size: int, batch: int, share: int) -> None:
-    """Each process is told how many pictures are its own."""
     assert Team(size=size).check_batch(batch) == share
 
 
 def test_a_batch_that_cannot_be_shared_out_is_refused_before_training() -> None:
-    """The error names the batch and the number of processes; no process has to be there for it."""
     with pytest.raises(InvalidValue, match=r"batch is 16.*multiple of 3") as caught:
         build("dcgan-selu", Team(rank=1, size=3))
     assert caught.value.field == "batch"

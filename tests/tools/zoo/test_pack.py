@@ -1,6 +1,7 @@
 """Packing a release: float16 weights, a new version, and the size limits."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -180,7 +181,7 @@ def test_too_large_a_file_is_named_and_nothing_is_written(store, trained, tmp_pa
     monkeypatch.setattr("tools.zoo.pack.MOST_FILE_BYTES", len(made.weights) - 1)
     with pytest.raises(InvalidValue, match=r"dcgan/generator\.safetensors.*less width"):
         write_zoo(tmp_path / "zoo", [made])
-    unmeasured = pytest.fail
+    unmeasured: Any = pytest.fail
     with pytest.raises(InvalidValue, match=r"dcgan/generator\.safetensors.*less width"):
         pack_version(store, f"dcgan@{trained.version}", unmeasured)
     assert not (tmp_path / "zoo").exists()

@@ -57,7 +57,7 @@ def test_gradients_reach_every_parameter(kind: str) -> None:
     optimizer = torch.optim.SGD(modules.parameters(), lr=1e-2)
     for _ in range(2):
         optimizer.zero_grad()
-        _loss(*modules).backward()  # type: ignore[no-untyped-call]
+        _loss(*modules).backward()
         optimizer.step()
     unmoved = [n for n, p in modules.named_parameters() if p.grad is None or not p.grad.any()]
     assert unmoved == []
@@ -73,7 +73,6 @@ def test_one_latent_is_one_picture_in_eval_mode(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_trained_generator_comes_back_whole_from_its_file(kind: str) -> None:
-    """The same pictures, from a file of plain tensors."""
     generator, _ = _pair(kind)
     with torch.no_grad():
         for _ in range(20):
@@ -109,7 +108,7 @@ def test_a_penalty_on_gradients_has_the_right_gradient(kind: str) -> None:
     pictures = torch.randn(2, 3, 32, 32, dtype=torch.float64, requires_grad=True)
     with torch.no_grad():  # branches that start at zero hide what is behind them
         for parameter in parameters:
-            parameter += 0.05 * torch.randn_like(parameter)
+            parameter.add_(torch.randn_like(parameter), alpha=0.05)
     directions = [torch.randn_like(p) for p in parameters]
 
     def penalty(step: float) -> Tensor:

@@ -1,0 +1,48 @@
+"""Records whose fields a test seldom cares for are filled in; any of them can be changed."""
+
+from typing import Any
+
+from models.store.records import Budget, Card, DatasetRecord, TrainingOrder
+
+
+def card(**changes: Any) -> Card:
+    """Return the card of a small DCGAN that is not published yet."""
+    fields: dict[str, Any] = {
+        "model": "",
+        "version": "",
+        "sha256": "",
+        "recipe": "dcgan",
+        "size_px": 64,
+        "z_dim": 8,
+        "latent": "any",
+        "settings": {},
+        "kimg": 1.5,
+        "seed": 0,
+        "created_at": "2026-01-01T00:00:00Z",
+    }
+    return Card(**fields | changes)
+
+
+def training_order(**changes: Any) -> TrainingOrder:
+    """Return an order of the recipe `dcgan` at 64 px on the dataset `cats`."""
+    fields: dict[str, Any] = {
+        "recipe": "dcgan",
+        "dataset": "cats",
+        "model": "dcgan",
+        "size_px": 64,
+        "budget": Budget(kimg=1),
+    }
+    return TrainingOrder(**fields | changes)
+
+
+def dataset_record(counts: dict[str, int], heldout: int = 0, **changes: Any) -> DatasetRecord:
+    """Return the record of a dataset: pictures to train on by size, and so many held out of all."""
+    fields: dict[str, Any] = {
+        "name": "small",
+        "fingerprint": "0" * 64,
+        "kept": max(counts.values()) + heldout,
+        "heldout": heldout,
+        "counts": counts,
+        "heldout_counts": dict.fromkeys(counts, heldout) if heldout else {},
+    }
+    return DatasetRecord(**fields | changes)
