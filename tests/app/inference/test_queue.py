@@ -68,6 +68,7 @@ def test_no_long_request_is_starved_where_two_models_take_turns():
         for slot in slots:
             queue.enter(request_of(slot, 1))
         slot = queue.next_slot()
+        assert slot is not None
         got[slot] += [wanted for wanted, *_ in shares_of(queue.gather(slot, 1))] == [64]
     assert list(got.values()) == [4, 4]
 
