@@ -113,7 +113,7 @@ def redis_url(tmp_path_factory) -> Iterator[str]:
 def new_api(store, tmp_path, monkeypatch) -> Callable[..., AbstractContextManager[Api]]:
     """Return a maker of whole apps over the store; settings by name, no Redis by default."""
     # What the release ships must not turn up in tests of other things.
-    monkeypatch.setattr("app.main.register_zoo", lambda _store: [])
+    monkeypatch.setattr("app.lifespan.register_zoo", lambda _store: [])
 
     def make(load=load_painting, **settings) -> AbstractContextManager[Api]:
         settings = {"data": tmp_path / "data", "watch_s": 60.0, "events_poll_s": 0.01, **settings}

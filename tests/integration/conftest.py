@@ -63,7 +63,7 @@ class Service:
     @property
     def url(self) -> str:
         """Where it answers, once it has said so."""
-        return self.wait_for_line(r"gets ready on (\S+)")
+        return self.wait_for_line(r"starting on (\S+)")
 
     def wait_for_line(self, pattern: str) -> str:
         """Return the first group of the first match in the log."""
