@@ -19,7 +19,7 @@ help: ## Say what there is to do
 	@echo "  PYTHON=python3.12 chooses the interpreter. TORCH_INDEX=URL chooses another build of"
 	@echo "  torch: its URL is under 'Start locally' on PyTorch's site (before that: make clean)."
 
-serve: $(VENV)/.installed ## Start Cattery on http://127.0.0.1:8000; Ctrl-C ends it
+serve: $(VENV)/.installed ## Start Cattery on http://127.0.0.1:8000; Ctrl-C stops it
 	@exec $(BIN)/cattery serve
 
 zoo: $(VENV)/.installed ## Train the generators of the zoo; Ctrl-C saves, the same command resumes

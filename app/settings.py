@@ -60,13 +60,6 @@ class AppSettings(SharedSettings):
         description="Threads that render and encode cats, a batch each; 0: on a CPU one a core, "
         "less one for all else where there are more than two, on a GPU at most four.",
     )
-    processes: int = Field(
-        default=1,
-        ge=1,
-        le=64,
-        description="Front ends of `cattery serve` on this machine; from 2 on they are processes "
-        "beside an engine host, which renders for all of them.",
-    )
     default_model: str = Field(
         default="dcgan", description="Model of a request that names none, as name or name@version."
     )

@@ -96,7 +96,6 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=30, help="of each load")
-    parser.add_argument("--processes", type=int, default=1, help="front ends")
     parser.add_argument("--width", type=int, default=64, help="of the untrained generator")
     parser.add_argument("--size", type=int, default=64, help="of its pictures, pixels")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
@@ -111,7 +110,7 @@ def _service(folder: Path, told: argparse.Namespace) -> Iterator[tuple[Running, 
     settings = cattery.variables(folder / "data", told.device)
     cattery.put_into_service(python, untrained_weights(folder, told.width, told.size), settings)
     instructions = Instructions(
-        weights="", port=port, device=told.device, workers=told.processes, cores=len(cores)
+        weights="", port=port, device=told.device, workers=1, cores=len(cores)
     )
     with running(CATTERY.command(python, instructions), cores, settings, ROOT) as server:
         server.wait_until(lambda: ask(port, ONE.of(0), 5), "the first cat")

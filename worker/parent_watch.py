@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
 
 PR_SET_PDEATHSIG = 1
 LOOK_EVERY_S = 1.0
@@ -32,27 +31,22 @@ def signal_on_parents_death(parent: int, signum: signal.Signals) -> None:
         os.kill(os.getpid(), signum)
 
 
-def watch_parent(parent: int, on_death: Callable[[], None] | None = None) -> threading.Thread:
+def watch_parent(parent: int) -> threading.Thread:
     """Start a thread that ends this process within seconds of its parent's death.
 
     Args:
         parent: Process id of the parent, as the parent itself told it.
-        on_death: What to do instead of ending at once, without clean-up.
     """
 
     def look() -> None:
         while os.getppid() == parent:
             pause.wait(LOOK_EVERY_S)
-        (on_death or _leave)()
+        os._exit(1)  # without clean-up: every file is written so that a kill harms none
 
     pause = threading.Event()
     thread = threading.Thread(target=look, name="parent-watch", daemon=True)
     thread.start()
     return thread
-
-
-def _leave() -> None:
-    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Request, Response
 from app.api.dependencies import PoolDep, QueueDep, RootDep, SettingsDep, StoreDep, TelemetryDep
 from app.api.schemas import Live, Ready
 from app.api.views import picks_of
-from app.hosting.siblings import Sibling
 from app.inference.pool import GeneratorPool
 from app.jobs.queue import JobQueue
 from app.observability.metrics import CONTENT_TYPE
@@ -55,21 +54,15 @@ async def readyz(
 ) -> Ready:
     """Ready means that `GET /cats` works; what else is missing is told, and no reason for 503.
 
-    Needed are the store and the default model in service, and where several front ends
-    share an engine host, that it answers. Without Redis no job can be queued, but cats are
-    served all the same: a front end must not leave the load balancer for that. A version
-    that cannot be loaded leaves the old one in service and is told as `pool`, a generator
-    of the release that cannot be used as `zoo`.
+    Needed are the store and the default model in service. Without Redis no job can be
+    queued, but cats are served all the same: a front end must not leave the load balancer
+    for that. A version that cannot be loaded leaves the old one in service and is told as
+    `pool`, a generator of the release that cannot be used as `zoo`.
     """
-    sibling: Sibling | None = request.app.state.sibling
-    store_says, queue_says, host_says = await asyncio.gather(
-        _within(asyncio.to_thread(_store, store)),
-        _within(asyncio.to_thread(_queue, queue)),
-        _engine_host(sibling),
+    store_says, queue_says = await asyncio.gather(
+        _within(asyncio.to_thread(_store, store)), _within(asyncio.to_thread(_queue, queue))
     )
     needed = {"store": store_says, "default_model": _default_model(pool, settings)}
-    if sibling is not None:
-        needed["engine_host"] = host_says
     checks = needed | {
         "zoo": " ".join(request.app.state.zoo_problems) or OK,
         "pool": " ".join(pool.problems()) or OK,
@@ -94,14 +87,9 @@ async def readyz(
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 @router.head("/metrics", include_in_schema=False)
-async def metrics(request: Request, telemetry: TelemetryDep) -> Response:
-    """Counters, gauges and histograms of this service in Prometheus' text format.
-
-    Whichever front end of several answers, it tells the sum of all, engine host included.
-    """
-    sibling: Sibling | None = request.app.state.sibling
-    figures = telemetry.exposition() if sibling is None else await sibling.figures()
-    return Response(figures, headers={"Content-Type": CONTENT_TYPE})
+async def metrics(telemetry: TelemetryDep) -> Response:
+    """Counters, gauges and histograms of this process in Prometheus' text format."""
+    return Response(telemetry.exposition(), headers={"Content-Type": CONTENT_TYPE})
 
 
 async def _within(check: Awaitable[str]) -> str:
@@ -127,12 +115,6 @@ def _queue(queue: JobQueue) -> str:
     except CatteryError as err:
         return str(err)
     return OK
-
-
-async def _engine_host(sibling: Sibling | None) -> str:
-    """Whether there is something to render with; without siblings it is this process."""
-    is_there = sibling is None or await sibling.is_host_there()
-    return OK if is_there else "It does not answer."
 
 
 def _default_model(pool: GeneratorPool, settings: AppSettings) -> str:

@@ -98,15 +98,13 @@ def _processor() -> str:
 
 
 def _data(folder: Path) -> str:
-    from app.cli.locks import claimed
+    from app.cli.locks import DataFolderInUse, claimed
 
     try:
         with claimed(folder):
             use = "not in use"
-    except CatteryError as err:
-        if "already runs" not in str(err):
-            raise
-        use = "a Cattery runs on it"
+    except DataFolderInUse:
+        use = "in use by a running Cattery"
     free_gb = shutil.disk_usage(folder).free / 1e9
     if free_gb < LEAST_FREE_GB:
         raise Unwell(f"{folder.resolve()} has {free_gb:.1f} GB left.", "Free some space.")

@@ -1,4 +1,4 @@
-"""What a service must have to itself before it starts: its data folder and its address."""
+"""What a service takes before it starts: its data folder and its address."""
 
 import errno
 import fcntl
@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import TextIO
 
 from models.errors import CatteryError
 
@@ -16,22 +16,46 @@ class StartError(CatteryError):
     """The service cannot start as things are."""
 
 
-class Claim(Protocol):
-    """A claimed data folder."""
+class DataFolderInUse(StartError):
+    """Another service holds the data folder."""
 
-    def tell(self, address: str) -> None:
-        """Write down where this service answers, for whoever tries to start a second one."""
+
+class Claim:
+    """A claimed data folder.
+
+    Args:
+        file: Its lock file, open and locked.
+        is_shared: Whether others may hold it as well.
+    """
+
+    def __init__(self, file: TextIO, is_shared: bool) -> None:
+        self._file = file
+        self._is_shared = is_shared
+
+    def record(self, address: str) -> None:
+        """Write down where this service answers, for whoever is refused the folder."""
+        self.clear()
+        if not self._is_shared:  # those who share it would overwrite each other
+            self._file.write(f"{address} (pid {os.getpid()})")
+            self._file.flush()
+
+    def clear(self) -> None:
+        """Write down nothing."""
+        self._file.truncate(0)
 
 
 @contextmanager
-def claimed(data: Path) -> Iterator[Claim]:
-    """Hold a data folder for this process alone; the kernel gives it back if we are killed.
+def claimed(data: Path, *, is_shared: bool = False) -> Iterator[Claim]:
+    """Hold a data folder; the kernel releases it if this process is killed.
 
     Args:
         data: The data folder; made when it is not there.
+        is_shared: Whether others may hold it likewise. A service with an embedded queue
+            may not: a second queue over the same store would not know its jobs.
 
     Raises:
-        StartError: Another process holds it, or it cannot be written.
+        DataFolderInUse: Another process holds it, and one of both needs it alone.
+        StartError: It cannot be written.
     """
     path = data / "cattery.lock"
     try:
@@ -45,34 +69,23 @@ def claimed(data: Path) -> Iterator[Claim]:
         ) from err
     with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError as err:
             raise _held(path, data) from err
-        lock = _Lock(file.fileno())
-        lock.tell("an address it has not said yet")
+        claim = Claim(file, is_shared)
+        claim.record("an address it has not chosen yet")
         try:
-            yield lock
+            yield claim
         finally:
-            os.ftruncate(file.fileno(), 0)
+            claim.clear()
 
 
-class _Lock:
-    """The lock file of a claimed data folder, open and locked."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    def tell(self, address: str) -> None:
-        """Replace what the lock file says."""
-        os.ftruncate(self._descriptor, 0)
-        os.write(self._descriptor, f"{address} (pid {os.getpid()})".encode())
-
-
-def _held(path: Path, data: Path) -> StartError:
-    where = path.read_text(encoding="utf-8").strip() or "this data folder"
-    return StartError(
-        f"Cattery already runs on {where}.",
-        f"End it first, or name another data folder than {data} in CATTERY_DATA.",
+def _held(path: Path, data: Path) -> DataFolderInUse:
+    where = path.read_text(encoding="utf-8").strip() or f"the data folder {data}"
+    return DataFolderInUse(
+        f"Cattery is already running on {where}.",
+        "Stop it, choose another folder than "
+        f"{data} with CATTERY_DATA, or let both share one queue with CATTERY_REDIS_URL.",
     )
 
 

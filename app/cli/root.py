@@ -10,9 +10,7 @@ from app.cli.compare import compare
 from app.cli.console import complain
 from app.cli.dataset import dataset_commands
 from app.cli.doctor import doctor
-from app.cli.engine_host import engine_host
 from app.cli.evaluate import evaluate
-from app.cli.front_end import front_end
 from app.cli.generate import generate
 from app.cli.models import model_commands
 from app.cli.serve import serve
@@ -30,8 +28,6 @@ commands = typer.Typer(
 )
 for _command in (serve, worker, train, compare, generate, walk, evaluate, doctor):
     commands.command()(_command)
-for _part in (engine_host, front_end):  # what `serve` starts beside itself
-    commands.command(hidden=True)(_part)
 commands.add_typer(dataset_commands, name="dataset")
 commands.add_typer(model_commands, name="models")
 

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.console import say
-from app.cli.locks import StartError, address_of, claimed
-from app.cli.several import listening_sockets, serve_several
-from app.cli.supervisor import Child, Keeper, Program, Queue
+from app.cli.locks import StartError, address_of, claimed, listening_socket
+from app.cli.supervisor import Child, Queue, Supervisor, Worker
 
 if TYPE_CHECKING:
     import socket
@@ -39,27 +38,22 @@ def serve(
     port: Annotated[
         int | None, typer.Option(help="TCP port, instead of CATTERY_PORT; 0: any free one.")
     ] = None,
-    processes: Annotated[
-        int | None, typer.Option(help="Front ends, instead of CATTERY_PROCESSES.")
-    ] = None,
     with_worker: Annotated[
         bool, typer.Option("--worker/--no-worker", help="Whether a worker runs beside the API.")
     ] = True,
 ) -> None:
-    """Serve cats and train new ones, in the foreground; Ctrl-C ends all of it."""
+    """Serve cats and train new ones, in the foreground, until Ctrl-C."""
     from app.http.security import check_closed
     from app.settings import AppSettings
 
     began = time.monotonic()
-    named = {"host": host, "port": port, "processes": processes}
-    given = {k: v for k, v in named.items() if v is not None}
+    given = {k: v for k, v in (("host", host), ("port", port)) if v is not None}
     settings = AppSettings(**given)  # type: ignore[arg-type]  # pydantic checks them
     check_closed(settings)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     with stop_signals() as stopping, ExitStack() as stack:
         _serve(settings, stack, stopping, began, with_worker)
-        say("Ending: requests first, then the worker, then the queue ...")
-    say("Cattery has ended; nothing of it runs any more.")
+    say("Cattery has stopped.")
 
 
 def _serve(
@@ -69,54 +63,60 @@ def _serve(
     began: float,
     with_worker: bool,
 ) -> None:
-    """Claim and check everything, then start in order; the stack ends it in reverse order."""
+    """Claim and check everything, then start in order; the stack stops it in reverse order."""
     from models.store import Store
 
-    lock = stack.enter_context(claimed(settings.data))
-    listeners = listening_sockets(settings.host, settings.port, settings.processes)
-    for listener in listeners:
-        stack.enter_context(listener)
-    address = address_of(listeners[0])
-    lock.tell(address)
+    # Only an embedded queue needs the data folder alone: with a queue that they share, any
+    # number of front ends may have the same one.
+    claim = stack.enter_context(claimed(settings.data, is_shared=bool(settings.redis_url)))
+    listener = stack.enter_context(listening_socket(settings.host, settings.port))
+    address = address_of(listener)
+    claim.record(address)
     store = Store.open(settings.store_url)
-    several = f", {settings.processes} front ends" if settings.processes > 1 else ""
-    where = f"{address} (data: {settings.data}{several})"
-    say(f"Cattery {version('cattery')} gets ready on {where} ...")
-    settings = settings.model_copy(update={"port": listeners[0].getsockname()[1]})
-    settings = _start_children(settings, stack, with_worker)
-    if stopping.is_set():
-        return
-    say("The cats are being loaded ...")
+    say(f"Cattery {version('cattery')} is starting on {address} (data: {settings.data}) ...")
+    settings, children = _start_children(settings, stack, with_worker)
 
     def ready() -> None:
         _announce(address, settings, began)
 
-    if settings.processes > 1:
-        serve_several(settings, listeners, stack, stopping, ready)
-    else:
-        run_api(_api(settings, store), listeners[0], stopping, ready)
+    def leave() -> None:
+        say(f"Shutting down: {', '.join(['requests', *reversed(children)])} ...")
+
+    if stopping.is_set():
+        leave()
+        return
+    say("Loading generators ...")
+    run_api(_api(settings, store), listener, stopping, ready, leave)
 
 
-def _start_children(settings: "AppSettings", stack: ExitStack, with_worker: bool) -> "AppSettings":
-    """Start Valkey, unless a Redis was named, and the worker; return settings that know Valkey."""
+def _start_children(
+    settings: "AppSettings", stack: ExitStack, with_worker: bool
+) -> "tuple[AppSettings, list[str]]":
+    """Start Valkey, unless a Redis was named, and the worker.
+
+    Returns:
+        Settings that know the queue's URL, and the names of what was started, in order.
+    """
     from worker.settings import WorkerSettings
 
     queue = None if settings.redis_url else Queue(settings.data / "valkey")
-    worker = Program(
-        "worker",
-        "worker",
-        variables=lambda: {"CATTERY_REDIS_URL": queue.url if queue else settings.redis_url},
-        grace_s=WorkerSettings().shutdown_s + 10.0,  # it saves its job's state
-    )
+
+    def redis_url() -> str:
+        return queue.url if queue else settings.redis_url
+
     children: list[Child] = [queue] if queue else []
-    keeper = Keeper([*children, worker] if with_worker else children, say)
-    keeper.start()
-    stack.callback(keeper.stop)
-    return settings.model_copy(update={"redis_url": queue.url}) if queue else settings
+    if with_worker:
+        # On top of its own limit: it saves its job's state first.
+        children.append(Worker(redis_url, WorkerSettings().shutdown_s + 10.0))
+    supervisor = Supervisor(children, say)
+    supervisor.start()
+    stack.callback(supervisor.stop)
+    known = settings.model_copy(update={"redis_url": redis_url()})
+    return known, [child.name for child in children]
 
 
 def _api(settings: "AppSettings", store: "Store") -> "FastAPI":
-    from app.main import create_app
+    from app.main import create_app  # only now: it takes a second, and the worker starts meanwhile
 
     return create_app(settings, store=store)
 
@@ -126,7 +126,7 @@ def run_api(
     listener: "socket.socket",
     stopping: threading.Event,
     ready: Callable[[], None],
-    leaving: Callable[[], None] = lambda: None,
+    leave: Callable[[], None],
 ) -> None:
     """Serve until a signal comes.
 
@@ -135,7 +135,7 @@ def run_api(
         listener: Where.
         stopping: Set by a signal that came before.
         ready: Called when it serves.
-        leaving: Called in the signal's handler.
+        leave: Called when it begins to shut down.
 
     Raises:
         StartError: Its lifespan failed to begin.
@@ -156,13 +156,9 @@ def run_api(
             if not self.should_exit:
                 ready()
 
-        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            leaving()
-            super().handle_exit(sig, frame)
-
         async def shutdown(self, sockets: "list[socket.socket] | None" = None) -> None:
-            # Who follows a job's events would never hang up by themselves.
-            api.state.stopping.set()
+            leave()
+            api.state.stopping.set()  # who follows a job's events would never hang up
             await super().shutdown(sockets)
 
     config = uvicorn.Config(
@@ -193,12 +189,12 @@ def doors_of(listener: "socket.socket") -> "list[socket.socket]":
 def _announce(address: str, settings: "AppSettings", began: float) -> None:
     say(f"Ready after {time.monotonic() - began:.1f} s: {address}")
     say(f"Try:  curl -o cats.png '{address}/cats?model={settings.default_model}&n=16'")
-    say("Ctrl-C ends it.")
+    say("Press Ctrl-C to stop.")
 
 
 @contextmanager
 def stop_signals() -> Iterator[threading.Event]:
-    """Turn the signals that end a service into an event, from start to end.
+    """Turn the signals that stop a service into an event, from start to end.
 
     A flag and no exception: an exception could come between a child's start and the line that
     remembers it. While uvicorn runs it has handlers of its own and raises the signal again after.

@@ -1,4 +1,4 @@
-"""The processes beside the API: started first, kept running, ended last."""
+"""The processes beside the API: started first, restarted when they exit, stopped last."""
 
 import os
 import signal
@@ -6,8 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from queue import SimpleQueue
@@ -15,15 +14,15 @@ from typing import Protocol
 
 from models.errors import CatteryError
 
-LOOK_EVERY_S = 0.25
+POLL_S = 0.25
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 HEALTHY_AFTER_S = 60.0
-"""What ran for so long starts again after the first pause, not after a longer one."""
+"""What ran for so long is restarted after the first pause, not after a longer one."""
 
 
 class Child(Protocol):
-    """A process that can be started again."""
+    """A process that can be restarted."""
 
     @property
     def name(self) -> str:
@@ -36,7 +35,7 @@ class Child(Protocol):
         """Return whether it runs."""
 
     def stop(self) -> None:
-        """Ask it to end and wait until it has; does nothing for one that has ended."""
+        """Ask it to exit and wait until it has; does nothing for one that has exited."""
 
 
 class Queue:
@@ -67,50 +66,36 @@ class Queue:
         return self._valkey.alive()
 
     def stop(self) -> None:
-        """Let it write its data out and end."""
+        """Let it write out its data and exit."""
         self._valkey.stop()
 
 
-class Program:
-    """A command of ours as a child process.
+class Worker:
+    """`cattery worker` as a child process.
 
     It leads a session of its own, so that Ctrl-C in the terminal reaches the supervisor alone.
 
     Args:
-        name: What it is, in a word or two.
-        words: The command with its options; it is told its parent's id.
-        variables: Says, when it starts, what is added to its environment.
-        grace_s: How long it may take to end when it is told to, seconds.
-        descriptors: Open files that it inherits.
+        redis_url: Returns the URL of its queue, which may be known only once that runs.
+        grace_s: How long it may take to exit when it is told to, seconds.
     """
 
-    def __init__(
-        self,
-        name: str,
-        *words: str,
-        variables: Callable[[], Mapping[str, str]],
-        grace_s: float,
-        descriptors: Sequence[int] = (),
-    ) -> None:
-        self.name = name
-        self._words = words
-        self._variables = variables
+    name = "worker"
+
+    def __init__(self, redis_url: Callable[[], str], grace_s: float) -> None:
+        self._redis_url = redis_url
         self._grace_s = grace_s
-        self._descriptors = tuple(descriptors)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it."""
-        # By the environment, since anyone on this machine may read a process's arguments.
-        environment = {**os.environ, **self._variables()}  # noqa: TID251 - handed on, not read
+        # In the environment, since anyone on this machine may read a process's arguments.
+        url = {"CATTERY_REDIS_URL": self._redis_url()}
+        environment = {**os.environ, **url}  # noqa: TID251 - handed on, not read
         # -P: a folder named `app` where the user happens to stand is not ours.
-        command = [sys.executable, "-P", "-m", "app.cli", *self._words]
+        command = [sys.executable, "-P", "-m", "app.cli", "worker", "--parent", str(os.getpid())]
         self._process = subprocess.Popen(  # noqa: S603 - our own program, no shell
-            [*command, "--parent", str(os.getpid())],
-            stdin=subprocess.DEVNULL,
-            env=environment,
-            pass_fds=self._descriptors,
-            start_new_session=True,
+            command, stdin=subprocess.DEVNULL, env=environment, start_new_session=True
         )
 
     def alive(self) -> bool:
@@ -118,7 +103,7 @@ class Program:
         return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
-        """Tell it to end and wait; kill it when it takes too long."""
+        """Tell it to exit and wait; kill it when it takes too long."""
         if self._process is None:
             return
         self._process.send_signal(signal.SIGTERM)
@@ -130,36 +115,28 @@ class Program:
         self._process = None
 
 
-class Keeper:
-    """Starts children in order, starts again what ends, and ends them in reverse order.
+class Supervisor:
+    """Starts children in order, restarts those that exit, and stops them in reverse order.
 
     All of it happens in one thread, since a child may be tied to the life of the thread that
-    started it (`worker.parent_watch`), and this one lives until the last child has ended.
+    started it (`worker.parent_watch`), and this one lives until the last child has exited.
 
     Args:
         children: In the order in which they start.
-        report: Told what happened, a sentence.
-        at_once: Whether they end at the same time, for none needs another.
+        report: Called with a sentence on each restart.
     """
 
-    def __init__(
-        self,
-        children: Sequence[Child],
-        report: Callable[[str], None],
-        *,
-        at_once: bool = False,
-    ) -> None:
-        self._at_once = at_once
-        self._kept = [_Kept(child, report) for child in children]
+    def __init__(self, children: Sequence[Child], report: Callable[[str], None]) -> None:
+        self._watched = [_Watched(child, report) for child in children]
         self._started: SimpleQueue[Exception | None] = SimpleQueue()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="keeper")
+        self._thread = threading.Thread(target=self._run, name="supervisor")
 
     def start(self) -> None:
         """Start all children and watch over them from now on.
 
         Raises:
-            CatteryError, OSError: One did not start; those before it have been ended.
+            CatteryError, OSError: One did not start; those before it have been stopped.
         """
         self._thread.start()
         error = self._started.get()
@@ -168,30 +145,27 @@ class Keeper:
             raise error
 
     def stop(self) -> None:
-        """End all children, the last one first, and wait until they have ended."""
+        """Stop all children, the last one first, and wait until they have exited."""
         self._stopping.set()
         self._thread.join()
 
     def _run(self) -> None:
         with ExitStack() as running:
             try:
-                for kept in self._kept:
-                    kept.child.start()
-                    running.callback(kept.child.stop)
+                for watched in self._watched:
+                    watched.child.start()
+                    running.callback(watched.child.stop)
             except Exception as err:  # noqa: BLE001 - raised again in `start`
                 self._started.put(err)
                 return
             self._started.put(None)
-            while not self._stopping.wait(LOOK_EVERY_S):
-                for kept in self._kept:
-                    kept.look(time.monotonic())
-            if self._at_once:
-                with ThreadPoolExecutor(len(self._kept)) as ending:
-                    ending.map(lambda kept: kept.child.stop(), self._kept)
+            while not self._stopping.wait(POLL_S):
+                for watched in self._watched:
+                    watched.check(time.monotonic())
 
 
-class _Kept:
-    """One child under watch."""
+class _Watched:
+    """One child and when to restart it."""
 
     def __init__(self, child: Child, report: Callable[[str], None]) -> None:
         self.child = child
@@ -200,13 +174,13 @@ class _Kept:
         self._started_at = time.monotonic()
         self._start_at: float | None = None
 
-    def look(self, now: float) -> None:
-        """Start the child again when it has ended and its pause is over."""
+    def check(self, now: float) -> None:
+        """Restart the child when it has exited and its pause is over."""
         if self.child.alive():
             if now - self._started_at > HEALTHY_AFTER_S:
                 self._pause_s = FIRST_PAUSE_S
         elif self._start_at is None:
-            self._report(f"The {self.child.name} ended; starting it again in {self._pause_s:g} s.")
+            self._report(f"The {self.child.name} exited; restarting it in {self._pause_s:g} s.")
             self._start_at = now + self._pause_s
             self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
         elif now >= self._start_at:
@@ -216,7 +190,7 @@ class _Kept:
         self._start_at = None
         self._started_at = now
         try:
-            self.child.stop()  # lets go of what the ended process has left
+            self.child.stop()  # releases what the exited process has left
             self.child.start()
         except (OSError, CatteryError) as err:
-            self._report(f"The {self.child.name} could not be started: {err}")
+            self._report(f"The {self.child.name} could not be restarted: {err}")

@@ -18,11 +18,13 @@ class Uploads:
     """The folder that uploads are kept in until their job has read them.
 
     Args:
-        folder: Made when absent.
+        folder: Where whole uploads go, for the import job.
+        unfinished: This process's own folder on the same disk, for what is still coming in.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, unfinished: Path) -> None:
         self._folder = folder
+        self._unfinished = unfinished
         self._names: set[str] = set()
 
     @contextmanager
@@ -40,11 +42,6 @@ class Uploads:
         finally:
             self._names.discard(name)
 
-    def sweep(self) -> None:
-        """Delete what a killed process left half written."""
-        for part in self._folder.glob("*.part"):
-            part.unlink(missing_ok=True)
-
     async def keep(self, chunks: AsyncIterator[bytes]) -> Path:
         """Write an upload to disk and return its file; nothing stays if that fails.
 
@@ -53,9 +50,8 @@ class Uploads:
             StoreError: It cannot be written.
         """
         path = self._folder / f"{uuid4().hex}.zip"
-        part = path.with_suffix(".part")
+        part = self._unfinished / f"{path.stem}.part"
         try:
-            await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
             with part.open("wb") as file:
                 await _write(file, chunks)
             if not await asyncio.to_thread(zipfile.is_zipfile, part):

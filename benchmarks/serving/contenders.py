@@ -45,7 +45,7 @@ class Contender:
         words: What its interpreter is called with; {port} stands for the port, {workers} for
             their number.
         posts_to: The path that is asked with JSON; empty: `GET /cats`.
-        many_from: Cores from which on it is measured with one worker a core, too.
+        is_one_process: Whether it has no workers whose number could be chosen.
         variables: Added to its environment.
     """
 
@@ -54,7 +54,7 @@ class Contender:
     requirements: tuple[str, ...]
     words: tuple[str, ...]
     posts_to: str = ""
-    many_from: int = 2
+    is_one_process: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
 
     def command(self, interpreter: Path, told: Instructions) -> list[str]:
@@ -82,8 +82,8 @@ CATTERY = Contender(
     title="Cattery",
     requirements=_own_requirements(),
     # -P: nothing of the folder it is started in is imported.
-    words=("-P", "-m", "app.cli", "serve", "--port", "{port}", "--processes", "{workers}"),
-    many_from=3,  # on two cores a second front end only takes turns with the engine
+    words=("-P", "-m", "app.cli", "serve", "--port", "{port}"),
+    is_one_process=True,
 )
 
 _SERVERS = "benchmarks.serving.servers"
@@ -149,9 +149,14 @@ def entry_of(text: str) -> Entry:
     Ends the command if there is no such contender.
     """
     name, _, workers = text.partition(":")
-    if name not in CONTENDERS or not (workers or "1").isdecimal() or workers == "0":
-        sys.exit(f"There is no contender {text}; there are {', '.join(CONTENDERS)}, each :WORKERS.")
-    return Entry(CONTENDERS[name], int(workers or 1))
+    count = int(workers or 1) if (workers or "1").isdecimal() else 0
+    contender = CONTENDERS.get(name)
+    if contender is None or not count or (contender.is_one_process and count > 1):
+        sys.exit(
+            f"There is no contender {text}; there are {', '.join(CONTENDERS)}, "
+            "all but cattery also with :WORKERS."
+        )
+    return Entry(contender, count)
 
 
 def entries_for(cores: int) -> list[Entry]:
@@ -160,5 +165,5 @@ def entries_for(cores: int) -> list[Entry]:
     return [
         Entry(each, workers)
         for each in CONTENDERS.values()
-        for workers in ((1, many) if cores >= each.many_from else (1,))
+        for workers in ((1,) if each.is_one_process or many == 1 else (1, many))
     ]

@@ -43,7 +43,7 @@ def new_pool(store, tmp_path, telemetry) -> Callable[..., GeneratorPool]:
 @pytest.fixture
 def no_zoo(monkeypatch) -> None:
     """Install no models: what the release ships must not turn up in tests of other things."""
-    monkeypatch.setattr("app.main.register_zoo", lambda _store: [])
+    monkeypatch.setattr("app.lifespan.register_zoo", lambda _store: [])
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def wait_for(condition: Callable[[], object], what: str, timeout_s: float = STAR
 class Service:
     """One `cattery serve` and everything it starts; all of it lives below one folder."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, *options: str, **settings: str) -> None:
         self.folder = folder
         self.data = folder / "data"
         self.log_file = folder / f"serve-{time.monotonic_ns()}.log"
@@ -44,7 +44,7 @@ class Service:
         kept = {k: v for k, v in inherited.items() if not k.startswith("CATTERY_")}
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "app.cli", "serve"],
+                [sys.executable, "-P", "-m", "app.cli", "serve", *options],
                 cwd=folder,
                 env={**kept, **given},
                 stdin=subprocess.DEVNULL,
@@ -60,7 +60,7 @@ class Service:
     @property
     def url(self) -> str:
         """Where it answers, once it has said so."""
-        return self.wait_for_line(r"gets ready on (\S+)")
+        return self.wait_for_line(r"starting on (\S+)")
 
     def wait_for_line(self, pattern: str) -> str:
         """Return the first group of the first match in the log."""
@@ -136,8 +136,8 @@ def services() -> Iterator[Callable[..., Service]]:
     """Return a function that starts a service below a folder; all of them end with the module."""
     started: list[Service] = []
 
-    def start(folder: Path, **settings: str) -> Service:
-        started.append(Service(folder, **settings))
+    def start(folder: Path, *options: str, **settings: str) -> Service:
+        started.append(Service(folder, *options, **settings))
         return started[-1]
 
     yield start

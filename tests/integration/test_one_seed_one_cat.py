@@ -34,7 +34,7 @@ LONGEST_LAG_S = "1.0"
 """No aim, which `benchmarks.lag` measures, but what no machine is too busy for."""
 
 BEFORE = {"CATTERY_RENDER_THREADS": "3", "CATTERY_CACHE_BYTES": "0"}
-AFTER = {"CATTERY_RENDER_THREADS": "1", "CATTERY_MAX_BATCH": "5", "CATTERY_PROCESSES": "2"}
+AFTER = {"CATTERY_RENDER_THREADS": "1", "CATTERY_MAX_BATCH": "5"}
 """Settings of the service and of the one that comes after it; none of them may matter."""
 
 
@@ -260,7 +260,7 @@ def test_a_busy_service_breathes(client):
 
 
 def test_a_cat_outlives_its_service(services, folder, running, alone):
-    """Killed and started again with other lanes, batches, caches and processes: the same cats."""
+    """Killed and started again with other lanes, batches and caches: the same cats."""
     running.kill()
     wanted = [(version, seed) for version, known in alone.items() for seed in known]
 

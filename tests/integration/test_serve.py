@@ -59,7 +59,7 @@ def test_a_second_start_on_the_same_folder_is_refused(running, services):
     """The second one ends with 1 and one line that says where the first one answers."""
     second = services(running.folder)
     assert second.wait_for_end() == 1
-    expected = f"Error: Cattery already runs on {running.url} (pid {running.process.pid})."
+    expected = f"Error: Cattery is already running on {running.url} (pid {running.process.pid})."
     assert second.log.startswith(expected)
     assert second.log.count("\n") == 1
 
@@ -106,7 +106,7 @@ def test_a_signal_ends_all_of_it(fresh, number):
 
 def test_a_signal_while_it_starts_ends_all_of_it(fresh):
     """A signal that comes before it is ready is not lost."""
-    fresh.wait_for_line("gets ready on")
+    fresh.wait_for_line("starting on")
     fresh.process.send_signal(signal.SIGTERM)
     assert fresh.wait_for_end() == 0
     assert fresh.processes() == {}

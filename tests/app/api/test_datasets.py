@@ -25,8 +25,9 @@ def archive(pictures) -> bytes:
 
 
 def left(tmp_path: Path) -> list[Path]:
-    """Return what lies in the folder of uploads."""
-    return sorted((tmp_path / "data" / "uploads").glob("*"))
+    """Return the files in the folder of uploads, half-written ones included."""
+    files = [path for path in (tmp_path / "data" / "uploads").rglob("*") if path.is_file()]
+    return sorted(path for path in files if not path.name.endswith("lock"))
 
 
 def in_pieces(content: bytes, size: int = 1000):
@@ -166,14 +167,32 @@ def test_a_client_that_hangs_up_leaves_nothing(api, tmp_path, archive):
     assert left(tmp_path) == []
 
 
-def test_what_a_killed_process_left_is_swept_away(new_api, tmp_path):
-    """Half-written uploads of an earlier run go at start; whole ones may have a job."""
-    folder = tmp_path / "data" / "uploads"
-    folder.mkdir(parents=True)
-    (folder / "half.part").touch()
-    (folder / "whole.zip").touch()
+def test_a_start_sweeps_what_a_killed_process_left(new_api, tmp_path):
+    """Half-written uploads of a dead front end go; whole ones may have a job."""
+    uploads = tmp_path / "data" / "uploads"
+    dead = uploads / "import-dead" / "files"
+    dead.mkdir(parents=True)
+    (dead / "half.part").touch()
+    (uploads / "whole.zip").touch()
     with new_api():
         assert [path.name for path in left(tmp_path)] == ["whole.zip"]
+
+
+def test_a_start_leaves_another_front_ends_upload_alone(new_api, redis_url, tmp_path, archive):
+    """A second front end over the same data folder may start while an upload comes in."""
+
+    def start_another():
+        (half,) = left(tmp_path)
+        with new_api():
+            assert left(tmp_path) == [half]
+
+    async def slow():
+        yield archive[:100]
+        await asyncio.to_thread(start_another)
+        yield archive[100:]
+
+    with new_api(redis_url=redis_url) as api:
+        assert api.post("/datasets/cats", content=slow(), headers=ZIP).status_code == 202
 
 
 @pytest.mark.parametrize(

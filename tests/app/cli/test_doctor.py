@@ -56,5 +56,5 @@ def test_a_running_service_is_no_illness(cattery, data, monkeypatch):
     monkeypatch.setenv("CATTERY_PORT", "0")
     with claimed(data):
         outcome = cattery("doctor")
-    assert "a Cattery runs on it" in outcome.out
+    assert "in use by a running Cattery" in outcome.out
     assert outcome.code == 0

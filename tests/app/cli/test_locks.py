@@ -1,23 +1,41 @@
 """Data folder and address belong to one service."""
 
+import re
 import socket
 import subprocess
 import sys
 
 import pytest
 
-from app.cli.locks import StartError, address_of, claimed, listening_socket
+from app.cli.locks import DataFolderInUse, StartError, address_of, claimed, listening_socket
 
 
 def test_a_held_folder_tells_who_holds_it(tmp_path):
     """The second claim fails and names the first one's address and process."""
-    with claimed(tmp_path) as lock:
-        lock.tell("http://127.0.0.1:8000")
+    with claimed(tmp_path) as claim:
+        claim.record("http://127.0.0.1:8000")
         with (
-            pytest.raises(StartError, match=r"runs on http://127.0.0.1:8000 \(pid \d+\)"),
+            pytest.raises(
+                StartError, match=r"already running on http://127.0.0.1:8000 \(pid \d+\)"
+            ),
             claimed(tmp_path),
         ):
             pass
+
+
+def test_services_with_a_shared_queue_share_a_folder(tmp_path):
+    """Each keeps out a service that needs the folder alone, which keeps them out in turn."""
+    with claimed(tmp_path, is_shared=True) as one, claimed(tmp_path, is_shared=True):
+        one.record("http://127.0.0.1:8000")
+        expected = f"is already running on the data folder {re.escape(str(tmp_path))}."
+        with pytest.raises(DataFolderInUse, match=expected), claimed(tmp_path):
+            pass
+    with (
+        claimed(tmp_path),
+        pytest.raises(DataFolderInUse, match="CATTERY_REDIS_URL"),
+        claimed(tmp_path, is_shared=True),
+    ):
+        pass
 
 
 def test_a_folder_is_free_again_after_its_holder(tmp_path):

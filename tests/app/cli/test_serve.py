@@ -5,21 +5,15 @@ import gc
 import signal
 import socket
 import sys
-import tempfile
-from pathlib import Path
 
 import pytest
 import uvloop
 from fastapi import FastAPI
 
-from app.cli.engine_host import run_host
 from app.cli.gc_tuning import SWITCH_S
 from app.cli.serve import AT_A_TIME, doors_of, run_api, stop_signals
-from app.hosting.proxy import Host
-from app.hosting.sockets import ENGINES, HOSTS_FIGURES
 from app.observability.metrics import Telemetry
 from app.settings import AppSettings
-from tests.app.fake_engine import real_weights, until
 
 ROUNDS = 4
 
@@ -67,34 +61,15 @@ def test_a_front_end_shares_the_interpreter_out_and_spares_what_stays():
     api = FastAPI()
     api.state.settings, api.state.telemetry = AppSettings(), Telemetry()
     api.state.stopping = asyncio.Event()
-    spared = []
+    spared, left = [], []
 
     def ready():
         spared.append(gc.get_freeze_count())
         asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGTERM)
 
     with stop_signals() as stopping, socket.create_server(("127.0.0.1", 0)) as listener:
-        run_api(api, listener, stopping, ready)
+        run_api(api, listener, stopping, ready, lambda: left.append(stopping.is_set()))
         assert stopping.is_set()
     assert spared[0] > 0
+    assert left == [False]
     assert sys.getswitchinterval() == pytest.approx(SWITCH_S)
-
-
-@pytest.mark.usefixtures("interpreter")
-def test_an_engine_host_spares_what_stays():
-    """There as well, once the first generator is loaded and what that imports."""
-
-    async def run(folder: Path) -> None:
-        running = asyncio.create_task(run_host(AppSettings(device="cpu"), folder))
-        await until(lambda: (folder / HOSTS_FIGURES).exists())
-        assert not gc.get_freeze_count()
-        weights = folder / "weights"
-        weights.write_bytes(real_weights(1))
-        engine = await asyncio.to_thread(Host(folder / ENGINES, 20.0).load, weights, "cpu")
-        await until(gc.get_freeze_count)
-        del engine
-        signal.raise_signal(signal.SIGTERM)
-        await running
-
-    with tempfile.TemporaryDirectory() as folder, stop_signals():
-        asyncio.run(asyncio.wait_for(run(Path(folder)), 20))

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from app.cli.supervisor import Keeper
+from app.cli.supervisor import Supervisor
 from models.errors import StoreError
 
 
@@ -40,9 +40,9 @@ class Pet:
 def test_children_start_in_order_and_end_in_reverse():
     """The worker ends before the queue that it needs to end well."""
     diary: list[tuple[str, ...]] = []
-    keeper = Keeper([Pet("queue", diary), Pet("worker", diary)], lambda _: None)
-    keeper.start()
-    keeper.stop()
+    supervisor = Supervisor([Pet("queue", diary), Pet("worker", diary)], lambda _: None)
+    supervisor.start()
+    supervisor.stop()
     expected = [("queue", "start"), ("worker", "start"), ("worker", "stop"), ("queue", "stop")]
     assert expected == [entry[:2] for entry in diary]
 
@@ -51,50 +51,50 @@ def test_one_thread_starts_and_ends_all_children():
     """A child tied to the thread that started it never dies before its turn."""
     diary: list[tuple[str, ...]] = []
     pet = Pet("worker", diary)
-    keeper = Keeper([pet], lambda _: None)
-    keeper.start()
+    supervisor = Supervisor([pet], lambda _: None)
+    supervisor.start()
     assert pet.starts.acquire(timeout=5)
     pet.is_up = False
     assert pet.starts.acquire(timeout=10)
-    keeper.stop()
-    assert {thread for _, _, thread in diary} == {"keeper"}
+    supervisor.stop()
+    assert {thread for _, _, thread in diary} == {"supervisor"}
 
 
 def test_a_dead_child_starts_again_and_it_is_told():
     """A child that ended runs again, and a line says so."""
     told: list[str] = []
     pet = Pet("worker", [])
-    keeper = Keeper([pet], told.append)
-    keeper.start()
+    supervisor = Supervisor([pet], told.append)
+    supervisor.start()
     assert pet.starts.acquire(timeout=5)
     pet.is_up = False
     assert pet.starts.acquire(timeout=10)
-    keeper.stop()
-    assert told == ["The worker ended; starting it again in 0.5 s."]
+    supervisor.stop()
+    assert told == ["The worker exited; restarting it in 0.5 s."]
 
 
 def test_a_child_that_fails_to_start_again_is_tried_again():
     """A failed restart is told and tried again after a longer pause."""
     told: list[str] = []
     pet = Pet("worker", [])
-    keeper = Keeper([pet], told.append)
-    keeper.start()
+    supervisor = Supervisor([pet], told.append)
+    supervisor.start()
     assert pet.starts.acquire(timeout=5)
     pet.fails = 1
     pet.is_up = False
     assert pet.starts.acquire(timeout=20)
-    keeper.stop()
+    supervisor.stop()
     assert told == [
-        "The worker ended; starting it again in 0.5 s.",
-        "The worker could not be started: worker sleeps.",
-        "The worker ended; starting it again in 1 s.",
+        "The worker exited; restarting it in 0.5 s.",
+        "The worker could not be restarted: worker sleeps.",
+        "The worker exited; restarting it in 1 s.",
     ]
 
 
 def test_a_first_start_that_fails_ends_those_before_it():
     """When the worker cannot start at all, the queue does not stay behind."""
     diary: list[tuple[str, ...]] = []
-    keeper = Keeper([Pet("queue", diary), Pet("worker", diary, fails=1)], lambda _: None)
+    supervisor = Supervisor([Pet("queue", diary), Pet("worker", diary, fails=1)], lambda _: None)
     with pytest.raises(StoreError, match="worker sleeps"):
-        keeper.start()
+        supervisor.start()
     assert [entry[:2] for entry in diary] == [("queue", "start"), ("queue", "stop")]
