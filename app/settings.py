@@ -110,58 +110,29 @@ class AppSettings(SharedSettings):
     max_connections: int = Field(
         default=1000,
         ge=1,
-        description="Most connections of a front end at a time; fewer where the limit of open "
-        "files says so. A new one takes the place of the one that has rested longest; where none "
-        "rests it gets 503.",
-    )
-    keep_alive_s: float = Field(
-        default=75.0,  # longer than common load balancers, which must be the first to close
-        gt=0,
-        allow_inf_nan=False,
-        description="How long a connection is kept without a request, seconds.",
+        description="Maximum number of open connections; more are answered with 503. Lower where "
+        "the limit of open files (`ulimit -Hn`) requires it.",
     )
     header_timeout_s: float = Field(
         default=10.0,
         gt=0,
         allow_inf_nan=False,
-        description="Longest from a connection's opening, or a request's first byte, to the end "
-        "of its headers before 408, seconds.",
-    )
-    max_header_bytes: int = Field(
-        default=1 << 16,
-        ge=1024,
-        description="Longest headers that are waited for before 431, bytes.",
+        description="Timeout for a request's complete headers, from the opening of the "
+        "connection or the request's first byte, seconds; then 408.",
     )
     body_timeout_s: float = Field(
         default=30.0,
         gt=0,
         allow_inf_nan=False,
-        description="Time in which a body must come at CATTERY_MIN_BYTES_PER_S, on average, "
-        "before 408, seconds.",
+        description="Timeout for the next 32 KiB of a request's body, or its end, seconds; "
+        "then 408.",
     )
     send_timeout_s: float = Field(
         default=30.0,
         gt=0,
         allow_inf_nan=False,
-        description="Time in which an answer must be taken at CATTERY_MIN_BYTES_PER_S, on "
-        "average, before its connection is closed, seconds.",
-    )
-    min_bytes_per_s: int = Field(
-        default=1024,
-        ge=1,
-        description="Least rate at which bodies must come and answers be taken, bytes a second.",
-    )
-    max_unsent_bytes: int = Field(
-        default=256 << 20,
-        ge=1 << 20,
-        description="Most bytes of answers that clients have not taken yet; beyond, connections "
-        "that have taken none for longest are closed.",
-    )
-    max_pipelined: int = Field(
-        default=16,
-        ge=1,
-        description="Requests of a connection that may wait for the answers of those before them; "
-        "beyond, it is closed when these have been answered.",
+        description="Timeout for a client to take the next 32 KiB of a response, or its end, "
+        "seconds; then the connection is closed.",
     )
     keep_versions: int = Field(
         default=4,

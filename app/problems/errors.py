@@ -48,6 +48,10 @@ class SettingsError(AppError):
     """The service refuses to be built with these settings."""
 
 
+class BadRequest(AppError):
+    """What came is not HTTP/1.1, or too much of it."""
+
+
 class Forbidden(AppError):
     """The caller may not do this, whatever key it shows."""
 
@@ -63,6 +67,20 @@ class Unauthorized(AppError):
 
 class NotAcceptable(AppError):
     """None of the formats that the client takes can be made."""
+
+
+class RequestTimeout(AppError):
+    """The client is too slow.
+
+    Args:
+        part: What of the request is late: "header" or "body".
+    """
+
+    def __init__(self, part: str) -> None:
+        super().__init__(
+            f"Timed out waiting for the request {part}.",
+            f"Send it faster, or raise CATTERY_{part.upper()}_TIMEOUT_S.",
+        )
 
 
 class TooLarge(AppError):
@@ -154,10 +172,12 @@ class Kind:
 INTERNAL = Kind(500, "internal-error", "Something broke on our side")
 
 KINDS: Mapping[type[CatteryError], Kind] = {
+    BadRequest: Kind(400, "bad-request", "Bad request"),
     Unauthorized: Kind(401, "unauthorized", "The key is missing or wrong"),
     Forbidden: Kind(403, "forbidden", "This caller may not do that"),
     NotFound: Kind(404, "not-found", "There is no such thing"),
     NotAcceptable: Kind(406, "not-acceptable", "That format cannot be made"),
+    RequestTimeout: Kind(408, "request-timeout", "Request timeout"),
     Conflict: Kind(409, "conflict", "It exists already, or is in use"),
     Gone: Kind(410, "gone", "It was deleted"),
     TooLarge: Kind(413, "too-large", "The body is too large"),
