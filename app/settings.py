@@ -142,7 +142,7 @@ class AppSettings(SharedSettings):
     )
     load: Literal["eager", "lazy"] = Field(
         default="eager",
-        description="When a model is loaded: as soon as it is in service, if there is room (eager), "
+        description="When a model is loaded: once it is in service, if there is room (eager), "
         "or at its first request (lazy). The default model is always loaded at start.",
     )
     max_device_bytes: int = Field(
