@@ -1,7 +1,6 @@
-"""The front end's settings: one class, read once in `main`, handed down.
+"""The front end's settings: one class, read once in `main` and passed on.
 
-Every field is an environment variable `CATTERY_<FIELD>`; nobody else reads the
-environment.
+Every field is an environment variable `CATTERY_<FIELD>`; nothing else reads the environment.
 """
 
 from ipaddress import IPv6Address, ip_address
@@ -32,187 +31,162 @@ def is_loopback(host: str) -> bool:
 
 
 class AppSettings(SharedSettings):
-    """What the front end needs to know, on top of what it shares with the worker."""
+    """The front end's settings, beside those that it shares with the worker."""
 
     host: str = Field(
         default="127.0.0.1",
-        description="Address to listen on. Any other than loopback needs CATTERY_API_KEY.",
+        description="Address to listen on. Any but loopback requires CATTERY_API_KEY.",
     )
-    port: int = Field(default=8000, ge=0, le=65535, description="TCP port; 0: any free one.")
+    port: int = Field(default=8000, ge=0, le=65535, description="TCP port; 0 chooses a free one.")
     api_key: SecretStr | None = Field(
         default=None,
-        description="Key that every call that changes something must carry as a bearer token; "
-        "empty: none is needed, and only this machine may call.",
+        description="Bearer token required by every call that changes something. "
+        "Empty: no key is required, and only this machine may call.",
     )
     device: str = Field(
-        default="auto", description="Where to render: auto, cpu, cuda, or cuda:N for one GPU."
+        default="auto",
+        description="Device to render on: auto, cpu, cuda, or cuda:N for one of several GPUs.",
     )
     engine: str = Field(
         default=AUTO,
-        description="What renders: auto, which is the engine that a version's card names on a CPU, "
-        "and float16 on a GPU where it is within one gray level; or torch-fp32, torch-bf16, "
-        "torch-fp16. Where the one named does not run, torch-fp32 does.",
+        description="Inference engine: auto, torch-fp32, torch-bf16 or torch-fp16. With auto, the "
+        "engine named by the version's card on a CPU, and float16 on a GPU if its pictures are "
+        "within one gray level. torch-fp32 replaces an engine that the device does not support.",
     )
     render_threads: int = Field(
         default=0,
         ge=0,
         le=1024,
-        description="Threads that render and encode cats, a batch each; 0: on a CPU one a core, "
-        "less one for all else where there are more than two, on a GPU at most four.",
+        description="Threads that render and encode, one batch each. 0: one per core on a CPU, "
+        "less one if there are more than two; at most four on a GPU.",
     )
     default_model: str = Field(
-        default="dcgan", description="Model of a request that names none, as name or name@version."
+        default="dcgan", description="Model for requests that name none: name or name@version."
     )
     max_batch: int = Field(
         default=16,  # more in one are no faster, on a CPU or on a GPU
         ge=1,
         le=64,
-        description="Most pictures in one forward pass, images.",
+        description="Maximum batch size of a forward pass, images.",
     )
     max_waiting_images: int = Field(
-        default=4096, ge=64, description="Pictures that may wait before callers get 503, images."
+        default=4096,
+        ge=64,
+        description="Maximum number of pictures waiting to be rendered, images; then 503.",
     )
     max_walk_pixels: int = Field(
         default=8_388_608,  # 128 frames of 256 px: two seconds of encoding
         ge=1,
-        description="Most pixels of all frames of a walk together.",
+        description="Maximum size of a walk, all frames together, pixels.",
     )
     cache_bytes: int = Field(
         default=64 << 20,
         ge=0,
-        description="Most memory for cats that were rendered already, bytes of their files; "
-        "0: none is remembered.",
+        description="Maximum memory for rendered files, bytes; 0 disables the cache.",
     )
     rendered: Literal["memory", "store"] = Field(
         default="memory",
-        description="Where permalinks are kept beside the memory: nowhere (memory), or in the "
-        "store, where the first rendering is the answer for ever, across releases and devices.",
+        description="Where rendered permalinks are kept: in memory, or also in the store, where "
+        "the first rendering stays the response for good, across releases and devices.",
     )
     max_renderings: int = Field(
         default=10_000,  # 80 MB of cats of 64 px, 1.3 GB of 256 px
         ge=0,
-        description="Most files that the store keeps of one version, with CATTERY_RENDERED=store. "
-        "Cats beyond are rendered anew, and their tags name engine and encoder.",
+        description="Maximum number of rendered files per version with CATTERY_RENDERED=store. "
+        "Others are rendered on request, and their ETags name engine and encoder.",
     )
     deadline_s: float = Field(
         default=30.0,
         gt=0,
         allow_inf_nan=False,
-        description="Longest a request may wait for its pictures before 504, seconds.",
+        description="Timeout for rendering a request's pictures, seconds; then 504.",
     )
     max_connections: int = Field(
         default=1000,
         ge=1,
-        description="Most connections of a front end at a time; fewer where the limit of open "
-        "files says so. A new one takes the place of the one that has rested longest; where none "
-        "rests it gets 503.",
-    )
-    keep_alive_s: float = Field(
-        default=75.0,  # longer than common load balancers, which must be the first to close
-        gt=0,
-        allow_inf_nan=False,
-        description="How long a connection is kept without a request, seconds.",
+        description="Maximum number of open connections; more are answered with 503. Lower where "
+        "the limit of open files (`ulimit -Hn`) requires it.",
     )
     header_timeout_s: float = Field(
         default=10.0,
         gt=0,
         allow_inf_nan=False,
-        description="Longest from a connection's opening, or a request's first byte, to the end "
-        "of its headers before 408, seconds.",
-    )
-    max_header_bytes: int = Field(
-        default=1 << 16,
-        ge=1024,
-        description="Longest headers that are waited for before 431, bytes.",
+        description="Timeout for a request's complete headers, from the opening of the "
+        "connection or the request's first byte, seconds; then 408.",
     )
     body_timeout_s: float = Field(
         default=30.0,
         gt=0,
         allow_inf_nan=False,
-        description="Time in which a body must come at CATTERY_MIN_BYTES_PER_S, on average, "
-        "before 408, seconds.",
+        description="Timeout for the next 32 KiB of a request's body, or its end, seconds; "
+        "then 408.",
     )
     send_timeout_s: float = Field(
         default=30.0,
         gt=0,
         allow_inf_nan=False,
-        description="Time in which an answer must be taken at CATTERY_MIN_BYTES_PER_S, on "
-        "average, before its connection is closed, seconds.",
-    )
-    min_bytes_per_s: int = Field(
-        default=1024,
-        ge=1,
-        description="Least rate at which bodies must come and answers be taken, bytes a second.",
-    )
-    max_unsent_bytes: int = Field(
-        default=256 << 20,
-        ge=1 << 20,
-        description="Most bytes of answers that clients have not taken yet; beyond, connections "
-        "that have taken none for longest are closed.",
-    )
-    max_pipelined: int = Field(
-        default=16,
-        ge=1,
-        description="Requests of a connection that may wait for the answers of those before them; "
-        "beyond, it is closed when these have been answered.",
+        description="Timeout for a client to take the next 32 KiB of a response, or its end, "
+        "seconds; then the connection is closed.",
     )
     keep_versions: int = Field(
         default=4,
         ge=1,
-        description="Versions kept warm beside the serving ones; the previous ones count.",
+        description="Versions kept in memory beside those in service, including the previous ones.",
     )
     load: Literal["eager", "lazy"] = Field(
         default="eager",
-        description="When a model is loaded: at start or when it comes up, as long as there is "
-        "room (eager), or at its first request (lazy). The default model is loaded at start.",
+        description="When a model is loaded: once it is in service, if there is room (eager), "
+        "or at its first request (lazy). The default model is always loaded at start.",
     )
     max_device_bytes: int = Field(
         default=0,
         ge=0,
-        description="Most that the weights of all loaded versions may hold on the device, bytes; "
-        "0: no limit. The least recently used leave first, those in service last.",
+        description="Maximum device memory for the weights of all loaded versions, bytes; "
+        "0: no limit. The least recently used are evicted first, those in service last.",
     )
     watch_s: float = Field(
         default=2.0,
         gt=0,
         allow_inf_nan=False,
-        description="How often the store's aliases are looked at, seconds.",
+        description="Interval at which the store is checked for promotions, seconds.",
     )
     encode_threads: int = Field(
         default=2, ge=1, le=64, description="Threads that encode contact sheets."
     )
     max_body_bytes: int = Field(
-        default=1 << 20, ge=1024, description="Largest body of a call that is no upload, bytes."
+        default=1 << 20,
+        ge=1024,
+        description="Maximum size of a request body other than an upload, bytes; then 413.",
     )
     max_upload_bytes: int = Field(
-        default=8 << 30, ge=1024, description="Largest zip that may be uploaded, bytes."
+        default=8 << 30, ge=1024, description="Maximum size of an uploaded zip, bytes; then 413."
     )
     retry_after_s: int = Field(
-        default=5, ge=1, description="What a 503 answer tells callers to wait, seconds."
+        default=5, ge=1, description="`Retry-After` of 503 responses, seconds."
     )
     redis_timeout_s: float = Field(
         default=1.0,
         gt=0,
         allow_inf_nan=False,
-        description="How long a call to Redis may take before it counts as away, seconds.",
+        description="Timeout for a call to Redis, seconds.",
     )
     events_poll_s: float = Field(
         default=0.5,
         gt=0,
         allow_inf_nan=False,
-        description="How often a followed job's history is looked at, seconds.",
+        description="Interval at which an event stream checks its job for new events, seconds.",
     )
     events_keep_alive_s: float = Field(
         default=15.0,
         gt=0,
         allow_inf_nan=False,
-        description="Longest silence on an event stream before a comment is sent, seconds.",
+        description="Maximum silence on an event stream before a comment is sent, seconds.",
     )
 
     @field_validator("api_key")
     @classmethod
     def _empty_is_none(cls, key: SecretStr | None) -> SecretStr | None:
-        """Take an empty or blank key for none: it would let everyone in."""
+        """Treat a blank key as none: it would let everyone in."""
         return key if key is not None and key.get_secret_value().strip() else None
 
     @field_validator("engine")

@@ -97,6 +97,9 @@ def pick_device(name: str = "auto") -> torch.device:
         raise InvalidValue("device", name, "auto, cpu, cuda or cuda:N") from None
     if device.type not in ("cpu", "cuda"):
         raise InvalidValue("device", name, "auto, cpu, cuda or cuda:N")
-    if device.type == "cuda" and (not has_gpu or (device.index or 0) >= torch.cuda.device_count()):
-        raise InvalidValue("device", name, "a GPU that is here; auto or cpu works without one")
+    if device.type == "cuda" and not has_gpu:
+        raise InvalidValue("device", name, "auto or cpu", "No CUDA GPU found.")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        allowed = f"cuda:0 to cuda:{torch.cuda.device_count() - 1}"
+        raise InvalidValue("device", name, allowed, f"No such CUDA GPU: {name}.")
     return device

@@ -1,13 +1,13 @@
 """What can go wrong below the web, as one tree.
 
     CatteryError
-    ├── InvalidValue        a value from outside is out of range (also a ValueError)
-    │   ├── RecipeError     a recipe or an override of it makes no sense
+    ├── InvalidValue        a value from outside is not allowed (also a ValueError)
+    │   ├── RecipeError     an invalid recipe, or an invalid override
     │   └── DatasetError    pictures that cannot become a dataset
     ├── NotFound            no such model, version, dataset, job or recipe
     ├── Gone                it existed and was deleted
-    ├── Conflict            it exists already, or is in use
-    ├── CheckpointError     a weights or state file is damaged or of another kind
+    ├── Conflict            it already exists, or is in use
+    ├── CheckpointError     a damaged file of weights or state
     ├── StoreError          the store cannot be reached, read or written
     ├── LeaseLost           another process holds this job now
     └── TrainingCollapsed   training has failed by one of its rules (models/training/collapse.py)
@@ -36,23 +36,25 @@ class CatteryError(Exception):
 
 
 class InvalidValue(CatteryError, ValueError):
-    """A value from outside is out of range.
+    """A value from outside is not allowed.
 
     Args:
-        field: Dotted name of the field, as the client wrote it.
-        value: What came.
+        field: Dotted name of the field, as in the request.
+        value: What was given.
         allowed: The range or the list of choices, in words.
+        detail: What is wrong, where the field and its value do not say it.
     """
 
-    def __init__(self, field: str, value: object, allowed: str) -> None:
-        super().__init__(f"{field} is {value!r}.", f"Allowed: {allowed}.")
+    def __init__(self, field: str, value: object, allowed: str, detail: str = "") -> None:
+        remedy = f"Use {allowed}." if detail else f"Allowed: {allowed}."
+        super().__init__(detail or f"{field} is {value!r}.", remedy)
         self.field = field
         self.value = value
         self.allowed = allowed
 
 
 class RecipeError(InvalidValue):
-    """A recipe, or an override of one of its numbers, makes no sense."""
+    """An invalid recipe, or an invalid override of one of its hyperparameters."""
 
 
 class DatasetError(InvalidValue):
@@ -86,7 +88,7 @@ class Gone(CatteryError):
 
 
 class Conflict(CatteryError):
-    """It exists already, or is in use."""
+    """It already exists, or is in use."""
 
 
 class CheckpointError(CatteryError):

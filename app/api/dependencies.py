@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 from app.inference.pool import GeneratorPool
 from app.jobs.queue import JobQueue
 from app.observability.metrics import Telemetry
-from app.problems.constraints import Ranges
+from app.problems.constraints import allowed_values, parameter_names
 from app.settings import AppSettings
 from models.errors import InvalidValue
 from models.store import Store
@@ -57,11 +57,13 @@ async def known_parameters_only(request: Request) -> None:
     """
     if not request.query_params:
         return
-    path = getattr(request.scope.get("route"), "path", "")
-    known = Ranges(request.app.openapi()).names(path, request.method, "query")
+    path, document = getattr(request.scope.get("route"), "path", ""), request.app.openapi()
+    known = parameter_names(document, path, request.method)
     for name, value in request.query_params.multi_items():
         if name not in known:
-            raise InvalidValue(name[:100], value, ", ".join(known) or "no parameters at all")
+            allowed = allowed_values(document, path, request.method, "query", [name])
+            detail = f"Unknown query parameter {name[:100]!r}."
+            raise InvalidValue(name[:100], value, allowed, detail)
 
 
 SettingsDep = Annotated[AppSettings, Depends(_settings)]

@@ -1,34 +1,40 @@
-"""The OpenAPI document, completed: problem documents, the key, what every call may answer."""
+"""The OpenAPI document, completed: examples, problem documents, the key."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from app.api.examples import EXAMPLES
 from app.http.security import SAFE_METHODS
 from app.problems.openapi import Problem, problems
 
+EXAMPLES: dict[str, dict[str, Any]] = json.loads(
+    Path(__file__).with_name("examples.json").read_text(encoding="utf-8")
+)
+"""What responses look like, by the schema's name; a test holds each against its schema."""
+
 TAGS = [
     {"name": "cats", "description": "Pictures."},
-    {"name": "models", "description": "Trained generators, their versions and what is in service."},
+    {"name": "models", "description": "Trained generators and their versions."},
     {"name": "recipes", "description": "How to train."},
-    {"name": "jobs", "description": "Training and imports: ordering, following, canceling."},
+    {"name": "jobs", "description": "Training and imports: submit, follow, cancel."},
     {"name": "datasets", "description": "Pictures to train on."},
-    {"name": "health", "description": "Whether it works."},
+    {"name": "health", "description": "Liveness, readiness, metrics."},
 ]
 
 _REFERENCE = "#/components/schemas/{model}"
 _KEY = {
     "type": "http",
     "scheme": "bearer",
-    "description": "The key of CATTERY_API_KEY; needed by calls that change something, where "
-    "one is configured.",
+    "description": "The key in CATTERY_API_KEY, if one is configured; required by calls that "
+    "change something.",
 }
 
 
 def describe(app: FastAPI) -> None:
-    """Make the app's OpenAPI document say all that the gate and the handlers answer."""
+    """Make the app's OpenAPI document list all that the gate and the handlers answer."""
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:

@@ -64,7 +64,7 @@ def _check_target(path: Path | None, row: Protocol) -> None:
     if not row.has_neighbors:
         raise InvalidValue("neighbors", str(path), f"nothing: {row.name} looks for no neighbors")
     if path.suffix.lower() != ".png" or not path.parent.is_dir():
-        raise InvalidValue("neighbors", str(path), "a .png file in a folder that is there")
+        raise InvalidValue("neighbors", str(path), "a .png file in an existing folder")
 
 
 def _dataset(store: "Store", card: "Card", name: str | None) -> "DatasetRecord":
@@ -72,7 +72,7 @@ def _dataset(store: "Store", card: "Card", name: str | None) -> "DatasetRecord":
     trained = card.dataset.get("name")
     wanted = name or trained
     if not isinstance(wanted, str):
-        raise InvalidValue("dataset", None, "a dataset of the store: the card names none")
+        raise InvalidValue("dataset", None, "a dataset in the store, since the card names none")
     record = store.datasets.get(wanted)
     learned = card.dataset.get("fingerprint")
     if isinstance(learned, str) and learned != record.fingerprint:

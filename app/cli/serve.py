@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 GRACE_S = 10
 """How long open requests may go on after Ctrl-C, seconds."""
 
+KEEP_ALIVE_S = 75
+"""How long an idle connection is kept, seconds: longer than proxies do (nginx: 60), which must be
+the first to close, or they would send a request into a connection that is just being closed."""
+
 AT_A_TIME = 16
 """New connections that are let in between two rounds of answers."""
 
@@ -143,7 +147,7 @@ def run_api(
     import uvicorn
 
     from app.cli.gc_tuning import share_often, spare_what_stays
-    from app.http.http11 import protocol_of
+    from app.http.protocol import protocol_class
 
     share_often()
 
@@ -164,10 +168,11 @@ def run_api(
     config = uvicorn.Config(
         api,
         loop="uvloop",
-        http=protocol_of(api.state.settings, api.state.telemetry),
+        http=protocol_class(api.state.settings, api.state.telemetry),
         ws="none",
         log_level="warning",
         access_log=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
     )
     try:

@@ -87,7 +87,8 @@ class Telemetry:
         loads: Versions loaded, by model.
         evictions: Versions that left the device to make room, by model.
         connections: Connections open now.
-        connections_closed: Connections that the server closed, by reason (`app.http.patience`).
+        connections_closed: Connections that the server cut off, by reason: header, body, send,
+            invalid or too_many (`app.http.protocol`).
     """
 
     def __init__(self) -> None:
@@ -122,7 +123,7 @@ class Telemetry:
         self.evictions = self._counter("evictions", "Versions that left to make room.", "model")
         self.connections = self._gauge("connections", "Connections open now.")
         self.connections_closed = self._counter(
-            "connections_closed", "Connections closed by the server.", "reason"
+            "connections_closed", "Connections cut off by the server.", "reason"
         )
         ProcessCollector(registry=self.registry)
 

@@ -1,106 +1,99 @@
-"""What a field may hold, in words, read from the service's own OpenAPI document."""
+"""The values that a field allows, in words, read from the service's own OpenAPI document."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 Schema = dict[str, Any]
 
+_NOUNS = {
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "a string",
+    "object": "an object",
+    "array": "a list",
+    "boolean": "true or false",
+}
+_BOUNDS = {
+    "minimum": "at least {}",
+    "exclusiveMinimum": "above {}",
+    "maximum": "at most {}",
+    "exclusiveMaximum": "below {}",
+    "minLength": "of at least {} characters",
+    "maxLength": "of at most {} characters",
+    "pattern": "matching {}",
+}
 
-class Ranges:
-    """Answers which values an operation's fields allow.
+
+def allowed_values(
+    document: Schema, path: str, method: str, where: str, field: Sequence[str]
+) -> str:
+    """Return what a field allows, or which fields there are if it does not exist.
 
     Args:
         document: The OpenAPI document.
+        path: The route's template.
+        method: HTTP method.
+        where: "path", "query", "header" or "body".
+        field: Names from the outermost inwards.
     """
-
-    def __init__(self, document: Schema) -> None:
-        self._document = document
-
-    def of(self, path: str, method: str, where: str, field: Sequence[str]) -> str:
-        """Return what a field allows, or "" where the document does not say.
-
-        Args:
-            path: The route's template.
-            method: HTTP method.
-            where: "path", "query", "header" or "body".
-            field: Names from the outermost inwards.
-        """
-        operation = self._operation(path, method)
-        if where == "body":
-            content = operation.get("requestBody", {}).get("content", {})
-            return self._at(content.get("application/json", {}).get("schema", {}), field)
-        parameters = [p for p in operation.get("parameters", []) if p["in"] == where]
-        for parameter in parameters:
-            if field and parameter["name"].lower() == field[0].lower():
-                return self._words(parameter["schema"])
-        return _one_of(p["name"] for p in parameters)
-
-    def names(self, path: str, method: str, where: str) -> list[str]:
-        """Return the names of an operation's parameters in "path", "query" or "header"."""
-        parameters = self._operation(path, method).get("parameters", [])
-        return [parameter["name"] for parameter in parameters if parameter["in"] == where]
-
-    def _operation(self, path: str, method: str) -> Schema:
-        operations = self._document.get("paths", {}).get(path, {})
-        found: Schema = operations.get("get" if method == "HEAD" else method.lower(), {})
-        return found
-
-    def _at(self, schema: Schema, field: Sequence[str]) -> str:
-        schema = self._resolved(schema)
-        properties = schema.get("properties", {})
-        if not field or not properties:
-            return self._words(schema)
-        if field[0] not in properties:
-            return _one_of(properties)
-        return self._at(properties[field[0]], field[1:])
-
-    def _resolved(self, schema: Schema) -> Schema:
-        """Follow a reference, and take "X or nothing" for X."""
-        options = [o for o in schema.get("anyOf", []) if o.get("type") != "null"]
-        if len(options) == 1:
-            return self._resolved(options[0])
-        reference = schema.get("$ref", "")
-        if not reference:
-            return schema
-        schemas = self._document.get("components", {}).get("schemas", {})
-        return self._resolved(schemas.get(reference.rpartition("/")[2], {}))
-
-    def _words(self, schema: Schema) -> str:
-        schema = self._resolved(schema)
-        if "enum" in schema:
-            return _one_of(schema["enum"])
-        kind = str(schema.get("type", ""))
-        noun = {
-            "integer": "a whole number",
-            "number": "a finite number",
-            "string": "a text",
-            "object": "an object",
-            "array": "a list",
-            "boolean": "true or false",
-        }.get(kind, "")
-        return " ".join(filter(None, [noun, *_limits(schema)]))
+    operation = _operation(document, path, method)
+    if where == "body":
+        content = operation.get("requestBody", {}).get("content", {})
+        return _describe(document, content.get("application/json", {}).get("schema", {}), field)
+    schemas = {p["name"]: p["schema"] for p in operation.get("parameters", []) if p["in"] == where}
+    if where == "header":
+        schemas = {name.lower(): schema for name, schema in schemas.items()}
+        field = [name.lower() for name in field]
+    if not field or field[0] not in schemas:
+        return _one_of(schemas)
+    return _describe(document, schemas[field[0]], field[1:])
 
 
-def _limits(schema: Schema) -> list[str]:
-    low, above = schema.get("minimum"), schema.get("exclusiveMinimum")
-    high, below = schema.get("maximum"), schema.get("exclusiveMaximum")
-    shortest, longest = schema.get("minLength"), schema.get("maxLength")
-    words = [
-        "" if low is None else f"from {_number(low)}",
-        "" if above is None else f"above {_number(above)}",
-        "" if high is None else f"to {_number(high)}",
-        "" if below is None else f"below {_number(below)}",
-        "" if shortest is None else f"of at least {shortest} characters",
-        "" if longest is None else f"of at most {longest} characters",
-        f"matching {schema['pattern']}" if "pattern" in schema else "",
-    ]
-    return [word for word in words if word]
+def parameter_names(document: Schema, path: str, method: str) -> list[str]:
+    """Return the names of an operation's query parameters."""
+    parameters = _operation(document, path, method).get("parameters", [])
+    return [parameter["name"] for parameter in parameters if parameter["in"] == "query"]
 
 
-def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) else f"{value:g}"
+def _operation(document: Schema, path: str, method: str) -> Schema:
+    operations = document.get("paths", {}).get(path, {})
+    found: Schema = operations.get("get" if method == "HEAD" else method.lower(), {})
+    return found
 
 
-def _one_of(names: Any) -> str:
-    listed = ", ".join(map(str, names))
-    return f"one of {listed}" if listed else "none"
+def _describe(document: Schema, schema: Schema, field: Sequence[str]) -> str:
+    schema = _resolve(document, schema)
+    properties = schema.get("properties", {})
+    if field and properties:
+        inner = properties.get(field[0])
+        return _one_of(properties) if inner is None else _describe(document, inner, field[1:])
+    if "enum" in schema:
+        return _one_of(schema["enum"])
+    return " ".join(filter(None, [_NOUNS.get(schema.get("type", "")), _bounds(schema)]))
+
+
+def _resolve(document: Schema, schema: Schema) -> Schema:
+    """Follow a reference, and take "X or null" for X."""
+    options = [option for option in schema.get("anyOf", []) if option.get("type") != "null"]
+    if len(options) == 1:
+        return _resolve(document, options[0])
+    if "$ref" not in schema:
+        return schema
+    name = schema["$ref"].rpartition("/")[2]
+    return _resolve(document, document["components"]["schemas"][name])
+
+
+def _bounds(schema: Schema) -> str:
+    bounds = {key: _plain(schema[key]) for key in _BOUNDS if key in schema}
+    if {"minimum", "maximum"} <= bounds.keys():
+        return f"from {bounds['minimum']} to {bounds['maximum']}"
+    return " and ".join(_BOUNDS[key].format(bound) for key, bound in bounds.items())
+
+
+def _plain(bound: float | str) -> float | str:
+    """Return 1.0 as 1: the document has every bound of a `float` field with a point."""
+    return int(bound) if isinstance(bound, float) and bound.is_integer() else bound
+
+
+def _one_of(names: Iterable[object]) -> str:
+    return f"one of {listed}" if (listed := ", ".join(map(str, names))) else "none"

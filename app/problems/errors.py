@@ -2,16 +2,20 @@
 
     CatteryError (models.errors)
     └── AppError
-        ├── SettingsError       the service refuses to be built like this
-        ├── Forbidden           403: another site's browser, or a foreign host name
+        ├── SettingsError       the service refuses to start with these settings
+        ├── BadRequest          400: what came is not HTTP
         ├── Unauthorized        401: the key is missing or wrong
-        ├── NotAcceptable       406: no such format can be made
+        ├── Forbidden           403: another site's page, or a foreign host name
+        ├── NotAcceptable       406: none of the formats that the client accepts
+        ├── RequestTimeout      408: headers or body came too slowly
         ├── TooLarge            413: the body is over its limit
-        ├── UnsupportedMedia    415: a body of another type
-        ├── Busy                503: too many pictures wait
-        ├── QueueUnavailable    503: Redis is away
+        ├── UnsupportedMedia    415: a body of another media type
+        ├── Busy                503: too many pictures wait, or too many connections
+        ├── QueueUnavailable    503: Redis is unavailable
         ├── NotReady            503: something needed for serving is missing
-        └── DeadlineExceeded    504: the pictures came too late
+        └── DeadlineExceeded    504: the pictures were not ready in time
+    InvalidValue
+    └── InvalidFields           422: one or several fields of a request
 
 Every error answer is a problem document (RFC 9457) of one shape, made by
 `problem_response`: `type`, `title`, `status`, `detail`, `instance`, and where
@@ -45,7 +49,11 @@ class AppError(CatteryError):
 
 
 class SettingsError(AppError):
-    """The service refuses to be built with these settings."""
+    """The service refuses to start with these settings."""
+
+
+class BadRequest(AppError):
+    """What came is not HTTP/1.1, or too much of it."""
 
 
 class Forbidden(AppError):
@@ -55,14 +63,28 @@ class Forbidden(AppError):
 class Unauthorized(AppError):
     """The key is missing or wrong."""
 
-    def __init__(
-        self, detail: str = "This call changes something and carries no valid key."
-    ) -> None:
-        super().__init__(detail, "Send Authorization: Bearer with the key of CATTERY_API_KEY.")
+    def __init__(self, detail: str = "This call changes something and needs a valid key.") -> None:
+        super().__init__(
+            detail, "Send the header Authorization: Bearer with the key in CATTERY_API_KEY."
+        )
 
 
 class NotAcceptable(AppError):
-    """None of the formats that the client takes can be made."""
+    """None of the formats that the client accepts is available."""
+
+
+class RequestTimeout(AppError):
+    """The client is too slow.
+
+    Args:
+        part: What of the request is late: "header" or "body".
+    """
+
+    def __init__(self, part: str) -> None:
+        super().__init__(
+            f"Timed out waiting for the request {part}.",
+            f"Send it faster, or raise CATTERY_{part.upper()}_TIMEOUT_S.",
+        )
 
 
 class TooLarge(AppError):
@@ -76,23 +98,39 @@ class TooLarge(AppError):
     def __init__(self, limit_bytes: int, setting: str) -> None:
         super().__init__(
             f"The body is larger than {limit_bytes} bytes.",
-            f"Send less, or raise the setting {setting}.",
+            f"Send a smaller one, or raise {setting}.",
         )
         self.limit_bytes = limit_bytes
 
 
+class InvalidFields(InvalidValue):
+    """One or several fields of a request are invalid.
+
+    Args:
+        fields: Of each its `field`, `value`, `allowed`, and what is wrong as `detail`.
+    """
+
+    def __init__(self, fields: Sequence[Mapping[str, Any]]) -> None:
+        remedies = [f"Allowed for {f['field']}: {f['allowed']}." for f in fields if f["allowed"]]
+        CatteryError.__init__(self, " ".join(f["detail"] for f in fields), " ".join(remedies))
+        if len(fields) == 1:
+            self.field, self.value, self.allowed = (fields[0][name] for name in _SENT)
+        else:
+            self.errors = fields
+
+
 class UnsupportedMedia(AppError):
-    """A body of another media type than the call takes."""
+    """The body has a media type that the call does not support."""
 
     def __init__(self, value: str | None, allowed: str) -> None:
         came = "no Content-Type" if value is None else f"Content-Type {value[:100]!r}"
-        super().__init__(f"The body came with {came}.", f"Send Content-Type: {allowed}.")
+        super().__init__(f"The request has {came}.", f"Send Content-Type: {allowed}.")
         self.value = value
         self.allowed = allowed
 
 
 class Unavailable(AppError):
-    """It does not work now; later it may.
+    """It does not work now, but may later.
 
     Args:
         detail: What happened, one sentence.
@@ -115,7 +153,7 @@ class Busy(Unavailable):
 
 
 class QueueUnavailable(Unavailable):
-    """Redis is away: nothing can be queued."""
+    """Redis is unavailable: nothing can be queued."""
 
 
 class NotReady(Unavailable):
@@ -137,7 +175,7 @@ class DeadlineExceeded(AppError):
     def __init__(self, deadline_s: float) -> None:
         super().__init__(
             f"The pictures were not ready within {deadline_s:g} s.",
-            "Ask for fewer, try again later, or raise the setting CATTERY_DEADLINE_S.",
+            "Ask for fewer, try again later, or raise CATTERY_DEADLINE_S.",
         )
         self.deadline_s = deadline_s
 
@@ -151,31 +189,33 @@ class Kind:
     title: str
 
 
-INTERNAL = Kind(500, "internal-error", "Something broke on our side")
+INTERNAL = Kind(500, "internal-error", "Internal error")
 
 KINDS: Mapping[type[CatteryError], Kind] = {
-    Unauthorized: Kind(401, "unauthorized", "The key is missing or wrong"),
-    Forbidden: Kind(403, "forbidden", "This caller may not do that"),
-    NotFound: Kind(404, "not-found", "There is no such thing"),
-    NotAcceptable: Kind(406, "not-acceptable", "That format cannot be made"),
-    Conflict: Kind(409, "conflict", "It exists already, or is in use"),
-    Gone: Kind(410, "gone", "It was deleted"),
-    TooLarge: Kind(413, "too-large", "The body is too large"),
-    UnsupportedMedia: Kind(415, "unsupported-media-type", "A body of that type is not taken"),
-    InvalidValue: Kind(422, "invalid-value", "A value is out of range"),
-    CheckpointError: Kind(500, "damaged-version", "The stored weights are damaged"),
-    Busy: Kind(503, "busy", "Too much is waiting"),
-    QueueUnavailable: Kind(503, "queue-unavailable", "The job queue is away"),
-    NotReady: Kind(503, "not-ready", "Not ready to serve"),
-    StoreError: Kind(503, "store-unavailable", "The store does not work"),
-    DeadlineExceeded: Kind(504, "deadline-exceeded", "It took too long"),
+    BadRequest: Kind(400, "bad-request", "Bad request"),
+    Unauthorized: Kind(401, "unauthorized", "Missing or invalid key"),
+    Forbidden: Kind(403, "forbidden", "Forbidden"),
+    NotFound: Kind(404, "not-found", "Not found"),
+    NotAcceptable: Kind(406, "not-acceptable", "No acceptable format"),
+    RequestTimeout: Kind(408, "request-timeout", "Request timeout"),
+    Conflict: Kind(409, "conflict", "Already exists or in use"),
+    Gone: Kind(410, "gone", "Deleted"),
+    TooLarge: Kind(413, "too-large", "Request body too large"),
+    UnsupportedMedia: Kind(415, "unsupported-media-type", "Unsupported media type"),
+    InvalidValue: Kind(422, "invalid-value", "Invalid input"),
+    CheckpointError: Kind(500, "damaged-version", "Damaged weights in the store"),
+    Busy: Kind(503, "busy", "Overloaded"),
+    QueueUnavailable: Kind(503, "queue-unavailable", "Job queue unavailable"),
+    NotReady: Kind(503, "not-ready", "Not ready"),
+    StoreError: Kind(503, "store-unavailable", "Store unavailable"),
+    DeadlineExceeded: Kind(504, "deadline-exceeded", "Deadline exceeded"),
     CatteryError: INTERNAL,
 }
 
-# Attributes of errors that become members of the problem document: what a
-# client sent may be endless and is cut, what we tell is not.
+# Attributes of errors that become members of the problem document: what a client sent may be
+# endless and is cut, what we tell is not.
 _SENT = ("field", "value", "allowed")
-_TOLD = ("known", "missing")
+_TOLD = ("errors", "known", "missing")
 
 
 def kind_of(error: CatteryError) -> Kind:
@@ -183,51 +223,41 @@ def kind_of(error: CatteryError) -> Kind:
     return next(KINDS[c] for c in type(error).__mro__ if c in KINDS)
 
 
-def problem(error: CatteryError, instance: str | None = None) -> dict[str, Any]:
-    """Return an error as the members of a problem document."""
-    document = document_of(kind_of(error), error.detail, error.remedy, instance)
-    for name in _SENT:
-        if hasattr(error, name):
-            document[name] = brief(getattr(error, name))
-    for name in _TOLD:
-        if hasattr(error, name):
-            document[name] = list(getattr(error, name))
-    return document
-
-
-def document_of(
-    kind: Kind, detail: str, remedy: str = "", instance: str | None = None
+def problem(
+    error: CatteryError, instance: str | None = None, kind: Kind | None = None
 ) -> dict[str, Any]:
-    """Return the members that every problem document has."""
-    document: dict[str, Any] = {
+    """Return an error as the members of a problem document.
+
+    Args:
+        error: What happened.
+        instance: Path that was called.
+        kind: What the framework calls it, for an error that has no row in `KINDS`.
+    """
+    kind = kind or kind_of(error)
+    document = {
         "type": f"urn:cattery:problem:{kind.slug}",
         "title": kind.title,
         "status": kind.status,
-        "detail": cut(detail, LONGEST_DETAIL),
+        "detail": cut(error.detail, LONGEST_DETAIL),
+        "instance": instance,
+        "remedy": cut(error.remedy, LONGEST_DETAIL) or None,
     }
-    if instance is not None:
-        document["instance"] = instance
-    if remedy:
-        document["remedy"] = cut(remedy, LONGEST_DETAIL)
-    return document
+    document = {name: member for name, member in document.items() if member is not None}
+    document |= {name: brief(getattr(error, name)) for name in _SENT if hasattr(error, name)}
+    return document | {name: list(getattr(error, name)) for name in _TOLD if hasattr(error, name)}
 
 
-def response_of(document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
-    """Return a problem document as an HTTP response."""
-    return Response(encode(document), document["status"], headers, MEDIA_TYPE)
-
-
-def problem_response(error: CatteryError, instance: str | None = None) -> Response:
-    """Return an error of ours as an HTTP response with the headers that its status asks for."""
-    return response_of(problem(error, instance), _headers(error))
-
-
-def _headers(error: CatteryError) -> dict[str, str]:
-    headers = {"Cache-Control": "no-store"}
+def problem_response(
+    error: CatteryError,
+    instance: str | None = None,
+    kind: Kind | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Return an error as an HTTP response with the headers that its status asks for."""
+    document = problem(error, instance, kind)
+    told = {"Cache-Control": "no-store", **(headers or {})}
     if isinstance(error, Unauthorized):
-        headers["WWW-Authenticate"] = 'Bearer realm="cattery"'
-    if isinstance(error, Unavailable):
-        headers["Retry-After"] = str(error.retry_after_s)
-    elif isinstance(error, StoreError):
-        headers["Retry-After"] = "5"
-    return headers
+        told["WWW-Authenticate"] = 'Bearer realm="cattery"'
+    elif isinstance(error, Unavailable | StoreError):
+        told["Retry-After"] = str(getattr(error, "retry_after_s", 5))
+    return Response(encode(document), document["status"], told, MEDIA_TYPE)

@@ -11,23 +11,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from app.problems.constraints import Ranges
-from app.problems.errors import (
-    INTERNAL,
-    KINDS,
-    Kind,
-    Unavailable,
-    document_of,
-    problem_response,
-    response_of,
-)
+from app.problems.constraints import Schema, allowed_values
+from app.problems.errors import InvalidFields, Kind, Unavailable, problem_response
 from app.problems.json import brief, cut
-from models.errors import CatteryError, InvalidValue, NotFound
+from models.errors import CatteryError, NotFound
 
 log = logging.getLogger(__name__)
 
 MAX_ERRORS = 20
-CLIENT_LEFT = 499  # as nginx logs it; nobody reads the answer
+CLIENT_LEFT = 499  # as nginx logs it; nobody reads the response
 
 _PLACES = frozenset({"body", "query", "path", "header", "cookie"})
 
@@ -54,41 +46,30 @@ async def _refuse(request: Request, error: Exception) -> Response:
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
-    """Name every wrong field with its value and its range."""
+    """Name every invalid field with its value and what it allows."""
     if not isinstance(error, RequestValidationError):
         raise error
-    ranges = Ranges(request.app.openapi())
+    document = request.app.openapi()
     path = getattr(request.scope.get("route"), "path", "")
-    found = [_wrong(one, ranges, path, request.method) for one in error.errors()[:MAX_ERRORS]]
-    remedies = [f"Allowed for {e['field']}: {e['allowed']}." for e in found if e["allowed"]]
-    document = document_of(
-        KINDS[InvalidValue],
-        " ".join(e["detail"] for e in found),
-        " ".join(remedies),
-        request.url.path,
-    )
-    if len(found) == 1:
-        document |= {k: v for k, v in found[0].items() if k != "detail"}
-    else:
-        document["errors"] = found
-    return response_of(document)
+    fields = [_field(e, document, path, request.method) for e in error.errors()[:MAX_ERRORS]]
+    return problem_response(InvalidFields(fields), request.url.path)
 
 
-def _wrong(error: Mapping[str, Any], ranges: Ranges, path: str, method: str) -> dict[str, Any]:
+def _field(error: Mapping[str, Any], document: Schema, path: str, method: str) -> dict[str, Any]:
     """Return one validation error as field, value, allowed and a sentence."""
-    where, names = _place(error["loc"])
     if error["type"] == "json_invalid":
         why = str(error.get("ctx", {}).get("error", ""))
         detail = f"The body is not JSON: {why} at character {error['loc'][-1]}."
         return {"detail": detail, "field": "body", "value": None, "allowed": "JSON"}
-    field = ".".join(names) or where
-    value, allowed = brief(error.get("input")), ranges.of(path, method, where, names)
-    detail = f"{cut(field, 100)} is {value!r}: {error['msg']}."
+    where, names = _place(error["loc"])
+    field, value = cut(".".join(names) or where, 100), brief(error.get("input"))
+    detail = f"{field} is {value!r}: {error['msg']}."
     if error["type"] == "missing":
         value, detail = None, f"{field} is missing."
-    if error["type"] == "extra_forbidden":
-        detail = f"There is no field {cut(field, 100)!r} here (it came as {value!r})."
-    return {"detail": detail, "field": cut(field, 100), "value": value, "allowed": allowed}
+    elif error["type"] == "extra_forbidden":
+        detail = f"Unknown field {field!r} with value {value!r}."
+    allowed = allowed_values(document, path, method, where, names)
+    return {"detail": detail, "field": field, "value": value, "allowed": allowed}
 
 
 def _place(loc: Sequence[object]) -> tuple[str, list[str]]:
@@ -100,22 +81,21 @@ def _place(loc: Sequence[object]) -> tuple[str, list[str]]:
 
 
 async def _framework(request: Request, error: Exception) -> Response:
-    """Dress what the framework itself refuses: unknown routes, wrong methods, broken bodies."""
+    """Answer what the framework itself refuses: unknown routes, wrong methods, broken bodies."""
     if not isinstance(error, HTTPException):
         raise error
-    path = request.url.path
-    if error.status_code == HTTPStatus.NOT_FOUND:
+    path, status = request.url.path, HTTPStatus(error.status_code)
+    if status is HTTPStatus.NOT_FOUND:
         missing = NotFound("page", path)
         missing.remedy = "See / for the addresses, /docs for all calls."
         return problem_response(missing, path)
-    status = HTTPStatus(error.status_code)
-    kind = Kind(status.value, status.phrase.lower().replace(" ", "-"), status.phrase)
-    detail, remedy = str(error.detail), "See /docs for the calls and their fields."
+    answer = CatteryError(str(error.detail), "See /docs for the calls and their fields.")
     headers = dict(error.headers or {})
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
-        detail = f"{path} does not take {request.method}."
-        remedy = f"It takes {headers.get('Allow', headers.get('allow', 'other methods'))}."
-    return response_of(document_of(kind, detail, remedy, path), headers)
+        allowed = headers.get("Allow", headers.get("allow", "other methods"))
+        answer = CatteryError(f"{path} does not support {request.method}.", f"Use {allowed}.")
+    kind = Kind(status.value, status.phrase.lower().replace(" ", "-"), status.phrase)
+    return problem_response(answer, path, kind, headers)
 
 
 async def _left(_request: Request, _error: Exception) -> Response:
@@ -125,11 +105,9 @@ async def _left(_request: Request, _error: Exception) -> Response:
 
 async def _fail(request: Request, _error: Exception) -> Response:
     """Say that it is our fault, and nothing else; the server logs the traceback."""
-    document = document_of(
-        INTERNAL,
-        "Something went wrong that should not have; the service's log says what.",
-        "Try again; if it happens again, please report it.",
-        request.url.path,
-    )
+    detail = "An unexpected error occurred; the log of the service has the details."
+    remedy = "Try again; if it happens again, please report it."
+    response = problem_response(CatteryError(detail, remedy), request.url.path)
     # Starlette sends this one from outside of all middleware, `Hardening` included.
-    return response_of(document, {"X-Content-Type-Options": "nosniff"})
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response

@@ -11,31 +11,37 @@ Responses = dict[int | str, dict[str, Any]]
 
 
 class FieldProblem(BaseModel):
-    """One wrong field of several."""
+    """One invalid field of several."""
 
-    field: str = Field(description="Dotted name, as the client wrote it.", examples=["n"])
-    value: Any = Field(description="What came, cut to 200 characters.", examples=[65])
-    allowed: str = Field(description="What may come, in words.", examples=["from 1 to 64"])
+    field: str = Field(description="Dotted name, as in the request.", examples=["n"])
+    value: Any = Field(
+        description="The value in the request, cut to 200 characters.", examples=[65]
+    )
+    allowed: str = Field(description="What is allowed, in words.", examples=["from 1 to 64"])
     detail: str = Field(description="What is wrong, one sentence.")
 
 
 class Problem(BaseModel):
-    """What every error answers with (RFC 9457)."""
+    """The body of every error response (RFC 9457)."""
 
     type: str = Field(description="Kind of problem.", examples=["urn:cattery:problem:not-found"])
-    title: str = Field(description="The kind in words.", examples=["There is no such thing"])
+    title: str = Field(description="The kind in words.", examples=["Not found"])
     status: int = Field(description="HTTP status.", examples=[404])
     detail: str = Field(
         description="What happened, with the value.", examples=["There is no model 'dgcan'."]
     )
-    instance: str | None = Field(None, description="Path called.", examples=["/models/dgcan"])
+    instance: str | None = Field(
+        None, description="Path that was called.", examples=["/models/dgcan"]
+    )
     remedy: str | None = Field(None, description="What to do.", examples=["Known: dcgan."])
-    field: str | None = Field(None, description="The wrong field, if it is one.")
-    value: Any = Field(None, description="What came in it.")
-    allowed: str | None = Field(None, description="What may come in it.")
-    errors: list[FieldProblem] | None = Field(None, description="The wrong fields, if several.")
-    known: list[str] | None = Field(None, description="Names that do exist.", examples=[["dcgan"]])
-    missing: list[str] | None = Field(None, description="What serving lacks.")
+    field: str | None = Field(None, description="The invalid field, if it is one.")
+    value: Any = Field(None, description="The value in the request.")
+    allowed: str | None = Field(None, description="What is allowed, in words.")
+    errors: list[FieldProblem] | None = Field(None, description="The invalid fields, if several.")
+    known: list[str] | None = Field(None, description="Names that exist.", examples=[["dcgan"]])
+    missing: list[str] | None = Field(
+        None, description="What is missing to serve, a sentence each."
+    )
 
 
 def problems(*statuses: int) -> Responses:
@@ -44,29 +50,12 @@ def problems(*statuses: int) -> Responses:
 
 
 def _response(status: int) -> dict[str, Any]:
-    kinds = [kind for kind in KINDS.values() if kind.status == status]
-    titles = "; or: ".join(dict.fromkeys(kind.title for kind in kinds))
+    titles = "; or: ".join(kind.title for kind in KINDS.values() if kind.status == status)
     response: dict[str, Any] = {
         "description": titles or HTTPStatus(status).phrase,
-        "content": {
-            MEDIA_TYPE: {
-                "schema": {"$ref": "#/components/schemas/Problem"},
-                "examples": {
-                    kind.slug: {
-                        "value": {
-                            "type": f"urn:cattery:problem:{kind.slug}",
-                            "title": kind.title,
-                            "status": status,
-                            "detail": f"{kind.title}: the sentence here names the value.",
-                        }
-                    }
-                    for kind in kinds
-                },
-            }
-        },
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        response["headers"] = {
-            "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}
-        }
+        seconds = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
+        response["headers"] = {"Retry-After": seconds}
     return response
