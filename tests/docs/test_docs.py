@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -210,7 +211,8 @@ def test_every_command_in_the_pages_exists_with_its_options(program, words):
     while words and hasattr(command, "commands"):
         command = command.commands[words.pop(0)]
     used = [word.partition("=")[0] for word in words if word.startswith("-")]
-    known = {option for parameter in command.params for option in parameter.opts}
+    options = [(*p.opts, *p.secondary_opts) for p in command.params]
+    known = set(chain.from_iterable(options))
     assert not hasattr(command, "commands"), "a group is no command"
     assert set(used) <= known
 
