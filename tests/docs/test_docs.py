@@ -184,7 +184,7 @@ def test_every_make_target_in_the_pages_exists(words):
 def test_every_cattery_command_in_the_pages_exists_with_its_options(words):
     """The command and each option that a page uses are in the tree of commands."""
     command, used = found_in_tree(words)
-    known = {option for parameter in command.params for option in parameter.opts}
+    known = {word for each in command.params for word in (*each.opts, *each.secondary_opts)}
     assert not hasattr(command, "commands"), "a group is no command"
     assert set(used) <= known
 
