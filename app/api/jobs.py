@@ -187,8 +187,9 @@ def delete_job(job: JobId, store: StoreDep) -> None:
 
 
 def _order(body: TrainBody, store: Store) -> TrainingOrder:
-    if body.resume_from is not None and "@" not in body.resume_from:
-        store.jobs.get(body.resume_from)  # an unknown job is a 404 like any unknown thing
+    for source in (body.resume_from, body.init_from):
+        if source is not None and "@" not in source:
+            store.jobs.get(source)  # an unknown job is a 404 like any unknown thing
     return make_order(
         recipe=body.recipe,
         dataset=store.datasets.get(body.dataset),
@@ -199,5 +200,6 @@ def _order(body: TrainBody, store: Store) -> TrainingOrder:
         overrides=body.overrides,
         promote=body.promote,
         resume_from=body.resume_from,
+        init_from=body.init_from,
         store=store,
     )

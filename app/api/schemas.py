@@ -94,7 +94,13 @@ class TrainBody(Body):
         Promote.IF_BETTER, description="When the new version goes into service."
     )
     resume_from: str | None = Field(
-        None, max_length=100, description="Ended job whose training goes on."
+        None, max_length=100, description="Ended job, or model@version, to resume from."
+    )
+    init_from: str | None = Field(
+        None,
+        max_length=100,
+        description="Ended job, or model@version, whose weights to start with: the same recipe "
+        "and network hyperparameters, of this size or a smaller one.",
     )
 
 

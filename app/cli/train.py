@@ -62,6 +62,13 @@ def train(
         str | None,
         typer.Option(metavar="JOB", help="Resume a job, named by its id or by its version."),
     ] = None,
+    init_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="JOB",
+            help="Start with the weights of a job or model@version, of this size or smaller.",
+        ),
+    ] = None,
 ) -> None:
     """Train a generator, evaluate it and add it to the store; Ctrl-C saves a checkpoint.
 
@@ -83,6 +90,7 @@ def train(
             seed=seed,
             overrides=parse_overrides(overrides or []),
             promote=promote,
+            init_from=init_from,
         )
 
     _train_together(store, order)

@@ -36,6 +36,7 @@ def make_order(
     overrides: Mapping[str, object] | None = None,
     promote: Promote = Promote.IF_BETTER,
     resume_from: str | None = None,
+    init_from: str | None = None,
 ) -> TrainingOrder:
     """Check an order against its recipe, its data and the store, and fill in defaults.
 
@@ -51,6 +52,9 @@ def make_order(
         overrides: Hyperparameters by name.
         promote: When to promote the version.
         resume_from: Id of an ended job, or `model@version`, to go on from.
+        init_from: Id of an ended job, or `model@version`, whose weights to start with: of
+            the same recipe and hyperparameters that shape the networks, of this size or a
+            smaller one (`models.training.warm_start`).
 
     Raises:
         NotFound: Unknown recipe or job.
@@ -73,9 +77,15 @@ def make_order(
         overrides={key: settings.given()[key] for key in overrides or {}},
         promote=promote,
         resume_from=resume_from and source_job(store, resume_from),
+        init_from=init_from and source_job(store, init_from, "init_from"),
     )
+    if order.resume_from and order.init_from:
+        allowed = "without resume_from: a job resumes, or starts from weights"
+        raise InvalidValue("init_from", init_from, allowed)
     if order.resume_from:
-        _check_source(store, order, settings)
+        _check_resumable(store, order, settings)
+    if order.init_from:
+        _check_weights(store, order, settings)
     return order
 
 
@@ -130,29 +140,54 @@ def source_job(store: Store, source: str, field: str = "resume_from") -> str:
     return card.job
 
 
-def _check_source(store: Store, order: TrainingOrder, settings: Settings) -> None:
-    record = _ended_job(store, order.resume_from or "")
-    source = store.jobs.order(record)
-    if not isinstance(source, TrainingOrder):
-        raise InvalidValue("resume_from", record.id, "a training job")
+def _check_resumable(store: Store, order: TrainingOrder, settings: Settings) -> None:
+    source = _source_order(store, "resume_from", order.resume_from or "")
     theirs = _shape(source, resolve(source.recipe, source.overrides)[1])
     ours = _shape(order, settings)
     if theirs != ours:  # a saved trainer fits only networks of the same shapes
-        raise RecipeError("resume_from", f"{record.id}, a job of {theirs}", f"a job of {ours}")
+        found = f"{order.resume_from}, a job of {theirs}"
+        raise RecipeError("resume_from", found, f"a job of {ours}")
+
+
+def _check_weights(store: Store, order: TrainingOrder, settings: Settings) -> None:
+    """Refuse weights that cannot fit, naming what differs; shapes are compared at the start."""
+    source = _source_order(store, "init_from", order.init_from or "")
+    if source.recipe != order.recipe:
+        found = f"{order.init_from}, a job of {source.recipe}"
+        raise RecipeError("init_from", found, f"a job of {order.recipe}")
+    row, theirs = resolve(source.recipe, source.overrides)
+    before = asdict(row.network_config(source.size_px, theirs))
+    after = asdict(row.network_config(order.size_px, settings))
+    if source.size_px > order.size_px:
+        found = f"{order.init_from}, a job of {source.size_px} px"
+        raise RecipeError("init_from", found, f"a job of at most {order.size_px} px")
+    for name in before.keys() - {"size_px"}:
+        if before[name] != after[name]:
+            found = f"{order.init_from}, a job with {name} {before[name]}"
+            raise RecipeError("init_from", found, f"a job with {name} {after[name]}")
+
+
+def _source_order(store: Store, field: str, job: str) -> TrainingOrder:
+    """Return the order of an ended training job whose state is still there."""
+    record = _ended_job(store, field, job)
+    source = store.jobs.order(record)
+    if not isinstance(source, TrainingOrder):
+        raise InvalidValue(field, record.id, "a training job")
     if not store.jobs.state(record.id).exists():
         allowed = (
             "a job whose training state is still kept (CATTERY_STATE_KEEP_S, a day by default)"
         )
-        raise InvalidValue("resume_from", record.id, allowed)
+        raise InvalidValue(field, record.id, allowed)
+    return source
 
 
-def _ended_job(store: Store, job: str) -> JobRecord:
+def _ended_job(store: Store, field: str, job: str) -> JobRecord:
     try:
         record = store.jobs.get(job)
     except (NotFound, Gone) as err:
-        raise InvalidValue("resume_from", job, f"an ended training job ({err})") from err
+        raise InvalidValue(field, job, f"an ended training job ({err})") from err
     if record.kind is not JobKind.TRAIN:
-        raise InvalidValue("resume_from", job, "a training job")
+        raise InvalidValue(field, job, "a training job")
     if not record.status.has_ended:
         raise Conflict(
             f"The job {job} is still {record.status.value}.", "Wait, or cancel it first."

@@ -19,6 +19,7 @@ from models.training.schedule import Schedule
 from models.training.setup import build_trainer
 from models.training.state import load_state, save_state
 from models.training.trainer import Trainer
+from models.training.warm_start import start_from
 
 STATE = "trainer.safetensors"
 SHEET_SEEDS = 16
@@ -143,16 +144,22 @@ class TrainingRun:
         return True
 
     def _start_from_other_job(self) -> None:
-        if not self.order.resume_from:
+        job = self.order.resume_from or self.order.init_from
+        if not job:
             return
         jobs = self.context.store.jobs
-        source = jobs.get(self.order.resume_from)
+        source = jobs.get(job)
         path = jobs.state(source.id).newest_path(STATE, self.context.cache)
         if path is None:
             raise CatteryError(f"The training state of job {source.id} is gone.")
-        load_state(self.trainer, str(path))
-        self.start_kimg, self.parent = self._kimg(), source.version
-        self.journal.event("resumed", {"kimg": self._kimg(), "from": source.id})
+        self.parent = source.version
+        if self.order.init_from:
+            start_from(self.trainer, str(path))
+            self.journal.event("initialized", {"from": source.id})
+        else:
+            load_state(self.trainer, str(path))
+            self.start_kimg = self._kimg()
+            self.journal.event("resumed", {"kimg": self._kimg(), "from": source.id})
 
     def _between_steps(self, report: StepReport) -> None:
         self.training_s, shown = report.training_s, report.kimg - self.start_kimg

@@ -233,8 +233,9 @@ class Jobs:
 
     def _refuse_if_needed(self, job: str) -> None:
         for other in self.list():
-            if not other.status.has_ended and other.order.get("resume_from") == job:
-                raise Conflict(f"The job {other.id} resumes from {job}.", "Cancel it first.")
+            sources = (other.order.get("resume_from"), other.order.get("init_from"))
+            if not other.status.has_ended and job in sources:
+                raise Conflict(f"The job {other.id} starts from {job}.", "Cancel it first.")
 
     def _unknown(self, job: str) -> NotFound:
         return NotFound("job", job, [record.id for record in self.list()])

@@ -75,6 +75,7 @@ class TrainingOrder:
         overrides: Hyperparameters by name (`models.hyperparameters.LIMITS`).
         promote: When to promote the finished version.
         resume_from: Id of an ended job to resume from, or None.
+        init_from: Id of an ended job whose weights the networks start with, or None.
     """
 
     recipe: str
@@ -86,6 +87,7 @@ class TrainingOrder:
     overrides: Json = field(default_factory=dict)
     promote: Promote = Promote.IF_BETTER
     resume_from: str | None = None
+    init_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

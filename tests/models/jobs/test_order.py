@@ -7,7 +7,7 @@ import pytest
 from models.errors import DatasetError, InvalidValue, NotFound, RecipeError
 from models.jobs.order import make_order
 from models.store import Store
-from models.store.records import Budget, Card, JobKind, TrainingOrder
+from models.store.records import Budget, Card, JobKind, JobStatus, TrainingOrder
 
 CHEAP = {"width": 4, "batch": 8}
 
@@ -81,10 +81,38 @@ def test_a_job_of_another_shape_cannot_be_gone_on_with(
     record, _ = store.jobs.create(JobKind.TRAIN, small_order())
     with pytest.raises(Exception, match="still queued"):
         _order(store, resume_from=record.id)
-    from models.store.records import JobStatus
-
     store.jobs.save(replace(record, status=JobStatus.FINISHED))
     with pytest.raises(RecipeError, match="width 8"):
         _order(store, resume_from=record.id, overrides={"width": 8, "batch": 8})
     with pytest.raises(InvalidValue, match="still kept"):
         _order(store, resume_from=record.id)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"recipe": "dcgan"}, "a job of projected. Allowed: a job of dcgan"),
+        ({"size_px": 32}, "a job of 64 px. Allowed: a job of at most 32 px"),
+        ({"overrides": {"width": 8, "batch": 8}}, "a job with width 4. Allowed: .* width 8"),
+        ({"resume_from": True}, "without resume_from"),
+    ],
+)
+def test_weights_that_cannot_fit_are_refused_naming_what_differs(
+    store_with_cats: Store,
+    small_order: Callable[..., TrainingOrder],
+    changes: dict[str, Any],
+    told: str,
+) -> None:
+    """Before a job exists: recipe, a larger size, and whatever shapes the networks."""
+    store = store_with_cats
+    source = small_order(recipe="projected", size_px=64)
+    record, _ = store.jobs.create(JobKind.TRAIN, source)
+    store.jobs.save(replace(record, status=JobStatus.FINISHED))
+    with pytest.raises(InvalidValue, match="still kept"):
+        _order(store, recipe="projected", size_px=32, init_from=record.id)
+    state = store.jobs.state(record.id)
+    state.write(state.take(), "trainer.safetensors", b"any")
+    if "resume_from" in changes:
+        changes = {"resume_from": record.id, "size_px": 32}
+    with pytest.raises(InvalidValue, match=told):
+        _order(store, **{"recipe": "projected", "init_from": record.id, **changes})

@@ -213,6 +213,17 @@ def test_a_job_goes_on_from_another_s_state(runner: Runner, small_order: Order) 
     assert second.version == whole.version
 
 
+def test_a_job_starts_with_another_s_weights(runner: Runner, small_order: Order) -> None:
+    """Its count begins anew, its parent is on the card, its weights are not a fresh start's."""
+    first = runner.run(runner.create(small_order()))
+    second = runner.run(runner.create(small_order(init_from=first.id)))
+    card = runner.store.versions.card("tiny", str(second.version))
+    assert (card.parent, second.progress.kimg) == (first.version, 0.08)
+    assert second.version != first.version
+    events = runner.store.jobs.events(second.id)
+    assert [e.data for e in events if e.type == "initialized"] == [{"from": first.id}]
+
+
 def test_who_lost_the_lease_writes_nothing_more(runner: Runner, small_order: Order) -> None:
     """The record stays what the new holder finds."""
     record = runner.create(small_order())

@@ -231,11 +231,12 @@ def test_only_an_ended_job_can_be_deleted_and_is_gone_then(store, order):
         store.jobs.create(JobKind.TRAIN, order, key="abc")
 
 
-def test_a_job_that_another_resumes_from_cannot_be_deleted(store, order):
+@pytest.mark.parametrize("source", ["resume_from", "init_from"])
+def test_a_job_that_another_starts_from_cannot_be_deleted(store, order, source):
     """Its state is needed until the other one has ended."""
     first, _ = store.jobs.create(JobKind.TRAIN, order)
     store.jobs.save(replace(first, status=JobStatus.CANCELED))
-    second, _ = store.jobs.create(JobKind.TRAIN, replace(order, resume_from=first.id))
+    second, _ = store.jobs.create(JobKind.TRAIN, replace(order, **{source: first.id}))
     with pytest.raises(Conflict, match=second.id):
         store.jobs.delete(first.id)
     store.jobs.save(replace(second, status=JobStatus.FINISHED))
