@@ -31,39 +31,39 @@ Name = Annotated[str, Path(description="Name of a dataset.", examples=["cats"])]
 _ZIP = {
     "requestBody": {
         "required": True,
-        "description": "A zip file of pictures, with or without `.cat` landmark files.",
+        "description": "A zip file of images, with or without `.cat` landmark files.",
         "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
-_QUEUED: Responses = {202: {"description": "The import waits for its turn.", "headers": LOCATION}}
+_QUEUED: Responses = {202: {"description": "The import is queued.", "headers": LOCATION}}
 
 
-@router.get("", summary="All datasets", operation_id="list_datasets")
+@router.get("", summary="List datasets", operation_id="list_datasets")
 def list_datasets(store: StoreDep, root: RootDep) -> DatasetList:
-    """Datasets by name, with their counts per resolution."""
+    """Datasets by name, with image counts per resolution."""
     return DatasetList(datasets=[dataset_view(record, root) for record in store.datasets.list()])
 
 
 @router.get(
     "/{name}",
-    summary="One dataset",
+    summary="Get a dataset",
     operation_id="get_dataset",
     responses=problems(404, 410),
 )
 def get_dataset(name: Name, store: StoreDep, root: RootDep) -> DatasetView:
-    """Counts per resolution, what was refused and why, and the fingerprint."""
+    """Image counts per resolution, rejected images with reasons, and the fingerprint."""
     return dataset_view(store.datasets.get(name), root)
 
 
 @router.get(
     "/{name}/preview.png",
-    summary="A dataset's preview sheet",
+    summary="Get a dataset's preview",
     operation_id="get_dataset_preview",
     response_class=Response,
     responses=CONTACT_SHEET | problems(404, 410),
 )
 def get_dataset_preview(request: Request, name: Name, store: StoreDep) -> Response:
-    """Some of its pictures on one sheet."""
+    """A sheet of some of its images."""
     return png(request, store.datasets.preview(name), ASK_FIRST)
 
 
@@ -84,12 +84,12 @@ async def import_dataset(
     root: RootDep,
     license: Annotated[
         str,
-        Query(max_length=500, description="The pictures' license.", examples=["CC BY 4.0"]),
+        Query(max_length=500, description="License of the images.", examples=["CC BY 4.0"]),
     ] = "",
 ) -> JobView:
-    """Take a zip file and queue its import; datasets never change, so the name must be new.
+    """Upload a zip file and queue its import; datasets are immutable, so the name must be new.
 
-    Everything that can be refused is refused before the body is read.
+    Whatever can be rejected is rejected before the body is read.
     """
     check_name("name", name)
     uploads: Uploads = request.app.state.uploads
@@ -111,7 +111,7 @@ async def import_dataset(
     responses=problems(404, 409, 410),
 )
 def delete_dataset(name: Name, store: StoreDep) -> None:
-    """Delete a dataset that no waiting or running job needs; its name becomes free."""
+    """Delete a dataset that no queued or running job needs; its name can be used again."""
     store.datasets.delete(name)
 
 
