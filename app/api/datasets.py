@@ -31,7 +31,8 @@ Name = Annotated[str, Path(description="Name of a dataset.", examples=["cats"])]
 _ZIP = {
     "requestBody": {
         "required": True,
-        "description": "A zip file of images, with or without `.cat` landmark files.",
+        "description": "A zip file of images, with or without `.cat` landmark files; at most "
+        "CATTERY_MAX_UPLOAD_BYTES.",
         "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
