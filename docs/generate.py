@@ -278,6 +278,8 @@ def _errors() -> Iterator[str]:
     yield "`type`, `title`, `status`, `detail` and `instance`, and where applicable"
     yield "`remedy`, `field`, `value`, `allowed`, `errors`, `known` or `missing`."
     yield "Responses with 503 have a `Retry-After` header."
+    yield "Request bodies are limited to `CATTERY_MAX_BODY_BYTES`, uploads to"
+    yield "`CATTERY_MAX_UPLOAD_BYTES` ([settings](settings.md)); larger ones get 413."
     yield ""
     kinds = sorted({(k.status, k.slug, k.title) for k in KINDS.values()})
     rows = [(status, f"`urn:cattery:problem:{slug}`", title) for status, slug, title in kinds]

@@ -23,11 +23,11 @@ router = APIRouter(
 
 
 @router.head("/cats", include_in_schema=False)
-@router.get("/cats", responses=SOME_CATS, summary="Generate cats")
+@router.get("/cats", responses=SOME_CATS, summary="Some cats")
 async def get_cats(request: Request, query: Annotated[CatsQuery, Query()]) -> Response:
-    """Cats with the seeds `seed` to `seed + n - 1`, as an image, a zip, multipart or links.
+    """Cats with the seeds `seed` to `seed + n - 1`, as a picture, a zip, multipart or links.
 
-    With `near` they are neighbors of that cat, each in the direction of one of the seeds.
+    With `near` they are neighbors of that cat, each toward one of the seeds.
     """
     slot = await request.app.state.pool.take(query.model)
     accept = ", ".join(request.headers.getlist("accept"))
@@ -35,7 +35,7 @@ async def get_cats(request: Request, query: Annotated[CatsQuery, Query()]) -> Re
 
 
 @router.head(PERMALINK, include_in_schema=False)
-@router.get(PERMALINK, responses=ONE_CAT, summary="Permalink of a cat")
+@router.get(PERMALINK, responses=ONE_CAT, summary="A permalink")
 async def get_cat(
     request: Request, path: Annotated[CatPath, Path()], query: Annotated[CatQuery, Query()]
 ) -> Response:

@@ -31,40 +31,39 @@ Name = Annotated[str, Path(description="Name of a dataset.", examples=["cats"])]
 _ZIP = {
     "requestBody": {
         "required": True,
-        "description": "A zip file of images, with or without `.cat` landmark files; at most "
-        "CATTERY_MAX_UPLOAD_BYTES.",
+        "description": "A zip file of pictures, with or without `.cat` landmark files.",
         "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
-_QUEUED: Responses = {202: {"description": "The import is queued.", "headers": LOCATION}}
+_QUEUED: Responses = {202: {"description": "The import waits for its turn.", "headers": LOCATION}}
 
 
-@router.get("", summary="List datasets", operation_id="list_datasets")
+@router.get("", summary="All datasets", operation_id="list_datasets")
 def list_datasets(store: StoreDep, root: RootDep) -> DatasetList:
-    """Datasets by name, with image counts per resolution."""
+    """Datasets by name, with their counts per resolution."""
     return DatasetList(datasets=[dataset_view(record, root) for record in store.datasets.list()])
 
 
 @router.get(
     "/{name}",
-    summary="Get a dataset",
+    summary="One dataset",
     operation_id="get_dataset",
     responses=problems(404, 410),
 )
 def get_dataset(name: Name, store: StoreDep, root: RootDep) -> DatasetView:
-    """Image counts per resolution, rejected images with reasons, and the fingerprint."""
+    """Counts per resolution, what was refused and why, and the fingerprint."""
     return dataset_view(store.datasets.get(name), root)
 
 
 @router.get(
     "/{name}/preview.png",
-    summary="Get a dataset's preview",
+    summary="A dataset's preview sheet",
     operation_id="get_dataset_preview",
     response_class=Response,
     responses=CONTACT_SHEET | problems(404, 410),
 )
 def get_dataset_preview(request: Request, name: Name, store: StoreDep) -> Response:
-    """A sheet of some of its images."""
+    """Some of its pictures on one sheet."""
     return png(request, store.datasets.preview(name), ASK_FIRST)
 
 
@@ -85,12 +84,12 @@ async def import_dataset(
     root: RootDep,
     license: Annotated[
         str,
-        Query(max_length=500, description="License of the images.", examples=["CC BY 4.0"]),
+        Query(max_length=500, description="The pictures' license.", examples=["CC BY 4.0"]),
     ] = "",
 ) -> JobView:
-    """Upload a zip file and queue its import; datasets are immutable, so the name must be new.
+    """Take a zip file and queue its import; datasets never change, so the name must be new.
 
-    Whatever can be rejected is rejected before the body is read.
+    Everything that can be refused is refused before the body is read.
     """
     check_name("name", name)
     uploads: Uploads = request.app.state.uploads
@@ -112,7 +111,7 @@ async def import_dataset(
     responses=problems(404, 409, 410),
 )
 def delete_dataset(name: Name, store: StoreDep) -> None:
-    """Delete a dataset that no queued or running job needs; its name can be used again."""
+    """Delete a dataset that no waiting or running job needs; its name becomes free."""
     store.datasets.delete(name)
 
 

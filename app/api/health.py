@@ -1,4 +1,4 @@
-"""Liveness, readiness and metrics."""
+"""Whether the service lives, is ready, and what it counts."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -25,10 +25,10 @@ PAGES = ("models", "recipes", "datasets", "jobs", "docs", "healthz", "readyz", "
 router = APIRouter(tags=["health"])
 
 
-@router.get("/", summary="Index", operation_id="index")
+@router.get("/", summary="Where to go from here", operation_id="index")
 @router.head("/", include_in_schema=False)
 async def index(settings: SettingsDep, root: RootDep, pool: PoolDep) -> dict[str, str | list[str]]:
-    """Links to all resources, and to selected cats."""
+    """Addresses of everything, and some cats worth a look."""
     card = pool.card(settings.default_model.partition("@")[0])
     return {
         "name": "Cattery",
@@ -40,24 +40,24 @@ async def index(settings: SettingsDep, root: RootDep, pool: PoolDep) -> dict[str
     }
 
 
-@router.get("/healthz", summary="Liveness", operation_id="healthz")
+@router.get("/healthz", summary="Does the process live?", operation_id="healthz")
 @router.head("/healthz", include_in_schema=False)
 async def healthz() -> Live:
-    """Whether the event loop responds; uses neither store, threads nor Redis."""
+    """Answered by the event loop alone: no store, no thread, no Redis."""
     return Live(status="alive", version=version("cattery"))
 
 
-@router.get("/readyz", summary="Readiness", operation_id="readyz", responses=problems(503))
+@router.get("/readyz", summary="Can cats be had?", operation_id="readyz", responses=problems(503))
 @router.head("/readyz", include_in_schema=False)
 async def readyz(
     request: Request, store: StoreDep, pool: PoolDep, queue: QueueDep, settings: SettingsDep
 ) -> Ready:
-    """Whether `GET /cats` works: the store is available and the default model in service.
+    """Ready means that `GET /cats` works; what else is missing is told, and no reason for 503.
 
-    Other problems are reported but do not cause a 503. `queue`: without Redis no job can be
-    queued, but cats are still served, so a front end should stay in its load balancer.
-    `pool`: a version could not be loaded, and the old one is still in service. `zoo`: an
-    included generator cannot be used.
+    Needed are the store and the default model in service. Without Redis no job can be
+    queued, but cats are served all the same: a front end must not leave the load balancer
+    for that. A version that cannot be loaded leaves the old one in service and is told as
+    `pool`, a generator of the release that cannot be used as `zoo`.
     """
     store_says, queue_says = await asyncio.gather(
         _within(asyncio.to_thread(_store, store)), _within(asyncio.to_thread(_queue, queue))
@@ -81,7 +81,7 @@ async def readyz(
 
 @router.get(
     "/metrics",
-    summary="Prometheus metrics",
+    summary="Counters for Prometheus",
     operation_id="metrics",
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},

@@ -28,12 +28,12 @@ LastEventId = Annotated[
     Header(
         alias="Last-Event-ID",
         ge=0,
-        description="Id of the last event that the client has received.",
+        description="Id of the last event that the client has.",
         examples=[17],
     ),
 ]
 LastEventQuery = Annotated[
-    int | None, Query(ge=0, description="Same as the header, for clients that cannot send it.")
+    int | None, Query(ge=0, description="As the header, for clients that cannot send one.")
 ]
 
 _QUEUED: Responses = {202: {"description": "The job is queued.", "headers": LOCATION}}
@@ -88,13 +88,13 @@ def train(
     return job_view(record, root)
 
 
-@router.get("/jobs", summary="List jobs", operation_id="list_jobs")
+@router.get("/jobs", summary="All jobs", operation_id="list_jobs")
 def list_jobs(
     store: StoreDep,
     root: RootDep,
-    status: Annotated[JobStatus | None, Query(description="Only jobs with this status.")] = None,
-    kind: Annotated[JobKind | None, Query(description="Only jobs of this kind.")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000, description="Maximum number of jobs.")] = 100,
+    status: Annotated[JobStatus | None, Query(description="Only those.")] = None,
+    kind: Annotated[JobKind | None, Query(description="Only those.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, description="How many at most.")] = 100,
 ) -> JobList:
     """Jobs, newest first."""
     found = [
@@ -106,17 +106,15 @@ def list_jobs(
     return JobList(jobs=views, total=len(found))
 
 
-@router.get(
-    "/jobs/{job}", summary="Get a job", operation_id="get_job", responses=problems(404, 410)
-)
+@router.get("/jobs/{job}", summary="One job", operation_id="get_job", responses=problems(404, 410))
 def get_job(job: JobId, store: StoreDep, root: RootDep) -> JobView:
-    """Status, phase, progress in kimg, throughput, remaining time, losses and samples."""
+    """Status and phase, kimg done and to do, images a second, what is left, losses, samples."""
     return job_view(store.jobs.get(job), root)
 
 
 @router.get(
     "/jobs/{job}/events",
-    summary="Stream a job's events",
+    summary="A job's history as it happens",
     operation_id="follow_job",
     response_class=Response,
     responses=_STREAM | problems(404, 410),
@@ -129,7 +127,7 @@ async def follow_job(
     reached: LastEventId = None,
     last_event_id: LastEventQuery = None,
 ) -> Response:
-    """Server-sent events, from the first or the one after Last-Event-ID to the last."""
+    """Server-sent events from the job's first, or the one after Last-Event-ID, to its last."""
     # The header first: a client that reconnects repeats the address it began with.
     after = reached if reached is not None else last_event_id or 0
     if await has_seen_all(store, job, after):
@@ -149,7 +147,7 @@ async def follow_job(
 
 @router.get(
     "/jobs/{job}/samples/{kimg}.png",
-    summary="Get a sample sheet",
+    summary="A sample sheet",
     operation_id="get_job_sample",
     response_class=Response,
     responses=CONTACT_SHEET | problems(404, 410),
@@ -160,7 +158,7 @@ def get_job_sample(
     kimg: Annotated[str, Path(description="One of the job's `samples`.", examples=["20"])],
     store: StoreDep,
 ) -> Response:
-    """Images generated at that point of training, always from the same seeds."""
+    """What the generator painted at that moment, always of the same seeds."""
     return png(request, store.jobs.sample(job, kimg), ASK_FIRST)
 
 
@@ -172,7 +170,7 @@ def get_job_sample(
     responses=problems(404, 409, 410),
 )
 def cancel_job(job: JobId, store: StoreDep, root: RootDep) -> JobView:
-    """Stop a job. What it has learned is published as a version but not promoted."""
+    """Ask a job to stop. What it has learned is published as a version, never promoted."""
     return job_view(cancel(store, job), root)
 
 
@@ -184,7 +182,7 @@ def cancel_job(job: JobId, store: StoreDep, root: RootDep) -> JobView:
     responses=problems(404, 409, 410),
 )
 def delete_job(job: JobId, store: StoreDep) -> None:
-    """Delete a job's history, samples and training state; published versions stay."""
+    """Delete its history, samples and training state; what it published stays."""
     store.jobs.delete(job)
 
 

@@ -41,8 +41,8 @@ _WEIGHTS: Responses = {
         "content": {"application/octet-stream": _FILE},
         "headers": {"ETag": {"description": "Its SHA-256.", "schema": {"type": "string"}}},
     },
-    206: {"description": "The requested range."},
-    304: {"description": "Not modified."},
+    206: {"description": "The range asked for."},
+    304: {"description": "The client has it already."},
 }
 
 
@@ -78,17 +78,17 @@ class _Aliases:
 AliasesDep = Annotated[_Aliases, Depends()]
 
 
-@router.get("", summary="List models", operation_id="list_models")
+@router.get("", summary="All models", operation_id="list_models")
 def list_models(store: StoreDep, settings: SettingsDep, pool: PoolDep, root: RootDep) -> ModelList:
-    """Models by name, with the version in service and whether it is loaded."""
+    """Models by name, with what they have in service and whether that is on the device."""
     names = store.versions.models()
     found = [model_summary(store, name, _loaded(pool, name), root) for name in names]
     return ModelList(default=settings.default_model, models=[one for one in found if one])
 
 
-@router.get("/{model}", summary="Get a model", operation_id="get_model", responses=problems(404))
+@router.get("/{model}", summary="One model", operation_id="get_model", responses=problems(404))
 def get_model(model: Name, store: StoreDep, pool: PoolDep, root: RootDep) -> ModelView:
-    """All versions with their cards, and the aliases with their history."""
+    """All versions with their cards, the aliases and their history."""
     return model_view(store, model, _loaded(pool, model), root)
 
 
@@ -99,7 +99,7 @@ def get_model(model: Name, store: StoreDep, pool: PoolDep, root: RootDep) -> Mod
     responses=problems(404, 409, 410),
 )
 async def promote(model: Name, body: PromoteBody, aliases: AliasesDep) -> ModelView:
-    """Load and verify the version, then put it into service, starting with the next request."""
+    """Load and check the version, then move the alias; the next request sees it."""
     store, ref = aliases.store, f"{model}@{body.version}"
     _, version = await asyncio.to_thread(store.versions.resolve, ref)
     return await aliases.move(
@@ -111,12 +111,12 @@ async def promote(model: Name, body: PromoteBody, aliases: AliasesDep) -> ModelV
 
 @router.post(
     "/{model}/rollback",
-    summary="Roll back to the previous version",
+    summary="Bring the previous version back",
     operation_id="rollback",
     responses=problems(404, 409, 410),
 )
 async def rollback(model: Name, aliases: AliasesDep) -> ModelView:
-    """Swap `serving` and `previous`; the previous version is usually still in memory."""
+    """Swap `serving` and `previous`; the version that comes back was kept warm."""
     table = aliases.store.aliases
     previous = (await asyncio.to_thread(table.get, model)).previous
     return await aliases.move(model, previous, lambda: table.rollback(model))
@@ -124,18 +124,18 @@ async def rollback(model: Name, aliases: AliasesDep) -> ModelView:
 
 @router.get(
     "/{model}/versions/{version}",
-    summary="Get a version's card",
+    summary="One version's card",
     operation_id="get_version",
     responses=problems(404, 410),
 )
 def get_version(model: Name, version: Version, store: StoreDep, root: RootDep) -> VersionView:
-    """Provenance and metrics of a version."""
+    """Everything known about a version: where it came from and how good it is."""
     return version_view(store.versions.card(model, version), store.aliases.get(model), root)
 
 
 @router.get(
     "/{model}/versions/{version}/samples.png",
-    summary="Get a version's contact sheet",
+    summary="A version's contact sheet",
     operation_id="get_version_samples",
     response_class=Response,
     responses=CONTACT_SHEET | problems(404, 410),
@@ -143,14 +143,14 @@ def get_version(model: Name, version: Version, store: StoreDep, root: RootDep) -
 def get_version_samples(
     request: Request, model: Name, version: Version, store: StoreDep
 ) -> Response:
-    """Cats of fixed seeds, generated when the version was published."""
+    """Cats of fixed seeds, painted when the version was published."""
     return png(request, store.versions.samples(model, version), FOR_EVER)
 
 
 @router.head("/{model}/versions/{version}/generator.safetensors", include_in_schema=False)
 @router.get(
     "/{model}/versions/{version}/generator.safetensors",
-    summary="Download a version's weights",
+    summary="A version's weights",
     operation_id="get_version_weights",
     response_class=Response,
     responses=_WEIGHTS | problems(404, 410),
@@ -158,7 +158,7 @@ def get_version_samples(
 def get_version_weights(
     request: Request, model: Name, version: Version, store: StoreDep, settings: SettingsDep
 ) -> Response:
-    """The weights file, verified against its checksum before it is sent."""
+    """The weights file, checked against its checksum before it is sent."""
     etag = f'"{store.versions.card(model, version).sha256}"'
     headers = {"ETag": etag, "Cache-Control": FOR_EVER}
     known = not_modified(request, headers)
@@ -181,7 +181,7 @@ def get_version_weights(
     responses=problems(404, 409, 410),
 )
 async def delete_version(model: Name, version: Version, store: StoreDep, pool: PoolDep) -> None:
-    """Delete a version that is neither in service nor the rollback target."""
+    """Delete a version that is neither serving nor previous."""
     await asyncio.to_thread(store.versions.delete, model, version)
     await pool.forget(model, version)
 

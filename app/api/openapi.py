@@ -16,11 +16,11 @@ EXAMPLES: dict[str, dict[str, Any]] = json.loads(
 """What responses look like, by the schema's name; a test holds each against its schema."""
 
 TAGS = [
-    {"name": "cats", "description": "Images."},
+    {"name": "cats", "description": "Pictures."},
     {"name": "models", "description": "Trained generators and their versions."},
     {"name": "recipes", "description": "How to train."},
     {"name": "jobs", "description": "Training and imports: submit, follow, cancel."},
-    {"name": "datasets", "description": "Images to train on."},
+    {"name": "datasets", "description": "Pictures to train on."},
     {"name": "health", "description": "Liveness, readiness, metrics."},
 ]
 

@@ -17,13 +17,13 @@ router = APIRouter(
 )
 
 
-@router.get("", summary="List recipes", operation_id="list_recipes")
+@router.get("", summary="All recipes", operation_id="list_recipes")
 async def list_recipes() -> RecipeList:
-    """Every recipe with its paper, its hyperparameters and their ranges."""
+    """Every recipe with its paper, its numbers and how far an order may change them."""
     return RecipeList(recipes=[RecipeView(**row.describe()) for row in RECIPES.values()])
 
 
-@router.get("/{name}", summary="Get a recipe", operation_id="get_recipe", responses=problems(404))
+@router.get("/{name}", summary="One recipe", operation_id="get_recipe", responses=problems(404))
 async def get_recipe(name: Annotated[str, Path(examples=["dcgan"])]) -> RecipeView:
-    """One recipe with its paper, its hyperparameters and their ranges."""
+    """One row of the table."""
     return RecipeView(**recipe(name).describe())

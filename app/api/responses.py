@@ -17,7 +17,7 @@ CONTACT_SHEET: Responses = {
         "description": "A contact sheet.",
         "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
     },
-    304: {"description": "Not modified."},
+    304: {"description": "The client has it already."},
 }
 
 

@@ -25,15 +25,10 @@ class Body(BaseModel):
 
 
 class BudgetBody(Body):
-    """Length of training, excluding evaluation: either kimg or minutes."""
+    """How long to train: exactly one of the two. Training alone counts."""
 
     kimg: float | None = Field(
-        None,
-        gt=0,
-        le=MAX_KIMG,
-        strict=True,
-        description="Thousands of real images to train on.",
-        examples=[400],
+        None, gt=0, le=MAX_KIMG, strict=True, description="Thousand real images.", examples=[400]
     )
     minutes: float | None = Field(
         None, gt=0, le=MAX_MINUTES, strict=True, description="Minutes of training.", examples=[2]
@@ -71,12 +66,8 @@ class TrainBody(Body):
         }
     )
 
-    recipe: str = Field(
-        max_length=100, description="Name of a recipe (GET /recipes).", examples=["dcgan"]
-    )
-    dataset: str = Field(
-        max_length=100, description="Name of a dataset (GET /datasets).", examples=["cats"]
-    )
+    recipe: str = Field(max_length=100, description="A name of GET /recipes.", examples=["dcgan"])
+    dataset: str = Field(max_length=100, description="A name of GET /datasets.", examples=["cats"])
     budget: BudgetBody
     model: str | None = Field(
         None,
@@ -89,27 +80,21 @@ class TrainBody(Body):
         ge=MIN_SIZE_PX,
         le=MAX_SIZE_PX,
         strict=True,
-        description="Width and height of the images, a power of two; default: the recipe's.",
+        description="Side of the pictures, a power of two; default: the recipe's.",
     )
     seed: int = Field(
-        0,
-        ge=0,
-        le=MAX_SEED,
-        strict=True,
-        description="Random seed of weights, latents and data order.",
+        0, ge=0, le=MAX_SEED, strict=True, description="Seeds weights, latents and data order."
     )
     overrides: dict[str, Any] = Field(
         default_factory=dict,
-        description="Hyperparameters to override; GET /recipes lists their ranges.",
+        description="The recipe's numbers that shall be others; GET /recipes tells their limits.",
         json_schema_extra={"additionalProperties": {"type": ["number", "boolean"]}},
     )
     promote: Promote = Field(
-        Promote.IF_BETTER, description="When to put the new version into service."
+        Promote.IF_BETTER, description="When the new version goes into service."
     )
     resume_from: str | None = Field(
-        None,
-        max_length=100,
-        description="Ended job to continue, by its id or by a version that it made.",
+        None, max_length=100, description="Ended job whose training goes on."
     )
 
 
@@ -119,7 +104,7 @@ class PromoteBody(Body):
     version: str = Field(
         min_length=1,
         max_length=64,
-        description="A version's id, or its first digits, at least four.",
+        description="A version's id, or at least four of its first digits.",
         examples=["0123456789ab"],
     )
 

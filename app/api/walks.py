@@ -24,7 +24,7 @@ router = APIRouter(tags=["cats"])
     "/cats/walk",
     responses=SOME_WALK,
     response_class=RedirectResponse,
-    summary="Find the permalink of a walk",
+    summary="The address of a walk",
 )
 async def find_walk(
     query: Annotated[WalksQuery, Query()], pool: PoolDep, root: RootDep, settings: SettingsDep
@@ -51,7 +51,7 @@ async def find_walk(
     PERMANENT,
     responses=ONE_WALK,
     response_class=Response,
-    summary="Permalink of a walk",
+    summary="A walk from one cat to another",
 )
 async def get_walk(
     request: Request,

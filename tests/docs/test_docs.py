@@ -169,7 +169,6 @@ def test_every_route_is_documented(app):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_of_a_page_leads_somewhere(page):
-    """Links within the project name files that exist, images included, and headings in them."""
     targets = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
     links = [t.partition("#") for t in targets if "://" not in t]
     assert [name for name, _, _ in links if not (page.parent / name).exists()] == []
@@ -180,7 +179,6 @@ def test_every_link_of_a_page_leads_somewhere(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_module_and_setting_that_a_page_names_exists(page):
-    """A page cannot go on about what was renamed."""
     text = text_of(page)
     top = "app|models|worker|tools|tests|docs|benchmarks|docker"
     modules = re.findall(rf"`((?:{top})/[\w./-]+)`", text)
