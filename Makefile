@@ -1,5 +1,5 @@
-# Every verb makes .venv and installs from constraints.txt by itself, the first time and whenever
-# pyproject.toml or constraints.txt has changed. Python 3.11 or newer and make are all it needs.
+# Every target creates .venv and installs from constraints.txt if needed: the first time, and after
+# pyproject.toml or constraints.txt has changed. Requires only Python 3.11 or newer and make.
 
 PYTHON ?= python3
 TORCH_INDEX ?=
@@ -7,31 +7,31 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PINS := pyproject.toml constraints.txt
-# By file, for the tests of one share services and networks; in their order, for the longest
-# files are in the midst. More processes than eight would want memory rather than cores.
+# Distributed by file, since tests of one file share services and networks; in their order, since
+# the longest files are in the middle. More than eight processes would run out of memory first.
 IN_PARALLEL := --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help serve zoo test check coverage gpu-check docs clean same-python
 
-help: ## Say what there is to do
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "  PYTHON=python3.12 chooses the interpreter. TORCH_INDEX=URL chooses another build of"
-	@echo "  torch: its URL is under 'Start locally' on PyTorch's site (before that: make clean)."
+	@echo "  PYTHON=python3.12 chooses the interpreter. TORCH_INDEX=URL chooses another build of torch"
+	@echo "  (see 'Start locally' on PyTorch's site; run 'make clean' first)."
 
 serve: $(VENV)/.installed ## Start Cattery on http://127.0.0.1:8000; Ctrl-C stops it
 	@exec $(BIN)/cattery serve
 
-zoo: $(VENV)/.installed ## Train the generators of the zoo; Ctrl-C saves, the same command resumes
+zoo: $(VENV)/.installed ## Train the generators of the zoo; Ctrl-C saves, and the same command resumes
 	@exec $(BIN)/python -m tools.zoo train $(NAMES) $(if $(EDITION),--edition $(EDITION)) \
 	  $(if $(PICTURES),--pictures "$(PICTURES)") $(if $(AT_ONCE),--at-once $(AT_ONCE)) \
 	  $(if $(STOP_AFTER),--stop-after $(STOP_AFTER)) $(if $(AGAIN),--again) \
 	  $(if $(IDLE),--idle)
 
-test: check ## Check as below, then run all tests, one for each core at a time
+test: check ## Run the checks, then all tests in parallel
 	$(BIN)/pytest $(IN_PARALLEL)
 
-check: $(VENV)/.installed-dev ## Check style, types, import rules, spelling and dependencies
+check: $(VENV)/.installed-dev ## Check style, types, import rules, spelling, dependencies and generated pages
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -40,15 +40,15 @@ check: $(VENV)/.installed-dev ## Check style, types, import rules, spelling and 
 	$(BIN)/deptry .
 	$(BIN)/python -m docs.generate --check
 
-coverage: $(VENV)/.installed-dev ## Run all tests and print which branches none of them takes
+coverage: $(VENV)/.installed-dev ## Run all tests and report uncovered branches
 	$(BIN)/pytest $(IN_PARALLEL) --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 	$(BIN)/coverage report --include='models/gan/losses.py,models/gan/re*.py' --fail-under=100
 
-gpu-check: $(VENV)/.installed-dev ## Run the tests that need a GPU, and print the figures
+gpu-check: $(VENV)/.installed-dev ## Run the tests and benchmarks that need a GPU
 	@$(BIN)/python -m benchmarks.gpu_check $(PARTS) \
 	  $(if $(DATASET),--dataset $(DATASET)) $(if $(PICTURES),--pictures "$(PICTURES)")
 
-docs: $(VENV)/.installed-dev ## Write the reference pages in docs/ again from the tables in the code
+docs: $(VENV)/.installed-dev ## Regenerate the reference pages in docs/ from the code
 	$(BIN)/python -m docs.generate
 
 clean: ## Remove .venv and the caches; the data folder stays
@@ -64,28 +64,28 @@ $(VENV)/.installed-dev: $(PINS) | same-python
 	$(PIP) install --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-# An interpreter that was asked for is not silently another one.
+# Do not silently use another interpreter than the requested one.
 same-python: | $(BIN)/pip
 	@[ "$(origin PYTHON)" = file ] || [ "`$(PYTHON) --version`" = "`$(BIN)/python --version`" ] || { \
 	  echo "$(VENV) has `$(BIN)/python --version`, '$(PYTHON)' is `$(PYTHON) --version 2>&1`." >&2; \
-	  echo "To make it anew, a download of about 3 GB with torch: make clean, then this again." >&2; \
+	  echo "To recreate it, downloading about 3 GB with torch, run 'make clean' and try again." >&2; \
 	  exit 1; }
 
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "Cattery needs Python 3.11 or newer; '$(PYTHON)' is `$(PYTHON) --version 2>&1`." >&2; \
-	  echo "Name another one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	  echo "Choose another one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { \
-	  echo "No virtual environment could be made: see above (on Debian and Ubuntu it is the" \
+	  echo "Could not create a virtual environment, see above (on Debian and Ubuntu, install the" \
 	    "package python3-venv)." >&2; rm -rf $(VENV); exit 1; }
 
-# The pinned torch by itself, and first: it is nearly all of the download, so its size is told
-# before, and pip can be pointed to another index for it alone (which need not have the versions
-# of its dependencies that constraints.txt names: those come with the rest).
+# The pinned torch is installed first and separately: it is nearly all of the download, so its size
+# is announced, and another index can be used for it alone (which may lack the versions of its
+# dependencies in constraints.txt; those are installed with the rest).
 define install_torch
 if ! $(BIN)/python -c 'import importlib.metadata as m; m.version("torch")' 2> /dev/null; then \
   echo "Installing torch: a download of about 3 GB on x86-64 Linux, less elsewhere."; \
-  [ -n "$(TORCH_INDEX)" ] || echo "For another build of it, see 'make help' (TORCH_INDEX)."; \
+  [ -n "$(TORCH_INDEX)" ] || echo "For another build, see 'make help' (TORCH_INDEX)."; \
   $(PIP) install --constraint constraints.txt \
     $(if $(TORCH_INDEX),--no-deps --index-url "$(TORCH_INDEX)") torch; \
 fi

@@ -1,6 +1,6 @@
-"""Exit with 0 if this container's worker has been heard of in the queue lately.
+"""Exit with 0 if this container's worker is registered in the queue.
 
-RQ's workers sign in by name and host, and their entry expires when they fall silent.
+RQ workers register by name and host, and their registration expires without heartbeats.
 """
 
 import socket

@@ -1,4 +1,4 @@
-"""Write the reference pages from the tables in the code; with --check only compare them."""
+"""Generate the reference pages from the tables in the code; with --check only compare them."""
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from app.cli.root import commands
 from app.main import create_app
 from app.problems.errors import KINDS
 from app.settings import AppSettings
-from models.gan.recipe import Recipe
+from models.gan.recipe import MAX_SIZE_PX, MIN_SIZE_PX, Recipe
 from models.gan.recipes import RECIPES
 from models.metrics.features import FEATURES
 from models.metrics.inception import CONVERSION
@@ -27,15 +27,16 @@ from worker.settings import WorkerSettings
 
 FOLDER = Path(__file__).parent
 ZOO = FOLDER.parent / "models" / "zoo"
-NOTE = "<!-- Written by `make docs` from the code; changes by hand are lost. -->"
-LEVELS = {
-    "minimum": "from {}",
-    "exclusiveMinimum": "more than {}",
-    "maximum": "to {}",
-    "exclusiveMaximum": "less than {}",
-    "minLength": "from {}",
-    "maxLength": "to {} characters",
+NOTE = "<!-- Generated from the code by `make docs`; do not edit. -->"
+RANGES = {
+    ("minimum", "maximum"): "{} to {}",
+    ("minLength", "maxLength"): "{} to {} characters",
+    ("exclusiveMinimum", "maximum"): "above {}, up to {}",
+    ("minimum",): "at least {}",
+    ("exclusiveMinimum",): "above {}",
+    ("maxLength",): "up to {} characters",
 }
+"""The first whose keys a schema has says its range in words."""
 
 Schema = Mapping[str, Any]
 
@@ -66,7 +67,7 @@ def pages() -> dict[str, str]:
 
 
 def _exhibits() -> list[Exhibit]:
-    """Return what the release ships, then what else was trained, each by name."""
+    """Return the generators of the release, then the others, each by name."""
     found = []
     for path in sorted(ZOO.glob("*/card.json")):
         sheet = f"../models/zoo/{path.parent.name}/{SAMPLES}"
@@ -81,9 +82,14 @@ def settings_page() -> Iterator[str]:
     """Yield the settings of both processes, those they share once."""
     yield "# Settings"
     yield ""
-    yield "Every setting is an environment variable, read once, when a process starts."
-    yield "`cattery serve` hands its own environment on to its worker."
-    yield "A value that is out of range ends the start with one line that names the setting."
+    yield "Every setting is an environment variable, read once when a process starts:"
+    yield ""
+    yield "```sh"
+    yield "CATTERY_PORT=9000 CATTERY_DATA=/srv/cattery cattery serve"
+    yield "```"
+    yield ""
+    yield "`cattery serve` passes its environment on to its worker."
+    yield "If a value is out of range, the process exits with an error that names the setting."
     shared = set(SharedSettings.model_fields)
     yield from _settings("Front end and worker", SharedSettings, set())
     yield from _settings("Front end", AppSettings, shared)
@@ -103,20 +109,23 @@ def _settings(title: str, cls: type[SharedSettings], known: set[str]) -> Iterato
         if name not in known
     ]
     yield from ("", f"## {title}", "")
-    yield from _table(("variable", "default", "range", "what it is"), rows)
+    yield from _table(("variable", "default", "range", "description"), rows)
 
 
 def recipes_page() -> Iterator[str]:
-    """Yield the recipes with their numbers and the range of each."""
+    """Yield the recipes with their hyperparameters and the range of each."""
     yield "# Recipes"
     yield ""
-    yield "A recipe says how to train: networks, losses and numbers."
-    yield "An order may override the numbers, each within its range:"
-    yield "`overrides` in `POST /train`, `--set NAME=VALUE` on the command line."
-    yield "Beside the sizes it is tuned for, any power of two from 32 px up may be ordered."
+    yield "A recipe defines how to train: networks, losses and hyperparameters."
+    yield "Hyperparameters can be overridden within their ranges,"
+    yield "with `overrides` in `POST /train` or `--set NAME=VALUE` on the command line."
+    yield f"The image size can be any power of two from {MIN_SIZE_PX} to {MAX_SIZE_PX} px;"
+    yield "each recipe is tuned for the sizes listed."
+    yield "To compare recipes on your data, use [`cattery compare`](comparing.md);"
+    yield "to add one, see [CONTRIBUTING](../CONTRIBUTING.md#adding-a-recipe)."
     yield ""
     yield from _table(
-        ("recipe", "px", "networks", "what it is"),
+        ("recipe", "px", "networks", "description"),
         [
             (f"[`{r.name}`](#{r.name})", _sizes(r.sizes_px), f"`{r.network}`", r.title)
             for r in RECIPES.values()
@@ -130,8 +139,8 @@ def _recipe(row: Recipe) -> Iterator[str]:
     yield from ("", f"## `{row.name}`", "")
     yield f"{row.title}."
     yield f"Source: {row.source}."
-    yield f"Tuned for {_sizes(row.sizes_px)} px; {row.default_size_px} unless the order says so."
-    yield f"Networks `{row.network}`, optimizer `{row.optimizer}`."
+    yield f"Tuned for {_sizes(row.sizes_px)} px; default {row.default_size_px} px."
+    yield f"Networks: `{row.network}`. Optimizer: `{row.optimizer}`."
     if row.note:
         yield f"{row.note}."
     yield ""
@@ -139,11 +148,11 @@ def _recipe(row: Recipe) -> Iterator[str]:
         (f"`{name}`", _value(of["default"]), _choice(of), of["description"])
         for name, of in row.describe()["limits"].items()
     ]
-    yield from _table(("number", "default", "range", "what it is"), rows)
+    yield from _table(("hyperparameter", "default", "range", "description"), rows)
 
 
 def _sizes(sizes_px: Sequence[int]) -> str:
-    return ", ".join(str(size) for size in sizes_px)
+    return " and ".join(str(size) for size in sizes_px)
 
 
 def _choice(number: Schema) -> str:
@@ -201,8 +210,8 @@ def _protocol(row: Protocol) -> tuple[str, ...]:
 
 
 def api_page() -> Iterator[str]:
-    """Yield all calls at a glance, then each with what it takes and answers, then the errors."""
-    # Defaults, whatever the environment says: the page must not depend on who writes it.
+    """Yield a table of all calls, then each with parameters and responses, then the errors."""
+    # Without the environment: the page must not depend on who generates it.
     document = create_app(AppSettings.model_construct()).openapi()
     calls = [
         (f"{method.upper()} {path}", call)
@@ -211,11 +220,11 @@ def api_page() -> Iterator[str]:
     ]
     yield "# HTTP API"
     yield ""
-    yield "A running Cattery shows the same, with bodies and examples, at `/docs`,"
+    yield "A running service has the same reference with response schemas and examples at `/docs`,"
     yield "and as an OpenAPI document at `/openapi.json`."
     yield ""
     rows = [(f"`{name}`", call["summary"]) for name, call in calls]
-    yield from _table(("call", "what it is for"), rows)
+    yield from _table(("endpoint", "summary"), rows)
     for name, call in calls:
         yield from _call(name, call, document["components"]["schemas"])
     yield from _errors()
@@ -225,8 +234,8 @@ def _call(name: str, call: Schema, schemas: Schema) -> Iterator[str]:
     yield from ("", f"## `{name}`", "", call["description"])
     if rows := [*_parameters(call, schemas), *_body(call, schemas)]:
         yield ""
-        yield from _table(("field", "in", "default", "range", "what it is"), rows)
-    yield from ("", "Answers: " + " ".join(_successes(call)))
+        yield from _table(("parameter", "in", "default", "range", "description"), rows)
+    yield from ("", "Responses: " + " ".join(_successes(call)))
     problems = [status for status in call["responses"] if int(status) >= 400]
     yield f"Errors: {', '.join(problems)}."
 
@@ -234,7 +243,7 @@ def _call(name: str, call: Schema, schemas: Schema) -> Iterator[str]:
 def _successes(call: Schema) -> Iterator[str]:
     for status, response in call["responses"].items():
         if int(status) < 400:
-            # FastAPI's own words say no more than the number does.
+            # FastAPI's default adds nothing to the status.
             text = response["description"].replace("Successful Response", "")
             yield " ".join(f"{status} {text}".split()).rstrip(".") + "."
 
@@ -265,10 +274,12 @@ def _fields(body: Schema, schemas: Schema, above: str) -> Iterator[tuple[object,
 
 def _errors() -> Iterator[str]:
     yield from ("", "## Errors", "")
-    yield "Every error is a problem document (RFC 9457, `application/problem+json`) of one shape:"
-    yield "`type`, `title`, `status`, `detail`, `instance`, and where there is more to say"
+    yield "Every error is a problem document (RFC 9457, `application/problem+json`) with"
+    yield "`type`, `title`, `status`, `detail` and `instance`, and where applicable"
     yield "`remedy`, `field`, `value`, `allowed`, `errors`, `known` or `missing`."
-    yield "With 503 comes `Retry-After`."
+    yield "Responses with 503 have a `Retry-After` header."
+    yield "Request bodies are limited to `CATTERY_MAX_BODY_BYTES`, uploads to"
+    yield "`CATTERY_MAX_UPLOAD_BYTES` ([settings](settings.md)); larger ones get 413."
     yield ""
     kinds = sorted({(k.status, k.slug, k.title) for k in KINDS.values()})
     rows = [(status, f"`urn:cattery:problem:{slug}`", title) for status, slug, title in kinds]
@@ -279,8 +290,8 @@ def cli_page() -> Iterator[str]:
     """Yield the commands with their arguments and options."""
     yield "# Command line"
     yield ""
-    yield "After `make serve` or `make test` the command is `.venv/bin/cattery`."
-    yield "It reads the same settings as the service, so that both see one store."
+    yield "`make serve` and `make test` install the command as `.venv/bin/cattery`."
+    yield "It reads the same [settings](settings.md) as the service, and so uses the same store."
     yield from _commands(typer.main.get_command(commands), "cattery")
 
 
@@ -297,7 +308,7 @@ def _commands(command: Any, name: str) -> Iterator[str]:
     rows = [(f"`{_spelled(p)}`", _value(p.default), getattr(p, "help", "")) for p in shown]
     if rows:
         yield ""
-        yield from _table(("option", "default", "what it is"), rows)
+        yield from _table(("option", "default", "description"), rows)
 
 
 def _spelled(parameter: Any) -> str:
@@ -307,7 +318,7 @@ def _spelled(parameter: Any) -> str:
 
 
 def _resolved(schema: Schema, schemas: Schema) -> Schema:
-    """Follow references, and take "X or nothing" for X."""
+    """Follow references, and reduce an optional type to the type."""
     options = [o for o in schema.get("anyOf", []) if o.get("type") != "null"]
     if len(options) == 1:
         return _resolved(options[0], schemas)
@@ -316,12 +327,14 @@ def _resolved(schema: Schema, schemas: Schema) -> Schema:
 
 
 def _range(schema: Schema) -> str:
-    """Return what a value may be, in words; nothing where anything goes."""
+    """Return the permitted values in words; an empty string if there is no restriction."""
     schema = _resolved(schema, {})
     if "enum" in schema:
         return ", ".join(f"`{choice}`" for choice in schema["enum"])
-    limits = [text.format(_plain(schema[key])) for key, text in LEVELS.items() if key in schema]
-    return " ".join(limits)
+    for keys, text in RANGES.items():
+        if schema.keys() >= set(keys):
+            return text.format(*(_plain(schema[key]) for key in keys))
+    return ""
 
 
 def _plain(number: float) -> str:

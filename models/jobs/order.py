@@ -84,8 +84,10 @@ def make_order(
         raise InvalidValue("init_from", init_from, allowed)
     if order.resume_from:
         _check_resumable(store, order, settings)
+        _check_state(store, "resume_from", order.resume_from)
     if order.init_from:
         _check_weights(store, order, settings)
+        _check_state(store, "init_from", order.init_from)
     return order
 
 
@@ -168,17 +170,20 @@ def _check_weights(store: Store, order: TrainingOrder, settings: Settings) -> No
 
 
 def _source_order(store: Store, field: str, job: str) -> TrainingOrder:
-    """Return the order of an ended training job whose state is still there."""
     record = _ended_job(store, field, job)
     source = store.jobs.order(record)
     if not isinstance(source, TrainingOrder):
         raise InvalidValue(field, record.id, "a training job")
-    if not store.jobs.state(record.id).exists():
+    return source
+
+
+def _check_state(store: Store, field: str, job: str) -> None:
+    """Refuse a job whose training state has been dropped since it ended."""
+    if not store.jobs.state(job).exists():
         allowed = (
             "a job whose training state is still kept (CATTERY_STATE_KEEP_S, a day by default)"
         )
-        raise InvalidValue(field, record.id, allowed)
-    return source
+        raise InvalidValue(field, job, allowed)
 
 
 def _ended_job(store: Store, field: str, job: str) -> JobRecord:

@@ -78,7 +78,7 @@ def _table(*rows: Rule) -> Mapping[str, Rule]:
 RULES: Mapping[str, Rule] = _table(
     Rule(
         name="non_finite",
-        meaning="losses and pixels that are infinite or not a number",
+        meaning="number of infinite or NaN losses and pixels",
         measure=count_non_finite,
         limit=0,
         strikes=1,
@@ -91,32 +91,32 @@ RULES: Mapping[str, Rule] = _table(
         limit=0.002,
         is_floor=True,
         strikes=20,
-        remedy="Lower the discriminator's learning rate, or give it more pictures.",
+        remedy="Lower the discriminator's learning rate, or provide more images.",
     ),
     Rule(
         name="alike",
-        meaning="distance of a made picture to the nearest other, over the same of real pictures",
+        meaning="nearest-neighbor distance among generated images, over that among real ones",
         measure=relative_variety,
         limit=0.1,
         is_floor=True,
         strikes=6,
-        remedy="Lower the generator's learning rate, or take a larger batch.",
+        remedy="Lower the generator's learning rate, or use a larger batch.",
     ),
     Rule(
         name="spots",
-        meaning="share of saturated values that stand out from both neighbors, above real ones",
+        meaning="share of saturated pixels unlike both neighbors, above that of real images",
         measure=excess_of_spots,
         limit=0.003,
         strikes=6,
-        remedy="Lower the learning rates, and beta1 to 0.",
+        remedy="Lower the learning rates, and set beta1 to 0.",
     ),
     Rule(
         name="saturated",
-        meaning="share of saturated values, above that in real pictures",
+        meaning="share of saturated pixels, above that of real images",
         measure=excess_of_saturated,
         limit=0.5,
         strikes=6,
-        remedy="Lower the learning rates, and beta1 to 0.",
+        remedy="Lower the learning rates, and set beta1 to 0.",
     ),
 )
 

@@ -40,6 +40,18 @@ PROGRAMS: dict[str, Any] = {
 BODIES = {"/train": TrainBody, "/models/dcgan/promote": PromoteBody}
 
 
+def text_of(page: Path) -> str:
+    """Return a page without the changelog's removals, which name what no longer exists."""
+    text = page.read_text(encoding="utf-8")
+    return re.sub(r"^### Removed\n.*?(?=^##|\Z)", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def headings(page: Path) -> set[str]:
+    """Return the anchors that GitHub gives the headings of a page."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
 def shell_lines(text: str) -> list[str]:
     """Return the commands of a page's shell blocks, continued lines joined."""
     blocks = re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
@@ -157,16 +169,17 @@ def test_every_route_is_documented(app):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_of_a_page_leads_somewhere(page):
-    """Links within the project name files that exist, pictures included."""
     targets = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
-    files = [t.partition("#")[0] for t in targets if "://" not in t and not t.startswith("#")]
-    assert [name for name in files if not (page.parent / name).exists()] == []
+    links = [t.partition("#") for t in targets if "://" not in t]
+    assert [name for name, _, _ in links if not (page.parent / name).exists()] == []
+    files = {name: page.parent / name if name else page for name, _, anchor in links if anchor}
+    broken = [f"{n}#{a}" for n, _, a in links if a and a not in headings(files[n])]
+    assert broken == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_module_and_setting_that_a_page_names_exists(page):
-    """A page cannot go on about what was renamed."""
-    text = page.read_text(encoding="utf-8")
+    text = text_of(page)
     top = "app|models|worker|tools|tests|docs|benchmarks|docker"
     modules = re.findall(rf"`((?:{top})/[\w./-]+)`", text)
     missing = [name for name in modules if not (ROOT / name).exists()]
@@ -235,7 +248,7 @@ def test_every_verb_in_running_text_exists():
     unknown = [
         f"{page.name}: {program} {verb}"
         for page in PAGES
-        for program, verb in mentions.findall(page.read_text(encoding="utf-8"))
+        for program, verb in mentions.findall(text_of(page))
         if verb not in known[program]
     ]
     assert unknown == []

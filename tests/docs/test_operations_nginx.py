@@ -15,7 +15,8 @@ SIZES = {"m": 1 << 20, "g": 1 << 30}
 @pytest.fixture(scope="module")
 def block() -> str:
     """Return the configuration without its comments."""
-    text = re.search(r"```nginx\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    section = PAGE.read_text(encoding="utf-8").partition("\n### nginx in front\n")[2]
+    text = re.search(r"```nginx\n(.*?)```", section, re.DOTALL)
     assert text is not None
     return re.sub(r"#.*", "", text[1])
 
