@@ -12,8 +12,7 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-WARM_UP = 6
-"""Calls before a capture: cuDNN chooses its kernels and optimizers make their state."""
+WARM_UP = 6  # calls before a capture: cuDNN chooses its kernels and optimizers make their state
 
 
 class Replayed(Generic[T]):

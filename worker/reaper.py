@@ -20,14 +20,13 @@ from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 
-MAX_INTERRUPTIONS = 5
-"""A job whose process died this often without making progress has failed."""
+MAX_INTERRUPTIONS = 5  # a job whose process died this often without making progress has failed
 
+# Share of the lease's time within which a holder renews it after Redis was flushed.
 CERTAIN_AFTER = 0.4
-"""Share of the lease's time within which a holder renews it after Redis was flushed."""
 
+# A job process takes its lease within this time after its start, also on a busy machine.
 STARTUP_S = 10.0
-"""A job process takes its lease within this time after its start, also on a busy machine."""
 
 RECHECK_S = 1.0
 REQUEUE_LOCK_MS = 30_000

@@ -18,20 +18,13 @@ from models.gan.recipes import RECIPES, recipe
 from models.jobs.order import make_order
 from models.publishing.card import hardware, software
 from models.store import Store
-from models.store.records import (
-    Budget,
-    DatasetRecord,
-    JobKind,
-    JobRecord,
-    Promote,
-    TrainingOrder,
-)
+from models.store.records import Budget, DatasetRecord, JobKind, JobRecord, Promote, TrainingOrder
 
 ALL = "all"
 RUNNER = "cli"
 
+# Runs a job, or resumes it; returns its record, ended or waiting again.
 Run = Callable[[JobRecord], JobRecord]
-"""Runs a job, or resumes it; returns its record, ended or waiting again."""
 
 
 def chosen(names: Sequence[str]) -> tuple[str, ...]:

@@ -15,8 +15,8 @@ OF_RUN = "the process's memory during the recipe (VmHWM, reset before each)"
 OF_PROCESS = "the process's memory since its start (ru_maxrss): of this or of any earlier recipe"
 
 PROC = Path("/proc/self")
+# What Linux's clear_refs takes to bring VmHWM down to what is in use now; see proc(5).
 RESET_PEAK = "5"
-"""What Linux's clear_refs takes to bring VmHWM down to what is in use now; see proc(5)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +47,7 @@ class Meter:
     """
 
     def __init__(
-        self,
-        device: torch.device,
-        clock: Callable[[], float] = time.monotonic,
-        proc: Path = PROC,
+        self, device: torch.device, clock: Callable[[], float] = time.monotonic, proc: Path = PROC
     ) -> None:
         self.device = device
         self._clock, self._proc = clock, proc

@@ -15,8 +15,8 @@ from models.gan.recipes import recipe
 from models.store import Store
 
 PAGE_PX = 1024
+# Sheets of the page: at most so wide, and WebP of this quality; `sheets/` has them whole.
 PAGE_QUALITY = 90
-"""Sheets of the page: at most so wide, and WebP of this quality; `sheets/` has them whole."""
 
 STYLE = """\
 :root { color-scheme: light dark; --line: #8886; }

@@ -12,6 +12,7 @@ from models.store.serialization import dumps, loads
 RECORD = "comparison.json"
 SIZE_PX = 64
 
+# What the command line calls a field, where that is not the field's own name.
 FLAGS: Mapping[str, str] = {
     "recipes": "RECIPE",
     "dataset": "data",
@@ -19,7 +20,6 @@ FLAGS: Mapping[str, str] = {
     "size_px": "size",
     "overrides": "set",
 }
-"""What the command line calls a field, where that is not the field's own name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

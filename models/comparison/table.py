@@ -6,8 +6,8 @@ from models.comparison.records import Comparison, Row
 from models.gan.recipes import recipe
 from models.store.records import JobStatus, Json
 
+# Below this a comparison cannot rank recipes: they are still in their first steps.
 ENOUGH_KIMG = 100.0
-"""Below this a comparison cannot rank recipes: they are still in their first steps."""
 
 
 def duration(seconds: float) -> str:
@@ -57,6 +57,7 @@ def _status(row: Row) -> str:
     return "interrupted" if row.kimg else "to do"
 
 
+# The one table of columns: Markdown, page and command line read it.
 COLUMNS: Mapping[str, Callable[[Row], str]] = {
     "recipe": lambda row: row.recipe,
     "status": _status,
@@ -73,12 +74,10 @@ COLUMNS: Mapping[str, Callable[[Row], str]] = {
     "px": lambda row: str(row.size_px),
     "version": lambda row: f"{row.model}@{row.version}" if row.version else "",
 }
-"""The one table of columns: Markdown, page and command line read it."""
 
 
 MEASURED = ("FD", "KID (95 %)", "precision", "recall")
-OTHERWISE = " *"
-"""Marks a figure of another protocol than the table's."""
+OTHERWISE = " *"  # marks a figure of another protocol than the table's
 
 
 def cells(comparison: Comparison) -> list[dict[str, str]]:

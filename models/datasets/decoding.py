@@ -26,11 +26,11 @@ SIZES_PX = (32, 64, 128, 256, 512)
 MAX_PIXELS = 64_000_000
 MAX_WEBP_PIXELS = 24_000_000  # its decoder keeps four copies: 1 GB for 64 megapixels
 
+# A larger crop is averaged down to at least this side first: plenty for the largest size.
 WORKING_PX = 2 * SIZES_PX[-1]
-"""A larger crop is averaged down to at least this side first: plenty for the largest size."""
 
+# Threads take such pictures one at a time, so that they do not multiply memory.
 LARGE_PIXELS = 8_000_000
-"""Threads take such pictures one at a time, so that they do not multiply memory."""
 
 # What Pillow is known to raise on damaged files, beside its own errors.
 DAMAGED = (

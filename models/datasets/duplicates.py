@@ -6,8 +6,7 @@ from PIL import Image
 
 from models.datasets.rejections import Reason, Refused
 
-NEAR_BITS = 3
-"""Two 64-bit difference hashes this close are one picture, saved twice."""
+NEAR_BITS = 3  # two 64-bit difference hashes this close are one picture, saved twice
 
 
 def difference_hash(image: Image.Image) -> int:

@@ -18,8 +18,8 @@ LONGEST_FILE = 4096  # bytes; an honest file has about a hundred
 
 FARTHEST = 1e6  # pixels; no picture that is read is as wide
 
+# Where the point between the eyes lies in the square, as fractions of its side.
 EYES_AT = (0.5, 0.4)
-"""Where the point between the eyes lies in the square, as fractions of its side."""
 
 
 @dataclass(frozen=True, slots=True)

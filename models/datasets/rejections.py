@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from models.store.records import Json
 
+# A dataset's record tells this many refusals one by one; the rest are only counted.
 TOLD_REJECTIONS = 100
-"""A dataset's record tells this many refusals one by one; the rest are only counted."""
 
 LONGEST_NAME = 200  # characters of a file's name that a record repeats
 

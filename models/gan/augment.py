@@ -9,11 +9,9 @@ Source: Zhao et al. 2020, arXiv:2006.10738 (DiffAugment).
 import torch
 from torch import Tensor
 
-SHIFT_SHARE = 0.125
-"""Greatest shift, in sides."""
+SHIFT_SHARE = 0.125  # greatest shift, in sides
 
-CUTOUT_SHARE = 0.5
-"""Side of the square that is cut out, in sides."""
+CUTOUT_SHARE = 0.5  # side of the square that is cut out, in sides
 
 
 def augment(pictures: Tensor, strength: float) -> Tensor:

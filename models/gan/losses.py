@@ -163,25 +163,16 @@ def relativistic_pairing_generator(real: Tensor, fake: Tensor) -> Tensor:
 
 
 CROSS_ENTROPY = Objective(
-    discriminator=cross_entropy_discriminator,
-    generator=cross_entropy_generator,
+    discriminator=cross_entropy_discriminator, generator=cross_entropy_generator
 )
 LEAST_SQUARES = Objective(
-    discriminator=least_squares_discriminator,
-    generator=least_squares_generator,
+    discriminator=least_squares_discriminator, generator=least_squares_generator
 )
 LEAST_SQUARES_SYMMETRIC = Objective(
-    discriminator=least_squares_symmetric_discriminator,
-    generator=least_squares_symmetric_generator,
+    discriminator=least_squares_symmetric_discriminator, generator=least_squares_symmetric_generator
 )
-WASSERSTEIN = Objective(
-    discriminator=wasserstein_critic,
-    generator=wasserstein_generator,
-)
-HINGE = Objective(
-    discriminator=hinge_discriminator,
-    generator=wasserstein_generator,
-)
+WASSERSTEIN = Objective(discriminator=wasserstein_critic, generator=wasserstein_generator)
+HINGE = Objective(discriminator=hinge_discriminator, generator=wasserstein_generator)
 RELATIVISTIC_AVERAGE = Objective(
     discriminator=relativistic_average_discriminator,
     generator=_mirrored(relativistic_average_discriminator),

@@ -14,11 +14,11 @@ from models.networks import NETWORKS, Network
 MIN_SIZE_PX = 32
 MAX_SIZE_PX = 512
 
+# Numbers that every recipe has.
 COMMON = ("width", "z_dim", "batch", "lr_generator", "lr_discriminator", "ema", "mirror")
-"""Numbers that every recipe has."""
 
+# Numbers that any recipe may have: the trainer reads them, not a part that a row names.
 FREE = ("critic_steps", "critic_boost", "augment", "lecun")
-"""Numbers that any recipe may have: the trainer reads them, not a part that a row names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,24 +54,12 @@ def _table(*rows: Recipe) -> Mapping[str, Recipe]:
 
 # The 2017 cat scripts' common numbers; those that differ are in the rows.
 CATS_2017 = Settings(
-    width=128,
-    z_dim=100,
-    batch=64,
-    lr_generator=2e-4,
-    lr_discriminator=5e-5,
-    beta1=0.5,
-    beta2=0.999,
+    width=128, z_dim=100, batch=64, lr_generator=2e-4, lr_discriminator=5e-5, beta1=0.5, beta2=0.999
 )
 
 # The cat runs of the relativistic paper (its published stable.sh).
 RELATIVISTIC_2018 = Settings(
-    width=64,
-    z_dim=128,
-    batch=32,
-    lr_generator=2e-4,
-    lr_discriminator=2e-4,
-    beta1=0.5,
-    beta2=0.999,
+    width=64, z_dim=128, batch=32, lr_generator=2e-4, lr_discriminator=2e-4, beta1=0.5, beta2=0.999
 )
 
 RECIPES: Mapping[str, Recipe] = _table(

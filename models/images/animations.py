@@ -11,20 +11,17 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, PngImagePlugin, features
 
 FRAME_MS = 50
-HELD_MS = 600
-"""The first and the last frame stay longer: they are what the walk goes from and to."""
+HELD_MS = 600  # the first and the last frame stay longer: they are what the walk goes from and to
 
+# Below it the eyes of a cat of 64 px blur: lossy WebP keeps colors at half the side.
 WEBP_QUALITY = 90
-"""Below it the eyes of a cat of 64 px blur: lossy WebP keeps colors at half the side."""
 
-WEBP_METHOD = 2
-"""The usual 4 takes sixty percent longer for one percent fewer bytes."""
+WEBP_METHOD = 2  # the usual 4 takes sixty percent longer for one percent fewer bytes
 
 WEBP_HEADER_BYTES = 12
 EXIF_MARK = b"Exif\0\0"  # belongs to JPEG's segments only
 WEBP_ANIMATED, WEBP_EXIF = 1 << 1, 1 << 3
-WEBP_REPLACES = 1 << 1
-"""A frame covers what was there before it instead of being blended with it."""
+WEBP_REPLACES = 1 << 1  # a frame covers what was there before it instead of being blended with it
 
 
 class AnimationFormat(StrEnum):
@@ -120,6 +117,7 @@ def _lines(text: Mapping[str, str]) -> str:
     return "\n".join(f"{key}: {value}" for key, value in text.items())
 
 
+# By format.
 ANIMATIONS: Mapping[str, Animation] = {
     AnimationFormat.WEBP: Animation(
         media_type="image/webp",
@@ -129,4 +127,3 @@ ANIMATIONS: Mapping[str, Animation] = {
     AnimationFormat.APNG: Animation(media_type="image/apng", encoder="pillow-apng-1", encode=_apng),
     AnimationFormat.GIF: Animation(media_type="image/gif", encoder="pillow-gif-1", encode=_gif),
 }
-"""By format."""

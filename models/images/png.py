@@ -12,11 +12,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+# Name of the encoder and its settings; part of every ETag. Another zlib may choose other Huffman
+# codes for the same picture.
 ENCODER = f"png-2, zlib {zlib.ZLIB_RUNTIME_VERSION}"
-"""Name of the encoder and its settings; part of every ETag.
-
-Another zlib may choose other Huffman codes for the same picture.
-"""
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 BIT_DEPTH, TRUECOLOR = 8, 2
@@ -24,8 +22,8 @@ AVERAGE = 3
 
 LEVEL = 1
 WINDOW_BITS = 15
+# At 9 zlib's buffers are so large that each picture gets them from the system anew.
 MEMORY_LEVEL = 8
-"""At 9 zlib's buffers are so large that each picture gets them from the system anew."""
 
 
 def encode(pixels: NDArray[np.uint8], text: Mapping[str, str]) -> bytes:

@@ -56,12 +56,7 @@ def save_generator(network: nn.Module, *, kind: str, config: Any) -> bytes:
         for name, tensor in network.state_dict().items()
         if tensor.is_floating_point()  # batch norm's step counter shapes no pixel
     }
-    header = {
-        "format": FORMAT,
-        "network": kind,
-        "config": asdict(config),
-        "latent": LATENT_SCHEME,
-    }
+    header = {"format": FORMAT, "network": kind, "config": asdict(config), "latent": LATENT_SCHEME}
     # One key: safetensors writes several in random order, and equal weights must be equal bytes.
     return save(tensors, {"cattery": json.dumps(header, sort_keys=True)})
 

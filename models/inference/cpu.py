@@ -15,8 +15,7 @@ from models.inference.folding import folded
 from models.inference.onednn import can_pack, held_bytes, pack
 from models.networks import NETWORKS
 
-MOST_AT_ONCE = 16
-"""More in one forward pass is no faster, and takes its memory."""
+MOST_AT_ONCE = 16  # more in one forward pass is no faster, and takes its memory
 
 log = logging.getLogger(__name__)
 

@@ -14,11 +14,9 @@ from models.inference.checkpoints import Generator
 from models.inference.folding import folded, unowned
 from models.inference.onednn import held_bytes
 
-BATCH = 16
-"""Every forward pass has this size: kernels chosen by size round differently."""
+BATCH = 16  # every forward pass has this size: kernels chosen by size round differently
 
-COMPARED = 64
-"""Cats by which float16 is compared with float32."""
+COMPARED = 64  # cats by which float16 is compared with float32
 
 
 class OnCuda:

@@ -35,10 +35,7 @@ class Engine:
     """
 
     def __init__(
-        self,
-        generator: Generator,
-        device: str | torch.device = "cpu",
-        engine: str = CANONICAL,
+        self, generator: Generator, device: str | torch.device = "cpu", engine: str = CANONICAL
     ) -> None:
         where = torch.device(device)
         self.size_px = generator.size_px

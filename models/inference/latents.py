@@ -23,11 +23,10 @@ from numpy.typing import NDArray
 
 from models.errors import InvalidValue
 
+# Name of this scheme; a weights file carries the name of the one it was made for.
 LATENT_SCHEME = "philox4x64-boxmuller-1"
-"""Name of this scheme; a weights file carries the name of the one it was made for."""
 
-MAX_SEED = 2**53 - 1
-"""Largest seed: the largest integer that every JSON reader keeps exact."""
+MAX_SEED = 2**53 - 1  # largest seed: the largest integer that every JSON reader keeps exact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +47,7 @@ class Interpolated:
     truncation: float = 1.0
 
 
-Point = int | Interpolated
-"""What an image is made from: a seed, or a point between two."""
+Point = int | Interpolated  # what an image is made from: a seed, or a point between two
 
 
 def walk(start: int, end: int, frames: int, *, truncation: float = 1.0) -> list[Interpolated]:

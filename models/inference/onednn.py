@@ -21,8 +21,7 @@ OPERATORS = (
     "_convolution_transpose_pointwise",
 )
 
-Activation = tuple[str, list[Any]]
-"""What oneDNN calls it, and its numbers."""
+Activation = tuple[str, list[Any]]  # what oneDNN calls it, and its numbers
 
 NO_ACTIVATION: Activation = ("none", [])
 

@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping
 
-CANONICAL = "torch-fp32"
-"""What new versions' pixels are defined by; it runs everywhere."""
+CANONICAL = "torch-fp32"  # what new versions' pixels are defined by; it runs everywhere
 
+# Devices of each engine, by its name on cards and in settings.
 ENGINES: Mapping[str, tuple[str, ...]] = {
     CANONICAL: ("cpu", "cuda"),
     "torch-bf16": ("cpu",),
     "torch-fp16": ("cuda",),
 }
-"""Devices of each engine, by its name on cards and in settings."""
 
 AUTO = "auto"
 

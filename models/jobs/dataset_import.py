@@ -33,8 +33,7 @@ PREVIEW_COLUMNS = 8
 PREVIEW_PX = 64
 REFERENCE_PX = 64
 
-OnProgress = Callable[[int, int], None]
-"""Called with files done and files in all."""
+OnProgress = Callable[[int, int], None]  # called with files done and files in all
 
 
 class ImportStopped(CatteryError):

@@ -16,8 +16,7 @@ from models.store.journal import Journal, Stopped, StopReason
 from models.store.records import DatasetRecord, ImportOrder, JobRecord, JobStatus, Phase, Progress
 from models.store.serialization import from_json
 
-STOP_CHECK_S = 0.5
-"""How often a running import asks whether it should stop and still holds its job."""
+STOP_CHECK_S = 0.5  # how often a running import asks whether it should stop and still holds its job
 
 
 def run_import(
@@ -89,11 +88,7 @@ class _Import:
         order = self.order
         self.store.datasets.check_vacant(order.name)
         with pack_source(
-            order.name,
-            self._upload(),
-            self.cache,
-            license=order.license,
-            on_progress=self._report,
+            order.name, self._upload(), self.cache, license=order.license, on_progress=self._report
         ) as packed:
             self.journal.phase(Phase.PUBLISHING)
             self._check_stop()

@@ -11,14 +11,7 @@ from models.hyperparameters import Settings
 from models.inference.latents import check_seed
 from models.store import Store
 from models.store.names import check_name
-from models.store.records import (
-    Budget,
-    DatasetRecord,
-    JobKind,
-    JobRecord,
-    Promote,
-    TrainingOrder,
-)
+from models.store.records import Budget, DatasetRecord, JobKind, JobRecord, Promote, TrainingOrder
 
 MAX_KIMG = 1_000_000.0
 MAX_MINUTES = 7 * 24 * 60.0

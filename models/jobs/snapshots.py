@@ -8,8 +8,8 @@ from models.store.journal import Journal
 from models.store.records import Json
 from models.store.training_state import JobState
 
+# Weights in, the row of the metric out, or None where it could not be computed.
 Measure = Callable[[bytes], Json | None]
-"""Weights in, the row of the metric out, or None where it could not be computed."""
 
 
 class Snapshots:

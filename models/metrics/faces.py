@@ -21,11 +21,10 @@ from models.errors import CatteryError
 
 CASCADE = "haarcascade_frontalcatface_extended.xml"
 
-SEEN_PX = 96
-"""Pictures are scaled to this side: larger ones only add places for false alarms."""
+SEEN_PX = 96  # pictures are scaled to this side: larger ones only add places for false alarms
 
+# The border is repeated so far outward, since the cascade wants something around a face.
 MARGIN_PX = SEEN_PX // 4
-"""The border is repeated so far outward, since the cascade wants something around a face."""
 
 SCALE_STEP = 1.05
 MIN_NEIGHBORS = 3

@@ -163,11 +163,7 @@ class Features:
     @property
     def protocol(self) -> Json:
         """How pictures become features, for the record."""
-        described: Json = {
-            "features": self.name,
-            "resizer": self._row.resizer,
-            "precision": "fp32",
-        }
+        described: Json = {"features": self.name, "resizer": self._row.resizer, "precision": "fp32"}
         return {**described, "weights": self._sum[:12]} if self._sum else described
 
 

@@ -26,12 +26,12 @@ CLASSES = 1008
 DIM = 2048
 EPS = 1e-3  # of the batch norms
 
+# To be run in a throw-away environment with torch and safetensors.
 CONVERSION = (
     'python -c "import torch, safetensors.torch as s; s.save_file({k: v.contiguous() for k, v in '
     "torch.load('pt_inception-2015-12-05-6726825d.pth', weights_only=True).items()}, "
     "'inception.safetensors')\""
 )
-"""To be run in a throw-away environment with torch and safetensors."""
 
 REMEDY = f"Download pytorch-fid's weights and convert them elsewhere: {CONVERSION}"
 

@@ -20,8 +20,8 @@ from torch import Tensor
 from models.errors import InvalidValue
 from models.metrics.blocks import products
 
+# Of the normal distribution, for an interval that holds the truth 95 times in 100.
 QUANTILE = 1.959964
-"""Of the normal distribution, for an interval that holds the truth 95 times in 100."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

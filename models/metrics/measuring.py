@@ -31,8 +31,7 @@ __all__ = [
     "reference_statistics",
 ]
 
-CHUNK = 32
-"""Pictures in memory at a time."""
+CHUNK = 32  # pictures in memory at a time
 
 Tell = Callable[[int, int], None]
 

@@ -14,8 +14,8 @@ from models.metrics.blocks import squared_distances
 from models.metrics.protocols import NEIGHBORS
 
 NEAREST_SHARE = 0.01
+# With fewer pictures held out, "nearer than the nearest of them" says next to nothing.
 FEWEST_HELDOUT = 10
-"""With fewer pictures held out, "nearer than the nearest of them" says next to nothing."""
 
 
 def squared_radii(rows: Tensor, k: int = NEIGHBORS) -> Tensor:

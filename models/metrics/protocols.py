@@ -10,17 +10,15 @@ from dataclasses import dataclass
 from models.errors import InvalidValue
 from models.store.records import Json
 
+# The metric that decides: lower is better, its estimate is unbiased and has an interval.
 HEADLINE = "kid"
-"""The metric that decides: lower is better, its estimate is unbiased and has an interval."""
 
-HELD_OUT = "held-out"
-"""The protocol that nothing is chosen by."""
+HELD_OUT = "held-out"  # the protocol that nothing is chosen by
 
 REALS_AT_MOST = 10_000
 KID = "kernel (x.y / D + 1)^3, unbiased, all pairs"
 NEIGHBORS = 3
-LARGE_PX = 256
-"""From this size on a protocol may ask for fewer fakes."""
+LARGE_PX = 256  # from this size on a protocol may ask for fewer fakes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-INIT_STD = 0.02
-"""Standard deviation of the initial weights (Radford et al. 2016, section 4)."""
+INIT_STD = 0.02  # standard deviation of the initial weights (Radford et al. 2016, section 4).
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,12 +14,11 @@ from models.networks.dcgan import init_dcgan
 from models.networks.resampling import UpsampledConv2d
 from models.networks.scales import scales
 
+# Channels at each side, in widths.
 WIDTHS = {4: 16.0, 8: 8.0, 16: 4.0, 32: 2.0, 64: 2.0, 128: 1.0, 256: 0.5, 512: 0.25}
-"""Channels at each side, in widths."""
 
 GATED_FROM_PX = 64
-GATE_RATIO = 16
-"""Maps from 64 px up are gated, each by the maps of a sixteenth of their side."""
+GATE_RATIO = 16  # maps from 64 px up are gated, each by the maps of a sixteenth of their side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,23 +25,18 @@ from models.networks.resampling import bilinear_matrix, resample
 from models.networks.scales import scales
 from models.networks.spectral import normalize
 
+# Layers of EfficientNet-Lite0 up to each tap, channels there, and how many times smaller.
 TAPS = ((4, 24, 4), (6, 40, 8), (12, 112, 16), (17, 320, 32))
-"""Layers of EfficientNet-Lite0 up to each tap, channels there, and how many times smaller."""
 
-MIXED = (64, 128, 256, 512)
-"""Channels of each tap once mixed across channels."""
+MIXED = (64, 128, 256, 512)  # channels of each tap once mixed across channels
 
-PROJECTION_SEED = 0
-"""Every discriminator looks through the same random projection."""
+PROJECTION_SEED = 0  # every discriminator looks through the same random projection
 
-PIXELS_PX = 64
-"""The judge of pixels sees pictures at this side at most."""
+PIXELS_PX = 64  # the judge of pixels sees pictures at this side at most
 
-LOGITS = 5
-"""Side of a judge's map of logits: an 8x8 map under a 4x4 kernel."""
+LOGITS = 5  # side of a judge's map of logits: an 8x8 map under a 4x4 kernel
 
-JUDGED_PX = 8
-"""A judge halves its maps until they are no larger than this."""
+JUDGED_PX = 8  # a judge halves its maps until they are no larger than this
 
 
 def seen_side(size_px: int) -> int:

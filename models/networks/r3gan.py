@@ -26,21 +26,17 @@ from models.networks.convolution import PenalizedConv2d
 from models.networks.resampling import resample, smooth_down_matrix, smooth_up_matrix
 from models.networks.scales import scales
 
-MOST_CHANNELS = 8
-"""Channels at the smallest sides, in widths, at most."""
+MOST_CHANNELS = 8  # channels at the smallest sides, in widths, at most
 
-GROUP = 16
-"""Channels a group of the 3x3 convolutions."""
+GROUP = 16  # channels a group of the 3x3 convolutions
 
-BLOCKS = 2
-"""Blocks a stage."""
+BLOCKS = 2  # blocks a stage
 
-EXPANSION = 2
-"""Channels within a block, in channels outside."""
+EXPANSION = 2  # channels within a block, in channels outside
 
 SLOPE = 0.2
+# What leaky ReLU takes from a signal, given back by the layer before it.
 GAIN = sqrt(2 / (1 + SLOPE**2))
-"""What leaky ReLU takes from a signal, given back by the layer before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,8 +91,8 @@ class DownsampledConv2d(nn.Conv2d):
         return F.conv2d(x, kernel, self.bias, stride=2, padding=1)
 
 
+# Adding up the weights costs more than it saves on smaller maps; for one picture, on 8 px too.
 MERGED_FROM_PX = 8
-"""Adding up the weights costs more than it saves on smaller maps; for one picture, on 8 px too."""
 
 
 def _spread() -> Tensor:

@@ -19,8 +19,7 @@ from models.networks.resampling import DownsampledConv2d, UpsampledConv2d
 from models.networks.scales import scales
 from models.networks.spectral import normalize
 
-MOST_CHANNELS = 16
-"""Channels at 4x4, in widths, at most."""
+MOST_CHANNELS = 16  # channels at 4x4, in widths, at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,8 +16,8 @@ from torch.nn.utils import parametrizations, parametrize
 
 NORMALIZED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 
+# Smaller side of a weight, seen as a matrix, up to which its spectrum is computed whole.
 EXACT_UP_TO = 512
-"""Smaller side of a weight, seen as a matrix, up to which its spectrum is computed whole."""
 
 STEPS = 64
 

@@ -12,8 +12,7 @@ from models.store.tree import Tree
 
 FOLDER = "rendered"
 
-RECOUNT = 64
-"""After this many own writes the folder is listed again: other processes write too."""
+RECOUNT = 64  # after this many own writes the folder is listed again: other processes write too
 
 
 def renderings_path(model: str, version: str) -> str:

@@ -6,14 +6,7 @@ from models.errors import Conflict, Gone, NotFound
 from models.store.events import EventLog
 from models.store.names import check_label, is_job, is_label, marker, new_job, timestamp
 from models.store.record_cache import RecordCache
-from models.store.records import (
-    Event,
-    ImportOrder,
-    JobKind,
-    JobRecord,
-    Json,
-    TrainingOrder,
-)
+from models.store.records import Event, ImportOrder, JobKind, JobRecord, Json, TrainingOrder
 from models.store.serialization import dumps, from_json, to_json
 from models.store.training_state import JobState
 from models.store.tree import Tree
@@ -60,11 +53,7 @@ class Jobs:
             Gone: The key's job was deleted.
         """
         record = JobRecord(
-            id=new_job(key),
-            kind=kind,
-            order=to_json(order),
-            created_at=timestamp(),
-            runner=runner,
+            id=new_job(key), kind=kind, order=to_json(order), created_at=timestamp(), runner=runner
         )
         if self._is_gone(record.id):
             raise Gone("job", record.id)

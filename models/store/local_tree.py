@@ -14,8 +14,7 @@ from uuid import uuid4
 from models.errors import StoreError
 from models.store.tree import Tree, checked, reported
 
-STALE_S = 3600.0
-"""A temporary file untouched for this long belongs to a process that is dead."""
+STALE_S = 3600.0  # a temporary file untouched for this long belongs to a process that is dead
 
 _HIDDEN = "."  # temporary and lock files; never listed
 

@@ -7,14 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from models.errors import CheckpointError, Conflict, InvalidValue
-from models.store.aliases import (
-    AliasTable,
-    card_path,
-    gone_path,
-    missing,
-    model_names,
-    version_ids,
-)
+from models.store.aliases import AliasTable, card_path, gone_path, missing, model_names, version_ids
 from models.store.image_store import FOLDER as RENDERED
 from models.store.names import check_name, is_name, is_version, is_version_prefix, marker
 from models.store.record_cache import RecordCache
@@ -27,8 +20,8 @@ T = TypeVar("T")
 # Inside a class that has a method `list` the type cannot be named.
 Cards = list[Card]
 
+# Fields of a card that may be added to later; everything else is provenance.
 CHANGEABLE = frozenset({"metrics", "promotion", "picks", "note"})
-"""Fields of a card that may be added to later; everything else is provenance."""
 
 WEIGHTS = "generator.safetensors"
 SAMPLES = "samples.png"

@@ -23,14 +23,11 @@ from models.training.symptoms import (
     share_of_chance,
 )
 
-CHECK_EVERY = 50
-"""Generator steps between two checks: reading losses back makes a GPU wait."""
+CHECK_EVERY = 50  # generator steps between two checks: reading losses back makes a GPU wait
 
-VARIED = 0.4
-"""Variety that made pictures must have had once, before they can become alike."""
+VARIED = 0.4  # variety that made pictures must have had once, before they can become alike
 
-UNVARIED_STEPS = 5000
-"""Steps after which pictures that never were varied are alike, too."""
+UNVARIED_STEPS = 5000  # steps after which pictures that never were varied are alike, too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,9 @@ from models.hyperparameters import Settings
 
 FIRST_STEPS = 25
 EVERY_STEPS = 500
+# Training length from which on the boosts have their full length. The paper's first 25 generator
+# steps alone show 160 kimg at batch 64, more than a short run has.
 WHOLE_KIMG = 400.0
-"""Training length from which on the boosts have their full length. The paper's first 25
-generator steps alone show 160 kimg at batch 64, more than a short run has."""
 
 
 class CriticSchedule:

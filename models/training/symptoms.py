@@ -11,15 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-MIN_PICTURES = 16
-"""Pictures of a batch below which nearest neighbors say nothing."""
+MIN_PICTURES = 16  # pictures of a batch below which nearest neighbors say nothing
 
 POOLED_PX = 8
-SATURATED = 0.98
-"""Distance from middle gray beyond which a value is at the end of the range."""
+SATURATED = 0.98  # distance from middle gray beyond which a value is at the end of the range
 
-SPOT = 2 / 3
-"""A third of the range [-1, 1]: how far a value stands out that is a spot."""
+SPOT = 2 / 3  # a third of the range [-1, 1]: how far a value stands out that is a spot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

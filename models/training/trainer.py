@@ -53,8 +53,7 @@ class StepLosses:
         return dict(zip(names, stacked, strict=True))
 
 
-View = list[Tensor]
-"""What a discriminator scores: one batch of pictures, or features of one."""
+View = list[Tensor]  # what a discriminator scores: one batch of pictures, or features of one
 
 
 class _TwoStage(Protocol):

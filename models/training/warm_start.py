@@ -19,11 +19,10 @@ from models.errors import CheckpointError
 from models.training.state import FORMAT
 from models.training.trainer import Trainer
 
+# Learning rate of what a smaller network knew already, as a share of the new layers' rate.
 GROWN_RATE = 0.1
-"""Learning rate of what a smaller network knew already, as a share of the new layers' rate."""
 
-_LAST = "closing."
-"""The layer to pixels: taken over where its channels are the same, else fresh."""
+_LAST = "closing."  # the layer to pixels: taken over where its channels are the same, else fresh
 
 
 def start_from(trainer: Trainer, path: str) -> None:

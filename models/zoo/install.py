@@ -11,17 +11,14 @@ from models.store.serialization import loads
 from models.store.store import Store
 from models.store.versions import SAMPLES, WEIGHTS
 
-MANIFEST = "models.txt"
-"""Names what there must be, a model a line."""
+MANIFEST = "models.txt"  # names what there must be, a model a line
 
-ACTION = "zoo"
-"""The alias move by which a release puts its own version into service."""
+ACTION = "zoo"  # the alias move by which a release puts its own version into service
 
-ZooProblem = str
-"""Why an entry of the zoo was skipped, a sentence."""
+ZooProblem = str  # why an entry of the zoo was skipped, a sentence
 
+# Raises a CatteryError where weights cannot be used by this release.
 Check = Callable[[bytes], object]
-"""Raises a CatteryError where weights cannot be used by this release."""
 
 
 def register_zoo(
