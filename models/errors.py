@@ -3,7 +3,7 @@
     CatteryError
     ├── InvalidValue        a value from outside is out of range (also a ValueError)
     │   ├── RecipeError     a recipe or an override of it makes no sense
-    │   └── DatasetError    pictures that cannot become a dataset
+    │   └── DatasetError    images that cannot become a dataset
     ├── NotFound            no such model, version, dataset, job or recipe
     ├── Gone                it existed and was deleted
     ├── Conflict            it exists already, or is in use
@@ -56,7 +56,7 @@ class RecipeError(InvalidValue):
 
 
 class DatasetError(InvalidValue):
-    """Pictures that cannot become, or serve as, a dataset."""
+    """Images that cannot become, or serve as, a dataset."""
 
 
 class NotFound(CatteryError):

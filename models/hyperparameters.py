@@ -52,7 +52,7 @@ class Limit:
 LIMITS: Mapping[str, Limit] = {
     "width": Limit(4, 256, "Base number of channels of both networks."),
     "z_dim": Limit(2, 1024, "Length of the latent."),
-    "batch": Limit(2, 1024, "Real pictures per discriminator step."),
+    "batch": Limit(2, 1024, "Real images per discriminator step."),
     "lr_generator": Limit(1e-7, 0.1, "The optimizer's step size for the generator."),
     "lr_discriminator": Limit(1e-7, 0.1, "The optimizer's step size for the discriminator."),
     "beta1": Limit(0, 0.999, "Adam's decay of the mean gradient."),
@@ -60,7 +60,7 @@ LIMITS: Mapping[str, Limit] = {
     "ema": Limit(
         0, 0.99999, "Decay per step of the generator's moving average; 0 switches it off."
     ),
-    "mirror": Limit(0, 1, "Whether half of the pictures are mirrored, at random."),
+    "mirror": Limit(0, 1, "Whether half of the images are mirrored, at random."),
     "critic_steps": Limit(1, 100, "Critic updates for one of the generator."),
     "critic_boost": Limit(
         1,
@@ -70,8 +70,8 @@ LIMITS: Mapping[str, Limit] = {
     ),
     "clip": Limit(1e-4, 1, "The critic's weights stay within this distance of zero."),
     "penalty": Limit(0, 1000, "Weight of the gradient penalty."),
-    "r1": Limit(0, 1000, "Weight (gamma) of the gradient penalty at real pictures."),
-    "r2": Limit(0, 1000, "Weight (gamma) of the gradient penalty at made pictures."),
+    "r1": Limit(0, 1000, "Weight (gamma) of the gradient penalty at real images."),
+    "r2": Limit(0, 1000, "Weight (gamma) of the gradient penalty at generated images."),
     "augment": Limit(
         0, 1, "Probability of each of the augmentations that the discriminator looks through."
     ),
@@ -79,7 +79,7 @@ LIMITS: Mapping[str, Limit] = {
     "pixel_judge": Limit(
         0,
         128,
-        "Base channels of a discriminator of the pictures at 64 px beside those of features, "
+        "Base channels of a discriminator of the images at 64 px beside those of features, "
         "which sees where the eyes are; 0 for none.",
     ),
     "lecun": Limit(0, 1, "Whether weights start LeCun-normal instead of N(0, 0.02)."),

@@ -162,7 +162,7 @@ class Reaper:
 
 
 def _reached(record: JobRecord) -> float:
-    """How far a job is: kimg of a training, pictures of an import."""
+    """How far a job is: kimg of a training, images of an import."""
     return record.progress.kimg if record.kind is JobKind.TRAIN else float(record.progress.done)
 
 

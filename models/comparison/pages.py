@@ -99,12 +99,12 @@ def _page_figure(
 
 def _image(alt: str, png: bytes) -> str:
     with Image.open(BytesIO(png)) as opened:
-        picture = opened.convert("RGB")
-    picture.thumbnail((PAGE_PX, PAGE_PX))
+        image = opened.convert("RGB")
+    image.thumbnail((PAGE_PX, PAGE_PX))
     out = BytesIO()
-    picture.save(out, "WEBP", quality=PAGE_QUALITY)
+    image.save(out, "WEBP", quality=PAGE_QUALITY)
     data = base64.b64encode(out.getvalue()).decode()
-    size = f'width="{picture.width}" height="{picture.height}"'
+    size = f'width="{image.width}" height="{image.height}"'
     return f'<img src="data:image/webp;base64,{data}" {size} alt="{escape(alt)}">'
 
 

@@ -31,10 +31,10 @@ class Asked:
         dataset: Name of the dataset.
         fingerprint: The dataset's.
         kimg: Budget of each recipe.
-        size_px: Side of all pictures.
+        size_px: Resolution of all images.
         seed: Of every recipe.
         overrides: Numbers by name, for each recipe that has them.
-        fakes: Pictures made to measure a version; the protocol's own number if None.
+        fakes: Images generated to evaluate a version; the protocol's own number if None.
     """
 
     recipes: tuple[str, ...]
@@ -55,15 +55,15 @@ class Row:
         recipe: Its name.
         lacks: Numbers that were asked for and that it does not have.
         model: The model that its version joins.
-        size_px: Side of the pictures.
+        size_px: Image resolution.
         job: Its job's id; None before there is one.
         status: The job's.
         reason: Why the job ended or waits, if it said so.
         version: Id of the version it published.
-        kimg: Thousand pictures shown.
+        kimg: Thousand images shown.
         best_kimg: Where its best snapshot, the version, was taken.
         steps: Updates of the generator.
-        images_per_s: Pictures shown a second of training.
+        images_per_s: Images shown a second of training.
         training_s: Seconds of training alone.
         wall_s: Seconds of everything, measuring included.
         peak_bytes: Most memory in use at once.

@@ -1,1 +1,1 @@
-"""Datasets: pictures of strangers in, packed arrays out."""
+"""Datasets: images of strangers in, packed arrays out."""

@@ -1,4 +1,4 @@
-"""Squares out of decoded pictures: the center, or a face with its eyes level."""
+"""Squares out of decoded images: the center, or a face with its eyes level."""
 
 import math
 
@@ -18,7 +18,7 @@ def center_square(image: Image.Image, factor: int) -> Image.Image:
     """Cut out the center square as RGB.
 
     Args:
-        image: A decoded picture in any mode.
+        image: A decoded image in any mode.
         factor: Pixels, along each side, that are averaged into one.
     """
     side = min(image.size) // factor * factor
@@ -27,10 +27,10 @@ def center_square(image: Image.Image, factor: int) -> Image.Image:
 
 
 def straighten(image: Image.Image, face: Face, factor: int) -> Image.Image:
-    """Cut out a face as RGB, eyes level and at `EYES_AT`; outside of the picture is gray.
+    """Cut out a face as RGB, eyes level and at `EYES_AT`; outside of the image is gray.
 
     Args:
-        image: A decoded picture in any mode.
+        image: A decoded image in any mode.
         face: Where the face is in it.
         factor: Pixels, along each side, that are averaged into one.
     """
@@ -56,9 +56,9 @@ def straighten(image: Image.Image, face: Face, factor: int) -> Image.Image:
 
 
 def _region(image: Image.Image, box: Box, factor: int) -> Image.Image:
-    """Return a box of the picture as RGB, averaged over `factor` by `factor` pixels.
+    """Return a box of the image as RGB, averaged over `factor` by `factor` pixels.
 
-    Strip by strip, so that no second copy of a large picture is ever in memory.
+    Strip by strip, so that no second copy of a large image is ever in memory.
     """
     left, top, right, bottom = box
     size = (math.ceil((right - left) / factor), math.ceil((bottom - top) / factor))
@@ -83,7 +83,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _around(image: Image.Image, face: Face) -> Box:
-    """Return a box that holds the turned square, as far as it is in the picture."""
+    """Return a box that holds the turned square, as far as it is in the image."""
     # No corner is farther from the eyes than the lower ones: hypot(0.5, 0.6) sides.
     radius = math.hypot(max(EYES_AT[0], 1 - EYES_AT[0]), 1 - EYES_AT[1]) * face.side + 4
     return (

@@ -1,6 +1,6 @@
-"""Picture files of strangers in, upright RGB squares out; memory stays bounded.
+"""Image files of strangers in, upright RGB squares out; memory stays bounded.
 
-A picture is opened by its content, never by its name, in four formats only.
+An image is opened by its content, never by its name, in four formats only.
 Its size is checked before a pixel is decoded. The first frame of an animation
 is taken, EXIF orientation is obeyed, 16 bits become 8, and transparency is laid
 over white, as a web page would. Color profiles are not applied.
@@ -29,7 +29,7 @@ MAX_WEBP_PIXELS = 24_000_000  # its decoder keeps four copies: 1 GB for 64 megap
 # A larger crop is averaged down to at least this side first: plenty for the largest size.
 WORKING_PX = 2 * SIZES_PX[-1]
 
-# Threads take such pictures one at a time, so that they do not multiply memory.
+# Threads take such images one at a time, so that they do not multiply memory.
 LARGE_PIXELS = 8_000_000
 
 # What Pillow is known to raise on damaged files, beside its own errors.
@@ -64,11 +64,11 @@ LEVEL_TURNS = (
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A square cut out of a picture.
+    """A square cut out of an image.
 
     Attributes:
         image: RGB square, its side at most about `2 * WORKING_PX`.
-        reach_px: Side of the square in the picture itself; nothing is enlarged beyond it.
+        reach_px: Side of the square in the image itself; nothing is enlarged beyond it.
     """
 
     image: Image.Image
@@ -88,15 +88,15 @@ class Cut:
 def cut_square(
     raw: bytes, face: Face | None = None, large: AbstractContextManager[object] | None = None
 ) -> Cut:
-    """Decode a picture and cut out its face, or its center square if no face is given.
+    """Decode an image and cut out its face, or its center square if no face is given.
 
     Args:
         raw: The file's content.
-        face: Where the face is, in pixels of the upright picture.
-        large: Held while a picture of `LARGE_PIXELS` or more is in memory: a lock.
+        face: Where the face is, in pixels of the upright image.
+        large: Held while an image of `LARGE_PIXELS` or more is in memory: a lock.
 
     Raises:
-        Refused: The picture is damaged, of another format, too small or too
+        Refused: The image is damaged, of another format, too small or too
             large, or the face is not in it.
     """
     with _blaming_the_file():
@@ -109,11 +109,11 @@ def cut_square(
 
 @contextmanager
 def _blaming_the_file() -> Iterator[None]:
-    """Turn what Pillow raises into a verdict on the picture."""
+    """Turn what Pillow raises into a verdict on the image."""
     try:
         yield
     except UnidentifiedImageError as err:
-        raise Refused(Reason.UNREADABLE, f"not a picture in {', '.join(FORMATS)}") from err
+        raise Refused(Reason.UNREADABLE, f"not an image in {', '.join(FORMATS)}") from err
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as err:
         raise Refused(Reason.TOO_LARGE, str(err)) from err
     except DAMAGED as err:
@@ -147,7 +147,7 @@ def _cut(image: Image.Image, face: Face | None) -> Cut:
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
-    """Return what brings the picture upright, None if it is; damaged EXIF says nothing."""
+    """Return what brings the image upright, None if it is; damaged EXIF says nothing."""
     try:
         return TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except DAMAGED:
@@ -159,7 +159,7 @@ def _check_inside(face: Face, width: int, height: int) -> None:
         detail = f"the eyes are at ({face.x:g}, {face.y:g}), outside of {width}x{height} pixels"
         raise Refused(Reason.LANDMARKS, detail)
     if face.side > 2 * max(width, height):
-        detail = f"the face is {face.side:.0f} pixels wide in a picture of {width}x{height}"
+        detail = f"the face is {face.side:.0f} pixels wide in an image of {width}x{height}"
         raise Refused(Reason.LANDMARKS, detail)
 
 
@@ -169,7 +169,7 @@ def _decode(
     """Decode all pixels, a JPEG up to `shrink` times smaller.
 
     Returns:
-        The upright picture, and how many original pixels one of its pixels spans.
+        The upright image, and how many original pixels one of its pixels spans.
     """
     width, height = image.size
     with _blaming_the_file():

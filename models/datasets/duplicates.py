@@ -1,4 +1,4 @@
-"""Pictures seen before: the same content, or nearly the same look."""
+"""Images seen before: the same content, or nearly the same look."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,7 +6,7 @@ from PIL import Image
 
 from models.datasets.rejections import Reason, Refused
 
-NEAR_BITS = 3  # two 64-bit difference hashes this close are one picture, saved twice
+NEAR_BITS = 3  # two 64-bit difference hashes this close are one image, saved twice
 
 
 def difference_hash(image: Image.Image) -> int:
@@ -17,7 +17,7 @@ def difference_hash(image: Image.Image) -> int:
 
 
 class Seen:
-    """Remembers every picture taken; refuses the second of a kind."""
+    """Remembers every image taken; refuses the second of a kind."""
 
     def __init__(self) -> None:
         self._names: list[str] = []
@@ -25,7 +25,7 @@ class Seen:
         self._hashes: NDArray[np.uint64] = np.empty(1024, np.uint64)
 
     def check(self, content: bytes, look: int) -> None:
-        """Refuse a picture that resembles one remembered.
+        """Refuse an image that resembles one remembered.
 
         Args:
             content: SHA-256 of the file.
@@ -45,7 +45,7 @@ class Seen:
             raise Refused(Reason.DUPLICATE, detail)
 
     def remember(self, name: str, content: bytes, look: int) -> None:
-        """Add a picture that was taken."""
+        """Add an image that was taken."""
         if len(self._names) == len(self._hashes):
             self._hashes = np.concatenate([self._hashes, np.empty_like(self._hashes)])
         self._hashes[len(self._names)] = look

@@ -1,7 +1,7 @@
 """Where the face is: `.cat` files of the CAT dataset, and the square they ask for.
 
 A `.cat` file holds, in one line, the number of points (9) and then x and y of:
-left eye, right eye, mouth, left ear 1-3, right ear 1-3, in pixels of its picture.
+left eye, right eye, mouth, left ear 1-3, right ear 1-3, in pixels of its image.
 
 Source: W. Zhang, J. Sun and X. Tang, "Cat head detection: how to effectively
 exploit shape and texture features", ECCV 2008.
@@ -16,7 +16,7 @@ SUFFIX = ".cat"
 POINTS = 9
 LONGEST_FILE = 4096  # bytes; an honest file has about a hundred
 
-FARTHEST = 1e6  # pixels; no picture that is read is as wide
+FARTHEST = 1e6  # pixels; no image that is read is as wide
 
 # Where the point between the eyes lies in the square, as fractions of its side.
 EYES_AT = (0.5, 0.4)
@@ -24,12 +24,12 @@ EYES_AT = (0.5, 0.4)
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """An upright face in a picture.
+    """An upright face in an image.
 
     Attributes:
         x, y: The point between the eyes, continuous pixel coordinates (the
             center of the first pixel is at 0.5).
-        angle: Radians from the picture's x axis to the line of the eyes,
+        angle: Radians from the image's x axis to the line of the eyes,
             clockwise as seen on a screen.
         side: Side of the square to cut out, pixels.
     """
@@ -52,7 +52,7 @@ def read_face(raw: bytes) -> Face:
     left, right, mouth = points[0], points[1], points[2]
     x, y = (left[0] + right[0]) / 2, (left[1] + right[1]) / 2
     if _mouth_is_above(left, right, mouth):
-        left, right = right, left  # labels swapped: the picture must not end upside down
+        left, right = right, left  # labels swapped: the image must not end upside down
     if left == right:
         raise Refused(Reason.LANDMARKS, f"both eyes are at {left}")
     angle = math.atan2(right[1] - left[1], right[0] - left[0])

@@ -1,4 +1,4 @@
-"""Entries in, prepared pictures out: in the order of the entries, a few at a time."""
+"""Entries in, prepared images out: in the order of the entries, a few at a time."""
 
 import hashlib
 import os
@@ -25,13 +25,13 @@ HELDOUT_SHARE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A picture ready to be packed.
+    """An image ready to be packed.
 
     Attributes:
         content: SHA-256 of the file.
         identity: The same, with the landmarks if there are any: what the rows were made of.
         look: `difference_hash` of the square.
-        rows: uint8 (H, W, 3) by side in pixels.
+        rows: uint8 (H, W, 3) by resolution.
         is_aligned: Whether landmarks said where the face is.
     """
 
@@ -48,10 +48,10 @@ class Prepared:
 
 
 def prepare_all(entries: Iterable[Entry]) -> Iterator[tuple[Entry, Prepared | Refused]]:
-    """Prepare pictures in a few threads; memory does not grow with their number.
+    """Prepare images in a few threads; memory does not grow with their number.
 
     Yields:
-        Each entry, in order, with its picture or why it was refused.
+        Each entry, in order, with its image or why it was refused.
     """
     threads = min(MOST_THREADS, os.cpu_count() or 1)
     large = threading.Lock()
@@ -71,11 +71,11 @@ def prepare_all(entries: Iterable[Entry]) -> Iterator[tuple[Entry, Prepared | Re
 
 
 def prepare(entry: Entry, large: AbstractContextManager[object]) -> Prepared | Refused:
-    """Read, decode, cut and resize one picture.
+    """Read, decode, cut and resize one image.
 
     Args:
         entry: The file.
-        large: Held while a large picture is in memory.
+        large: Held while a large image is in memory.
     """
     try:
         raw = entry.read()

@@ -1,4 +1,4 @@
-"""Why a picture was not taken, and the ledger of all that were not."""
+"""Why an image was not taken, and the ledger of all that were not."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ LONGEST_NAME = 200  # characters of a file's name that a record repeats
 
 
 class Reason(StrEnum):
-    """Why a picture was not taken."""
+    """Why an image was not taken."""
 
     UNREADABLE = "unreadable"
     UNSUPPORTED = "unsupported"
@@ -24,8 +24,8 @@ class Reason(StrEnum):
     LINK = "link"
 
 
-class Refused(Exception):  # a verdict on one picture, caught within this package
-    """One picture cannot be taken; the import goes on.
+class Refused(Exception):  # a verdict on one image, caught within this package
+    """One image cannot be taken; the import goes on.
 
     Args:
         reason: The kind of refusal, which is counted.

@@ -1,4 +1,4 @@
-"""Where pictures come from: a folder or a zip, as one sorted list of files to read."""
+"""Where images come from: a folder or a zip, as one sorted list of files to read."""
 
 import os
 import stat
@@ -20,7 +20,7 @@ MAX_FILE_BYTES = 64 * 2**20
 
 CHUNK_BYTES = 2**20
 
-# What operating systems leave beside pictures; nobody wants to read about it.
+# What operating systems leave beside images; nobody wants to read about it.
 LITTER = ("__MACOSX", "Thumbs.db", "desktop.ini")
 
 Read = Callable[[], bytes]
@@ -47,7 +47,7 @@ def open_source(path: Path) -> Iterator[list[Entry]]:
 
     Yields:
         Its files in the order of their names. Landmark files stand beside
-        their pictures, not in the list; hidden files are left out.
+        their images, not in the list; hidden files are left out.
 
     Raises:
         DatasetError: It is neither, or a zip that must not be read.
@@ -60,7 +60,7 @@ def open_source(path: Path) -> Iterator[list[Entry]]:
 
 
 def _paired(files: list[tuple[str, Read]]) -> list[Entry]:
-    """Put landmark files beside their pictures."""
+    """Put landmark files beside their images."""
     named = sorted((file for file in files if not _is_litter(file[0])), key=lambda file: file[0])
     companions = {name: read for name, read in named if name.endswith(landmarks.SUFFIX)}
     names = {name for name, _ in named}
@@ -79,7 +79,7 @@ def _limit(name: str) -> int:
     """Return how many bytes of a file are ever read.
 
     Raises:
-        Refused: None: by its name, it is no picture.
+        Refused: None: by its name, it is no image.
     """
     suffix = PurePosixPath(name).suffix.lower()
     if suffix == landmarks.SUFFIX:

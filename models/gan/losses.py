@@ -2,8 +2,8 @@
 
 Both functions are always given both logits, always `(real, fake)`, float32,
 higher meaning more real, and return a mean-reduced scalar. Logits are (N,), or
-(N, K) from a discriminator that scores K patches of a picture: each patch then
-counts like a picture of its own. Discriminators never end in a sigmoid;
+(N, K) from a discriminator that scores K patches of an image: each patch then
+counts like an image of its own. Discriminators never end in a sigmoid;
 cross-entropy becomes softplus.
 """
 
@@ -25,8 +25,8 @@ class Objective:
         discriminator: Loss of the discriminator.
         generator: Loss of the generator.
         is_relativistic: Whether the generator's loss looks at real logits too;
-            if not, its step does not score real pictures.
-        looks_across_batch: Whether a picture's loss depends on the others' logits.
+            if not, its step does not score real images.
+        looks_across_batch: Whether an image's loss depends on the others' logits.
     """
 
     discriminator: Loss
@@ -37,12 +37,12 @@ class Objective:
     @property
     def chance(self) -> float:
         """The discriminator's loss where it cannot tell anything: all logits zero."""
-        nothing = torch.zeros(1)  # a logit of zero scores real and made alike
+        nothing = torch.zeros(1)  # a logit of zero scores real and fake alike
         return float(self.discriminator(nothing, nothing))
 
 
 def cross_entropy_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    """Score real pictures as 1 and made ones as 0 by cross-entropy.
+    """Score real images as 1 and fakes as 0 by cross-entropy.
 
     Source: Goodfellow et al. 2014, arXiv:1406.2661, eq. 1.
     """
@@ -50,7 +50,7 @@ def cross_entropy_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def cross_entropy_generator(real: Tensor, fake: Tensor) -> Tensor:  # noqa: ARG001 - one signature
-    """Have made pictures scored as 1 (the non-saturating form).
+    """Have generated images scored as 1 (the non-saturating form).
 
     Source: Goodfellow et al. 2014, arXiv:1406.2661, section 3.
     """
@@ -58,7 +58,7 @@ def cross_entropy_generator(real: Tensor, fake: Tensor) -> Tensor:  # noqa: ARG0
 
 
 def least_squares_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    """Score real pictures as 1 and made ones as 0 by squared distance.
+    """Score real images as 1 and fakes as 0 by squared distance.
 
     Source: Mao et al. 2017, arXiv:1611.04076, eq. 9.
     """
@@ -66,7 +66,7 @@ def least_squares_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def least_squares_generator(real: Tensor, fake: Tensor) -> Tensor:  # noqa: ARG001 - one signature
-    """Have made pictures scored as 1.
+    """Have generated images scored as 1.
 
     Source: Mao et al. 2017, arXiv:1611.04076, eq. 9.
     """
@@ -74,7 +74,7 @@ def least_squares_generator(real: Tensor, fake: Tensor) -> Tensor:  # noqa: ARG0
 
 
 def least_squares_symmetric_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    """Score real pictures as 1 and made ones as -1 by squared distance.
+    """Score real images as 1 and fakes as -1 by squared distance.
 
     Source: Mao et al. 2017, arXiv:1611.04076, eq. 8 (a = -1, b = 1, c = 0).
     """
@@ -82,7 +82,7 @@ def least_squares_symmetric_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def least_squares_symmetric_generator(real: Tensor, fake: Tensor) -> Tensor:  # noqa: ARG001
-    """Have made pictures scored as 0, in the middle; this pair minimizes Pearson's chi-squared.
+    """Have generated images scored as 0, in the middle; this pair minimizes Pearson's chi-squared.
 
     Source: Mao et al. 2017, arXiv:1611.04076, eq. 8.
     """
@@ -90,7 +90,7 @@ def least_squares_symmetric_generator(real: Tensor, fake: Tensor) -> Tensor:  # 
 
 
 def wasserstein_critic(real: Tensor, fake: Tensor) -> Tensor:
-    """Drive the means of real and made pictures' scores apart.
+    """Drive the means of real and generated images' scores apart.
 
     Source: Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1.
     """
@@ -98,7 +98,7 @@ def wasserstein_critic(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def wasserstein_generator(real: Tensor, fake: Tensor) -> Tensor:  # noqa: ARG001 - one signature
-    """Raise the made pictures' mean score.
+    """Raise the generated images' mean score.
 
     Source: Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1.
     """
@@ -106,7 +106,7 @@ def wasserstein_generator(real: Tensor, fake: Tensor) -> Tensor:  # noqa: ARG001
 
 
 def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    """Score real pictures above 1 and made ones below -1; what lies beyond does not count.
+    """Score real images above 1 and fakes below -1; what lies beyond does not count.
 
     Source: Lim and Ye 2017, arXiv:1705.02894; Miyato et al. 2018, arXiv:1802.05957, eq. 16.
     """
@@ -122,7 +122,7 @@ def _mirrored(discriminator: Loss) -> Loss:
 
 
 def relativistic_average_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    """Score real pictures above the average made one, and the other way round.
+    """Score real images above the average fake, and the other way round.
 
     Source: Jolicoeur-Martineau 2018, arXiv:1807.00734, eq. 10.
     """
@@ -130,7 +130,7 @@ def relativistic_average_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def relativistic_average_least_squares_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    """Score real pictures 1 above the average made one, made ones 1 below the average real one.
+    """Score real images 1 above the average fake, fakes 1 below the average real one.
 
     Source: Jolicoeur-Martineau 2018, arXiv:1807.00734, appendix (RaLSGAN).
     """
@@ -138,7 +138,7 @@ def relativistic_average_least_squares_discriminator(real: Tensor, fake: Tensor)
 
 
 def relativistic_average_hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    """Score real pictures more than 1 above the average made one, and the other way round.
+    """Score real images more than 1 above the average fake, and the other way round.
 
     Source: Jolicoeur-Martineau 2018, arXiv:1807.00734, appendix (RaHingeGAN).
     """
@@ -146,7 +146,7 @@ def relativistic_average_hinge_discriminator(real: Tensor, fake: Tensor) -> Tens
 
 
 def relativistic_pairing_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    """Score each real picture above the made one it is paired with.
+    """Score each real image above the fake it is paired with.
 
     Source: Jolicoeur-Martineau 2018, arXiv:1807.00734, eq. 3; Huang et al. 2024,
     arXiv:2501.05441, eq. 2.
@@ -155,7 +155,7 @@ def relativistic_pairing_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def relativistic_pairing_generator(real: Tensor, fake: Tensor) -> Tensor:
-    """Have each made picture scored above the real one it is paired with.
+    """Have each generated image scored above the real one it is paired with.
 
     Source: Jolicoeur-Martineau 2018, arXiv:1807.00734, eq. 4.
     """

@@ -54,7 +54,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Refuse nonsense once, when the table is made."""
-        # Batch norm mixes a batch's pictures: a logit's gradient by its own says little then.
+        # Batch norm mixes a batch's images: a logit's gradient by its own says little then.
         if self.regularizer.is_per_sample and self.networks.has_batch_norm:
             allowed = f"a network without batch norm in its discriminator, for {self.name}"
             raise RecipeError("network", self.network, allowed)

@@ -190,7 +190,7 @@ RECIPES: Mapping[str, Recipe] = _table(
     ),
     Recipe(
         name="r3gan",
-        title="Relativistic pairing GAN with gradient penalties at real and made pictures",
+        title="Relativistic pairing GAN with gradient penalties at real and generated images",
         source="Huang et al. 2024, arXiv:2501.05441",
         network="r3gan",
         objective=RELATIVISTIC_PAIRING,

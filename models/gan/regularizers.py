@@ -19,10 +19,10 @@ class CriticPass:
 
     Attributes:
         real: (N, 3, H, W) float32 in [-1, 1], as the discriminator saw them.
-        fake: The same of made pictures, without their graph.
+        fake: The same of generated images, without their graph.
         logits_real: Its logits, with a graph to the weights (and, where the
-            regularizer `needs_input_grad`, to the pictures).
-        logits_fake: The same of made pictures.
+            regularizer `needs_input_grad`, to the images).
+        logits_fake: The same of generated images.
         score: The discriminator, in the trainer's precision, logits in float32.
     """
 
@@ -42,9 +42,9 @@ class Regularizer:
 
     Attributes:
         numbers: The settings that it reads.
-        needs_input_grad: Whether the update's own logits must know their pictures.
-        is_per_sample: Whether its penalty differentiates one picture's logit by that
-            picture, which batch norm in the discriminator would make meaningless.
+        needs_input_grad: Whether the update's own logits must know their images.
+        is_per_sample: Whether its penalty differentiates one image's logit by that
+            image, which batch norm in the discriminator would make meaningless.
         penalty: Scalar to add to the discriminator's loss, weight included.
         constrain: Changes the weights in place after an update.
     """
@@ -57,7 +57,7 @@ class Regularizer:
 
 
 def gradient_penalty(critic: CriticPass, settings: Settings) -> Tensor:
-    """Penalize gradients whose norm is not one, between real and made pictures.
+    """Penalize gradients whose norm is not one, between real and generated images.
 
     Args:
         critic: One update's pass.
@@ -68,7 +68,7 @@ def gradient_penalty(critic: CriticPass, settings: Settings) -> Tensor:
 
     Source: Gulrajani et al. 2017, arXiv:1704.00028, eq. 3.
     """
-    # One share per pair: the paper samples along straight lines between real and made pictures.
+    # One share per pair: the paper samples along straight lines between real and generated images.
     share = torch.rand(len(critic.real), 1, 1, 1, device=critic.real.device)
     between = torch.lerp(critic.real, critic.fake, share).requires_grad_()
     norms = _input_gradients(critic.score(between), between).norm(dim=1)
@@ -76,10 +76,10 @@ def gradient_penalty(critic: CriticPass, settings: Settings) -> Tensor:
 
 
 def zero_centered_penalty(critic: CriticPass, settings: Settings) -> Tensor:
-    """Penalize gradients at real pictures (R1) and at made ones (R2).
+    """Penalize gradients at real images (R1) and at fakes (R2).
 
     Args:
-        critic: One update's pass, with a graph to its pictures.
+        critic: One update's pass, with a graph to its images.
         settings: `r1` and `r2` are the weights (gamma); each penalty has half of it.
 
     Returns:
@@ -106,10 +106,10 @@ def clip_weights(discriminator: nn.Module, settings: Settings) -> None:
     torch._foreach_clamp_max_(parameters, limit)
 
 
-def _input_gradients(logits: Tensor, pictures: Tensor) -> Tensor:
-    """Return each logit's gradient by its picture, (N, 3 H W) float32, with a graph."""
-    # The sum's gradient is each logit's own only where no logit depends on another picture.
-    (gradients,) = torch.autograd.grad(logits.sum(), pictures, create_graph=True)
+def _input_gradients(logits: Tensor, images: Tensor) -> Tensor:
+    """Return each logit's gradient by its image, (N, 3 H W) float32, with a graph."""
+    # The sum's gradient is each logit's own only where no logit depends on another image.
+    (gradients,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
     return gradients.float().flatten(1)
 
 

@@ -51,7 +51,7 @@ class Animation:
 def _webp(pixels: NDArray[np.uint8], text: Mapping[str, str]) -> bytes:
     """Encode with loss; the provenance is EXIF's image description.
 
-    Every frame is a picture of its own: the encoder for animations leaves out steps of a
+    Every frame is an image of its own: the encoder for animations leaves out steps of a
     few gray levels, so that a slow walk would stutter.
 
     Source: RFC 9649, section 2 (the container).

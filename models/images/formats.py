@@ -1,4 +1,4 @@
-"""Pictures as files: the one table of formats, and contact sheets."""
+"""Images as files: the one table of formats, and contact sheets."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from PIL import ExifTags, Image, features
 from models.errors import InvalidValue
 from models.images import png
 
-# Sheets of larger pictures show fewer: sixty-four of 256 px would take six megabytes.
+# Sheets of larger images show fewer: sixty-four of 256 px would take six megabytes.
 LARGEST_OF_64_PX = 128
 
 WEBP_LARGEST_PX = 16_383  # the format's own limit of width and height
@@ -23,7 +23,7 @@ WEBP_METHOD, WEBP_EFFORT = 0, 0
 
 
 class PictureFormat(StrEnum):
-    """What a picture can be encoded as; also the ending of its file's name."""
+    """What an image can be encoded as; also the ending of its file's name."""
 
     PNG = "png"
     WEBP = "webp"
@@ -31,7 +31,7 @@ class PictureFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoding:
-    """One format of pictures; none loses anything.
+    """One format of images; none loses anything.
 
     Attributes:
         media_type: As HTTP names it.
@@ -46,7 +46,7 @@ class Encoding:
 
 
 def encode_png(pixels: NDArray[np.uint8], text: Mapping[str, str] | None = None) -> bytes:
-    """Encode one picture as PNG.
+    """Encode one image as PNG.
 
     Args:
         pixels: (H, W, 3) uint8.
@@ -59,7 +59,7 @@ def encode_png(pixels: NDArray[np.uint8], text: Mapping[str, str] | None = None)
 
 
 def encode_webp(pixels: NDArray[np.uint8], text: Mapping[str, str] | None = None) -> bytes:
-    """Encode one picture as WebP, without loss: a seed is one cat, whatever it is sent as.
+    """Encode one image as WebP, without loss: a seed is one cat, whatever it is sent as.
 
     Args:
         pixels: (H, W, 3) uint8, at most `WEBP_LARGEST_PX` a side.
@@ -110,11 +110,11 @@ def card_seeds(size_px: int) -> range:
 
 
 def contact_sheet(pixels: NDArray[np.uint8], columns: int | None = None) -> NDArray[np.uint8]:
-    """Lay pictures out edge to edge, row by row; empty places are black.
+    """Lay images out edge to edge, row by row; empty places are black.
 
     Args:
         pixels: (N, H, W, 3) uint8.
-        columns: Pictures a row; `default_columns(N)` if None.
+        columns: Images a row; `default_columns(N)` if None.
 
     Returns:
         (rows * H, columns * W, 3) uint8.

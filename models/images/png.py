@@ -1,7 +1,7 @@
-"""PNG files of small pictures, three to five times as fast as the general encoders make them.
+"""PNG files of small images, three to five times as fast as the general encoders make them.
 
 Every row is filtered by the average of its neighbors, all rows at once, and deflated by
-Huffman codes alone: pictures this noisy hardly repeat anything that would be worth
+Huffman codes alone: images this noisy hardly repeat anything that would be worth
 looking for. The figures are in docs/results.md, "Encoding".
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Name of the encoder and its settings; part of every ETag. Another zlib may choose other Huffman
-# codes for the same picture.
+# codes for the same image.
 ENCODER = f"png-2, zlib {zlib.ZLIB_RUNTIME_VERSION}"
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -22,7 +22,7 @@ AVERAGE = 3
 
 LEVEL = 1
 WINDOW_BITS = 15
-# At 9 zlib's buffers are so large that each picture gets them from the system anew.
+# At 9 zlib's buffers are so large that each image gets them from the system anew.
 MEMORY_LEVEL = 8
 
 
@@ -44,7 +44,7 @@ def encode(pixels: NDArray[np.uint8], text: Mapping[str, str]) -> bytes:
 
 
 def filtered(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a picture's rows, each byte less the mean of those to the left and above.
+    """Return an image's rows, each byte less the mean of those to the left and above.
 
     Args:
         pixels: (H, W, 3) uint8.

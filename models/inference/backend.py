@@ -57,9 +57,9 @@ def make_backend(generator: Generator, device: torch.device, name: str) -> Backe
     return OnCpu(generator, torch.bfloat16 if is_wanted else torch.float32)
 
 
-def gray_levels(pictures: Tensor) -> Tensor:
+def gray_levels(images: Tensor) -> Tensor:
     """Return (N, H, W, 3) uint8 for (N, 3, H, W) in [-1, 1], on the same device."""
-    levels = pictures.float().add(1.0).mul_(127.5).round_().clamp_(0, 255)
+    levels = images.float().add(1.0).mul_(127.5).round_().clamp_(0, 255)
     return levels.to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
@@ -72,7 +72,7 @@ def check_finite(is_finite: bool) -> None:
     """Refuse what would paint nonsense.
 
     Raises:
-        CheckpointError: The pictures are not finite.
+        CheckpointError: The images are not finite.
     """
     if not is_finite:
-        raise CheckpointError("The generator's pictures are not finite.")
+        raise CheckpointError("The generator's images are not finite.")

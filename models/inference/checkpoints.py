@@ -36,7 +36,7 @@ class Generator(nn.Module):
         self.z_dim = int(config["z_dim"])
 
     def forward(self, z: Tensor) -> Tensor:
-        """Make pictures: (N, Z) float32 to (N, 3, H, W) in [-1, 1]."""
+        """Make images: (N, Z) float32 to (N, 3, H, W) in [-1, 1]."""
         return self.network(z)
 
 
@@ -44,7 +44,7 @@ def save_generator(network: nn.Module, *, kind: str, config: Any) -> bytes:
     """Return a generator as a safetensors file.
 
     The same weights give the same bytes, so that a version's id, a hash of
-    them, names the pictures they make.
+    them, names the images they make.
 
     Args:
         network: The averaged generator.
@@ -85,7 +85,7 @@ def pack_generator(raw: bytes) -> bytes:
 
 
 def load_generator(source: Path | bytes, device: str | torch.device = "cpu") -> Generator:
-    """Load a generator and check all of it before anybody sees a picture.
+    """Load a generator and check all of it before anybody sees an image.
 
     Args:
         source: The file or its bytes.
@@ -138,7 +138,7 @@ def _header(raw: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _is_sane(config: Any) -> bool:
-    """Tell whether a config asks for a network of a size that somebody could have trained."""
+    """Return whether a config asks for a network of a size that somebody could have trained."""
     limits = {"size_px": 1024, "z_dim": 4096, "width": 1024}
     return isinstance(config, dict) and all(
         isinstance(value, int) and (name in limits) <= value <= limits.get(name, 1 << 20)

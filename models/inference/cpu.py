@@ -27,7 +27,7 @@ class OnCpu:
 
     One seed is one cat whatever shares its batch: packed convolutions give equal floats
     at every batch size (tests/models/inference/test_engine.py). Where a network multiplies
-    matrices besides, or torch cannot pack or trace it, pictures are rendered one by one.
+    matrices besides, or torch cannot pack or trace it, images are rendered one by one.
     Each forward pass is one thread's, for with three or more some pixels differ by a gray
     level; several go on at a time. It may be called from several threads.
 
@@ -74,10 +74,10 @@ class OnCpu:
         return gray_levels(self._network(z))
 
     def warm(self) -> None:
-        """Render a batch and a single picture, so that memory is at hand for both.
+        """Render a batch and a single image, so that memory is at hand for both.
 
         Raises:
-            CheckpointError: The pictures are not finite.
+            CheckpointError: The images are not finite.
         """
         if self._is_finite is None:
             self._is_finite = self._paints_finite(self._network)

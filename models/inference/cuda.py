@@ -63,10 +63,10 @@ class OnCuda:
         """Choose the number format and capture the graph.
 
         Raises:
-            CheckpointError: The pictures are not finite.
+            CheckpointError: The images are not finite.
         """
-        pictures = self._network(self._some[:BATCH].to(self._device))
-        check_finite(bool(torch.isfinite(pictures).all()))
+        images = self._network(self._some[:BATCH].to(self._device))
+        check_finite(bool(torch.isfinite(images).all()))
         exact = self.render(self._some)
         if self._halves:
             whole, self._network = self._network, unowned(copy.deepcopy(self._network))

@@ -28,7 +28,7 @@ class Engine:
         engine: Key in `models.inference.registry.ENGINES`.
 
     Attributes:
-        truncates: Whether its pictures depend on the latent's length.
+        truncates: Whether its images depend on the latent's length.
 
     Raises:
         InvalidValue: The engine is unknown, or not for that device.
@@ -55,7 +55,7 @@ class Engine:
         return self._backend.nbytes
 
     def render(self, points: Sequence[Point]) -> NDArray[np.uint8]:
-        """Make one picture per point.
+        """Make one image per point.
 
         Args:
             points: N seeds, or places between seeds.
@@ -72,7 +72,7 @@ class Engine:
         """Get ready, so that the first request is fast, and look at what comes out.
 
         Raises:
-            CheckpointError: The pictures are not finite.
+            CheckpointError: The images are not finite.
         """
         self._backend.warm()
 
@@ -92,7 +92,7 @@ def lanes_of(device: str | torch.device, count: int) -> int:
 
 
 def least_share_of(device: str | torch.device) -> int:
-    """Return how many pictures one lane had better render alone, though others are idle.
+    """Return how many images one lane had better render alone, though others are idle.
 
     Lanes compute side by side on a CPU. On a GPU they take turns, and a part of a batch
     takes as long as a whole one.

@@ -3,7 +3,7 @@
 What training needs and rendering does not is worked out once, when a version is loaded:
 batch norms become part of the convolution before them, kernels that are sums of weights
 are added up, and a layer that opens a single pixel becomes a convolution of 1x1. The
-pictures are the same up to float32's rounding.
+images are the same up to float32's rounding.
 """
 
 import threading
@@ -105,7 +105,7 @@ class _Tracer(fx.Tracer):
         return super().call_module(m, forward, args, kwargs)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        """Tell whether a layer is kept whole; ours that are convolutions are."""
+        """Return whether a layer is kept whole; ours that are convolutions are."""
         return isinstance(m, nn.Conv2d) or super().is_leaf_module(m, module_qualified_name)
 
 

@@ -1,7 +1,7 @@
 """Convolutions whose weights lie in memory as oneDNN wants them, for rendering on a CPU.
 
 Torch hands oneDNN its weights in its own order, and has them put into another one at
-every call. For one picture that takes as long as the convolution itself. Here it is
+every call. For one image that takes as long as the convolution itself. Here it is
 done once, and the activation that follows is computed while its input is at hand.
 The operators are those that torch's own compiler writes into what it makes.
 """
@@ -27,7 +27,7 @@ NO_ACTIVATION: Activation = ("none", [])
 
 
 def can_pack() -> bool:
-    """Tell whether this torch has oneDNN and the operators; those for x86 have."""
+    """Return whether this torch has oneDNN and the operators; those for x86 have."""
     mkldnn = torch.ops.mkldnn
     has_onednn: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     return has_onednn and all(hasattr(mkldnn, n) for n in OPERATORS)

@@ -17,7 +17,7 @@ class JobContext:
         device: "auto", "cpu", "cuda" or "cuda:N".
         threads: CPU threads; PyTorch's default if None.
         checkpoint_s: Seconds between two saved states.
-        fakes: Pictures made to measure a version; the protocol's own number if None.
+        fakes: Images generated to evaluate a version; the protocol's own number if None.
         team: The processes that train together; this one leads.
     """
 

@@ -1,6 +1,6 @@
 """A folder, a zip or the CAT dataset in; a dataset of the store out.
 
-Each picture becomes a row in the pack of every size that it reaches. One in
+Each image becomes a row in the pack of every size that it reaches. One in
 twenty, by the hash of its content, is set aside: the same ones in every import,
 and none of them, nor a near duplicate, is in a pack that training reads.
 """
@@ -27,8 +27,8 @@ from models.store import Store
 from models.store.names import timestamp
 from models.store.records import DatasetRecord
 
-FEWEST_PICTURES = 2  # below that there is no variance to measure
-PREVIEW_PICTURES = 64
+FEWEST_IMAGES = 2  # below that there is no variance to measure
+PREVIEW_IMAGES = 64
 PREVIEW_COLUMNS = 8
 PREVIEW_PX = 64
 REFERENCE_PX = 64
@@ -61,13 +61,13 @@ class _Tally:
     heldout: int = 0
     aligned: int = 0
 
-    def take(self, name: str, picture: Prepared) -> None:
-        """Count a picture, unless it is a duplicate."""
-        self.seen.check(picture.content, picture.look)
-        self.seen.remember(name, picture.content, picture.look)
-        self.identities.append(picture.identity)
-        self.heldout += picture.is_heldout
-        self.aligned += picture.is_aligned
+    def take(self, name: str, image: Prepared) -> None:
+        """Count an image, unless it is a duplicate."""
+        self.seen.check(image.content, image.look)
+        self.seen.remember(name, image.content, image.look)
+        self.identities.append(image.identity)
+        self.heldout += image.is_heldout
+        self.aligned += image.is_aligned
 
     def fingerprint(self) -> str:
         """Return SHA-256 over the sorted hashes of what was taken."""
@@ -85,23 +85,23 @@ def import_dataset(
     should_stop: Callable[[], bool] = lambda: False,
     statistics: bool = True,
 ) -> DatasetRecord:
-    """Make a dataset from pictures.
+    """Make a dataset from images.
 
     Args:
         store: Where it goes.
         name: What it will be called.
         source: A folder or a zip; with `.cat` files beside them, faces are aligned.
         cache: Local folder to build it in.
-        license: What is known of the pictures' license.
+        license: What is known of the images' license.
         on_progress: Called with files done and files in all.
-        should_stop: Asked before every picture.
+        should_stop: Asked before every image.
         statistics: Whether to compute the reference statistics at once; they
             are computed when first needed otherwise.
 
     Raises:
         InvalidValue: The name cannot be one.
         Conflict: There is a dataset of that name.
-        DatasetError: The source cannot be read, or no picture in it could be taken.
+        DatasetError: The source cannot be read, or no image in it could be taken.
         ImportStopped: `should_stop` said so.
         StoreError: The store or the disk gave out.
     """
@@ -167,30 +167,30 @@ def _pack(
     should_stop: Callable[[], bool],
 ) -> _Tally:
     tally = _Tally()
-    for done, (entry, picture) in enumerate(prepare_all(entries), start=1):
+    for done, (entry, image) in enumerate(prepare_all(entries), start=1):
         if should_stop():
             raise ImportStopped(name)
-        _take(entry.name, picture, tally, packs)
+        _take(entry.name, image, tally, packs)
         if on_progress is not None:
             on_progress(done, len(entries))
     return tally
 
 
-def _take(name: str, picture: Prepared | Refused, tally: _Tally, packs: Packs) -> None:
+def _take(name: str, image: Prepared | Refused, tally: _Tally, packs: Packs) -> None:
     try:
-        if isinstance(picture, Refused):
-            raise picture
-        tally.take(name, picture)
+        if isinstance(image, Refused):
+            raise image
+        tally.take(name, image)
     except Refused as refused:
         tally.ledger.enter(name, refused)
     else:
-        packs.append(picture.rows, is_heldout=picture.is_heldout)
+        packs.append(image.rows, is_heldout=image.is_heldout)
 
 
 def _record(name: str, tally: _Tally, packs: Packs, license: str) -> DatasetRecord:
     counts = packs.counts(is_heldout=False)
-    if max(counts.values(), default=0) < FEWEST_PICTURES:
-        allowed = f"pictures of which at least {FEWEST_PICTURES} can be trained on"
+    if max(counts.values(), default=0) < FEWEST_IMAGES:
+        allowed = f"images of which at least {FEWEST_IMAGES} can be trained on"
         raise DatasetError("source", _summary(tally), allowed)
     return DatasetRecord(
         name=name,
@@ -208,23 +208,23 @@ def _record(name: str, tally: _Tally, packs: Packs, license: str) -> DatasetReco
 
 
 def _summary(tally: _Tally) -> str:
-    """Return in words how many pictures were taken and why others were not."""
+    """Return in words how many images were taken and why others were not."""
     refused: Counter[str] = tally.ledger.counts
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(refused.items()))
     if tally.heldout:
         reasons = f"{reasons + ', ' if reasons else ''}{tally.heldout} held out"
     taken = len(tally.identities) - tally.heldout
-    return f"{taken} pictures to train on ({reasons or 'no files'})"
+    return f"{taken} images to train on ({reasons or 'no files'})"
 
 
 def _preview(folder: Path, record: DatasetRecord) -> Path:
-    """Write a sheet of training pictures from all over the dataset."""
+    """Write a sheet of training images from all over the dataset."""
     size_px = max(int(px) for px in record.counts if int(px) <= PREVIEW_PX)
     pack = open_pack(folder / pack_name(size_px, is_heldout=False))
-    count = min(PREVIEW_PICTURES, len(pack))
+    count = min(PREVIEW_IMAGES, len(pack))
     # Evenly spaced: neighbors in a pack are often neighbors in their source, and look alike.
     chosen = pack[np.linspace(0, len(pack) - 1, count).round().astype(np.int64)]
-    columns = PREVIEW_COLUMNS if count == PREVIEW_PICTURES else None
+    columns = PREVIEW_COLUMNS if count == PREVIEW_IMAGES else None
     path = folder / "preview.png"
     path.write_bytes(encode_png(contact_sheet(chosen, columns), None))
     return path

@@ -33,8 +33,8 @@ def run_import(
         record: The job as it is now: new, or interrupted earlier.
         store: Where everything is kept.
         cache: Local folder to build the dataset in.
-        should_stop: Asked while pictures are read and measured.
-        lease: Tells whether this process still holds the job.
+        should_stop: Asked while images are read and measured.
+        lease: Returns whether this process still holds the job.
 
     Returns:
         The record as it ended, or as it waits again after a pause. Whatever
@@ -117,9 +117,9 @@ class _Import:
         return upload
 
     def _report(self, done: int, total: int) -> None:
-        """Record progress, and stop if asked to: called between any two pictures."""
+        """Record progress, and stop if asked to: called between any two images."""
         now = time.monotonic()
-        # Both questions cost a round trip to the store or to Redis; a picture takes less.
+        # Both questions cost a round trip to the store or to Redis; an image takes less.
         if now - self.checked_at >= STOP_CHECK_S:
             self._check_stop()
             self.checked_at = now

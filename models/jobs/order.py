@@ -39,7 +39,7 @@ def make_order(
         budget: Exactly one of kimg and minutes.
         model: The model the version will join; by default the recipe's name,
             with the size appended where it is not the recipe's own.
-        size_px: Side of the pictures; by default the recipe's.
+        size_px: Image resolution; by default the recipe's.
         seed: Seeds everything.
         overrides: Hyperparameters by name.
         promote: When to promote the version.
@@ -103,8 +103,8 @@ def check_budget(budget: Budget) -> Budget:
 def _check_data(dataset: DatasetRecord, size_px: int, settings: Settings) -> None:
     count = dataset.counts.get(str(size_px), 0)
     if count < settings.batch:
-        found = f"{dataset.name} ({count} training pictures of {size_px} px)"
-        raise DatasetError("dataset", found, f"at least one batch, {settings.batch} pictures")
+        found = f"{dataset.name} ({count} training images of {size_px} px)"
+        raise DatasetError("dataset", found, f"at least one batch, {settings.batch} images")
 
 
 def source_job(store: Store, source: str, field: str = "resume_from") -> str:

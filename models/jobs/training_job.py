@@ -39,7 +39,7 @@ def run_training(
         record: The job as it is now: new, or interrupted earlier.
         context: Where and how.
         should_stop: Asked between steps.
-        lease: Tells whether this process still holds the job.
+        lease: Returns whether this process still holds the job.
         announce: Is told the model whose alias moved.
 
     Returns:

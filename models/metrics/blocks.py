@@ -1,6 +1,6 @@
 """Matrix products of many rows with many others, a block of rows at a time.
 
-Rows of ten thousand pictures against ten thousand others are 800 MB at once and
+Rows of ten thousand images against ten thousand others are 800 MB at once and
 41 MB in blocks. float64 throughout: kernels and distances are small differences
 of large sums.
 """

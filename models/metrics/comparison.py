@@ -1,4 +1,4 @@
-"""A generator's pictures beside real ones: every metric of a protocol, as a card keeps it."""
+"""A generator's images beside real ones: every metric of a protocol, as a card keeps it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ CLOSEST = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """A sample and the training picture nearest to it.
+    """A sample and the training image nearest to it.
 
     Attributes:
         seed: Makes the sample.
@@ -42,8 +42,8 @@ class Measurement:
         rows: `{"name", "value", "protocol"}` and, where there are some, "interval"
             and "details", as a card keeps them.
         absent: Why a metric of the protocol is not among them, a sentence, by name.
-        projections: Each picture's share in the kernel distance, for a paired comparison.
-        closest: The samples nearest to a training picture, nearest first; empty if
+        projections: Each image's share in the kernel distance, for a paired comparison.
+        closest: The samples nearest to a training image, nearest first; empty if
             the protocol has no neighbors.
     """
 
@@ -57,7 +57,7 @@ class Comparison:
     """Real and fake features side by side on one device.
 
     Args:
-        reference: Of the real pictures.
+        reference: Of the real images.
         fake: (M, D) float64 features of the fakes, on the device to compute on.
         seeds: M seeds that made them.
     """
@@ -97,7 +97,7 @@ class Comparison:
 
     def _precision_recall(self) -> list[Json]:
         if not len(self.reference.squared_radii):
-            raise DatasetError("number of pictures", len(self.real), f"more than {NEIGHBORS}")
+            raise DatasetError("number of images", len(self.real), f"more than {NEIGHBORS}")
         real_radii = self.reference.squared_radii.to(self.fake.device)
         both = precision_recall(self.real, real_radii, self.fake, squared_radii(self.fake))
         return [{"value": round(value, 4)} for value in both]

@@ -1,4 +1,4 @@
-"""Cat faces in pictures, counted by a judge of another kind than the feature networks.
+"""Cat faces in images, counted by a judge of another kind than the feature networks.
 
 Feature networks look at fur, eyes and noses and do not count them: a generator of heads
 with five eyes can have a better KID than one of cats. OpenCV's cascade of cat faces wants
@@ -21,7 +21,7 @@ from models.errors import CatteryError
 
 CASCADE = "haarcascade_frontalcatface_extended.xml"
 
-SEEN_PX = 96  # pictures are scaled to this side: larger ones only add places for false alarms
+SEEN_PX = 96  # images are scaled to this side: larger ones only add places for false alarms
 
 # The border is repeated so far outward, since the cascade wants something around a face.
 MARGIN_PX = SEEN_PX // 4
@@ -41,7 +41,7 @@ class FacesUnavailable(CatteryError):
 
 
 class FaceCounter:
-    """Counts the cat faces of single pictures.
+    """Counts the cat faces of single images.
 
     Raises:
         FacesUnavailable: OpenCV, or the cascade within it, is not installed.
@@ -58,13 +58,13 @@ class FaceCounter:
         if self._cascade is None or self._cascade.empty():
             raise FacesUnavailable
 
-    def count(self, picture: NDArray[np.uint8]) -> int:
+    def count(self, image: NDArray[np.uint8]) -> int:
         """Return the number of faces.
 
         Args:
-            picture: (H, W, 3) uint8, square or nearly so.
+            image: (H, W, 3) uint8, square or nearly so.
         """
-        gray = Image.fromarray(picture).convert("L")
+        gray = Image.fromarray(image).convert("L")
         seen = np.asarray(gray.resize((SEEN_PX, SEEN_PX), Image.Resampling.BICUBIC))
         framed = np.pad(seen, MARGIN_PX, mode="edge")
         faces = self._cascade.detectMultiScale(
@@ -72,7 +72,7 @@ class FaceCounter:
         )
         return len(faces)
 
-    def single_share(self, pictures: Iterable[NDArray[np.uint8]]) -> float:
-        """Return the share of pictures with exactly one face, 0 to 1; NaN of none."""
-        counts = [self.count(picture) for picture in pictures]
+    def single_share(self, images: Iterable[NDArray[np.uint8]]) -> float:
+        """Return the share of images with exactly one face, 0 to 1; NaN of none."""
+        counts = [self.count(image) for image in images]
         return sum(count == 1 for count in counts) / len(counts) if counts else float("nan")

@@ -1,4 +1,4 @@
-"""Frozen networks through which pictures are compared, by name, behind one call.
+"""Frozen networks through which images are compared, by name, behind one call.
 
 They compute in float32 wherever they run, TF32 off: figures of different
 machines can be compared, which is worth more than bf16's double speed.
@@ -28,14 +28,14 @@ Channels = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureNetwork:
-    """One way from pictures to features.
+    """One way from images to features.
 
     Attributes:
         load: From the user's weights file, or None, to (N, 3, S, S) -> (N, D, h, w).
         dim: D, the features' length; they are the maps' means.
-        side_px: S, what pictures are resized to.
+        side_px: S, what images are resized to.
         mode: Of torch's interpolation, corners not aligned.
-        is_antialiased: Of the same; without effect on pictures smaller than S.
+        is_antialiased: Of the same; without effect on images smaller than S.
         mean: Gray levels subtracted, by color channel.
         std: Gray levels divided by.
         needs_weights: Whether the user has to bring a file.
@@ -111,7 +111,7 @@ class Features:
         row = FEATURES[name]
         if weights is not None and not row.needs_weights:
             raise InvalidValue("inception", str(weights), f"nothing: {name} brings its own weights")
-        # On two cores of an AMD EPYC: 8 at a time, channels last, 127 pictures a second in float32
+        # On two cores of an AMD EPYC: 8 at a time, channels last, 127 images a second in float32
         # (237 in bf16); contiguous 51 (156); 64 at a time 59 and 28.
         is_cpu = device.type == "cpu"
         self._batch = 8 if is_cpu else 128
@@ -126,28 +126,28 @@ class Features:
         self.name = name
 
     def __call__(
-        self, pictures: NDArray[np.uint8], on_progress: Callable[[int], None] | None = None
+        self, images: NDArray[np.uint8], on_progress: Callable[[int], None] | None = None
     ) -> NDArray[np.float32]:
-        """Return one feature vector a picture.
+        """Return one feature vector an image.
 
         Args:
-            pictures: (N, H, W, 3) uint8.
+            images: (N, H, W, 3) uint8.
             on_progress: Is told how many are done, after each batch.
 
         Returns:
             (N, D) float32.
         """
         rows = []
-        for start in range(0, len(pictures), self._batch):
-            rows.append(self._forward(np.array(pictures[start : start + self._batch])))
+        for start in range(0, len(images), self._batch):
+            rows.append(self._forward(np.array(images[start : start + self._batch])))
             if on_progress:
-                on_progress(min(start + self._batch, len(pictures)))
+                on_progress(min(start + self._batch, len(images)))
         return np.concatenate(rows) if rows else np.empty((0, self._row.dim), np.float32)
 
     @torch.inference_mode()
-    def _forward(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _forward(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         row = self._row
-        x: Tensor = torch.from_numpy(pictures).to(self._device).permute(0, 3, 1, 2).float()
+        x: Tensor = torch.from_numpy(images).to(self._device).permute(0, 3, 1, 2).float()
         size = (row.side_px, row.side_px)
         x = F.interpolate(x, size, mode=row.mode, align_corners=False, antialias=row.is_antialiased)
         x = x.clamp_(0, 255).sub_(self._mean).div_(self._std)
@@ -162,7 +162,7 @@ class Features:
 
     @property
     def protocol(self) -> Json:
-        """How pictures become features, for the record."""
+        """How images become features, for the record."""
         described: Json = {"features": self.name, "resizer": self._row.resizer, "precision": "fp32"}
         return {**described, "weights": self._sum[:12]} if self._sum else described
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gaussian:
-    """What the distance needs to know of the real pictures.
+    """What the distance needs to know of the real images.
 
     Attributes:
         mean: (D,) float64.
@@ -33,7 +33,7 @@ def gaussian_of(real: Tensor) -> Gaussian:
 
 
 def frechet_distance(real: Gaussian, fake: Tensor) -> float:
-    """Return the distance of made pictures' features to the real ones'.
+    """Return the distance of generated images' features to the real ones'.
 
     The trace of the root of the product of both covariances is the sum of the
     singular values of `root @ centered.T / sqrt(N - 1)`, and these are the roots
@@ -41,7 +41,7 @@ def frechet_distance(real: Gaussian, fake: Tensor) -> float:
     quarter of the time.
 
     Args:
-        real: Of the real pictures.
+        real: Of the real images.
         fake: (N, D) float64 on the same device, N of at least 2.
     """
     mean = fake.mean(0)

@@ -1,6 +1,6 @@
 """The kernel distance (KID) with an interval, and the same for the difference of two.
 
-The estimate is a two-sample U-statistic over all pairs. Each picture's share in
+The estimate is a two-sample U-statistic over all pairs. Each image's share in
 it is a plain mean of kernels, and the spread of these shares gives the variance
 to first order (Hoeffding's projection). Where generator and data agree so well
 that the first order vanishes, the shares still hold noise from all directions in
@@ -26,7 +26,7 @@ QUANTILE = 1.959964
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Projections:
-    """Each picture's share in a kernel distance, or in the difference of two.
+    """Each image's share in a kernel distance, or in the difference of two.
 
     Attributes:
         real: (N,) float64: mean kernel with the other reals minus that with the fakes.
@@ -64,7 +64,7 @@ def kernel_means(rows: Tensor) -> Tensor:
 
 
 def project(real: Tensor, real_means: Tensor, fake: Tensor) -> Projections:
-    """Return each picture's share in the kernel distance.
+    """Return each image's share in the kernel distance.
 
     Args:
         real: (N, D) float64.
@@ -93,7 +93,7 @@ def difference(new: Projections, old: Projections) -> Projections:
         old: Of another one with the same reals and the same seeds, in the same order.
 
     Raises:
-        InvalidValue: The numbers of pictures differ.
+        InvalidValue: The numbers of images differ.
     """
     found = (len(new.real), len(new.fake))
     wanted = (len(old.real), len(old.fake))

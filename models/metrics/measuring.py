@@ -1,4 +1,4 @@
-"""Measure a generator against a dataset; make and keep what that needs of the real pictures."""
+"""Measure a generator against a dataset; make and keep what that needs of the real images."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,7 +31,7 @@ __all__ = [
     "reference_statistics",
 ]
 
-CHUNK = 32  # pictures in memory at a time
+CHUNK = 32  # images in memory at a time
 
 Tell = Callable[[int, int], None]
 
@@ -47,27 +47,27 @@ def reference_statistics(
     device: torch.device | None = None,
     on_progress: Tell | None = None,
 ) -> Reference:
-    """Return what measuring needs of a dataset's pictures at a size, made once and kept.
+    """Return what measuring needs of a dataset's images at a size, made once and kept.
 
     Args:
         store: Holds the dataset and the kept statistics.
         dataset: The dataset.
-        size_px: Side of the pictures that will be compared with it.
+        size_px: Image resolution that will be compared with it.
         cache: Local folder for packs of a remote store.
         features: The feature network; the default one if None.
-        reals_at_most: More training pictures are represented by as many from all over.
+        reals_at_most: More training images are represented by as many from all over.
         device: Where to compute; the CPU if None.
-        on_progress: Is told done and total pictures.
+        on_progress: Is told done and total images.
 
     Raises:
-        DatasetError: It has fewer than two pictures of that size.
+        DatasetError: It has fewer than two images of that size.
         StoreError: What was kept is damaged.
     """
     device = device or torch.device("cpu")
     features = features or Features(device)
     total = dataset.counts.get(str(size_px), 0)
     if total < 2:
-        raise DatasetError("dataset", f"{total} pictures of {size_px} px", "at least two")
+        raise DatasetError("dataset", f"{total} images of {size_px} px", "at least two")
     count = min(total, reals_at_most)
     key = f"{dataset.fingerprint[:12]}-{features.key}-{size_px}-{count}-{FORMAT_VERSION}"
     kept = store.datasets.read_reference(dataset.name, key)
@@ -103,7 +103,7 @@ def _pack(
 
 
 def _evenly(total: int, most: int) -> NDArray[np.int64]:
-    """Return indices of at most so many pictures, from all over: packs are often sorted."""
+    """Return indices of at most so many images, from all over: packs are often sorted."""
     return np.linspace(0, max(total - 1, 0), min(total, most)).round().astype(np.int64)
 
 
@@ -150,15 +150,15 @@ def measure(
     *,
     on_progress: Tell | None = None,
 ) -> Measurement:
-    """Measure a generator against real pictures.
+    """Measure a generator against real images.
 
     Args:
         generator: As it was loaded from its file.
-        reference: Of the real pictures at the same size.
+        reference: Of the real images at the same size.
         features: The feature network that the reference was made with.
-        device: Where to make the pictures and to compute.
+        device: Where to make the images and to compute.
         protocol: What to measure, and how.
-        on_progress: Is told done and total pictures.
+        on_progress: Is told done and total images.
 
     Raises:
         InvalidValue: Generator, reference and features do not belong together.
@@ -166,7 +166,7 @@ def measure(
     if (generator.size_px, features.key) != (reference.size_px, reference.features):
         found = f"{features.key} at {generator.size_px} px"
         allowed = f"{reference.features} at {reference.size_px} px"
-        raise InvalidValue("measured pictures", found, f"as the real ones, {allowed}")
+        raise InvalidValue("measured images", found, f"as the real ones, {allowed}")
     seeds = protocol.seeds(reference.size_px)
     engine = Engine(generator, device)
     chunks = (engine.render(seeds[i : i + CHUNK]) for i in range(0, len(seeds), CHUNK))

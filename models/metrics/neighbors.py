@@ -14,7 +14,7 @@ from models.metrics.blocks import squared_distances
 from models.metrics.protocols import NEIGHBORS
 
 NEAREST_SHARE = 0.01
-# With fewer pictures held out, "nearer than the nearest of them" says next to nothing.
+# With fewer images held out, "closer than the closest of them" says next to nothing.
 FEWEST_HELDOUT = 10
 
 
@@ -32,7 +32,7 @@ def squared_radii(rows: Tensor, k: int = NEIGHBORS) -> Tensor:
         DatasetError: There are no k other rows.
     """
     if len(rows) <= k:
-        raise DatasetError("number of pictures", len(rows), f"more than {k}")
+        raise DatasetError("number of images", len(rows), f"more than {k}")
     radii = []
     for here, block in squared_distances(rows, rows):
         block[:, here].fill_diagonal_(torch.inf)
@@ -45,7 +45,7 @@ def precision_recall(
 ) -> tuple[float, float]:
     """Return the shares of fakes among the reals and of reals among the fakes.
 
-    A picture is among others if it is as near to one of them as that one's k-th
+    An image is among others if it is as near to one of them as that one's k-th
     nearest neighbor.
 
     Args:
@@ -81,12 +81,12 @@ def nearest(rows: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memorization:
-    """How near samples come to training pictures, beside pictures that nobody trained on.
+    """How near samples come to training images, beside images that nobody trained on.
 
     Attributes:
-        share: Of the samples, those nearer than the nearest 1 % of held-out pictures.
-        expected: The same share if samples were as new as the held-out pictures.
-        median_ratio: Median distance of the samples over that of the held-out pictures.
+        share: Of the samples, those closer than the closest 1 % of held-out images.
+        expected: The same share if samples were as new as the held-out images.
+        median_ratio: Median distance of the samples over that of the held-out images.
     """
 
     share: float
@@ -95,22 +95,22 @@ class Memorization:
 
 
 def memorization(heldout: Tensor, samples: Tensor) -> Memorization:
-    """Compare the samples' distances to the nearest training picture with the held-out ones'.
+    """Compare the samples' distances to the nearest training image with the held-out ones'.
 
-    Of H held-out pictures the r-th nearest is the limit, r being 1 % of H but at
-    least 1. A picture of the same kind is nearer than that with probability
+    Of H held-out images the r-th nearest is the limit, r being 1 % of H but at
+    least 1. An image of the same kind is nearer than that with probability
     r / (H + 1), whatever the distances' distribution.
 
     Args:
-        heldout: (H,) float64, distances of held-out pictures.
+        heldout: (H,) float64, distances of held-out images.
         samples: (M,) float64, distances of samples.
 
     Raises:
-        DatasetError: Fewer than ten pictures were held out.
+        DatasetError: Fewer than ten images were held out.
     """
     count = len(heldout)
     if count < FEWEST_HELDOUT:
-        raise DatasetError("number of pictures held out", count, f"at least {FEWEST_HELDOUT}")
+        raise DatasetError("number of images held out", count, f"at least {FEWEST_HELDOUT}")
     rank = max(int(NEAREST_SHARE * count), 1)
     limit = heldout.sort().values[rank - 1]
     return Memorization(

@@ -83,10 +83,10 @@ class Protocol:
     Attributes:
         name: What results are told apart by.
         features: Name of a feature network.
-        fakes: Pictures made, of as many seeds from `first_seed` on.
-        fakes_large: The same for pictures of 256 px and more; None: as many.
+        fakes: Images generated, of as many seeds from `first_seed` on.
+        fakes_large: The same for images of 256 px and more; None: as many.
         first_seed: The first seed.
-        reals_at_most: Training pictures compared with, all over the dataset if there are more.
+        reals_at_most: Training images compared with, all over the dataset if there are more.
         has_neighbors: Whether precision, recall and memorization are measured as well.
         kid: How the kernel distance is estimated.
         note: What it is for, half a sentence.
@@ -103,7 +103,7 @@ class Protocol:
     note: str
 
     def seeds(self, size_px: int) -> range:
-        """Return the seeds whose pictures are measured at this size."""
+        """Return the seeds whose images are measured at this size."""
         is_large = self.fakes_large is not None and size_px >= LARGE_PX
         count = self.fakes_large if is_large and self.fakes_large is not None else self.fakes
         return range(self.first_seed, self.first_seed + count)

@@ -1,4 +1,4 @@
-"""What is kept of a dataset's real pictures, so that measuring costs only the fakes."""
+"""What is kept of a dataset's real images, so that measuring costs only the fakes."""
 
 import json
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ FORMAT = f"cattery-reference-{FORMAT_VERSION}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """Real pictures' features and what follows from them alone, on the CPU.
+    """Real images' features and what follows from them alone, on the CPU.
 
     Attributes:
         features: Key of the feature network, `Features.key`.
         dataset: Name of the dataset.
         fingerprint: Its fingerprint.
-        size_px: Side of the pictures.
+        size_px: Image resolution.
         pictures: (N,) int64, which rows of the dataset's pack they are.
         gaussian: Of the features before they were rounded.
         rows: (N, D) float16 features: half the size, and no metric moves by a
@@ -36,7 +36,7 @@ class Reference:
         kernel_means: (N,) float64, `kid.kernel_means` of the rows.
         squared_radii: (N,) float64, `neighbors.squared_radii` of the rows; empty
             if there are too few.
-        heldout: (H,) float64, distances of held-out pictures to the nearest row.
+        heldout: (H,) float64, distances of held-out images to the nearest row.
     """
 
     features: str
@@ -52,7 +52,7 @@ class Reference:
 
     @property
     def count(self) -> int:
-        """Number of real pictures."""
+        """Number of real images."""
         return len(self.rows)
 
     def to_bytes(self) -> bytes:
@@ -134,17 +134,17 @@ def make_reference(
     fingerprint: str,
     size_px: int,
 ) -> Reference:
-    """Work out what is kept of real pictures.
+    """Work out what is kept of real images.
 
     Args:
-        real: (N, D) float32 features of training pictures, N of at least 2.
-        heldout: (H, D) float32 features of pictures that nobody trains on; H may be 0.
+        real: (N, D) float32 features of training images, N of at least 2.
+        heldout: (H, D) float32 features of images that nobody trains on; H may be 0.
         pictures: (N,) int64, where they are in the pack.
         device: Where to compute.
         features: Key of the feature network.
         dataset: Name of the dataset.
         fingerprint: Its fingerprint.
-        size_px: Side of the pictures.
+        size_px: Image resolution.
     """
     gaussian = gaussian_of(as_rows(real, device))
     kept = real.half()

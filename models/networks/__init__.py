@@ -32,13 +32,13 @@ class Network:
         has_batch_norm: Whether the discriminator looks across the batch.
         renders_evenly: Whether its generator, packed for a CPU (`models.inference.registry`), makes
             equal floats at every batch size, as convolutions do; one that multiplies
-            matrices besides does not, and its pictures are rendered one by one.
-        looks_first: Whether the discriminator is `score(features(pictures))`, features
+            matrices besides does not, and its images are rendered one by one.
+        looks_first: Whether the discriminator is `score(features(images))`, features
             free of trained weights, so that a step computes them once for both updates.
         normalize_generator: Whether the generator is trained with spectral norm
             (`models.networks.spectral`); what is built, kept in files and served
             is the plain one.
-        truncates: Whether shrinking the latent moves its pictures toward the average
+        truncates: Whether shrinking the latent moves its images toward the average
             one; a generator that normalizes the latent's length cannot.
         numbers: Recipe numbers that its config has beside width and z_dim.
     """

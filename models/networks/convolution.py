@@ -12,7 +12,7 @@ class PenalizedConv2d(nn.Conv2d):
     """A convolution for networks that are penalized for their gradients.
 
     Where a gradient by the input is differentiated again, torch convolves with kernels
-    as large as the picture, once a group. Here that gradient is a transposed
+    as large as the image, once a group. Here that gradient is a transposed
     convolution that autograd knows, so its own gradient is an ordinary one, all groups
     at once. Values and gradients are those of `nn.Conv2d`, up to rounding. Stride one only.
     """

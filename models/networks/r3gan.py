@@ -6,7 +6,7 @@ generator starts from learned 4x4 maps that the latent weighs, the discriminator
 in learned 4x4 weights a channel. Each branch's last layer starts at zero, the others
 at a scale that fits the depth, so that the sum of all blocks starts out tame.
 
-Channels: `width` at the pictures' side, doubling as sides halve, 8 times `width` at
+Channels: `width` at the image resolution, doubling as sides halve, 8 times `width` at
 most. Width 96 is the paper's network for 256 px (96 to 768 channels). Its network for
 64 px is wider than this rule makes it, 384 channels at 64 px and 768 below, for
 70,000 faces; ten thousand cats call for less.
@@ -44,9 +44,9 @@ class R3ganConfig:
     """What fixes the shape of the pair.
 
     Attributes:
-        size_px: Side of the pictures, a power of two from 32 to 512.
+        size_px: Image resolution, a power of two from 32 to 512.
         z_dim: Length of the latent, 64 in the paper.
-        width: Channels at the pictures' side, a multiple of 8.
+        width: Channels at the image resolution, a multiple of 8.
     """
 
     size_px: int
@@ -72,7 +72,7 @@ class R3ganConfig:
 
 
 class R3ganGenerator(nn.Module):
-    """Latents in, pictures out.
+    """Latents in, images out.
 
     Args:
         config: Shape of the network.
@@ -93,7 +93,7 @@ class R3ganGenerator(nn.Module):
         self.main = nn.Sequential(*layers, _convolution(channels[-1], 3))
 
     def forward(self, z: Tensor) -> Tensor:
-        """Make pictures.
+        """Make images.
 
         Args:
             z: (N, Z) float32.
@@ -102,12 +102,12 @@ class R3ganGenerator(nn.Module):
             (N, 3, H, W); in [-1, 1] in eval mode. In training mode unbounded, as
             the paper has it, so that no gradient ends at a bound.
         """
-        pictures = self.main(z)
-        return pictures if self.training else pictures.clamp(-1, 1)
+        images = self.main(z)
+        return images if self.training else images.clamp(-1, 1)
 
 
 class R3ganDiscriminator(nn.Module):
-    """Pictures in, raw logits out.
+    """Images in, raw logits out.
 
     Args:
         config: Shape of the network; `z_dim` is not used.
@@ -128,16 +128,16 @@ class R3ganDiscriminator(nn.Module):
         layers += [_convolution(channels[-1], channels[-1], 4, padding=0, groups=channels[-1])]
         self.main = nn.Sequential(*layers, _convolution(channels[-1], 1), nn.Flatten(0))
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Score pictures.
+    def forward(self, images: Tensor) -> Tensor:
+        """Score images.
 
         Args:
-            pictures: (N, 3, H, W), mostly in [-1, 1].
+            images: (N, 3, H, W), mostly in [-1, 1].
 
         Returns:
             (N,) logits.
         """
-        return self.main(pictures)
+        return self.main(images)
 
 
 class _OpeningMaps(nn.Module):

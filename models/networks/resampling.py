@@ -91,7 +91,7 @@ class DownsampledConv2d(nn.Conv2d):
         return F.conv2d(x, kernel, self.bias, stride=2, padding=1)
 
 
-# Adding up the weights costs more than it saves on smaller maps; for one picture, on 8 px too.
+# Adding up the weights costs more than it saves on smaller maps; for one image, on 8 px too.
 MERGED_FROM_PX = 8
 
 

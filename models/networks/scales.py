@@ -1,4 +1,4 @@
-"""The sides that pictures pass through between 4 px and their own size."""
+"""The sides that images pass through between 4 px and their own size."""
 
 from models.errors import RecipeError
 

@@ -1,7 +1,7 @@
 """The residual pair with spectral norm in the discriminator.
 
 The generator starts at 4x4 with 16 times the width at most and halves its channels
-as sides double, down to the width at the picture's size; the discriminator mirrors
+as sides double, down to the width at the image resolution; the discriminator mirrors
 it, with one more block at 4x4. Width 64 at 128 px is the paper's ImageNet network;
 at 64 px it follows the same rule (as its smaller tables do).
 
@@ -27,9 +27,9 @@ class SnganConfig:
     """What fixes the shape of the pair.
 
     Attributes:
-        size_px: Side of the pictures, a power of two from 32 to 512.
+        size_px: Image resolution, a power of two from 32 to 512.
         z_dim: Length of the latent, 128 in the paper.
-        width: Channels at the pictures' side, 64 in the paper.
+        width: Channels at the image resolution, 64 in the paper.
     """
 
     size_px: int
@@ -52,7 +52,7 @@ class SnganConfig:
 
 
 class SnganGenerator(nn.Module):
-    """Latents in, pictures out.
+    """Latents in, images out.
 
     Args:
         config: Shape of the network.
@@ -72,7 +72,7 @@ class SnganGenerator(nn.Module):
         nn.init.xavier_uniform_(self.closing.weight)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Make pictures.
+        """Make images.
 
         Args:
             z: (N, Z) float32.
@@ -85,7 +85,7 @@ class SnganGenerator(nn.Module):
 
 
 class SnganDiscriminator(nn.Module):
-    """Pictures in, raw logits out; spectral norm on every layer, no batch norm.
+    """Images in, raw logits out; spectral norm on every layer, no batch norm.
 
     Args:
         config: Shape of the network; `z_dim` is not used.
@@ -105,16 +105,16 @@ class SnganDiscriminator(nn.Module):
         self.apply(_init_as_authors)
         normalize(self)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Score pictures.
+    def forward(self, images: Tensor) -> Tensor:
+        """Score images.
 
         Args:
-            pictures: (N, 3, H, W) in [-1, 1].
+            images: (N, 3, H, W) in [-1, 1].
 
         Returns:
             (N,) logits.
         """
-        x = F.relu(self.blocks(pictures)).sum((2, 3))
+        x = F.relu(self.blocks(images)).sum((2, 3))
         return self.closing(x)[:, 0]
 
 
@@ -137,7 +137,7 @@ class _UpBlock(nn.Module):
 
 
 class _FirstBlock(nn.Module):
-    """Halves the side of pictures, which no ReLU may come before."""
+    """Halves the side of images, which no ReLU may come before."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -30,10 +30,10 @@ class Evaluator:
     Args:
         store: Holds the dataset and its kept statistics.
         dataset: The dataset.
-        size_px: Side of the pictures.
+        size_px: Image resolution.
         cache: Local folder for packs of a remote store.
         device: Where to compute.
-        fakes: Pictures made to measure a version; the protocol's own number if None.
+        fakes: Images generated to evaluate a version; the protocol's own number if None.
         protocol: How versions are measured; its features are those of snapshots, too.
     """
 
@@ -51,12 +51,12 @@ class Evaluator:
         self._cache, self._device = cache, device
         final, quick = PROTOCOLS[protocol], PROTOCOLS["snapshot"]
         self._final = _with_fakes(final, fakes)
-        # More pictures for versions are no wish for slower snapshots.
+        # More images for versions are no wish for slower snapshots.
         self._quick = _with_fakes(quick, fakes and min(fakes, quick.fakes))
         self._kept: tuple[Features, Reference] | None = None
 
     def prepare(self) -> None:
-        """Make or read the statistics of the real pictures.
+        """Make or read the statistics of the real images.
 
         Raises:
             CatteryError: There are too few, what was kept is damaged, or the device's
@@ -115,7 +115,7 @@ class Evaluator:
 
 
 def _with_fakes(protocol: Protocol, fakes: int | None) -> Protocol:
-    """Return a protocol with another number of pictures, which its results then say."""
+    """Return a protocol with another number of images, which its results then say."""
     if fakes is None:
         return protocol
     return replace(protocol, fakes=fakes, fakes_large=None)

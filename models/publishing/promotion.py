@@ -32,7 +32,7 @@ def judge(
 
     A version is better if the whole 95 % interval of the difference of both kernel
     distances lies below zero. The one in service is measured anew, whatever its card
-    says, so that both are compared on the same pictures and the same seeds.
+    says, so that both are compared on the same images and the same seeds.
 
     Args:
         store: Holds the version in service.

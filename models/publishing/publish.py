@@ -27,7 +27,7 @@ class Publisher:
         journal: The job's.
         order: What was asked.
         dataset: What it was trained on.
-        device: Where pictures are made.
+        device: Where images are made.
         evaluator: Measures versions.
         announce: Is told the model whose alias moved.
     """

@@ -99,17 +99,17 @@ class Datasets:
     def pack_path(
         self, name: str, size_px: int, heldout: bool = False, cache: Path | None = None
     ) -> Path:
-        """Return the local file with a dataset's pictures of one size.
+        """Return the local file with a dataset's images of one size.
 
         Args:
             name: The dataset.
-            size_px: Side of the pictures.
+            size_px: Image resolution.
             heldout: Whether those set aside, which no job trains on, are wanted.
             cache: Folder for copies from an object store.
 
         Raises:
             NotFound, Gone: As `get`.
-            DatasetError: It has no pictures of that size.
+            DatasetError: It has no images of that size.
             StoreError: The file is missing.
         """
         record = self.get(name)

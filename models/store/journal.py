@@ -38,7 +38,7 @@ class Journal:
     Args:
         record: As it was when the job was taken up.
         store: Where it is kept.
-        lease: Tells whether this process still holds the job; the default is for
+        lease: Returns whether this process still holds the job; the default is for
             jobs that no other process can hold.
     """
 

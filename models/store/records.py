@@ -69,7 +69,7 @@ class TrainingOrder:
         recipe: Name in `models.gan.recipes.RECIPES`.
         dataset: Name of an imported dataset.
         model: The model that the new version joins.
-        size_px: Side of the pictures, a power of two from 32 up.
+        size_px: Image resolution, a power of two from 32 up.
         budget: How long to train.
         seed: Seeds weights, latents and data order, 0 to 2**53 - 1.
         overrides: Hyperparameters by name (`models.hyperparameters.LIMITS`).
@@ -95,7 +95,7 @@ class ImportOrder:
     Attributes:
         name: Name of the dataset to be.
         source: Local path of the uploaded zip (the job deletes it when it ends).
-        license: What the uploader says of the pictures' license; may be empty.
+        license: What the uploader says of the images' license; may be empty.
     """
 
     name: str
@@ -105,7 +105,7 @@ class ImportOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Progress of a job. For an import, `done` and `total` count pictures."""
+    """Progress of a job. For an import, `done` and `total` count images."""
 
     kimg: float = 0.0
     kimg_total: float | None = None
@@ -188,11 +188,11 @@ class DatasetRecord:
     """One imported dataset; the store's `datasets/{name}/dataset.json`.
 
     Attributes:
-        fingerprint: SHA-256 over the sorted content hashes of all kept pictures.
-        kept: Pictures taken, held-out ones included.
-        heldout: Pictures no job ever trains on.
-        counts: Training pictures by side in pixels, e.g. {"64": 8339}.
-        heldout_counts: Held-out pictures by side in pixels.
+        fingerprint: SHA-256 over the sorted content hashes of all kept images.
+        kept: Images taken, held-out ones included.
+        heldout: Images no job ever trains on.
+        counts: Training images by resolution, e.g. {"64": 8339}.
+        heldout_counts: Held-out images by resolution.
         rejected: How many were refused, by reason.
         rejections: The first refusals, `{"file": ..., "reason": ..., "detail": ...}`.
         imported_at: ISO 8601, UTC.
@@ -218,10 +218,10 @@ class Card:
     Attributes:
         version: First 12 hex digits of `sha256`.
         settings: The recipe's full settings, overrides applied.
-        dataset: `{"name", "fingerprint", "license", "pictures"}`.
+        dataset: `{"name", "fingerprint", "license", "images"}`.
         latent: Name of the seed-to-latent scheme.
         ema: Decay of the weights' moving average, or None if switched off.
-        mirror: Whether training pictures were mirrored at random.
+        mirror: Whether training images were mirrored at random.
         metrics: Results, each with its protocol.
         software: Versions of what trained it.
         hardware: Device it was trained on, in words.

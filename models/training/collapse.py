@@ -25,9 +25,9 @@ from models.training.symptoms import (
 
 CHECK_EVERY = 50  # generator steps between two checks: reading losses back makes a GPU wait
 
-VARIED = 0.4  # variety that made pictures must have had once, before they can become alike
+VARIED = 0.4  # variety that generated images must have had once, before they can become alike
 
-UNVARIED_STEPS = 5000  # steps after which pictures that never were varied are alike, too
+UNVARIED_STEPS = 5000  # steps after which images that never were varied are alike, too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class Rule:
         return self.strikes * CHECK_EVERY
 
     def is_bad(self, value: float) -> bool:
-        """Tell whether a measured value is beyond the limit."""
+        """Return whether a measured value is beyond the limit."""
         return value < self.limit if self.is_floor else value > self.limit
 
     def describe(self, value: float, since: int) -> str:
@@ -88,11 +88,11 @@ RULES: Mapping[str, Rule] = _table(
         limit=0.002,
         is_floor=True,
         strikes=20,
-        remedy="Lower the discriminator's learning rate, or give it more pictures.",
+        remedy="Lower the discriminator's learning rate, or give it more images.",
     ),
     Rule(
         name="alike",
-        meaning="distance of a made picture to the nearest other, over the same of real pictures",
+        meaning="distance of a generated image to the nearest other, over the same of real images",
         measure=relative_variety,
         limit=0.1,
         is_floor=True,
@@ -109,7 +109,7 @@ RULES: Mapping[str, Rule] = _table(
     ),
     Rule(
         name="saturated",
-        meaning="share of saturated values, above that in real pictures",
+        meaning="share of saturated values, above that in real images",
         measure=excess_of_saturated,
         limit=0.5,
         strikes=6,
@@ -170,7 +170,7 @@ class CollapseDetector:
             raise TrainingCollapsed(step, rule.name, rule.describe(value, bad.since), rule.remedy)
 
     def _is_due(self, rule: Rule, step: int, value: float) -> bool:
-        """Tell whether a rule counts already: a new generator's gray pictures are all alike."""
+        """Return whether a rule counts already: a new generator's gray images are all alike."""
         if rule.name != "alike":
             return True
         self.has_varied |= value >= VARIED

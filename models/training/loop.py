@@ -15,7 +15,7 @@ class StepReport:
 
     Attributes:
         step: Generator updates so far.
-        kimg: Thousand real pictures shown so far.
+        kimg: Thousand real images shown so far.
         training_s: Seconds spent in steps so far, earlier runs of the job included.
         losses: Left on the device until they are read.
     """
@@ -103,7 +103,7 @@ def _share_expected_kimg(trainer: Trainer) -> None:
 
 
 def is_spent(budget: Budget, kimg: float, training_s: float) -> bool:
-    """Tell whether a budget is used up."""
+    """Return whether a budget is used up."""
     if budget.kimg is not None:
         return kimg >= budget.kimg
     return training_s >= 60 * (budget.minutes or 0.0)

@@ -16,7 +16,7 @@ def fitting_batch(step: Callable[[int], object], batch: int) -> int | None:
         batch: The one that did not fit.
 
     Returns:
-        Pictures a batch, or None if not even two fit.
+        Images a batch, or None if not even two fit.
     """
     while batch >= 2 * SMALLEST:
         batch //= 2

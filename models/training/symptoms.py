@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-MIN_PICTURES = 16  # pictures of a batch below which nearest neighbors say nothing
+MIN_IMAGES = 16  # images of a batch below which nearest neighbors say nothing
 
 POOLED_PX = 8
 SATURATED = 0.98  # distance from middle gray beyond which a value is at the end of the range
@@ -26,7 +26,7 @@ class Observation:
     Attributes:
         losses: Losses and mean scores by name.
         real: (N, 3, H, W) float32 in [-1, 1].
-        fake: The same of generated pictures.
+        fake: The same of generated images.
         chance: The discriminator's loss at logits of zero; 0 for none.
     """
 
@@ -37,7 +37,7 @@ class Observation:
 
 
 def count_non_finite(seen: Observation) -> float:
-    """Count losses, and values of made pictures, that are infinite or not a number."""
+    """Count losses, and values of generated images, that are infinite or not a number."""
     losses = sum(not isfinite(value) for value in seen.losses.values())
     return float(losses + (~torch.isfinite(seen.fake)).sum().item())
 
@@ -48,26 +48,26 @@ def share_of_chance(seen: Observation) -> float | None:
 
 
 def relative_variety(seen: Observation) -> float | None:
-    """Compare how far made pictures lie from each other with how far real ones do.
+    """Compare how far generated images lie from each other with how far real ones do.
 
     Returns:
-        Median distance of a made picture to its nearest neighbor, over the same
-        of real pictures; None for small batches or real pictures that are alike.
+        Median distance of a generated image to its nearest neighbor, over the same
+        of real images; None for small batches or real images that are alike.
     """
-    if len(seen.real) < MIN_PICTURES:
+    if len(seen.real) < MIN_IMAGES:
         return None
     real, fake = nearest_distance(seen.real), nearest_distance(seen.fake)
     return fake / real if real > 0 else None
 
 
-def nearest_distance(pictures: Tensor) -> float:
-    """Return the median distance of a picture to the one nearest to it.
+def nearest_distance(images: Tensor) -> float:
+    """Return the median distance of an image to the one nearest to it.
 
     Args:
-        pictures: (N, 3, H, W) float32; compared pooled to 8x8, by root mean square.
+        images: (N, 3, H, W) float32; compared pooled to 8x8, by root mean square.
     """
     # Pooled, for noise in single pixels would make copies of one image look different.
-    pooled = adaptive_avg_pool2d(pictures, POOLED_PX).flatten(1)
+    pooled = adaptive_avg_pool2d(images, POOLED_PX).flatten(1)
     # The faster way to compute distances finds none of exactly zero.
     distances = torch.cdist(pooled, pooled, compute_mode="donot_use_mm_for_euclid_dist")
     distances.fill_diagonal_(float("inf"))
@@ -75,36 +75,36 @@ def nearest_distance(pictures: Tensor) -> float:
 
 
 def excess_of_spots(seen: Observation) -> float:
-    """Return how much larger the share of spots is in made pictures than in real ones."""
+    """Return how much larger the share of spots is in generated images than in real ones."""
     return share_of_spots(seen.fake) - share_of_spots(seen.real)
 
 
-def share_of_spots(pictures: Tensor) -> float:
+def share_of_spots(images: Tensor) -> float:
     """Return the share of saturated values a third of the range from the mean of both neighbors.
 
     A checkered ground of black and white is full of them; a saturated area has none
     inside, and along its edge only where that is nearly as high as the range.
 
     Args:
-        pictures: (N, 3, H, W) float32 in [-1, 1]; neighbors left and right, and above and below.
+        images: (N, 3, H, W) float32 in [-1, 1]; neighbors left and right, and above and below.
     """
     # A second difference is twice the distance from the neighbors' mean.
-    across = pictures.diff(n=2, dim=3).abs() > 2 * SPOT
-    down = pictures.diff(n=2, dim=2).abs() > 2 * SPOT
-    ends = pictures.abs() > SATURATED
+    across = images.diff(n=2, dim=3).abs() > 2 * SPOT
+    down = images.diff(n=2, dim=2).abs() > 2 * SPOT
+    ends = images.abs() > SATURATED
     across, down = across & ends[:, :, :, 1:-1], down & ends[:, :, 1:-1]
     return (across.float().mean() + down.float().mean()).item() / 2
 
 
 def excess_of_saturated(seen: Observation) -> float:
-    """Return how much larger the share of saturated values is in made pictures than in real."""
+    """Return how much larger the share of saturated values is in generated images than in real."""
     return share_of_saturated(seen.fake) - share_of_saturated(seen.real)
 
 
-def share_of_saturated(pictures: Tensor) -> float:
+def share_of_saturated(images: Tensor) -> float:
     """Return the share of values at either end of the range, which is white, black or garish.
 
     Args:
-        pictures: (N, 3, H, W) float32 in [-1, 1].
+        images: (N, 3, H, W) float32 in [-1, 1].
     """
-    return (pictures.abs() > SATURATED).float().mean().item()
+    return (images.abs() > SATURATED).float().mean().item()

@@ -1,8 +1,8 @@
 """One pair of networks under training: updates of the discriminator and the generator, all state.
 
-The step follows the original script: real and made pictures are scored apart
+The step follows the original script: real and generated images are scored apart
 (batch norm sees them apart), the discriminator moves first, as often as the
-recipe says, and the last of its made pictures serve the generator's update.
+recipe says, and the last of its generated images serve the generator's update.
 """
 
 from collections.abc import Callable, Iterator
@@ -36,8 +36,8 @@ class StepLosses:
         discriminator: The discriminator's loss, without its penalty.
         penalty: What its regularizer added.
         generator: The generator's loss.
-        real: Mean logit of real pictures.
-        fake: Mean logit of made pictures, before the generator's update.
+        real: Mean logit of real images.
+        fake: Mean logit of generated images, before the generator's update.
     """
 
     discriminator: Tensor
@@ -53,13 +53,13 @@ class StepLosses:
         return dict(zip(names, stacked, strict=True))
 
 
-View = list[Tensor]  # what a discriminator scores: one batch of pictures, or features of one
+View = list[Tensor]  # what a discriminator scores: one batch of images, or features of one
 
 
 class _TwoStage(Protocol):
     """A discriminator in two halves, the first without trained weights."""
 
-    def features(self, pictures: Tensor) -> View: ...
+    def features(self, images: Tensor) -> View: ...
 
     def score(self, features: View) -> Tensor: ...
 
@@ -68,13 +68,13 @@ class Trainer:
     """Networks, optimizers, moving average, random state and position in the data.
 
     On a GPU the updates are captured into CUDA graphs after a few steps; losses and
-    pictures of a step are then overwritten by the next one.
+    images of a step are then overwritten by the next one.
 
     Args:
         recipe: The recipe.
         settings: Its numbers, overrides applied.
-        size_px: Side of the pictures.
-        stream: Real pictures, a whole team's batches; the trainer advances it.
+        size_px: Image resolution.
+        stream: Real images, a whole team's batches; the trainer advances it.
         seed: Seeds weights, latents and whatever else is drawn.
         device: Where to compute.
         precision: Number format of the forward passes.
@@ -189,10 +189,10 @@ class Trainer:
 
     # --- what CUDA graphs capture: no reading back, no branch on a tensor
 
-    def _iterate(self, pictures: Tensor) -> tuple[StepLosses, Tensor, Tensor]:
-        real = self._real(pictures)
+    def _iterate(self, images: Tensor) -> tuple[StepLosses, Tensor, Tensor]:
+        real = self._real(images)
         with self._precision():
-            fake = self.generator(self._latents(len(pictures)))
+            fake = self.generator(self._latents(len(images)))
         views = self._view(real), self._view(fake)
         loss_d, penalty, mean_real, mean_fake = self._update_critic(*views)
         loss_g = self._update_generator(*views)
@@ -202,17 +202,17 @@ class Trainer:
         )
         return losses, real, fake.detach()
 
-    def _update_critic_alone(self, pictures: Tensor) -> None:
+    def _update_critic_alone(self, images: Tensor) -> None:
         with torch.no_grad(), self._precision():
-            fake = self.generator(self._latents(len(pictures)))
-        self._update_critic(self._view(self._real(pictures)), self._view(fake))
+            fake = self.generator(self._latents(len(images)))
+        self._update_critic(self._view(self._real(images)), self._view(fake))
 
-    def _real(self, pictures: Tensor) -> Tensor:
-        """Return this process's pictures, (N, 3, H, W) float32 in [-1, 1], mirrored by coins."""
-        scaled = to_unit_range(self.team.share(pictures))
+    def _real(self, images: Tensor) -> Tensor:
+        """Return this process's images, (N, 3, H, W) float32 in [-1, 1], mirrored by coins."""
+        scaled = to_unit_range(self.team.share(images))
         if not self.settings.mirror:
             return scaled
-        coins = self.team.share(torch.rand(len(pictures), 1, 1, 1, device=self.device))
+        coins = self.team.share(torch.rand(len(images), 1, 1, 1, device=self.device))
         return torch.where(coins < 0.5, scaled, scaled.flip(3))
 
     def _latents(self, count: int) -> Tensor:
@@ -221,13 +221,13 @@ class Trainer:
     def _precision(self) -> AbstractContextManager[object]:
         return self.precision.context(self.device)
 
-    def _view(self, pictures: Tensor) -> View:
-        """Return pictures as the discriminator is shown them, or its features of them.
+    def _view(self, images: Tensor) -> View:
+        """Return images as the discriminator is shown them, or its features of them.
 
         Once a step: both updates see the same, with its graph to the generator.
         """
         strength = self.settings.augment
-        seen = augment(pictures, strength) if strength else pictures
+        seen = augment(images, strength) if strength else images
         if not self.recipe.networks.looks_first:
             return [seen]
         with self._precision():
@@ -254,7 +254,7 @@ class Trainer:
                 fake=fake[0].float(),
                 logits_real=logits_real,
                 logits_fake=logits_fake,
-                score=lambda pictures: self._score([pictures]),
+                score=lambda images: self._score([images]),
             )
             penalty = regularizer.penalty(critic, self.settings)
         self._update("discriminator", self.discriminator, loss + penalty)
@@ -268,7 +268,7 @@ class Trainer:
         # Frozen, the discriminator passes gradients on without computing any for its own weights.
         self.discriminator.requires_grad_(requires_grad=False)
         logits_fake = self._score(fake)
-        # Only a relativistic loss looks at real pictures; others save the pass.
+        # Only a relativistic loss looks at real images; others save the pass.
         scores_real = self.recipe.objective.is_relativistic
         logits_real = self._score(real) if scores_real else logits_fake
         loss = self.recipe.objective.generator(logits_real, logits_fake)

@@ -1,4 +1,4 @@
-"""Training that starts from trained weights: the same networks on other pictures, or larger ones.
+"""Training that starts from trained weights: the same networks on other images, or larger ones.
 
 A FastGAN that draws faces at 64 px learns 256 px in a fraction of the time from there: its
 stages up to 64 px are those of the larger one. What is taken over trains at a tenth of the
