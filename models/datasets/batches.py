@@ -1,4 +1,4 @@
-"""Training images: packs on disk, batches on the device."""
+"""Training data: packs on disk, batches on the device."""
 
 from pathlib import Path
 
@@ -32,16 +32,15 @@ def open_pack(path: Path) -> NDArray[np.uint8]:
 class BatchStream:
     """An endless stream of shuffled batches with an exact position.
 
-    Every epoch is a permutation drawn from `(seed, epoch)` alone, so the
-    position is one integer. A batch may span two epochs: none is ever short,
-    and batch norm never sees an odd one.
+    Every epoch is a permutation drawn from `(seed, epoch)` alone, so the position is one
+    integer. A batch may span two epochs: none is short, which batch norm would notice.
 
     Args:
         images: (N, H, W, 3) uint8.
         batch: Images in a batch; at most N.
         seed: Seeds the order.
-        device: Where batches are wanted; the images move there if they fit
-            into half of its free memory.
+        device: Where batches go; all images move there if they fit into half of its free
+            memory.
 
     Raises:
         DatasetError: There are fewer images than one batch needs.
@@ -62,11 +61,7 @@ class BatchStream:
         self._order: NDArray[np.int64] = np.empty(0, np.int64)
 
     def next(self) -> Tensor:
-        """Return the next batch.
-
-        Returns:
-            (N, 3, H, W) uint8 on the device, channels last in memory.
-        """
+        """Return the next batch, (N, 3, H, W) uint8 on the device, channels last in memory."""
         indices = self._indices(self.position, self._batch)
         self.position += self._batch
         if self._resident is not None:
@@ -76,7 +71,7 @@ class BatchStream:
         return rows.permute(0, 3, 1, 2)
 
     def _indices(self, position: int, count: int) -> NDArray[np.int64]:
-        """Return the rows at `count` places from a position, which may span epochs."""
+        """Return `count` rows from a position on, which may span epochs."""
         parts: list[NDArray[np.int64]] = []
         while count > 0:
             epoch, place = divmod(position, len(self._images))
@@ -87,6 +82,7 @@ class BatchStream:
 
     def _order_of(self, epoch: int) -> NDArray[np.int64]:
         if epoch != self._epoch:
+            # Counter-based: any epoch's order is reached without replaying those before it.
             stream = np.random.Philox(key=[self._seed, epoch])
             self._order = np.random.Generator(stream).permutation(len(self._images))
             self._epoch = epoch
@@ -94,7 +90,7 @@ class BatchStream:
 
 
 def _resident(images: NDArray[np.uint8], device: torch.device) -> Tensor | None:
-    """Copy the images to a GPU if they fit; on a CPU the memory map is resident enough."""
+    """Copy the images to a GPU if they fit; on a CPU the memory map serves as well."""
     if device.type != "cuda":
         return None
     free, _ = torch.cuda.mem_get_info(device)

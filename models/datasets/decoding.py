@@ -1,9 +1,8 @@
-"""Image files of strangers in, upright RGB squares out; memory stays bounded.
+"""Untrusted image files in, upright RGB squares out, in bounded memory.
 
-An image is opened by its content, never by its name, in four formats only.
-Its size is checked before a pixel is decoded. The first frame of an animation
-is taken, EXIF orientation is obeyed, 16 bits become 8, and transparency is laid
-over white, as a web page would. Color profiles are not applied.
+An image is opened by its content, never by its name, in four formats only, and its size is
+checked before a pixel is decoded. Of an animation the first frame is taken, EXIF orientation is
+applied, 16 bits become 8, and transparency is laid over white. Color profiles are ignored.
 """
 
 import io
@@ -26,13 +25,13 @@ SIZES_PX = (32, 64, 128, 256, 512)
 MAX_PIXELS = 64_000_000
 MAX_WEBP_PIXELS = 24_000_000  # its decoder keeps four copies: 1 GB for 64 megapixels
 
-# A larger crop is averaged down to at least this side first: plenty for the largest size.
+# A larger crop is averaged down first, to no less than this: plenty for the largest size.
 WORKING_PX = 2 * SIZES_PX[-1]
 
-# Threads take such images one at a time, so that they do not multiply memory.
+# Threads decode such images one at a time, to bound memory.
 LARGE_PIXELS = 8_000_000
 
-# What Pillow is known to raise on damaged files, beside its own errors.
+# What Pillow is known to raise on damaged files, besides its own errors.
 DAMAGED = (
     OSError,
     SyntaxError,
@@ -67,15 +66,15 @@ class Cut:
     """A square cut out of an image.
 
     Attributes:
-        image: RGB square, its side at most about `2 * WORKING_PX`.
-        reach_px: Side of the square in the image itself; nothing is enlarged beyond it.
+        image: RGB square, at most about `2 * WORKING_PX` wide.
+        reach_px: Its width in the image itself; nothing is enlarged beyond it.
     """
 
     image: Image.Image
     reach_px: int
 
     def sizes(self) -> tuple[int, ...]:
-        """Return the sizes that the square reaches."""
+        """Return the sizes that need no enlarging."""
         return tuple(px for px in SIZES_PX if px <= self.reach_px)
 
     def at(self, size_px: int) -> Image.Image:
@@ -109,7 +108,7 @@ def cut_square(
 
 @contextmanager
 def _blaming_the_file() -> Iterator[None]:
-    """Turn what Pillow raises into a verdict on the image."""
+    """Turn what Pillow raises into a rejection of the image."""
     try:
         yield
     except UnidentifiedImageError as err:
@@ -147,7 +146,7 @@ def _cut(image: Image.Image, face: Face | None) -> Cut:
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
-    """Return what brings the image upright, None if it is; damaged EXIF says nothing."""
+    """Return what turns the image upright, None for nothing or damaged EXIF."""
     try:
         return TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except DAMAGED:
@@ -174,8 +173,9 @@ def _decode(
     width, height = image.size
     with _blaming_the_file():
         if shrink > 1:
-            image.draft(None, (width // shrink, height // shrink))  # does nothing but for JPEG
+            image.draft(None, (width // shrink, height // shrink))  # of no effect except on JPEG
         image.load()
+    # Draft mode shrinks by 1, 2, 4 or 8 and rounds sizes up: rounding recovers the factor.
     scale = float(round(width / image.width))
     return (image if turn is None else image.transpose(turn)), scale
 

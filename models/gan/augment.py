@@ -1,7 +1,7 @@
-"""Random changes of what a discriminator sees, real and generated images alike.
+"""Differentiable augmentation of everything a discriminator sees, real and generated.
 
-A discriminator that never sees an image twice the same cannot learn a small data
-set by heart. The changes are differentiable, so that a generator learns through them.
+A discriminator that never sees the same image twice cannot memorize a small dataset, and a
+generator learns through the augmentations.
 
 Source: Zhao et al. 2020, arXiv:2006.10738 (DiffAugment).
 """
@@ -9,20 +9,19 @@ Source: Zhao et al. 2020, arXiv:2006.10738 (DiffAugment).
 import torch
 from torch import Tensor
 
-SHIFT_SHARE = 0.125  # greatest shift, in sides
-
-CUTOUT_SHARE = 0.5  # side of the square that is cut out, in sides
+SHIFT_SHARE = 0.125  # greatest shift, as a share of the image's size
+CUTOUT_SHARE = 0.5  # size of the square that is cut out, likewise
 
 
 def augment(images: Tensor, strength: float) -> Tensor:
-    """Change colors, shift, and cut out a square, each with a probability of its own an image.
+    """Change colors, shift, and cut out a square, each at random per image.
 
-    Random numbers come from torch's default generator of the device, always as many,
-    and nothing branches on a tensor: a CUDA graph may hold it.
+    Always draws as many random numbers and never branches on a tensor, so that a CUDA graph
+    can capture it.
 
     Args:
         images: (N, 3, H, H) float32 or bf16 in [-1, 1].
-        strength: Probability of each of the three, 0 (none) to 1 (the paper's).
+        strength: Probability of each of the three, from 0 (none) to 1 (as in the paper).
 
     Returns:
         (N, 3, H, H) of the same type; colors may leave [-1, 1].
@@ -33,15 +32,7 @@ def augment(images: Tensor, strength: float) -> Tensor:
 
 
 def change_colors(images: Tensor, strength: float) -> Tensor:
-    """Change brightness by up to 0.5, saturation by up to twice and contrast by half.
-
-    Args:
-        images: (N, 3, H, W).
-        strength: Probability that an image's colors are changed.
-
-    Returns:
-        (N, 3, H, W).
-    """
+    """Jitter brightness by up to 0.5, saturation from 0 to 2 and contrast from 0.5 to 1.5."""
     brightness, saturation, contrast = _rand(images, 3).unbind(1)
     coins = _coins(images, strength)
     offset = coins * (brightness - 0.5)
@@ -51,13 +42,13 @@ def change_colors(images: Tensor, strength: float) -> Tensor:
 
 
 def recolor(images: Tensor, offset: Tensor, saturation: Tensor, contrast: Tensor) -> Tensor:
-    """Add to all values, then scale colors around gray, then everything around its mean.
+    """Change brightness, then saturation, then contrast.
 
     Args:
         images: (N, 3, H, W).
-        offset: (N,), added.
-        saturation: (N,), 1 for unchanged, 0 for gray.
-        contrast: (N,), 1 for unchanged, 0 for flat.
+        offset: (N,), added to all values.
+        saturation: (N,), scales the distance from gray.
+        contrast: (N,), scales the distance from the image's mean.
 
     Returns:
         (N, 3, H, W) of the images' type.
@@ -73,21 +64,13 @@ def recolor(images: Tensor, offset: Tensor, saturation: Tensor, contrast: Tensor
 
 
 def shift_and_cut(images: Tensor, strength: float) -> Tensor:
-    """Shift by whole pixels, up to an eighth of the side, and cut out a square of half the side.
-
-    Args:
-        images: (N, 3, H, H).
-        strength: Probability that an image is shifted, and that it is cut.
-
-    Returns:
-        (N, 3, H, H); zero, which is gray, where nothing is left.
-    """
+    """Shift (N, 3, H, H) by up to H / 8 pixels and cut out a square of H / 2; both leave zeros."""
     side = images.shape[2]
     farthest = int(side * SHIFT_SHARE + 0.5)
     square = int(side * CUTOUT_SHARE + 0.5)
     shifts = _randint(images, -farthest, farthest + 1)
     shifts = shifts * _coins(images, strength)[:, None].long()
-    # The paper's: the center lies within the image, so the square may reach beyond it.
+    # As in the paper, the center lies within the image, so the square may reach beyond it.
     corners = _randint(images, 0, side + 1 - square % 2) - square // 2
     sides = square * _coins(images, strength).long()
     kept = ~_within_squares(images, corners, sides)
@@ -95,16 +78,9 @@ def shift_and_cut(images: Tensor, strength: float) -> Tensor:
 
 
 def translate(images: Tensor, shifts: Tensor) -> Tensor:
-    """Shift images by whole pixels; what comes in is zero.
-
-    Args:
-        images: (N, C, H, H).
-        shifts: (N, 2) int64, pixels down and right.
-
-    Returns:
-        (N, C, H, H).
-    """
+    """Shift (N, C, H, H) by (N, 2) int64 pixels down and right, filling with zeros."""
     count, channels, side, _ = images.shape
+    # One gather, since a loop over images or a slice per shift would wait for the GPU.
     sources = torch.arange(side, device=images.device) - shifts[:, :, None]
     down, right = sources.clamp(0, side - 1).unbind(1)
     index = (down[:, :, None] * side + right[:, None, :]).view(count, 1, side * side)
@@ -115,7 +91,7 @@ def translate(images: Tensor, shifts: Tensor) -> Tensor:
 
 
 def _within_squares(images: Tensor, corners: Tensor, sides: Tensor) -> Tensor:
-    """Return (N, H, H) bool: inside an image's square, of a side that may be zero."""
+    """Return (N, H, H) bool: inside an image's square, which may be empty."""
     places = torch.arange(images.shape[2], device=images.device)
     past = places - corners[:, :, None]
     within = (past >= 0) & (past < sides[:, None, None])
@@ -133,5 +109,5 @@ def _randint(images: Tensor, low: int, high: int) -> Tensor:
 
 
 def _coins(images: Tensor, strength: float) -> Tensor:
-    """Return (N,) float32: one with the probability, else zero."""
+    """Return (N,) float32: one with probability `strength`, else zero."""
     return (_rand(images, 1)[:, 0] < strength).float()

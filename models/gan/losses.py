@@ -1,10 +1,8 @@
-"""What discriminator and generator minimize, as pairs of plain functions.
+"""The losses of discriminator and generator, as pairs of plain functions.
 
-Both functions are always given both logits, always `(real, fake)`, float32,
-higher meaning more real, and return a mean-reduced scalar. Logits are (N,), or
-(N, K) from a discriminator that scores K patches of an image: each patch then
-counts like an image of its own. Discriminators never end in a sigmoid;
-cross-entropy becomes softplus.
+Each function takes `(real, fake)` logits in float32, higher meaning more real, and returns a
+mean-reduced scalar. Logits are (N,), or (N, K) from a discriminator that scores K patches of
+an image: each patch then counts as an image of its own.
 """
 
 from collections.abc import Callable
@@ -17,30 +15,30 @@ from torch.nn.functional import relu, softplus
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Objective:
     """A pair of losses.
 
     Attributes:
         discriminator: Loss of the discriminator.
         generator: Loss of the generator.
-        is_relativistic: Whether the generator's loss looks at real logits too;
-            if not, its step does not score real images.
-        looks_across_batch: Whether an image's loss depends on the others' logits.
+        is_relativistic: Whether the generator's loss depends on real logits too; if not,
+            its step does not score real images.
     """
 
     discriminator: Loss
     generator: Loss
     is_relativistic: bool = False
-    looks_across_batch: bool = False
 
     @property
     def chance(self) -> float:
-        """The discriminator's loss where it cannot tell anything: all logits zero."""
-        nothing = torch.zeros(1)  # a logit of zero scores real and fake alike
+        """The discriminator's loss at logits of zero, where it cannot tell real from fake."""
+        nothing = torch.zeros(1)
         return float(self.discriminator(nothing, nothing))
 
 
+# Discriminators have no sigmoid: cross-entropy of a sigmoid is softplus of the logit, which
+# neither overflows nor loses the gradient of confident logits to rounding.
 def cross_entropy_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     """Score real images as 1 and fakes as 0 by cross-entropy.
 
@@ -49,8 +47,8 @@ def cross_entropy_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     return softplus(-real).mean() + softplus(fake).mean()
 
 
-def cross_entropy_generator(real: Tensor, fake: Tensor) -> Tensor:  # noqa: ARG001 - one signature
-    """Have generated images scored as 1 (the non-saturating form).
+def cross_entropy_generator(real: Tensor, fake: Tensor) -> Tensor:  # noqa: ARG001
+    """Have fakes scored as 1 (the non-saturating form).
 
     Source: Goodfellow et al. 2014, arXiv:1406.2661, section 3.
     """
@@ -65,8 +63,8 @@ def least_squares_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     return ((real - 1).square().mean() + fake.square().mean()) / 2
 
 
-def least_squares_generator(real: Tensor, fake: Tensor) -> Tensor:  # noqa: ARG001 - one signature
-    """Have generated images scored as 1.
+def least_squares_generator(real: Tensor, fake: Tensor) -> Tensor:  # noqa: ARG001
+    """Have fakes scored as 1.
 
     Source: Mao et al. 2017, arXiv:1611.04076, eq. 9.
     """
@@ -82,7 +80,7 @@ def least_squares_symmetric_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def least_squares_symmetric_generator(real: Tensor, fake: Tensor) -> Tensor:  # noqa: ARG001
-    """Have generated images scored as 0, in the middle; this pair minimizes Pearson's chi-squared.
+    """Have fakes scored as 0, in the middle; this pair minimizes Pearson's chi-squared.
 
     Source: Mao et al. 2017, arXiv:1611.04076, eq. 8.
     """
@@ -90,15 +88,15 @@ def least_squares_symmetric_generator(real: Tensor, fake: Tensor) -> Tensor:  # 
 
 
 def wasserstein_critic(real: Tensor, fake: Tensor) -> Tensor:
-    """Drive the means of real and generated images' scores apart.
+    """Drive the mean scores of real images and fakes apart.
 
     Source: Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1.
     """
     return fake.mean() - real.mean()
 
 
-def wasserstein_generator(real: Tensor, fake: Tensor) -> Tensor:  # noqa: ARG001 - one signature
-    """Raise the generated images' mean score.
+def wasserstein_generator(real: Tensor, fake: Tensor) -> Tensor:  # noqa: ARG001
+    """Raise the mean score of fakes.
 
     Source: Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1.
     """
@@ -106,23 +104,25 @@ def wasserstein_generator(real: Tensor, fake: Tensor) -> Tensor:  # noqa: ARG001
 
 
 def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    """Score real images above 1 and fakes below -1; what lies beyond does not count.
+    """Score real images above 1 and fakes below -1; scores beyond the margin do not count.
 
     Source: Lim and Ye 2017, arXiv:1705.02894; Miyato et al. 2018, arXiv:1802.05957, eq. 16.
     """
     return relu(1 - real).mean() + relu(1 + fake).mean()
 
 
-def _mirrored(discriminator: Loss) -> Loss:
-    """Return the generator's loss of a relativistic average pair: its opponent's, reversed.
+def _relativistic_average(discriminator: Loss) -> Objective:
+    """Return a relativistic average pair: the generator's loss is its opponent's, roles swapped.
 
     Source: Jolicoeur-Martineau 2018, arXiv:1807.00734, eq. 11 and appendix.
     """
-    return lambda real, fake: discriminator(fake, real)
+    return Objective(
+        discriminator, lambda real, fake: discriminator(fake, real), is_relativistic=True
+    )
 
 
 def relativistic_average_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    """Score real images above the average fake, and the other way round.
+    """Score real images above the average fake, and vice versa.
 
     Source: Jolicoeur-Martineau 2018, arXiv:1807.00734, eq. 10.
     """
@@ -138,7 +138,7 @@ def relativistic_average_least_squares_discriminator(real: Tensor, fake: Tensor)
 
 
 def relativistic_average_hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    """Score real images more than 1 above the average fake, and the other way round.
+    """Score real images more than 1 above the average fake, and vice versa.
 
     Source: Jolicoeur-Martineau 2018, arXiv:1807.00734, appendix (RaHingeGAN).
     """
@@ -155,44 +155,25 @@ def relativistic_pairing_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def relativistic_pairing_generator(real: Tensor, fake: Tensor) -> Tensor:
-    """Have each generated image scored above the real one it is paired with.
+    """Have each fake scored above the real image it is paired with.
 
     Source: Jolicoeur-Martineau 2018, arXiv:1807.00734, eq. 4.
     """
     return softplus(real - fake).mean()
 
 
-CROSS_ENTROPY = Objective(
-    discriminator=cross_entropy_discriminator, generator=cross_entropy_generator
-)
-LEAST_SQUARES = Objective(
-    discriminator=least_squares_discriminator, generator=least_squares_generator
-)
+CROSS_ENTROPY = Objective(cross_entropy_discriminator, cross_entropy_generator)
+LEAST_SQUARES = Objective(least_squares_discriminator, least_squares_generator)
 LEAST_SQUARES_SYMMETRIC = Objective(
-    discriminator=least_squares_symmetric_discriminator, generator=least_squares_symmetric_generator
+    least_squares_symmetric_discriminator, least_squares_symmetric_generator
 )
-WASSERSTEIN = Objective(discriminator=wasserstein_critic, generator=wasserstein_generator)
-HINGE = Objective(discriminator=hinge_discriminator, generator=wasserstein_generator)
-RELATIVISTIC_AVERAGE = Objective(
-    discriminator=relativistic_average_discriminator,
-    generator=_mirrored(relativistic_average_discriminator),
-    is_relativistic=True,
-    looks_across_batch=True,
+WASSERSTEIN = Objective(wasserstein_critic, wasserstein_generator)
+HINGE = Objective(hinge_discriminator, wasserstein_generator)
+RELATIVISTIC_AVERAGE = _relativistic_average(relativistic_average_discriminator)
+RELATIVISTIC_AVERAGE_LEAST_SQUARES = _relativistic_average(
+    relativistic_average_least_squares_discriminator
 )
-RELATIVISTIC_AVERAGE_LEAST_SQUARES = Objective(
-    discriminator=relativistic_average_least_squares_discriminator,
-    generator=_mirrored(relativistic_average_least_squares_discriminator),
-    is_relativistic=True,
-    looks_across_batch=True,
-)
-RELATIVISTIC_AVERAGE_HINGE = Objective(
-    discriminator=relativistic_average_hinge_discriminator,
-    generator=_mirrored(relativistic_average_hinge_discriminator),
-    is_relativistic=True,
-    looks_across_batch=True,
-)
+RELATIVISTIC_AVERAGE_HINGE = _relativistic_average(relativistic_average_hinge_discriminator)
 RELATIVISTIC_PAIRING = Objective(
-    discriminator=relativistic_pairing_discriminator,
-    generator=relativistic_pairing_generator,
-    is_relativistic=True,
+    relativistic_pairing_discriminator, relativistic_pairing_generator, is_relativistic=True
 )

@@ -1,4 +1,4 @@
-"""What an engine is to the rest: latents in, uint8 pixels out."""
+"""The interface of a rendering backend: latents in, uint8 pixels out."""
 
 from typing import Protocol
 
@@ -24,13 +24,13 @@ class Backend(Protocol):
         """Bytes that its weights hold on the device."""
 
     def render(self, z: Tensor) -> Tensor:
-        """Make (N, H, W, 3) uint8 of (N, Z) float32, both on the CPU.
+        """Render (N, Z) float32 to (N, H, W, 3) uint8, both on the CPU.
 
         A latent's pixels do not depend on what else is rendered, before or with it.
         """
 
     def warm(self) -> None:
-        """Have everything ready for the first request; CheckpointError if it is not finite."""
+        """Prepare for the first request; CheckpointError if the images are not finite."""
 
 
 def make_backend(generator: Generator, device: torch.device, name: str) -> Backend:
@@ -39,12 +39,13 @@ def make_backend(generator: Generator, device: torch.device, name: str) -> Backe
     Args:
         generator: A checked generator.
         device: Where to compute.
-        name: Key in `models.inference.registry.ENGINES`; bf16 becomes float32 where the processor
-            does not multiply it.
+        name: Key in `models.inference.registry.ENGINES`; bf16 falls back to float32 on
+            processors that do not multiply it.
 
     Raises:
         InvalidValue: The engine is unknown, or not for that device.
     """
+    # Imported late: the backends import this module.
     from models.inference.cpu import OnCpu
     from models.inference.cuda import OnCuda
 
@@ -69,10 +70,6 @@ def some_latents(generator: Generator, count: int) -> Tensor:
 
 
 def check_finite(is_finite: bool) -> None:
-    """Refuse what would paint nonsense.
-
-    Raises:
-        CheckpointError: The images are not finite.
-    """
+    """Raise CheckpointError unless a generator's images were finite."""
     if not is_finite:
         raise CheckpointError("The generator's images are not finite.")

@@ -5,10 +5,11 @@ from dataclasses import asdict
 from math import isfinite
 
 from models.errors import Conflict, DatasetError, Gone, InvalidValue, NotFound, RecipeError
-from models.gan.recipe import Recipe, check_size
+from models.gan.recipe import Recipe
 from models.gan.recipes import resolve
 from models.hyperparameters import Settings
 from models.inference.latents import check_seed
+from models.networks.scales import check_size
 from models.store import Store
 from models.store.names import check_name
 from models.store.records import Budget, DatasetRecord, JobKind, JobRecord, Promote, TrainingOrder

@@ -14,7 +14,7 @@ from models.devices import pick_device
 from models.errors import TrainingCollapsed
 from models.jobs.context import JobContext
 from models.jobs.training_run import TrainingRun
-from models.metrics.measuring import Measurement
+from models.metrics.comparison import Measurement
 from models.publishing.card import Origin
 from models.publishing.evaluation import Evaluator
 from models.publishing.publish import Publisher

@@ -1,8 +1,8 @@
-"""Cat faces in images, counted by a judge of another kind than the feature networks.
+"""Counts cat faces, as a check on the anatomy that feature networks miss.
 
-Feature networks look at fur, eyes and noses and do not count them: a generator of heads
-with five eyes can have a better KID than one of cats. OpenCV's cascade of cat faces wants
-each part in its place. It tells monsters from cats; it does not rank cats.
+Feature networks see fur, eyes and noses but do not count them: a generator of heads with five
+eyes can have a better KID than one of cats. OpenCV's cascade for cat faces requires each part in
+its place. It separates malformed faces from cats; it does not rank cats.
 
 Source: Viola and Jones 2001, "Rapid object detection using a boosted cascade of simple
 features"; the cascade is OpenCV's `haarcascade_frontalcatface_extended.xml`.
@@ -21,11 +21,8 @@ from models.errors import CatteryError
 
 CASCADE = "haarcascade_frontalcatface_extended.xml"
 
-SEEN_PX = 96  # images are scaled to this side: larger ones only add places for false alarms
-
-# The border is repeated so far outward, since the cascade wants something around a face.
-MARGIN_PX = SEEN_PX // 4
-
+SEEN_PX = 96  # images are scaled to this: larger ones only add false positives
+MARGIN_PX = SEEN_PX // 4  # of repeated border: the cascade needs context around a face
 SCALE_STEP = 1.05
 MIN_NEIGHBORS = 3
 
@@ -50,7 +47,7 @@ class FaceCounter:
     def __init__(self) -> None:
         if find_spec("cv2") is None:
             raise FacesUnavailable
-        import cv2
+        import cv2  # an extra, and slow to import
 
         self._cv2: Any = cv2
         path = Path(cv2.__file__).parent / "data" / CASCADE
@@ -59,11 +56,7 @@ class FaceCounter:
             raise FacesUnavailable
 
     def count(self, image: NDArray[np.uint8]) -> int:
-        """Return the number of faces.
-
-        Args:
-            image: (H, W, 3) uint8, square or nearly so.
-        """
+        """Return the number of faces in an image, (H, W, 3) uint8, about square."""
         gray = Image.fromarray(image).convert("L")
         seen = np.asarray(gray.resize((SEEN_PX, SEEN_PX), Image.Resampling.BICUBIC))
         framed = np.pad(seen, MARGIN_PX, mode="edge")

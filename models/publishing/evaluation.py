@@ -8,16 +8,11 @@ import torch
 
 from models.errors import CatteryError
 from models.inference.checkpoints import Generator, load_generator
+from models.metrics.comparison import Measurement
 from models.metrics.features import Features
-from models.metrics.measuring import (
-    PROTOCOLS,
-    Measurement,
-    Protocol,
-    Reference,
-    headline,
-    measure,
-    reference_statistics,
-)
+from models.metrics.measuring import measure, reference_statistics
+from models.metrics.protocols import PROTOCOLS, Protocol, headline
+from models.metrics.reference import Reference
 from models.store import Store
 from models.store.records import DatasetRecord, Json
 

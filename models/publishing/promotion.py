@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from models.errors import CatteryError
 from models.inference.checkpoints import Generator, load_generator
+from models.metrics.comparison import Measurement
 from models.metrics.kid import difference
-from models.metrics.measuring import Measurement
 from models.store import Store
 from models.store.records import Promote
 

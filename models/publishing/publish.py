@@ -8,7 +8,7 @@ import torch
 from models.images.formats import card_seeds, contact_sheet, encode_png
 from models.inference.checkpoints import load_generator
 from models.inference.engine import Engine
-from models.metrics.measuring import Measurement
+from models.metrics.comparison import Measurement
 from models.metrics.protocols import merged
 from models.publishing.card import Origin, make_card
 from models.publishing.evaluation import Evaluator

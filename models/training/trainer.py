@@ -1,8 +1,8 @@
 """One pair of networks under training: updates of the discriminator and the generator, all state.
 
-The step follows the original script: real and generated images are scored apart
-(batch norm sees them apart), the discriminator moves first, as often as the
-recipe says, and the last of its generated images serve the generator's update.
+The step follows the 2017 script: real and generated images are scored separately (and so are
+batch norm's statistics), the discriminator moves first, as often as the recipe says, and the
+fakes of its last update also serve the generator's.
 """
 
 from collections.abc import Callable, Iterator
@@ -35,7 +35,6 @@ class StepLosses:
     Attributes:
         discriminator: The discriminator's loss, without its penalty.
         penalty: What its regularizer added.
-        generator: The generator's loss.
         real: Mean logit of real images.
         fake: Mean logit of generated images, before the generator's update.
     """
@@ -48,12 +47,13 @@ class StepLosses:
 
     def values(self) -> dict[str, float]:
         """Read them back from the device."""
+        # Stacked first: each read-back waits for the GPU, so one is cheaper than five.
         names = ("discriminator", "penalty", "generator", "real", "fake")
         stacked = torch.stack([getattr(self, name) for name in names]).tolist()
         return dict(zip(names, stacked, strict=True))
 
 
-View = list[Tensor]  # what a discriminator scores: one batch of images, or features of one
+View = list[Tensor]  # what a discriminator scores: a batch of images, or their features
 
 
 class _TwoStage(Protocol):
@@ -71,11 +71,11 @@ class Trainer:
     images of a step are then overwritten by the next one.
 
     Args:
-        recipe: The recipe.
-        settings: Its numbers, overrides applied.
+        recipe: What to train.
+        settings: Its hyperparameters, overrides applied.
         size_px: Image resolution.
-        stream: Real images, a whole team's batches; the trainer advances it.
-        seed: Seeds weights, latents and whatever else is drawn.
+        stream: Real images, in batches for the whole team; the trainer advances it.
+        seed: Seeds weights, latents and all other random numbers.
         device: Where to compute.
         precision: Number format of the forward passes.
         team: The processes that train together.
@@ -97,9 +97,13 @@ class Trainer:
         self.device, self.precision, self.team = device, precision, team
         team.check_batch(settings.batch)
         self.config = recipe.network_config(size_px, settings)
+        # Built on the CPU, so that a seed means the same initial weights on every device.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)  # initializers draw from the default generator
-            self.generator = self._place(self._generator())
+            generator = self._initialized(recipe.networks.generator)
+            if recipe.networks.normalize_generator:
+                generator = normalize(generator)
+            self.generator = self._place(generator)
             self.discriminator = self._place(self._initialized(recipe.networks.discriminator))
         self.random_state = torch.Generator(device).manual_seed(seed).get_state()
         self.average = MovingAverage(self.generator, settings.ema)
@@ -120,7 +124,7 @@ class Trainer:
         return folded(network) if self.recipe.networks.normalize_generator else network
 
     def step(self) -> StepLosses:
-        """Update the discriminator as often as is its turn, then generator and average once."""
+        """Update the discriminator as often as scheduled, then generator and average once."""
         with self._own_random(), fastest_kernels(self.device):
             # The last critic update is part of the iteration, which shares its images with it.
             for _ in range(self.critic_schedule.critic_steps(self.step_count) - 1):
@@ -142,10 +146,10 @@ class Trainer:
                 yield f"{part}.{name}", tensor
 
     def slow_down(self, names: frozenset[str], factor: float) -> None:
-        """Train some parameters at a share of the learning rate, with new optimizers.
+        """Train some parameters at a lower learning rate, as a group of their own.
 
         Args:
-            names: Of parameters, as `tensors` names them; others are ignored.
+            names: Of parameters, as in `tensors`; other names are ignored.
             factor: The share, more than 0.
         """
         self.slowed = names, factor
@@ -158,10 +162,6 @@ class Trainer:
             known = {id(parameter) for parameter in slow}
             group["params"] = [p for p in group["params"] if id(p) not in known]
             optimizer.add_param_group({"params": slow, "lr": group["lr"] * factor})
-
-    def _generator(self) -> nn.Module:
-        module = self._initialized(self.recipe.networks.generator)
-        return normalize(module) if self.recipe.networks.normalize_generator else module
 
     def _initialized(self, build: Callable[[Any], nn.Module]) -> nn.Module:
         module = build(self.config)
@@ -177,10 +177,7 @@ class Trainer:
 
     @contextmanager
     def _own_random(self) -> Iterator[None]:
-        """Have the device's default generator be this trainer's, and nobody else's, meanwhile.
-
-        The default one, since layers draw from it and CUDA graphs know it.
-        """
+        """Give the device's default generator, which layers and CUDA graphs use, this state."""
         outer = swap_random(self.device, self.random_state)
         try:
             yield
@@ -193,6 +190,8 @@ class Trainer:
         real = self._real(images)
         with self._precision():
             fake = self.generator(self._latents(len(images)))
+        # One view of each for both updates: augmentation and frozen features cost as much as a
+        # small network, and the fakes' keeps its graph to the generator.
         views = self._view(real), self._view(fake)
         loss_d, penalty, mean_real, mean_fake = self._update_critic(*views)
         loss_g = self._update_generator(*views)
@@ -208,10 +207,11 @@ class Trainer:
         self._update_critic(self._view(self._real(images)), self._view(fake))
 
     def _real(self, images: Tensor) -> Tensor:
-        """Return this process's images, (N, 3, H, W) float32 in [-1, 1], mirrored by coins."""
+        """Return this process's images, (N, 3, H, W) float32 in [-1, 1], half of them mirrored."""
         scaled = to_unit_range(self.team.share(images))
         if not self.settings.mirror:
             return scaled
+        # Drawn for the whole batch, then shared: every process's random stream stays the same.
         coins = self.team.share(torch.rand(len(images), 1, 1, 1, device=self.device))
         return torch.where(coins < 0.5, scaled, scaled.flip(3))
 
@@ -222,20 +222,17 @@ class Trainer:
         return self.precision.context(self.device)
 
     def _view(self, images: Tensor) -> View:
-        """Return images as the discriminator is shown them, or its features of them.
-
-        Once a step: both updates see the same, with its graph to the generator.
-        """
+        """Return images as the discriminator sees them: augmented, maybe as features."""
         strength = self.settings.augment
         seen = augment(images, strength) if strength else images
-        if not self.recipe.networks.looks_first:
+        if not self.recipe.networks.has_frozen_features:
             return [seen]
         with self._precision():
             return cast("_TwoStage", self.discriminator).features(seen)
 
     def _score(self, view: View) -> Tensor:
         with self._precision():
-            if self.recipe.networks.looks_first:
+            if self.recipe.networks.has_frozen_features:
                 return cast("_TwoStage", self.discriminator).score(view).float()
             return self.discriminator(*view).float()
 
@@ -265,12 +262,12 @@ class Trainer:
 
     def _update_generator(self, real: View, fake: View) -> Tensor:
         """Update the generator through the frozen discriminator; return the loss."""
-        # Frozen, the discriminator passes gradients on without computing any for its own weights.
+        # Frozen, the discriminator passes gradients on but computes none for its own weights.
         self.discriminator.requires_grad_(requires_grad=False)
         logits_fake = self._score(fake)
-        # Only a relativistic loss looks at real images; others save the pass.
-        scores_real = self.recipe.objective.is_relativistic
-        logits_real = self._score(real) if scores_real else logits_fake
+        # Other losses ignore real logits, which saves them a forward pass.
+        is_relativistic = self.recipe.objective.is_relativistic
+        logits_real = self._score(real) if is_relativistic else logits_fake
         loss = self.recipe.objective.generator(logits_real, logits_fake)
         self._update("generator", self.generator, loss)
         self.discriminator.requires_grad_(requires_grad=True)
@@ -278,6 +275,6 @@ class Trainer:
 
     def _update(self, name: str, module: nn.Module, loss: Tensor) -> None:
         module.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        loss.backward()  # type: ignore[no-untyped-call]
         self.team.average_gradients(module.parameters())
         self.optimizers[name].step()

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from models.errors import CheckpointError, InvalidValue
 from models.metrics.features import Features
-from models.metrics.inception import Inception, _averaged, _Mixed8, load_inception
+from models.metrics.inception import Inception, _average, _maximum, _mixed8, load_inception
 
 TORCHVISION = 27_161_264
 """Parameters of torchvision's inception_v3 as its documentation says: 1,000 classes, auxiliary."""
@@ -53,13 +53,13 @@ def test_its_weights_have_the_ports_names(state: dict[str, Tensor]) -> None:
 
 def test_averages_do_not_count_the_padding() -> None:
     """Ones stay ones at the border, where counting it would give 4/9 and 6/9."""
-    assert _averaged(torch.ones(1, 1, 4, 4)).tolist() == torch.ones(1, 1, 4, 4).tolist()
+    assert _average(torch.ones(1, 1, 4, 4)).tolist() == torch.ones(1, 1, 4, 4).tolist()
 
 
 def test_only_the_last_block_takes_a_maximum() -> None:
     """On one bright pixel the pool branch of the last block sees nine times what the others see."""
     torch.manual_seed(0)
-    average, maximum = _Mixed8(4, takes_maximum=False), _Mixed8(4, takes_maximum=True)
+    average, maximum = _mixed8(4, _average), _mixed8(4, _maximum)
     maximum.load_state_dict(average.state_dict())
     seen: list[Tensor] = []
     for block in (average, maximum):

@@ -9,9 +9,12 @@ from numpy.typing import NDArray
 
 from models.errors import InvalidValue
 from models.inference.checkpoints import Generator
+from models.metrics.comparison import Measurement
 from models.metrics.features import Features
 from models.metrics.kid import difference
-from models.metrics.measuring import Measurement, Protocol, Reference, measure, reference_statistics
+from models.metrics.measuring import measure, reference_statistics
+from models.metrics.protocols import Protocol
+from models.metrics.reference import Reference
 from models.store import Store
 
 CPU = torch.device("cpu")

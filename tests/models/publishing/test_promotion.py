@@ -5,8 +5,8 @@ import torch
 
 from models.errors import CatteryError
 from models.inference.checkpoints import Generator, save_generator
+from models.metrics.comparison import Measurement
 from models.metrics.kid import Projections
-from models.metrics.measuring import Measurement
 from models.networks.dcgan import DcganConfig, DcganGenerator
 from models.publishing.promotion import judge
 from models.store import Store
