@@ -31,24 +31,24 @@ def make_order(
     promote: Promote = Promote.IF_BETTER,
     resume_from: str | None = None,
 ) -> TrainingOrder:
-    """Check an order against its recipe, its data and the store, and fill in defaults.
+    """Check an order against recipe, dataset and store, and fill in defaults.
 
     Args:
-        recipe: Name of the recipe.
-        dataset: The dataset to train on.
-        store: Where the model's other versions and earlier jobs are.
+        recipe: Its name.
+        dataset: What to train on.
+        store: Holds the model's other versions and earlier jobs.
         budget: Exactly one of kimg and minutes.
-        model: The model the version will join; by default the recipe's name,
-            with the size appended where it is not the recipe's own.
-        size_px: Image resolution; by default the recipe's.
-        seed: Seeds everything.
+        model: The model that the version joins; by default the recipe's name, with the size
+            unless that is the recipe's default.
+        size_px: Resolution; by default the recipe's.
+        seed: Of all random numbers.
         overrides: Hyperparameters by name.
         promote: When to promote the version.
-        resume_from: Id of an ended job, or `model@version`, to go on from.
+        resume_from: Id of an ended job, or `model@version`, to resume from.
 
     Raises:
         NotFound: Unknown recipe or job.
-        InvalidValue: Any value out of range (RecipeError, DatasetError among them).
+        InvalidValue: A value is out of range; maybe a RecipeError or DatasetError.
     """
     # Everything is checked before a job exists: a refused order leaves nothing behind.
     row, settings = resolve(recipe, overrides or {})
@@ -76,7 +76,7 @@ def make_order(
 def _check_networks(
     row: Recipe, size_px: int, settings: Settings, overrides: Mapping[str, object]
 ) -> None:
-    """Refuse shapes that the networks cannot have, naming the field as the client wrote it."""
+    """Reject impossible networks, naming the field as the client wrote it."""
     try:
         row.network_config(size_px, settings)
     except RecipeError as err:
@@ -85,11 +85,7 @@ def _check_networks(
 
 
 def check_budget(budget: Budget) -> Budget:
-    """Return the budget if it is one.
-
-    Raises:
-        InvalidValue: Both or none of kimg and minutes are set, or it is out of range.
-    """
+    """Return the budget; InvalidValue unless exactly one of its fields is set and in range."""
     if (budget.kimg is None) == (budget.minutes is None):
         raise InvalidValue("budget", asdict(budget), "exactly one of kimg and minutes")
     for field, value, most in (
@@ -131,16 +127,15 @@ def _check_source(store: Store, order: TrainingOrder, settings: Settings) -> Non
         raise InvalidValue("resume_from", record.id, "a training job")
     theirs = _shape(source, resolve(source.recipe, source.overrides)[1])
     ours = _shape(order, settings)
-    if theirs != ours:  # a saved trainer fits only networks of the same shapes
+    if theirs != ours:  # a saved state fits only networks of the same shape
         raise RecipeError("resume_from", f"{record.id}, a job of {theirs}", f"a job of {ours}")
     if not store.jobs.state(record.id).exists():
-        allowed = (
-            "a job whose training state is still kept (CATTERY_STATE_KEEP_S, a day by default)"
-        )
+        allowed = "a job whose training state still exists (CATTERY_STATE_KEEP_S, a day by default)"
         raise InvalidValue("resume_from", record.id, allowed)
 
 
 def _ended_job(store: Store, job: str) -> JobRecord:
+    # Not a NotFound: what is missing is named in the order, not in the address of the request.
     try:
         record = store.jobs.get(job)
     except (NotFound, Gone) as err:

@@ -160,7 +160,7 @@ class _Mixed(nn.Module):
                 kernels = kernel if isinstance(kernel, list) else [kernel]
                 steps.append([name + letter for letter in ("ab" if len(kernels) > 1 else [""])])
                 for part, each in zip(steps[-1], kernels, strict=True):
-                    self.add_module(part, _Conv(before, after, each, *stride))
+                    self.add_module(part, _Conv(before, after, each, stride[0] if stride else 1))
                 before = after
 
     def forward(self, x: Tensor) -> Tensor:

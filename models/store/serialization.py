@@ -25,7 +25,7 @@ def dumps(record: Any) -> bytes:
 
 
 def from_json(cls: type[T], data: Mapping[str, Any]) -> T:
-    """Build a record from JSON, ignoring keys that it does not know.
+    """Build a record from JSON, ignoring unknown keys.
 
     Raises:
         StoreError: A required key is missing or a value has the wrong type.
@@ -54,7 +54,7 @@ def loads(cls: type[T], raw: bytes) -> T:
 
 
 def _value(hint: Any, value: Any) -> Any:
-    """Rebuild what JSON flattened: nested records, enums and tuples."""
+    """Rebuild what JSON flattens: nested records, enums and tuples."""
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
         # Records have optional fields, but no other unions.

@@ -71,7 +71,7 @@ def test_only_the_last_block_takes_a_maximum() -> None:
     assert seen[1][0, 0, 2, 2] == pytest.approx(9.0)
     with torch.device("meta"):
         network = Inception()
-    assert [network.Mixed_7b.takes_maximum, network.Mixed_7c.takes_maximum] == [False, True]
+    assert [network.Mixed_7b.pool is _maximum, network.Mixed_7c.pool is _maximum] == [False, True]
 
 
 def test_loading_folds_the_batch_norms_and_changes_nothing(
