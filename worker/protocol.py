@@ -1,4 +1,4 @@
-"""What app and worker share: the queue's name, Redis keys, settings.
+"""What app and worker share: queue, Redis keys and settings.
 
 Plain data: imports neither torch nor redis nor rq.
 """

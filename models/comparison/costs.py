@@ -49,7 +49,7 @@ class Meter:
 
     def start(self) -> None:
         """Start measuring; what earlier runs left behind does not count."""
-        gc.collect()
+        gc.collect()  # an earlier trainer in a reference cycle would count as this run's
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
         else:

@@ -160,7 +160,7 @@ def place(path: Path, data: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(data)
-        temporary.replace(path)
+        temporary.replace(path)  # whoever has the page open, or resumes, sees whole files
     except OSError as err:
         allowed = f"a writable folder ({err.strerror})"
         raise InvalidValue("output", str(path.parent), allowed) from err

@@ -62,6 +62,7 @@ def _region(image: Image.Image, box: Box, factor: int) -> Image.Image:
     for row in range(0, size[1], STRIP_ROWS):
         start = top + row * factor
         end = min(bottom, start + STRIP_ROWS * factor)
+        # reduce, not resize: it needs no rows beyond the strip, so that strips fit seamlessly.
         strip = _to_rgb(image.crop((left, start, right, end)))
         region.paste(strip.reduce(factor) if factor > 1 else strip, (0, row))
     return region

@@ -19,6 +19,7 @@ from models.datasets.cropping import center_square, straighten
 from models.datasets.landmarks import Face
 from models.datasets.rejections import Reason, Refused
 
+# Few formats: each decoder is code that untrusted files can reach.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 SIZES_PX = (32, 64, 128, 256, 512)
@@ -100,6 +101,7 @@ def cut_square(
     """
     with _blaming_the_file():
         image = Image.open(io.BytesIO(raw), formats=FORMATS)
+    # Opening reads the header alone, so that a bomb is rejected before anything is allocated.
     _check_pixels(image)
     is_large = image.width * image.height >= LARGE_PIXELS
     with large if large is not None and is_large else nullcontext():

@@ -16,8 +16,8 @@ from models.datasets import landmarks, zips
 from models.datasets.decoding import SUFFIXES
 from models.datasets.rejections import Reason, Refused
 
-MAX_FILE_BYTES = 64 * 2**20
-CHUNK_BYTES = 2**20
+MAX_FILE_BYTES = 64 * 2**20  # a file is read whole, in several threads
+CHUNK_BYTES = 2**20  # read beyond a limit, at most
 
 # What operating systems leave beside images: not worth reporting as rejected.
 LITTER = ("__MACOSX", "Thumbs.db", "desktop.ini")

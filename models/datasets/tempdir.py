@@ -34,7 +34,7 @@ def workplace(cache: Path) -> Iterator[Path]:
         yield inner
     finally:
         shutil.rmtree(place, ignore_errors=True)
-        held.close()
+        held.close()  # last: closing releases the lock, and another process may sweep
 
 
 def _sweep(cache: Path) -> None:

@@ -87,6 +87,7 @@ def least_squares_symmetric_generator(real: Tensor, fake: Tensor) -> Tensor:  # 
     return fake.square().mean() / 2
 
 
+# No sigmoid and no bound: what keeps the critic finite is its regularizer.
 def wasserstein_critic(real: Tensor, fake: Tensor) -> Tensor:
     """Drive the mean scores of real images and fakes apart.
 

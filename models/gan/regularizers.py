@@ -62,7 +62,8 @@ def gradient_penalty(critic: CriticPass, settings: Settings) -> Tensor:
 
     Source: Gulrajani et al. 2017, arXiv:1704.00028, eq. 3.
     """
-    # One share per pair: the paper samples along straight lines between real and fake.
+    # One share per pair: the paper samples along straight lines between real and fake. Their
+    # logits need a forward pass of their own, unlike those of the zero-centered penalties.
     share = torch.rand(len(critic.real), 1, 1, 1, device=critic.real.device)
     between = torch.lerp(critic.real, critic.fake, share).requires_grad_()
     norms = _input_gradients(critic.score(between), between).norm(dim=1)

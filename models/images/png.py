@@ -62,6 +62,7 @@ def filtered(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _deflate(rows: NDArray[np.uint8]) -> bytes:
+    # rows.data: compressing from the array's own buffer saves a copy of the image.
     stream = zlib.compressobj(LEVEL, zlib.DEFLATED, WINDOW_BITS, MEMORY_LEVEL, zlib.Z_HUFFMAN_ONLY)
     return stream.compress(rows.data) + stream.flush()
 

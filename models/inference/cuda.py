@@ -49,11 +49,13 @@ class OnCuda:
     @torch.inference_mode()
     def render(self, z: Tensor) -> Tensor:
         """Render (N, Z) float32 to (N, H, W, 3) uint8, both on the CPU."""
+        # Padded to whole batches, since the graph has one size and no other is ever used.
         padded = torch.cat([z, z.new_zeros(-len(z) % BATCH, z.shape[1])])
         with torch.cuda.device(self._device):
             with self._guard:
                 parts = [self._sent(part) for part in torch.split(padded.to(self._device), BATCH)]
                 sent = self._copies.record_event()
+            # Outside the lock: the next thread's batch renders while these pixels arrive.
             sent.synchronize()
         return torch.cat(parts)[: len(z)]
 

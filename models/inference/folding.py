@@ -27,6 +27,7 @@ def folded(network: nn.Module, z_dim: int) -> fx.GraphModule:
     made = fx.GraphModule(network, _Tracer().trace(network)).eval()
     weight = next(network.parameters())
     ShapeProp(made).propagate(weight.new_zeros(1, z_dim))
+    # A list, since folding erases nodes while they are iterated.
     for node in list(made.graph.nodes):
         if isinstance(norm := layer_of(made, node), nn.BatchNorm2d):
             _fold(made, node, norm)

@@ -169,6 +169,7 @@ def _pack(
 ) -> _Tally:
     tally = _Tally()
     for done, (entry, image) in enumerate(prepare_all(entries), start=1):
+        # Between images: a decoder cannot be interrupted, and the folder is deleted on the way out.
         if should_stop():
             raise ImportStopped(name)
         _take(entry.name, image, tally, packs)

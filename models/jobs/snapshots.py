@@ -37,6 +37,7 @@ class Snapshots:
         found = {"kimg": round(kimg, 3), "metric": metric, "training_s": training_s}
         if self.best is None or value_of(metric) < value_of(self.best["metric"]):
             self.best = {**found, "sha256": hashlib.sha256(weights).hexdigest()}
+            # Before the next checkpoint names it: a state never refers to a missing file.
             self._state.write(self._epoch, _file(self.best), weights)
         self._measured_kimg = kimg
         self._journal.snapshot(found, self.best)

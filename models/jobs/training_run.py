@@ -50,7 +50,7 @@ class TrainingRun:
         self.journal, self.order, self.context, self.device = journal, order, context, device
         self.should_stop = should_stop
         self.state = context.store.jobs.state(journal.record.id)
-        self.epoch = self.state.take()
+        self.epoch = self.state.take()  # from here on an earlier holder can write no more
         self.snapshots = Snapshots(journal, self.state, self.epoch, measure)
         self.schedule = Schedule(order.budget, context.checkpoint_s)
         self.training_s = 0.0

@@ -112,6 +112,7 @@ class Comparison:
         return {"value": round(found.share, 4), "details": details}
 
     def _closest(self, distances: Tensor, indices: Tensor) -> tuple[Pair, ...]:
+        # Stable, so that equal generators give equal cards.
         order = distances.argsort(stable=True)[:CLOSEST].tolist()
         pictures = self.reference.pictures[indices.cpu()].tolist()
         return tuple(
@@ -149,5 +150,5 @@ def _interval(projections: Projections) -> list[float]:
 
 
 def _short(value: float) -> float:
-    """Round to six digits, whatever the size."""
+    """Round to six significant digits."""
     return float(f"{value:.6g}")

@@ -139,6 +139,7 @@ class Features:
         """
         rows = []
         for start in range(0, len(images), self._batch):
+            # A copy: the images may be a read-only memory map, which torch warns about.
             rows.append(self._forward(np.array(images[start : start + self._batch])))
             if on_progress:
                 on_progress(min(start + self._batch, len(images)))

@@ -27,6 +27,7 @@ def gaussian_of(real: Tensor) -> Gaussian:
     mean = real.mean(0)
     centered = real - mean
     eigenvalues, vectors = torch.linalg.eigh(centered.T @ centered / (len(real) - 1))
+    # Rounding makes the smallest eigenvalues slightly negative.
     root = (vectors * eigenvalues.clamp(min=0.0).sqrt()) @ vectors.T
     return Gaussian(mean=mean, root=root)
 

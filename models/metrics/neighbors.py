@@ -13,7 +13,7 @@ from models.errors import DatasetError
 from models.metrics.blocks import squared_distances
 from models.metrics.protocols import NEIGHBORS
 
-NEAREST_SHARE = 0.01
+NEAREST_SHARE = 0.01  # of the held-out images, closer than which a sample is suspect
 FEWEST_HELDOUT = 10  # of fewer, the closest one is too random a limit
 
 

@@ -10,7 +10,7 @@ from models.store.records import Json
 HEADLINE = "kid"  # decides: unlike the Fréchet distance, unbiased and with an interval
 HELD_OUT = "held-out"  # the protocol that nothing is selected by
 
-REALS_AT_MOST = 10_000
+REALS_AT_MOST = 10_000  # all pairs are compared: cost grows with the square
 KID = "kernel (x.y / D + 1)^3, unbiased, all pairs"
 NEIGHBORS = 3
 LARGE_PX = 256  # from this resolution on a protocol may use fewer fakes

@@ -76,6 +76,7 @@ class DcganDiscriminator(nn.Module):
                 *self.after_convolution(2 * channels, is_first=False),
             ]
             channels, side = 2 * channels, side // 2
+        # No sigmoid: the losses take logits.
         layers += [nn.Conv2d(channels, 1, 4, 1, 0, bias=False), nn.Flatten(0)]
         self.main = nn.Sequential(*layers)
         self.apply(init_dcgan)

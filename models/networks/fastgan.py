@@ -80,6 +80,7 @@ class FastganGenerator(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Generate images: (N, Z) float32, whose length is normalized, to (N, 3, H, W)."""
+        # Normalized as in StyleGAN; so truncation has no effect on this network.
         z = z * torch.rsqrt(z.square().mean(1, keepdim=True) + 1e-8)
         x = self.opening(z[:, :, None, None])
         maps = {4: x}

@@ -133,7 +133,7 @@ class _Block(nn.Module):
         self.conv2 = _convolution(
             inner, inner, 3, padding=1, groups=inner // GROUP, gain=gain, bias=True
         )
-        self.conv3 = _convolution(inner, channels, gain=0.0)
+        self.conv3 = _convolution(inner, channels, gain=0.0)  # each block starts as the identity
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.leaky_relu(self.conv1(x), SLOPE)

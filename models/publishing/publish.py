@@ -78,7 +78,7 @@ class Publisher:
         sheet = encode_png(contact_sheet(engine.render(seeds)))
         published = self.store.versions.publish(self.order.model, weights, card, sheet)
         version = published.version
-        if published.metrics != metrics:  # these weights were published before
+        if published.metrics != metrics:  # equal weights were published before, with other results
             both = merged(published.metrics, metrics)
             self.store.versions.update_card(self.order.model, version, metrics=both)
         verdict = Verdict(promote=False, reason=why)

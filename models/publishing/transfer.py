@@ -69,5 +69,5 @@ def _fitting(card: Card, engine: Engine, digest: str) -> Card:
             f"the card says {claims}.",
             "Import the two files that were exported together.",
         )
-    # The job and the gate's decision belong to the store where it was trained.
+    # The job and the decision on its promotion belong to the store where it was trained.
     return replace(card, job=None, promotion=None)

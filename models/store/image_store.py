@@ -53,6 +53,7 @@ class ImageStore:
             StoreError: The store cannot be read.
         """
         folder = renderings_path(model, version)
+        # Outside the lock: listing an object store takes a request, and twice does no harm.
         if folder not in self._known:
             self._list(folder)
         at_once = self.admitted_at_once(model, version, names)

@@ -13,6 +13,7 @@ NAME_RULE = (
     "letter or digit, no '..', no '.' at the end"
 )
 
+# fullmatch everywhere: `$` would let a name end in a newline.
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _VERSION = re.compile(r"[0-9a-f]{12}")
 _PREFIX = re.compile(r"[0-9a-f]{4,12}")

@@ -15,6 +15,7 @@ T = TypeVar("T")
 
 def to_json(record: Any) -> dict[str, Any]:
     """Return a dataclass record as plain JSON values."""
+    # Through JSON, so that tuples and enums become what a reader of the file gets.
     plain = dataclasses.asdict(record)
     return typing.cast("dict[str, Any]", json.loads(json.dumps(plain)))
 

@@ -164,6 +164,7 @@ class Versions:
             raise InvalidValue("card field", name, ", ".join(sorted(CHANGEABLE)))
         self.card(model, version)
         with self._tree.lock(f"models/{model}"):
+            # Read again under the lock: another process may have changed other fields.
             card = replace(self.card(model, version), **changes)
             self._tree.write(card_path(model, version), dumps(card))
         return card

@@ -45,12 +45,9 @@ class Team:
         return batch if self.size == 1 else batch.chunk(self.size)[self.rank]
 
     def check_batch(self, batch: int) -> int:
-        """Return a process's share of a batch.
-
-        Raises:
-            InvalidValue: It cannot be shared out evenly.
-        """
+        """Return a process's share of a batch; InvalidValue if it cannot be split evenly."""
         if batch % self.size:
+            # Uneven shares would weigh images differently in the averaged gradients.
             raise InvalidValue("batch", batch, f"a multiple of {self.size}, the processes")
         return batch // self.size
 
@@ -71,6 +68,7 @@ class Team:
         """Return the leader's bytes in every process; the others' argument is ignored."""
         if self.size == 1:
             return raw
+        # The length first: the others must allocate before they can receive.
         length = torch.tensor([len(raw)])
         dist.broadcast(length, src=0)
         if not int(length):

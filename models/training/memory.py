@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import torch
 
-SMALLEST = 2
+SMALLEST = 2  # the least that `LIMITS` allows
 
 
 def fitting_batch(step: Callable[[int], object], batch: int) -> int | None:

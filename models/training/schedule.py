@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 from models.store.records import Budget, Json
 
-SAMPLES = 12
-SNAPSHOTS = 8
-STOP_CHECK_S = 0.5
+SAMPLES = 12  # sample sheets per run
+SNAPSHOTS = 8  # evaluated per run, at most
+STOP_CHECK_S = 0.5  # a check may read the store, and steps can take milliseconds
 
 # Evaluating a snapshot takes some ten seconds on two cores: short runs get fewer.
 MIN_SNAPSHOT_S = 60.0
@@ -48,6 +48,7 @@ class Schedule:
         """Return whether another sample sheet is due, once for each."""
         # Not at the end, where the run takes its last sample anyway.
         is_due = spent * SAMPLES >= self._samples and spent < 1
+        # One step may pass several marks, of a short run: they count as one sample.
         while spent * SAMPLES >= self._samples:
             self._samples += 1
         return is_due

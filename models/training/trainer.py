@@ -150,9 +150,9 @@ class Trainer:
 
         Args:
             names: Of parameters, as in `tensors`; other names are ignored.
-            factor: The share, more than 0.
+            factor: Of the learning rate, more than 0.
         """
-        self.slowed = names, factor
+        self.slowed = names, factor  # saved with the state, whose optimizers have these groups
         for part, module in (("generator", self.generator), ("discriminator", self.discriminator)):
             optimizer = self.optimizers[part]
             slow = [p for n, p in module.named_parameters() if f"{part}.{n}" in names]
@@ -202,6 +202,7 @@ class Trainer:
         return losses, real, fake.detach()
 
     def _update_critic_alone(self, images: Tensor) -> None:
+        # no_grad, not eval mode: batch norm must normalize by the batch, as in the last update.
         with torch.no_grad(), self._precision():
             fake = self.generator(self._latents(len(images)))
         self._update_critic(self._view(self._real(images)), self._view(fake))
@@ -242,9 +243,10 @@ class Trainer:
         real, fake = ([x.detach() for x in view] for view in (real, fake))
         if regularizer.needs_input_grad:
             real, fake = ([x.float().requires_grad_() for x in view] for view in (real, fake))
+        # Two passes, not one of both: batch norm's statistics of real and fake must not mix.
         logits_real, logits_fake = self._score(real), self._score(fake)
         loss = self.recipe.objective.discriminator(logits_real, logits_fake)
-        penalty = torch.zeros_like(loss)
+        penalty = torch.zeros_like(loss)  # apart from the loss, which collapse rules compare
         if regularizer.penalty:
             critic = CriticPass(
                 real=real[0],
@@ -274,6 +276,7 @@ class Trainer:
         return loss.detach()
 
     def _update(self, name: str, module: nn.Module, loss: Tensor) -> None:
+        # To None, not zero: saves a kernel per tensor, and unused weights keep no gradient.
         module.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.team.average_gradients(module.parameters())
