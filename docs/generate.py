@@ -139,7 +139,7 @@ def _recipe(row: Recipe) -> Iterator[str]:
         (f"`{name}`", _value(of["default"]), _choice(of), of["description"])
         for name, of in row.describe()["limits"].items()
     ]
-    yield from _table(("number", "default", "range", "what it is"), rows)
+    yield from _table(("hyperparameter", "default", "range", "what it is"), rows)
 
 
 def _sizes(sizes_px: Sequence[int]) -> str:

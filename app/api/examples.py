@@ -62,7 +62,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
         "counts": {"32": 8550, "64": 8339},
         "heldout_counts": {"32": 450, "64": 439},
         "rejected": {"duplicate": 12, "unreadable": 1},
-        "rejections": [{"file": "a.jpg", "reason": "unreadable", "detail": "not a picture"}],
+        "rejections": [{"file": "a.jpg", "reason": "unreadable", "detail": "not an image"}],
         "license": "CC BY 4.0",
         "aligned": True,
         "imported_at": _AT,
