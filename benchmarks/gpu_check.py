@@ -35,7 +35,8 @@ from models.inference.checkpoints import load_generator
 from models.jobs.context import JobContext
 from models.jobs.dataset_import import import_dataset
 from models.metrics.features import Features
-from models.metrics.measuring import PROTOCOLS, measure, reference_statistics
+from models.metrics.measuring import measure, reference_statistics
+from models.metrics.protocols import PROTOCOLS
 from models.store import Store
 from models.store.records import Budget, JobRecord, Promote, TrainingOrder
 

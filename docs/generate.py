@@ -13,11 +13,12 @@ from app.cli.root import commands
 from app.main import create_app
 from app.problems.errors import KINDS
 from app.settings import AppSettings
-from models.gan.recipe import MAX_SIZE_PX, MIN_SIZE_PX, Recipe
+from models.gan.recipe import Recipe
 from models.gan.recipes import RECIPES
 from models.metrics.features import FEATURES
 from models.metrics.inception import CONVERSION
 from models.metrics.protocols import LARGE_PX, METRICS, PROTOCOLS, Protocol
+from models.networks.scales import MAX_SIZE_PX, MIN_SIZE_PX
 from models.store.records import Card
 from models.store.serialization import loads
 from models.store.versions import SAMPLES

@@ -12,25 +12,18 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-WARM_UP = 6
-"""Calls before a capture: cuDNN chooses its kernels and optimizers make their state."""
+WARM_UP = 6  # calls before a capture: cuDNN picks its kernels and optimizers create their state
 
 
 class Replayed(Generic[T]):
     """A function of one tensor that runs as a CUDA graph on a GPU, and as it is on a CPU.
 
-    Its first calls run eagerly, on a side stream as capturing asks for, and count
-    like all others. From then on the tensor's content is copied to a fixed place, the
-    graph is replayed, and the same result tensors are filled again. What cannot be
-    captured, on that GPU or with that driver, goes on as it began, with a warning:
-    slower, but no training ends for it.
+    Its first calls run eagerly, on a side stream as capture requires, and count like all
+    others. From then on the tensor is copied to a fixed place, the graph is replayed, and the
+    same result tensors are overwritten. Where capture fails, calls stay eager, with a warning.
 
-    The function must be fit for capturing: fixed shapes, no reading back to the host,
-    no branch on a tensor, random numbers from the default generator.
-
-    Args:
-        function: What to run.
-        device: Where it runs.
+    The function must have fixed shapes, not read back to the host nor branch on a tensor, and
+    draw random numbers from the default generator.
     """
 
     def __init__(self, function: Callable[[Tensor], T], device: torch.device) -> None:
@@ -39,15 +32,11 @@ class Replayed(Generic[T]):
         self._calls = 0
         self._captured: _Captured[T] | None = None
         self._stays_eager = False
-        # One for all: memory that a stream has used is kept for that stream alone.
+        # One stream for all: the allocator reuses a stream's memory on that stream alone.
         self._side: torch.cuda.Stream | None = None
 
     def __call__(self, batch: Tensor) -> T:
-        """Run it on a batch; every call's batch must have the first one's shape.
-
-        Raises:
-            torch.OutOfMemoryError: The device's memory does not suffice.
-        """
+        """Run on a batch of the same shape as every other; may raise torch.OutOfMemoryError."""
         if self._device.type != "cuda":
             return self._function(batch)
         with torch.cuda.device(self._device):
@@ -74,7 +63,7 @@ class Replayed(Generic[T]):
         graph, place = torch.cuda.CUDAGraph(), batch.clone()
         failure: torch.OutOfMemoryError | None = None
         try:
-            # thread_local: what other threads do meanwhile (NCCL's watchdog) is not ours.
+            # thread_local: other threads' calls (NCCL's watchdog) must not break the capture.
             with torch.cuda.graph(graph, stream=self._stream(), capture_error_mode="thread_local"):
                 try:
                     result = self._function(place)
@@ -82,9 +71,9 @@ class Replayed(Generic[T]):
                     failure = err
                     raise
         except RuntimeError as err:
-            if failure is not None:  # ending a broken capture raises an error of its own over it
+            if failure is not None:  # ending the broken capture raised its own error over it
                 raise failure from None
-            log.warning("A step could not be captured and is launched kernel by kernel: %s", err)
+            log.warning("A step could not be captured as a CUDA graph and runs eagerly: %s", err)
             return None
         return _Captured(graph, place, result)
 

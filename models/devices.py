@@ -1,4 +1,4 @@
-"""Which number format a device trains fastest in, from what was measured."""
+"""Devices, and the number formats in which they train fastest."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -14,7 +14,7 @@ class Precision:
     """A choice of number format and memory layout.
 
     Attributes:
-        name: What a card records, e.g. "bf16".
+        name: As on a card, e.g. "bf16".
         autocast: Data type of convolutions, or None for float32 throughout.
     """
 
@@ -33,12 +33,9 @@ BFLOAT16 = Precision(name="bf16", autocast=torch.bfloat16)
 
 
 def fastest_precision(device: torch.device) -> Precision:
-    """Return bf16 where the hardware multiplies it, float32 elsewhere.
-
-    Measured with DCGAN at 64 px, width 64, batch 64 (benchmarks/training.py): on two
-    AVX512-BF16 cores bf16 with channels last makes twice the images a second of
-    float32; on a CPU without such instructions it makes a third.
-    """
+    """Return bf16 where the hardware multiplies it, float32 elsewhere."""
+    # DCGAN at 64 px, width 64, batch 64 (benchmarks/training.py): on two AVX512-BF16 cores bf16
+    # with channels last trains at twice the speed of float32; without such instructions, a third.
     if device.type == "cuda":
         return BFLOAT16 if torch.cuda.is_bf16_supported() else FLOAT32
     multiplies = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
@@ -47,7 +44,7 @@ def fastest_precision(device: torch.device) -> Precision:
 
 @contextmanager
 def exact_convolutions(device: torch.device) -> Iterator[None]:
-    """Switch TF32 off, which cuDNN uses by default and which keeps ten bits of a product."""
+    """Turn off TF32, cuDNN's default, which rounds factors to ten bits."""
     if device.type != "cuda":
         yield
         return
@@ -62,7 +59,7 @@ def exact_convolutions(device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def fastest_kernels(device: torch.device) -> Iterator[None]:
-    """Have cuDNN try its kernels out; for training alone, since kernels round differently."""
+    """Let cuDNN benchmark its kernels; for training alone, since they round differently."""
     before = torch.backends.cudnn.benchmark
     torch.backends.cudnn.benchmark = device.type == "cuda" or before
     try:

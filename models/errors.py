@@ -1,4 +1,4 @@
-"""What can go wrong below the web, as one tree.
+"""The errors of models, as one tree.
 
     CatteryError
     ├── InvalidValue        a value from outside is not allowed (also a ValueError)
@@ -12,15 +12,15 @@
     ├── LeaseLost           another process holds this job now
     └── TrainingCollapsed   training has failed by one of its rules (models/training/collapse.py)
 
-Attributes are data; the message is made from them: what happened, with which
-value, what to do.
+Attributes are data, from which the message is made: what happened, with which value, and what
+to do.
 """
 
 from collections.abc import Sequence
 
 
 class CatteryError(Exception):
-    """Base of every error of ours.
+    """Base of all Cattery errors.
 
     Args:
         detail: What happened, with the value, one sentence.
@@ -58,7 +58,7 @@ class RecipeError(InvalidValue):
 
 
 class DatasetError(InvalidValue):
-    """Pictures that cannot become, or serve as, a dataset."""
+    """Images that cannot become, or serve as, a dataset."""
 
 
 class NotFound(CatteryError):
@@ -67,7 +67,7 @@ class NotFound(CatteryError):
     Args:
         kind: "model", "version", "dataset", "job", "recipe", "sample", ...
         name: What was asked for.
-        known: Names that do exist (the first twenty are told).
+        known: Names that do exist; the first twenty are listed.
     """
 
     def __init__(self, kind: str, name: str, known: Sequence[str] = ()) -> None:
@@ -113,7 +113,7 @@ class TrainingCollapsed(CatteryError):
     Args:
         step: Generator update at which the rule fired.
         rule: "non_finite", "discriminator_won", "alike" or "spots".
-        detail: What was seen, with its value, the limit and since when.
+        detail: What was measured, the limit and since when.
         remedy: What to do about it, one sentence.
     """
 

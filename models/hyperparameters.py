@@ -1,4 +1,4 @@
-"""The numbers of a recipe that an order may override, and how far."""
+"""The hyperparameters of a recipe, and the range that an order may override them in."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -10,9 +10,9 @@ from models.errors import RecipeError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """A recipe's numbers; `LIMITS` says what each means and how far it may go.
+    """A recipe's hyperparameters; `LIMITS` has their meaning and range.
 
-    None means that the recipe has no such number, and an order that names it is refused.
+    None means that the recipe has no such hyperparameter; an order that names it is rejected.
     """
 
     width: int
@@ -36,13 +36,13 @@ class Settings:
     lecun: bool | None = None
 
     def given(self) -> dict[str, Any]:
-        """Return the numbers that the recipe has, by name."""
+        """Return the hyperparameters that the recipe has, by name."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Inclusive range of an overridable number, and what the number means."""
+    """Inclusive range of a hyperparameter, and its meaning."""
 
     minimum: float
     maximum: float
@@ -51,54 +51,45 @@ class Limit:
 
 LIMITS: Mapping[str, Limit] = {
     "width": Limit(4, 256, "Base number of channels of both networks."),
-    "z_dim": Limit(2, 1024, "Length of the latent."),
-    "batch": Limit(2, 1024, "Real pictures per discriminator step."),
-    "lr_generator": Limit(1e-7, 0.1, "The optimizer's step size for the generator."),
-    "lr_discriminator": Limit(1e-7, 0.1, "The optimizer's step size for the discriminator."),
-    "beta1": Limit(0, 0.999, "Adam's decay of the mean gradient."),
-    "beta2": Limit(0, 0.99999, "The optimizer's decay of the mean squared gradient."),
-    "ema": Limit(
-        0, 0.99999, "Decay per step of the generator's moving average; 0 switches it off."
-    ),
-    "mirror": Limit(0, 1, "Whether half of the pictures are mirrored, at random."),
-    "critic_steps": Limit(1, 100, "Critic updates for one of the generator."),
+    "z_dim": Limit(2, 1024, "Dimension of the latent vector."),
+    "batch": Limit(2, 1024, "Real images per discriminator step."),
+    "lr_generator": Limit(1e-7, 0.1, "Learning rate of the generator."),
+    "lr_discriminator": Limit(1e-7, 0.1, "Learning rate of the discriminator."),
+    "beta1": Limit(0, 0.999, "Adam's decay rate of the mean gradient."),
+    "beta2": Limit(0, 0.99999, "The optimizer's decay rate of the mean squared gradient."),
+    "ema": Limit(0, 0.99999, "Decay per step of the generator's moving average; 0 turns it off."),
+    "mirror": Limit(0, 1, "Whether images are flipped horizontally at random."),
+    "critic_steps": Limit(1, 100, "Critic updates per generator update."),
     "critic_boost": Limit(
         1,
         1000,
-        "Critic updates for each of the first 25 generator steps and for every 500th; "
-        "shortened in proportion where fewer than 400 kimg are ordered.",
+        "Critic updates before each of the first 25 generator updates and every 500th; "
+        "shortened in proportion for budgets below 400 kimg.",
     ),
-    "clip": Limit(1e-4, 1, "The critic's weights stay within this distance of zero."),
+    "clip": Limit(1e-4, 1, "The critic's weights are clipped to this absolute value."),
     "penalty": Limit(0, 1000, "Weight of the gradient penalty."),
-    "r1": Limit(0, 1000, "Weight (gamma) of the gradient penalty at real pictures."),
-    "r2": Limit(0, 1000, "Weight (gamma) of the gradient penalty at made pictures."),
-    "augment": Limit(
-        0, 1, "Probability of each of the augmentations that the discriminator looks through."
-    ),
-    "most_channels": Limit(8, 4096, "Most channels of any of the generator's layers."),
+    "r1": Limit(0, 1000, "Weight (gamma) of the gradient penalty at real images."),
+    "r2": Limit(0, 1000, "Weight (gamma) of the gradient penalty at generated images."),
+    "augment": Limit(0, 1, "Probability of each augmentation of what the discriminator sees."),
+    "most_channels": Limit(8, 4096, "Maximum number of channels of the generator's layers."),
     "pixel_judge": Limit(
         0,
         128,
-        "Base channels of a discriminator of the pictures at 64 px beside those of features, "
-        "which sees where the eyes are; 0 for none.",
+        "Base channels of an additional discriminator on raw pixels at 64 px, which sees the "
+        "layout of the face; 0 for none.",
     ),
-    "lecun": Limit(0, 1, "Whether weights start LeCun-normal instead of N(0, 0.02)."),
+    "lecun": Limit(0, 1, "Whether weights are initialized LeCun-normal instead of N(0, 0.02)."),
 }
 
 
 def check_overrides(
     recipe: str, defaults: Settings, overrides: Mapping[str, object]
 ) -> dict[str, Any]:
-    """Return an order's overrides, each as the type of its number.
-
-    Args:
-        recipe: Whose numbers they are to replace.
-        defaults: The recipe's own numbers.
-        overrides: As they came.
+    """Return an order's overrides of a recipe's defaults, converted to their types.
 
     Raises:
-        RecipeError: One is unknown, not a number of this recipe, of the wrong
-            type, not finite or out of its limits.
+        RecipeError: One is unknown, not of this recipe, of the wrong type, not finite or out
+            of range.
     """
     known = defaults.given()
     for name, value in overrides.items():
@@ -118,7 +109,7 @@ def _checked(name: str, value: object) -> int | float | bool:
     # bool is a subclass of int, and JSON's true is no learning rate.
     if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
         raise RecipeError(field, value, "a finite number")
-    if kind is int and value != int(value):  # JSON does not tell 64.0 from 64
+    if kind is int and value != int(value):  # JSON may write 64 as 64.0
         raise RecipeError(field, value, "a whole number")
     if not limit.minimum <= value <= limit.maximum:
         raise RecipeError(field, value, f"{limit.minimum:g} to {limit.maximum:g}")
@@ -126,6 +117,6 @@ def _checked(name: str, value: object) -> int | float | bool:
 
 
 def _kind(name: str) -> Callable[[float], float]:
-    """Return int, float or bool; an optional number's type is a union that begins with it."""
+    """Return int, float or bool: the type itself, or the first of a union with None."""
     hint: Any = Settings.__dataclass_fields__[name].type
     return (get_args(hint) or (hint,))[0]

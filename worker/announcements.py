@@ -1,4 +1,4 @@
-"""Tells every front end that a model's alias moved."""
+"""Notifies front ends that a model's alias moved."""
 
 import json
 import logging
@@ -12,18 +12,10 @@ log = logging.getLogger(__name__)
 
 
 def announce(redis: Redis, model: str) -> bool:
-    """Publish that a model's alias moved.
-
-    Args:
-        redis: Where front ends subscribe.
-        model: The model's name.
-
-    Returns:
-        Whether it was sent. A lost message costs seconds, for front ends also poll the store.
-    """
+    """Publish that a model's alias moved; return whether that was possible."""
     try:
         redis.publish(ANNOUNCEMENTS, json.dumps({"model": model}))
-    except (RedisError, OSError) as err:
+    except (RedisError, OSError) as err:  # costs seconds: front ends also poll the store
         log.warning("Could not announce the new version of %s: %s", model, err)
         return False
     return True

@@ -1,4 +1,4 @@
-"""What can go wrong in the worker.
+"""The errors of the worker.
 
 CatteryError (models.errors)
 └── WorkerError

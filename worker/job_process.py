@@ -1,7 +1,7 @@
 """The job process: `python -m worker.job_process PARENT WORKER JOB EXECUTION`.
 
-Its settings, and so the Redis URL with a password in it, come by environment variables,
-which only the same user can read; arguments are for everybody to see.
+Settings, with the password in the Redis URL, come by environment variables, which only the same
+user can read; arguments are visible to everybody.
 """
 
 import signal
@@ -22,7 +22,7 @@ def main() -> None:
     """Run the one RQ job named by the arguments, and end with the worker."""
     parent = int(sys.argv[1])
     name, job_id, execution_id = sys.argv[2:5]
-    # Both: the kernel's call is immediate but Linux alone has it; the watch is certain.
+    # Both: the kernel's signal is immediate but Linux only; the watch works everywhere.
     signal_on_parents_death(parent, signal.SIGKILL)
     watch_parent(parent)
     settings = WorkerSettings()

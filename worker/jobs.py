@@ -23,15 +23,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CANCEL_CHECK_S = 1.0
+CANCEL_CHECK_S = 1.0  # a check reads the store, which may be remote
 
 
 def run(job_id: str) -> None:
-    """Run one job, unless another process runs it already or it has ended.
-
-    Args:
-        job_id: Its id in the store.
-    """
+    """Run one job by its id in the store, unless it has ended or is running elsewhere."""
     settings = WorkerSettings()
     pause = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: pause.set())
@@ -77,7 +73,7 @@ def _run(
 
 
 def job_context(settings: WorkerSettings, store: Store) -> "JobContext":
-    """Return where and how training jobs run by the worker's settings."""
+    """Return the context of training jobs according to the worker's settings."""
     from models.jobs.context import JobContext
 
     return JobContext(
@@ -91,7 +87,7 @@ def job_context(settings: WorkerSettings, store: Store) -> "JobContext":
 
 
 def _stop_reason(job: str, store: Store, pause: threading.Event) -> Callable[[], StopReason | None]:
-    """Return what the job asks between two steps; it reads the store once a second."""
+    """Return the job's check between steps, which reads the store once a second."""
     checked_at = 0.0
     is_canceled = False
 
@@ -100,6 +96,7 @@ def _stop_reason(job: str, store: Store, pause: threading.Event) -> Callable[[],
         if time.monotonic() - checked_at >= CANCEL_CHECK_S:
             is_canceled = is_canceled or store.jobs.cancel_requested(job)
             checked_at = time.monotonic()
+        # Before PAUSE: a canceled job must end now, not wait for the next worker.
         if is_canceled:
             return StopReason.CANCEL
         return StopReason.PAUSE if pause.is_set() else None

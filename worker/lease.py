@@ -26,20 +26,20 @@ return 0
 """
 
 
-RENEWALS = 5  # in a lease's time; the reaper counts on two in 0.4 of it
+RENEWALS = 5  # per TTL; the reaper counts on two within 0.4 of it
 
 
 class Lease:
     """A key in Redis with our token, renewed by a thread until released or lost.
 
-    While Redis cannot be reached nobody can say who holds it, and the holder goes on: the
-    epochs of the job's state in the store keep two processes from writing one state. As
-    soon as Redis answers again, the lease is ours once more or known to be lost.
+    While Redis is unreachable nobody can tell who holds it, and the holder goes on: the epochs
+    of the job's state in the store keep two processes from writing one state. Once Redis
+    answers again, the lease is ours again or known to be lost.
 
     Args:
-        redis: Client of its own; the renewing thread uses it.
+        redis: A client for the renewing thread.
         job: Id of the job.
-        ttl_s: A holder that does not renew for this long has lost it, seconds.
+        ttl_s: Seconds without renewal after which the lease is lost.
     """
 
     def __init__(self, redis: Redis, job: str, ttl_s: float = LEASE_TTL_S) -> None:
@@ -61,7 +61,7 @@ class Lease:
         return self._held
 
     def held(self) -> bool:
-        """Whether it is ours, as far as is known; costs nothing."""
+        """Whether it is ours as far as is known; does no I/O."""
         return self._held
 
     def release(self) -> None:

@@ -23,8 +23,8 @@ RECONNECT_AFTER_S = 1.0
 def main(settings: WorkerSettings, worker_class: type[CatteryWorker] = CatteryWorker) -> int:
     """Run one worker in the foreground until it is told to stop.
 
-    SIGTERM or SIGINT: the running job saves a checkpoint and resumes at the next start; a
-    second signal kills it. A lost Redis is waited for. Call it in the main thread.
+    On SIGTERM or SIGINT the running job saves a checkpoint, and resumes at the next start; a
+    second signal kills it. Lost connections to Redis are retried. Call it in the main thread.
 
     Args:
         settings: The worker's settings.
@@ -61,7 +61,7 @@ def _work(settings: WorkerSettings, worker_class: type[CatteryWorker]) -> bool:
     except AWAY as err:
         log.warning("Redis is unavailable: %s", err)
     finally:
-        _listen()  # RQ's handlers belong to a worker that is no more
+        _listen()  # RQ's handlers refer to a worker that is gone
         redis.close()
     return worker is not None and worker.is_stopping
 

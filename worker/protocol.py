@@ -1,4 +1,4 @@
-"""What app and worker share: the queue's name, Redis keys, settings.
+"""What app and worker share: queue, Redis keys and settings.
 
 Plain data: imports neither torch nor redis nor rq.
 """
@@ -12,8 +12,7 @@ QUEUE = "cattery"
 RUN_JOB = "worker.jobs.run"
 ANNOUNCEMENTS = "cattery:announcements"  # pub/sub channel: JSON {"model": name}
 
-LEASE_TTL_S = 10.0
-"""A job process that does not renew its lease for this long counts as dead."""
+LEASE_TTL_S = 10.0  # a job process that does not renew its lease for this long counts as dead
 
 
 class SharedSettings(BaseSettings):

@@ -18,7 +18,7 @@ class Attempt(StrEnum):
 
     UNKNOWN = "unknown"  # never queued, or forgotten, or Redis was flushed
     WAITING = "waiting"  # in the queue
-    RUNNING = "running"  # taken from the queue, by a process that may have died since
+    RUNNING = "running"  # taken from the queue by a process, which may have died since
     FAILED = "failed"  # RQ saw its process die
     ENDED = "ended"
 

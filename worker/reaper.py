@@ -1,4 +1,4 @@
-"""Finds jobs whose process died or that Redis forgot, and queues them again."""
+"""Finds jobs whose process died or that Redis lost, and requeues them."""
 
 import logging
 import threading
@@ -20,27 +20,24 @@ from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 
-MAX_INTERRUPTIONS = 5
-"""A job whose process died this often without making progress has failed."""
+MAX_INTERRUPTIONS = 5  # deaths without progress after which a job has failed
 
-CERTAIN_AFTER = 0.4
-"""Share of the lease's time within which a holder renews it after Redis was flushed."""
+CERTAIN_AFTER = 0.4  # of the lease's TTL: a holder renews within this even after a flush
 
-STARTUP_S = 10.0
-"""A job process takes its lease within this time after its start, also on a busy machine."""
+STARTUP_S = 10.0  # a job process takes its lease this soon even on a busy machine
 
 RECHECK_S = 1.0
 REQUEUE_LOCK_MS = 30_000
 
 
 class Reaper:
-    """A thread that checks the store's jobs at its start and every `reap_s`.
+    """A thread that checks the store's jobs every `reap_s`.
 
-    Any number of workers may have one each: what it does to a job is guarded by a lock.
+    Every worker may have one: requeueing a job is guarded by a lock.
 
     Args:
-        store: Where the jobs lie.
-        redis: Client of its own.
+        store: Holds the jobs.
+        redis: A client for this thread.
         settings: The worker's.
     """
 
@@ -98,19 +95,19 @@ class Reaper:
         if attempt is Attempt.WAITING:
             self._missing_since.pop(record.id, None)
         elif record.status is JobStatus.QUEUED and attempt is Attempt.UNKNOWN:
-            # The same attempt: RQ refuses it if the front end queues it this very moment.
+            # The same attempt: RQ rejects it if the front end is just queueing it.
             enqueue(self._redis, record.id, record.attempts, self._settings)
         elif self._missing_for(record.id) >= self._grace_s(record, attempt):
             self._missing_since.pop(record.id, None)
             self._queue_again(record, attempt)
 
     def _missing_for(self, job: str) -> float:
-        """Seconds since it was first seen without a lease."""
+        """Return the seconds since a job was first seen without a lease."""
         now = time.monotonic()
         return now - self._missing_since.setdefault(job, now)
 
     def _grace_s(self, record: JobRecord, attempt: Attempt) -> float:
-        """How long a job may go without a lease before it counts as lost, seconds."""
+        """Return the seconds a job may go without a lease before it counts as lost."""
         if record.status is JobStatus.STARTED:
             return CERTAIN_AFTER * self._settings.lease_s
         # Not started: its process may still be importing, before it takes the lease.
@@ -142,13 +139,13 @@ class Reaper:
         log.info("Requeued job %s: %s", again.id, reason)
 
     def _deaths_without_progress(self, record: JobRecord) -> int:
-        """Count the process's deaths since the job last got any further, this one included."""
+        """Count deaths of its processes since the job last made progress, this one included."""
         reached = [
             float(event.data.get("progress", 0.0))
             for event in self._store.jobs.events(record.id)
             if event.type == "interrupted"
         ]
-        # The latest first: a death from which the job went on to get further ends the count.
+        # The latest first: a death after which the job made progress ends the count.
         stuck = takewhile(lambda progress: progress >= _reached(record), reversed(reached))
         return 1 + sum(1 for _ in stuck)
 
@@ -163,7 +160,7 @@ class Reaper:
 
 
 def _reached(record: JobRecord) -> float:
-    """How far a job is: kimg of a training, pictures of an import."""
+    """Return how far a job is: kimg of a training, images of an import."""
     return record.progress.kimg if record.kind is JobKind.TRAIN else float(record.progress.done)
 
 

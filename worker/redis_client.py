@@ -8,8 +8,7 @@ from redis.retry import Retry
 
 from worker.errors import RedisUrlMissing
 
-AWAY = (RedisConnectionError, RedisTimeoutError)
-"""What is raised while Redis is unavailable."""
+AWAY = (RedisConnectionError, RedisTimeoutError)  # what is raised while Redis is unavailable
 
 TIMEOUT_S = 5.0
 

@@ -1,4 +1,4 @@
-"""Our RQ worker: a fresh process per job, graceful shutdown, tolerance of a lost Redis."""
+"""The RQ worker: a fresh process per job, graceful shutdown, tolerance of a lost Redis."""
 
 import logging
 import os
@@ -22,13 +22,13 @@ log = logging.getLogger(__name__)
 class CatteryWorker(SpawnWorker):
     """Runs one job at a time in a process of its own.
 
-    Unlike RQ's own SpawnWorker it passes no connection in the arguments of the job process,
-    asks the job for a checkpoint when it is stopped, and survives a lost Redis.
+    Unlike RQ's SpawnWorker it passes no connection in the arguments of the job process, lets
+    the job save a checkpoint when it is stopped, and survives a lost Redis.
 
     Attributes:
         child_module: What the job process runs.
-        settings: Set by `worker.main` before work begins; a job process has none of it.
-        is_stopping: Whether somebody asked it to stop.
+        settings: Set by `worker.main` before work begins; not in a job process.
+        is_stopping: Whether it was asked to stop.
     """
 
     child_module: ClassVar[str] = "worker.job_process"
@@ -44,7 +44,7 @@ class CatteryWorker(SpawnWorker):
         self._horse_pid = os.posix_spawn(
             sys.executable, arguments, self._child_environment(), setpgroup=0
         )
-        if self._stop_requested:  # the signal came before there was anybody to pass it on to
+        if self._stop_requested:  # the signal came before there was a process to pass it on to
             self.handle_warm_shutdown_request()
 
     def handle_warm_shutdown_request(self) -> None:
@@ -59,10 +59,10 @@ class CatteryWorker(SpawnWorker):
         killer.start()
 
     def set_shutdown_requested_date(self) -> None:
-        """Do not note the request in Redis: it runs in a signal handler and Redis may be away."""
+        """Write nothing to Redis: this runs in a signal handler, and Redis may be down."""
 
     def subscribe(self) -> None:
-        """Ignore RQ's commands: jobs are canceled through the store, workers stopped by signals."""
+        """Ignore RQ's commands: jobs are canceled through the store, and workers by signals."""
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         """Send a heartbeat; while Redis is unavailable, wait for the next one."""
@@ -82,7 +82,7 @@ class CatteryWorker(SpawnWorker):
         inherited = dict(os.environ)  # noqa: TID251 - handed on, not read
         if self.settings.threads is not None:
             inherited["OMP_NUM_THREADS"] = str(self.settings.threads)
-        # The child finds the same packages as we do, also where they are not installed.
+        # The child finds the same packages, even where they are not installed.
         inherited["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         return inherited | self.settings.environment()
 
@@ -95,7 +95,7 @@ def _signal(pid: int, signum: signal.Signals) -> None:
 
 
 def _kill_group(pid: int) -> None:
-    """Kill a job process and all that it started; it leads a process group."""
+    """Kill a job process and its children; it leads a process group."""
     try:
         os.killpg(pid, signal.SIGKILL)
     except ProcessLookupError:

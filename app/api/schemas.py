@@ -5,9 +5,9 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from models.gan.recipe import MAX_SIZE_PX, MIN_SIZE_PX
 from models.inference.latents import MAX_SEED
 from models.jobs.order import MAX_KIMG, MAX_MINUTES
+from models.networks.scales import MAX_SIZE_PX, MIN_SIZE_PX
 from models.store.records import (
     AliasMove,
     Budget,

@@ -13,7 +13,7 @@ from models.errors import InvalidValue
 from models.metrics.protocols import PROTOCOLS, Protocol, merged, protocol
 
 if TYPE_CHECKING:
-    from models.metrics.measuring import Measurement
+    from models.metrics.comparison import Measurement
     from models.store import Store
     from models.store.records import Card, DatasetRecord
 

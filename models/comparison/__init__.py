@@ -1,1 +1,1 @@
-"""Several recipes on the same data: their trainings, table and page."""
+"""Several recipes on the same data: their jobs, table and page."""

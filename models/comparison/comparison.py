@@ -1,8 +1,7 @@
-"""Recipes side by side: each trained with the same data, seed and budget, one after another.
+"""Compares recipes: each trained with the same data, seed and budget, one after another.
 
-Every recipe is an ordinary training job. The folder's `comparison.json` says what
-was asked and how far each is, so that the same call goes on where the last one
-stopped. The caller decides who runs a job.
+Every recipe is an ordinary training job. The folder's `comparison.json` holds the request and each
+recipe's progress, so that the same call resumes where the last one stopped.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,24 +17,17 @@ from models.gan.recipes import RECIPES, recipe
 from models.jobs.order import make_order
 from models.publishing.card import hardware, software
 from models.store import Store
-from models.store.records import (
-    Budget,
-    DatasetRecord,
-    JobKind,
-    JobRecord,
-    Promote,
-    TrainingOrder,
-)
+from models.store.records import Budget, DatasetRecord, JobKind, JobRecord, Promote, TrainingOrder
 
 ALL = "all"
 RUNNER = "cli"
 
+# Runs a job, or resumes it; returns its record, ended or waiting again.
 Run = Callable[[JobRecord], JobRecord]
-"""Runs a job, or resumes it; returns its record, ended or waiting again."""
 
 
 def chosen(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the recipes that are meant, each once: all of them for "all" or no name.
+    """Return the named recipes, each once; all of them for "all" or no name.
 
     Raises:
         NotFound: One is unknown.
@@ -46,11 +38,10 @@ def chosen(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def orders(asked: Asked, dataset: DatasetRecord, store: Store) -> dict[str, TrainingOrder]:
-    """Return every recipe's order, so that whatever is wrong is said before anything trains.
+    """Return every recipe's order, so that errors are found before anything trains.
 
     Raises:
-        InvalidValue: A number that no recipe has, or an order that cannot be; the
-            recipe is named.
+        InvalidValue: An override that no recipe has, or an invalid order, whose recipe is named.
     """
     for name, value in asked.overrides.items():
         if not any(name in recipe(each).settings.given() for each in asked.recipes):
@@ -87,11 +78,11 @@ class Comparer:
     """Trains the recipes of a comparison and writes its folder.
 
     Attributes:
-        store: Holds the dataset, and gets jobs and versions.
-        folder: Where the comparison is written, and where an earlier call left it.
-        run: Carries out one job.
-        meter: Measures each recipe.
-        tell: Is told what will be done and what was, in sentences.
+        store: Holds the dataset, jobs and versions.
+        folder: Where the comparison is written, and resumed from.
+        run: Runs one job.
+        meter: Measures the costs of each recipe.
+        tell: Called with progress messages, in sentences.
     """
 
     store: Store
@@ -101,18 +92,11 @@ class Comparer:
     tell: Callable[[str], None]
 
     def compare(self, asked: Asked, dataset: DatasetRecord) -> Comparison:
-        """Train what has not ended yet, one after another, until all have or one is interrupted.
-
-        Args:
-            asked: What to compare.
-            dataset: The dataset that it names.
-
-        Returns:
-            The comparison; it is not complete if a job was interrupted.
+        """Train recipes until all have ended or one is interrupted, and return the comparison.
 
         Raises:
-            InvalidValue: The folder holds another comparison or cannot be written, or
-                as `orders`.
+            InvalidValue: The folder holds another comparison or is not writable, or as
+                `orders`.
             StoreError: The folder's record is damaged.
         """
         wanted = orders(asked, dataset, self.store)
@@ -123,7 +107,7 @@ class Comparer:
         spent_s = 0.0
         for done, waiting in enumerate(left, 1):
             row = self._with_job(waiting, wanted[waiting.recipe])
-            # Before it runs: whatever ends this process, the job is found again.
+            # Written before it runs: however this process ends, the job is found again.
             write_record(comparison.with_row(row), self.folder)
             ended = self._run(row)
             comparison = comparison.with_row(ended)
@@ -136,7 +120,7 @@ class Comparer:
         return comparison
 
     def _with_job(self, row: Row, order: TrainingOrder) -> Row:
-        """Return a row that has a job: a new one if it had none yet or somebody deleted it."""
+        """Return a row with a job: a new one if it had none or that was deleted."""
         try:
             if row.job is not None and self.store.jobs.get(row.job):
                 return row
@@ -146,7 +130,7 @@ class Comparer:
         return replace(new_row(row.recipe, row.lacks, order), job=record.id)
 
     def _run(self, row: Row) -> Row:
-        """Run a row's job unless it has ended meanwhile; return the row as it is then."""
+        """Run a row's job unless it has ended meanwhile; return the updated row."""
         record = self.store.jobs.get(str(row.job))
         if not record.status.has_ended:
             self.tell(f"{row.recipe}, job {row.job}: {recipe(row.recipe).title}.")
@@ -157,7 +141,7 @@ class Comparer:
 
 
 def _outlook(comparison: Comparison, left: Sequence[Row]) -> str:
-    """Say how much there is to train."""
+    """Return how much there is to train, in a sentence."""
     count, kimg = len(comparison.rows), comparison.asked.kimg
     shown = sum(row.kimg for row in left)
     total = f"{count} recipes of {kimg:g} kimg each"
@@ -169,7 +153,7 @@ def _outlook(comparison: Comparison, left: Sequence[Row]) -> str:
 
 
 def _summary(row: Row, each_s: float, left: int) -> str:
-    """Say how a recipe ended, and how long the others will take."""
+    """Return how a recipe ended, and how long the others will take."""
     ended = f"{row.recipe} {row.status}" + (f": {row.reason}" if row.reason else ".")
     if not left:
         return ended
@@ -177,7 +161,7 @@ def _summary(row: Row, each_s: float, left: int) -> str:
 
 
 def _with_costs(row: Row, meter: Meter) -> Row:
-    """Add what a run cost to what the recipe's earlier runs did."""
+    """Add the costs of a run to those of the recipe's earlier runs."""
     costs = meter.read()
     return replace(
         row,
@@ -190,7 +174,7 @@ def _with_costs(row: Row, meter: Meter) -> Row:
 
 
 def _with_results(row: Row, record: JobRecord, store: Store) -> Row:
-    """Add what a job's record tells, and the card of its version if it made one."""
+    """Add the results in a job's record, and on the card of its version if there is one."""
     progress = record.progress
     row = replace(
         row,

@@ -1,4 +1,4 @@
-"""What a run costs in time and memory, measured around it."""
+"""The costs of a run in time and memory."""
 
 import gc
 import resource
@@ -12,11 +12,10 @@ import torch
 
 OF_GPU = "the GPU's memory in tensors (torch.cuda.max_memory_allocated)"
 OF_RUN = "the process's memory during the recipe (VmHWM, reset before each)"
-OF_PROCESS = "the process's memory since its start (ru_maxrss): of this or of any earlier recipe"
+OF_PROCESS = "the process's memory since its start (ru_maxrss): of this or any earlier recipe"
 
 PROC = Path("/proc/self")
-RESET_PEAK = "5"
-"""What Linux's clear_refs takes to bring VmHWM down to what is in use now; see proc(5)."""
+RESET_PEAK = "5"  # written to clear_refs, resets VmHWM to what is in use now; see proc(5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +23,9 @@ class Costs:
     """What a run took.
 
     Attributes:
-        wall_s: Seconds from start to end, preparing and measuring included.
-        peak_bytes: The most memory that was in use at once.
-        peak_of: Which memory, in words.
+        wall_s: Seconds from start to end, preparation and evaluation included.
+        peak_bytes: Peak memory.
+        peak_of: Of which memory, in words.
     """
 
     wall_s: float
@@ -37,28 +36,20 @@ class Costs:
 class Meter:
     """Measures one run after another in this process.
 
-    On a GPU that is what its tensors hold; on a CPU all of the process's memory, Python
-    and PyTorch themselves included, some 300 MB before anything is trained.
-
-    Args:
-        device: Where the runs compute.
-        clock: Monotonic seconds.
-        proc: Where Linux tells of this process.
+    On a GPU that is what its tensors hold; on a CPU the memory of the whole process, with some
+    300 MB for Python and PyTorch themselves.
     """
 
     def __init__(
-        self,
-        device: torch.device,
-        clock: Callable[[], float] = time.monotonic,
-        proc: Path = PROC,
+        self, device: torch.device, clock: Callable[[], float] = time.monotonic, proc: Path = PROC
     ) -> None:
         self.device = device
         self._clock, self._proc = clock, proc
         self._begun, self._is_reset = clock(), False
 
     def start(self) -> None:
-        """Begin to measure: what earlier runs left behind does not count."""
-        gc.collect()
+        """Start measuring; what earlier runs left behind does not count."""
+        gc.collect()  # an earlier trainer in a reference cycle would count as this run's
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
         else:
@@ -66,7 +57,7 @@ class Meter:
         self._begun = self._clock()
 
     def read(self) -> Costs:
-        """Return what it took since the start."""
+        """Return the costs since the start."""
         peak_bytes, peak_of = self._peak()
         return Costs(wall_s=self._clock() - self._begun, peak_bytes=peak_bytes, peak_of=peak_of)
 
@@ -91,4 +82,4 @@ class Meter:
 
 def _of_process() -> int:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak  # bytes there, KiB elsewhere
+    return peak if sys.platform == "darwin" else 1024 * peak  # bytes on macOS, KiB elsewhere

@@ -1,4 +1,4 @@
-"""A comparison as files: its record, one table, a contact sheet a recipe, and one page."""
+"""A comparison as files: its record, a table, a contact sheet per recipe, and a web page."""
 
 import base64
 from collections.abc import Iterable, Mapping
@@ -14,9 +14,8 @@ from models.errors import Gone, NotFound
 from models.gan.recipes import recipe
 from models.store import Store
 
-PAGE_PX = 1024
-PAGE_QUALITY = 90
-"""Sheets of the page: at most so wide, and WebP of this quality; `sheets/` has them whole."""
+# The page embeds its sheets, so they are scaled and lossy; `sheets/` has the originals.
+PAGE_PX, PAGE_QUALITY = 1024, 90
 
 STYLE = """\
 :root { color-scheme: light dark; --line: #8886; }
@@ -34,12 +33,7 @@ dd { margin: 0 0 .5rem; overflow-wrap: anywhere; }"""
 
 
 def html(comparison: Comparison, sheets: Mapping[str, bytes]) -> str:
-    """Return the comparison as one page that needs nothing else.
-
-    Args:
-        comparison: The comparison.
-        sheets: PNG files by recipe.
-    """
+    """Return the comparison as one self-contained page, given PNG sheets by recipe."""
     of = protocol(comparison)
     head = "".join(f"<th>{escape(name)}</th>" for name in COLUMNS)
     shown = cells(comparison)
@@ -88,7 +82,7 @@ def _table_row(texts: Iterable[str]) -> str:
 def _page_figure(
     row: Row, texts: Mapping[str, str], said_of_it: Iterable[str], png: bytes | None
 ) -> str:
-    """Return a recipe's figure: its sheet, what it is, its numbers and remarks."""
+    """Return a recipe's figure: its sheet, description, results and remarks."""
     made = recipe(row.recipe)
     image = "" if png is None else _image(f"Contact sheet of {row.recipe}", png)
     numbers = ", ".join(f"{name} {text}" for name, text in texts.items() if text)
@@ -99,20 +93,17 @@ def _page_figure(
 
 def _image(alt: str, png: bytes) -> str:
     with Image.open(BytesIO(png)) as opened:
-        picture = opened.convert("RGB")
-    picture.thumbnail((PAGE_PX, PAGE_PX))
+        image = opened.convert("RGB")
+    image.thumbnail((PAGE_PX, PAGE_PX))
     out = BytesIO()
-    picture.save(out, "WEBP", quality=PAGE_QUALITY)
+    image.save(out, "WEBP", quality=PAGE_QUALITY)
     data = base64.b64encode(out.getvalue()).decode()
-    size = f'width="{picture.width}" height="{picture.height}"'
+    size = f'width="{image.width}" height="{image.height}"'
     return f'<img src="data:image/webp;base64,{data}" {size} alt="{escape(alt)}">'
 
 
 def sheet(row: Row, store: Store) -> bytes | None:
-    """Return a recipe's contact sheet, a PNG file, if it came so far.
-
-    Its version's, or, where there is none, the last sheet that its job kept.
-    """
+    """Return a recipe's contact sheet, a PNG file: its version's, or else its job's last."""
     try:
         if row.version is not None:
             return store.versions.samples(row.model, row.version)

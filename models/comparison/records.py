@@ -1,4 +1,4 @@
-"""What a comparison is of and how far it is, as a folder's `comparison.json` keeps it."""
+"""A comparison's request and progress, as in its folder's `comparison.json`."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -12,6 +12,7 @@ from models.store.serialization import dumps, loads
 RECORD = "comparison.json"
 SIZE_PX = 64
 
+# What the command line calls a field, where the name differs.
 FLAGS: Mapping[str, str] = {
     "recipes": "RECIPE",
     "dataset": "data",
@@ -19,22 +20,19 @@ FLAGS: Mapping[str, str] = {
     "size_px": "size",
     "overrides": "set",
 }
-"""What the command line calls a field, where that is not the field's own name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What a comparison is of.
+    """What to compare.
 
     Attributes:
         recipes: Names, in the order of training.
-        dataset: Name of the dataset.
+        dataset: Its name.
         fingerprint: The dataset's.
         kimg: Budget of each recipe.
-        size_px: Side of all pictures.
-        seed: Of every recipe.
-        overrides: Numbers by name, for each recipe that has them.
-        fakes: Pictures made to measure a version; the protocol's own number if None.
+        overrides: Hyperparameters by name, for each recipe that has them.
+        fakes: Images generated to evaluate a version; the protocol's number if None.
     """
 
     recipes: tuple[str, ...]
@@ -52,26 +50,20 @@ class Row:
     """How far one recipe is, or how it ended.
 
     Attributes:
-        recipe: Its name.
-        lacks: Numbers that were asked for and that it does not have.
+        lacks: Overrides that the recipe does not have.
         model: The model that its version joins.
-        size_px: Side of the pictures.
-        job: Its job's id; None before there is one.
-        status: The job's.
-        reason: Why the job ended or waits, if it said so.
+        job: Its job's id, once there is one.
+        reason: Why the job ended or waits.
         version: Id of the version it published.
-        kimg: Thousand pictures shown.
+        kimg: Thousand images shown.
         best_kimg: Where its best snapshot, the version, was taken.
         steps: Updates of the generator.
-        images_per_s: Pictures shown a second of training.
+        images_per_s: Images shown per second of training.
         training_s: Seconds of training alone.
-        wall_s: Seconds of everything, measuring included.
-        peak_bytes: Most memory in use at once.
-        peak_of: Which memory, in words.
-        metrics: As the version's card has them.
-        note: The card's.
-        hardware: Device in words.
-        software: Versions of what trained it.
+        wall_s: Seconds in total, evaluation included.
+        peak_bytes: Peak memory.
+        peak_of: Of which memory, in words.
+        metrics: As on the version's card.
     """
 
     recipe: str
@@ -98,7 +90,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """What was asked, and a row a recipe; the folder's `comparison.json`."""
+    """The request, and a row per recipe; the folder's `comparison.json`."""
 
     asked: Asked
     rows: tuple[Row, ...]
@@ -106,7 +98,7 @@ class Comparison:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every recipe has ended, well or not."""
+        """Whether every recipe has ended, successfully or not."""
         return all(row.status.has_ended for row in self.rows)
 
     def with_row(self, row: Row) -> "Comparison":
@@ -123,12 +115,12 @@ def read_comparison(folder: Path) -> Comparison | None:
     """
     try:
         return loads(Comparison, (folder / RECORD).read_bytes())
-    except (FileNotFoundError, NotADirectoryError):  # the latter is said when it is written
+    except (FileNotFoundError, NotADirectoryError):  # the latter is reported on writing
         return None
 
 
 def begun(asked: Asked, folder: Path, wanted: Mapping[str, TrainingOrder]) -> Comparison:
-    """Return the folder's comparison, to go on with it, or a new one.
+    """Return the folder's comparison, to be resumed, or a new one.
 
     Raises:
         InvalidValue: The folder's comparison is of something else.
@@ -153,30 +145,22 @@ def begun(asked: Asked, folder: Path, wanted: Mapping[str, TrainingOrder]) -> Co
 
 
 def new_row(recipe: str, lacks: Iterable[str], order: TrainingOrder) -> Row:
-    """Return the row of a recipe of which nothing is done yet."""
+    """Return the row of a recipe that has not started."""
     return Row(recipe=recipe, lacks=tuple(lacks), model=order.model, size_px=order.size_px)
 
 
 def write_record(comparison: Comparison, folder: Path) -> None:
-    """Write the folder's `comparison.json`.
-
-    Raises:
-        InvalidValue: The folder cannot be written.
-    """
+    """Write the folder's `comparison.json`; InvalidValue as `place`."""
     place(folder / RECORD, dumps(comparison))
 
 
 def place(path: Path, data: bytes) -> None:
-    """Write a file of a comparison's folder in one step.
-
-    Raises:
-        InvalidValue: The folder cannot be written.
-    """
+    """Write a file of a comparison's folder atomically; InvalidValue if that is impossible."""
     temporary = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(data)
-        temporary.replace(path)
+        temporary.replace(path)  # whoever has the page open, or resumes, sees whole files
     except OSError as err:
-        allowed = f"a folder that can be written ({err.strerror})"
+        allowed = f"a writable folder ({err.strerror})"
         raise InvalidValue("output", str(path.parent), allowed) from err

@@ -1,4 +1,4 @@
-"""A comparison as a table: its columns, and what must be said beside them."""
+"""A comparison as a table: its columns, remarks and caveats."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -6,8 +6,7 @@ from models.comparison.records import Comparison, Row
 from models.gan.recipes import recipe
 from models.store.records import JobStatus, Json
 
-ENOUGH_KIMG = 100.0
-"""Below this a comparison cannot rank recipes: they are still in their first steps."""
+ENOUGH_KIMG = 100.0  # with less, recipes cannot be ranked: they have barely started
 
 
 def duration(seconds: float) -> str:
@@ -18,18 +17,15 @@ def duration(seconds: float) -> str:
 
 
 def metric(row: Row, name: str) -> Json | None:
-    """Return a result of a recipe's version; of several the default protocol's."""
+    """Return a result of a recipe's version, by the default protocol if there are several."""
     found = [each for each in row.metrics if each["name"] == name]
     ours = (each for each in found if each["protocol"].get("name") == "cattery")
     return next(ours, next(iter(found), None))
 
 
 def protocol(comparison: Comparison) -> Json | None:
-    """Return how the table's versions were measured, or None if none was.
-
-    A job that ended early has its snapshot's own, quicker one; where there is a
-    finished job, that is not the table's.
-    """
+    """Return the protocol of the table's versions, or None if none was evaluated."""
+    # Finished jobs first: one that ended early has the quicker protocol of its snapshot.
     ordered = sorted(comparison.rows, key=lambda row: row.status is not JobStatus.FINISHED)
     return next((found["protocol"] for row in ordered if (found := metric(row, "kid"))), None)
 
@@ -57,6 +53,7 @@ def _status(row: Row) -> str:
     return "interrupted" if row.kimg else "to do"
 
 
+# The one table of columns, which Markdown, page and command line read.
 COLUMNS: Mapping[str, Callable[[Row], str]] = {
     "recipe": lambda row: row.recipe,
     "status": _status,
@@ -73,12 +70,10 @@ COLUMNS: Mapping[str, Callable[[Row], str]] = {
     "px": lambda row: str(row.size_px),
     "version": lambda row: f"{row.model}@{row.version}" if row.version else "",
 }
-"""The one table of columns: Markdown, page and command line read it."""
 
 
 MEASURED = ("FD", "KID (95 %)", "precision", "recall")
-OTHERWISE = " *"
-"""Marks a figure of another protocol than the table's."""
+OTHERWISE = " *"  # marks a result of another protocol than the table's
 
 
 def cells(comparison: Comparison) -> list[dict[str, str]]:
@@ -99,31 +94,26 @@ def _is_measured_otherwise(row: Row, of: Json | None) -> bool:
 
 
 def remarks(row: Row, of: Json | None) -> Iterator[str]:
-    """Yield what one must know to read a recipe's row, sentence by sentence.
-
-    Args:
-        row: The recipe's.
-        of: The table's protocol.
-    """
+    """Yield remarks on a recipe's row, in sentences, given the table's protocol."""
     if row.reason and row.status.has_ended:
         yield f"{_status(row).capitalize()}: {row.reason}"
     if row.lacks:
-        yield f"It has no {', '.join(row.lacks)} and was trained with its own numbers."
+        yield f"It has no {', '.join(row.lacks)} and was trained with its defaults."
     if row.version and row.best_kimg is not None and row.best_kimg != row.kimg:
-        yield f"Its best snapshot, which was measured, is that at {row.best_kimg:g} kimg."
+        yield f"Its best snapshot, which was evaluated, is that at {row.best_kimg:g} kimg."
     found = metric(row, "kid")
     if found is None:
-        yield from ["It could not be measured."] * (row.version is not None)
+        yield from ["It could not be evaluated."] * (row.version is not None)
     elif _is_measured_otherwise(row, of):
         how = facts_of(found["protocol"])
-        yield f"Figures with * compare with no other row's; their protocol: {how}."
+        yield f"Results with * are not comparable with other rows; their protocol: {how}."
     for note in (row.note, recipe(row.recipe).note):
         if note:
             yield note if note.endswith(".") else f"{note}."
 
 
 def facts(comparison: Comparison) -> Iterator[tuple[str, str]]:
-    """Yield what all of it depends on, by name."""
+    """Yield what all results depend on, by name."""
     asked, of = comparison.asked, protocol(comparison)
     yield "budget", f"{asked.kimg:g} kimg per recipe, {asked.size_px} px, seed {asked.seed}"
     if asked.overrides:
@@ -142,7 +132,7 @@ def facts(comparison: Comparison) -> Iterator[tuple[str, str]]:
 
 
 def caveats(comparison: Comparison) -> Iterator[str]:
-    """Yield what the whole table does not say, sentence by sentence."""
+    """Yield caveats of the whole table, in sentences."""
     asked = comparison.asked
     if asked.kimg < ENOUGH_KIMG:
         yield (

@@ -1,1 +1,1 @@
-"""Datasets: pictures of strangers in, packed arrays out."""
+"""Datasets: untrusted images in, packed arrays out."""

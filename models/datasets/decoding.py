@@ -1,9 +1,8 @@
-"""Picture files of strangers in, upright RGB squares out; memory stays bounded.
+"""Untrusted image files in, upright RGB squares out, in bounded memory.
 
-A picture is opened by its content, never by its name, in four formats only.
-Its size is checked before a pixel is decoded. The first frame of an animation
-is taken, EXIF orientation is obeyed, 16 bits become 8, and transparency is laid
-over white, as a web page would. Color profiles are not applied.
+An image is opened by its content, never by its name, in four formats only, and its size is
+checked before a pixel is decoded. Of an animation the first frame is taken, EXIF orientation is
+applied, 16 bits become 8, and transparency is laid over white. Color profiles are ignored.
 """
 
 import io
@@ -20,19 +19,20 @@ from models.datasets.cropping import center_square, straighten
 from models.datasets.landmarks import Face
 from models.datasets.rejections import Reason, Refused
 
+# Few formats: each decoder is code that untrusted files can reach.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 SIZES_PX = (32, 64, 128, 256, 512)
 MAX_PIXELS = 64_000_000
 MAX_WEBP_PIXELS = 24_000_000  # its decoder keeps four copies: 1 GB for 64 megapixels
 
+# A larger crop is averaged down first, to no less than this: plenty for the largest size.
 WORKING_PX = 2 * SIZES_PX[-1]
-"""A larger crop is averaged down to at least this side first: plenty for the largest size."""
 
+# Threads decode such images one at a time, to bound memory.
 LARGE_PIXELS = 8_000_000
-"""Threads take such pictures one at a time, so that they do not multiply memory."""
 
-# What Pillow is known to raise on damaged files, beside its own errors.
+# What Pillow is known to raise on damaged files, besides its own errors.
 DAMAGED = (
     OSError,
     SyntaxError,
@@ -64,18 +64,18 @@ LEVEL_TURNS = (
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A square cut out of a picture.
+    """A square cut out of an image.
 
     Attributes:
-        image: RGB square, its side at most about `2 * WORKING_PX`.
-        reach_px: Side of the square in the picture itself; nothing is enlarged beyond it.
+        image: RGB square, at most about `2 * WORKING_PX` wide.
+        reach_px: Its width in the image itself; nothing is enlarged beyond it.
     """
 
     image: Image.Image
     reach_px: int
 
     def sizes(self) -> tuple[int, ...]:
-        """Return the sizes that the square reaches."""
+        """Return the sizes that need no enlarging."""
         return tuple(px for px in SIZES_PX if px <= self.reach_px)
 
     def at(self, size_px: int) -> Image.Image:
@@ -88,19 +88,20 @@ class Cut:
 def cut_square(
     raw: bytes, face: Face | None = None, large: AbstractContextManager[object] | None = None
 ) -> Cut:
-    """Decode a picture and cut out its face, or its center square if no face is given.
+    """Decode an image and cut out its face, or its center square if no face is given.
 
     Args:
         raw: The file's content.
-        face: Where the face is, in pixels of the upright picture.
-        large: Held while a picture of `LARGE_PIXELS` or more is in memory: a lock.
+        face: Where the face is, in pixels of the upright image.
+        large: Held while an image of `LARGE_PIXELS` or more is in memory: a lock.
 
     Raises:
-        Refused: The picture is damaged, of another format, too small or too
+        Refused: The image is damaged, of another format, too small or too
             large, or the face is not in it.
     """
     with _blaming_the_file():
         image = Image.open(io.BytesIO(raw), formats=FORMATS)
+    # Opening reads the header alone, so that a bomb is rejected before anything is allocated.
     _check_pixels(image)
     is_large = image.width * image.height >= LARGE_PIXELS
     with large if large is not None and is_large else nullcontext():
@@ -109,11 +110,11 @@ def cut_square(
 
 @contextmanager
 def _blaming_the_file() -> Iterator[None]:
-    """Turn what Pillow raises into a verdict on the picture."""
+    """Turn what Pillow raises into a rejection of the image."""
     try:
         yield
     except UnidentifiedImageError as err:
-        raise Refused(Reason.UNREADABLE, f"not a picture in {', '.join(FORMATS)}") from err
+        raise Refused(Reason.UNREADABLE, f"not an image in {', '.join(FORMATS)}") from err
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as err:
         raise Refused(Reason.TOO_LARGE, str(err)) from err
     except DAMAGED as err:
@@ -147,7 +148,7 @@ def _cut(image: Image.Image, face: Face | None) -> Cut:
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
-    """Return what brings the picture upright, None if it is; damaged EXIF says nothing."""
+    """Return what turns the image upright, None for nothing or damaged EXIF."""
     try:
         return TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except DAMAGED:
@@ -159,7 +160,7 @@ def _check_inside(face: Face, width: int, height: int) -> None:
         detail = f"the eyes are at ({face.x:g}, {face.y:g}), outside of {width}x{height} pixels"
         raise Refused(Reason.LANDMARKS, detail)
     if face.side > 2 * max(width, height):
-        detail = f"the face is {face.side:.0f} pixels wide in a picture of {width}x{height}"
+        detail = f"the face is {face.side:.0f} pixels wide in an image of {width}x{height}"
         raise Refused(Reason.LANDMARKS, detail)
 
 
@@ -169,13 +170,14 @@ def _decode(
     """Decode all pixels, a JPEG up to `shrink` times smaller.
 
     Returns:
-        The upright picture, and how many original pixels one of its pixels spans.
+        The upright image, and how many original pixels one of its pixels spans.
     """
     width, height = image.size
     with _blaming_the_file():
         if shrink > 1:
-            image.draft(None, (width // shrink, height // shrink))  # does nothing but for JPEG
+            image.draft(None, (width // shrink, height // shrink))  # of no effect except on JPEG
         image.load()
+    # Draft mode shrinks by 1, 2, 4 or 8 and rounds sizes up: rounding recovers the factor.
     scale = float(round(width / image.width))
     return (image if turn is None else image.transpose(turn)), scale
 

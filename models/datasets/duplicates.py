@@ -1,4 +1,4 @@
-"""Pictures seen before: the same content, or nearly the same look."""
+"""Duplicate images: the same content, or nearly the same appearance."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,8 +6,7 @@ from PIL import Image
 
 from models.datasets.rejections import Reason, Refused
 
-NEAR_BITS = 3
-"""Two 64-bit difference hashes this close are one picture, saved twice."""
+NEAR_BITS = 3  # 64-bit difference hashes this close are of one image, saved twice
 
 
 def difference_hash(image: Image.Image) -> int:
@@ -18,7 +17,7 @@ def difference_hash(image: Image.Image) -> int:
 
 
 class Seen:
-    """Remembers every picture taken; refuses the second of a kind."""
+    """Remembers accepted images and rejects duplicates of them."""
 
     def __init__(self) -> None:
         self._names: list[str] = []
@@ -26,7 +25,7 @@ class Seen:
         self._hashes: NDArray[np.uint64] = np.empty(1024, np.uint64)
 
     def check(self, content: bytes, look: int) -> None:
-        """Refuse a picture that resembles one remembered.
+        """Reject an image that resembles one remembered.
 
         Args:
             content: SHA-256 of the file.
@@ -46,8 +45,9 @@ class Seen:
             raise Refused(Reason.DUPLICATE, detail)
 
     def remember(self, name: str, content: bytes, look: int) -> None:
-        """Add a picture that was taken."""
+        """Add an accepted image."""
         if len(self._names) == len(self._hashes):
+            # Doubled when full: appending stays cheap, and a comparison is one vector operation.
             self._hashes = np.concatenate([self._hashes, np.empty_like(self._hashes)])
         self._hashes[len(self._names)] = look
         self._names.append(name)

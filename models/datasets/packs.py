@@ -1,4 +1,4 @@
-"""Packs: `.npy` files of pictures that grow row by row, in flat memory."""
+"""Packs: `.npy` files of images that grow row by row, in flat memory."""
 
 from io import BytesIO
 from pathlib import Path
@@ -12,12 +12,8 @@ from numpy.typing import NDArray
 class PackWriter:
     """Writes one `.npy` file of uint8 (N, H, W, 3), C order, N unknown until the end.
 
-    NumPy's header reserves room for a longer N, so it is written for no rows
-    and overwritten once they are counted.
-
-    Args:
-        path: The file; nothing may be there yet.
-        size_px: Side of the pictures.
+    NumPy's header reserves room for a longer N, so it is written for no rows and overwritten
+    once they are counted.
     """
 
     def __init__(self, path: Path, size_px: int) -> None:
@@ -26,16 +22,12 @@ class PackWriter:
         self._file: BinaryIO = path.open("xb")
         self._file.write(self._header())
 
-    def append(self, picture: NDArray[np.uint8]) -> None:
-        """Add one picture, uint8 (H, W, 3).
-
-        Raises:
-            ValueError: It has another shape or type.
-        """
-        if picture.dtype != np.uint8 or picture.shape != (self._size_px, self._size_px, 3):
-            found = f"{picture.dtype} {picture.shape}"
+    def append(self, image: NDArray[np.uint8]) -> None:
+        """Add one image, uint8 (H, W, 3); ValueError for another shape or type."""
+        if image.dtype != np.uint8 or image.shape != (self._size_px, self._size_px, 3):
+            found = f"{image.dtype} {image.shape}"
             raise ValueError(f"A row of this pack is uint8, {self._size_px} px; this is {found}.")
-        self._file.write(picture.tobytes())
+        self._file.write(image.tobytes())
         self.rows += 1
 
     def close(self) -> None:
@@ -45,7 +37,7 @@ class PackWriter:
         self._file.close()
 
     def abandon(self) -> None:
-        """Close the file as it is."""
+        """Close the file as it is, without its final header."""
         self._file.close()
 
     def _header(self) -> bytes:
@@ -60,7 +52,7 @@ class PackWriter:
 class Packs:
     """The packs of one dataset in a folder: `{px}.npy` and `{px}-heldout.npy`.
 
-    A file is made with its first picture, so there is none without rows.
+    A file is created with its first image, so none is empty.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -83,7 +75,7 @@ class Packs:
                 writer.abandon()
 
     def append(self, rows: dict[int, NDArray[np.uint8]], *, is_heldout: bool) -> None:
-        """Add one picture in all the sizes that it reaches."""
+        """Add one image at all of its sizes."""
         for size_px, row in rows.items():
             key = (size_px, is_heldout)
             if key not in self._writers:
@@ -91,7 +83,7 @@ class Packs:
             self._writers[key].append(row)
 
     def counts(self, *, is_heldout: bool) -> dict[str, int]:
-        """Return pictures by side in pixels."""
+        """Return the number of images by resolution."""
         keys = sorted(key for key in self._writers if key[1] == is_heldout)
         return {str(px): self._writers[px, is_heldout].rows for px, _ in keys}
 

@@ -1,4 +1,4 @@
-"""Entries in, prepared pictures out: in the order of the entries, a few at a time."""
+"""Decodes and crops entries in a few threads, in order."""
 
 import hashlib
 import os
@@ -19,20 +19,19 @@ from models.datasets.rejections import Reason, Refused
 from models.datasets.sources import Entry
 
 MOST_THREADS = 8
-
 HELDOUT_SHARE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A picture ready to be packed.
+    """An image ready to be packed.
 
     Attributes:
         content: SHA-256 of the file.
-        identity: The same, with the landmarks if there are any: what the rows were made of.
+        identity: The same including landmarks, if any: all that the rows depend on.
         look: `difference_hash` of the square.
-        rows: uint8 (H, W, 3) by side in pixels.
-        is_aligned: Whether landmarks said where the face is.
+        rows: uint8 (H, W, 3) by resolution.
+        is_aligned: Whether it was cropped by landmarks.
     """
 
     content: bytes
@@ -43,15 +42,16 @@ class Prepared:
 
     @property
     def is_heldout(self) -> bool:
-        """Whether the file's content, whatever the import, keeps it out of all training."""
+        """Whether it is kept out of all training."""
+        # By content: the same images are held out in every import, whatever else is in it.
         return int.from_bytes(self.content[:8], "big") < HELDOUT_SHARE * 2**64
 
 
 def prepare_all(entries: Iterable[Entry]) -> Iterator[tuple[Entry, Prepared | Refused]]:
-    """Prepare pictures in a few threads; memory does not grow with their number.
+    """Prepare images in a few threads, in bounded memory.
 
     Yields:
-        Each entry, in order, with its picture or why it was refused.
+        Each entry, in order, with its image or why it was refused.
     """
     threads = min(MOST_THREADS, os.cpu_count() or 1)
     large = threading.Lock()
@@ -59,6 +59,7 @@ def prepare_all(entries: Iterable[Entry]) -> Iterator[tuple[Entry, Prepared | Re
     pool = ThreadPoolExecutor(threads, thread_name_prefix="import")
     try:
         for entry in entries:
+            # Bounded: results wait for the slowest before them, and each holds decoded images.
             waiting.append((entry, pool.submit(prepare, entry, large)))
             if len(waiting) > 2 * threads:
                 first, future = waiting.popleft()
@@ -71,19 +72,14 @@ def prepare_all(entries: Iterable[Entry]) -> Iterator[tuple[Entry, Prepared | Re
 
 
 def prepare(entry: Entry, large: AbstractContextManager[object]) -> Prepared | Refused:
-    """Read, decode, cut and resize one picture.
-
-    Args:
-        entry: The file.
-        large: Held while a large picture is in memory.
-    """
+    """Read, decode, crop and resize one image; `large` is held while a large one is in memory."""
     try:
         raw = entry.read()
         marks = _landmarks(entry)
         face: Face | None = read_face(marks) if marks is not None else None
         cut = cut_square(raw, face, large)
     except Refused as refused:
-        return refused.with_traceback(None)  # which would keep the file in memory
+        return refused.with_traceback(None)  # the traceback would keep the file in memory
     content = hashlib.sha256(raw).digest()
     return Prepared(
         content=content,

@@ -1,4 +1,4 @@
-"""Why a picture was not taken, and the ledger of all that were not."""
+"""Why images were rejected, and the list of those that were."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,14 +6,12 @@ from enum import StrEnum
 
 from models.store.records import Json
 
-TOLD_REJECTIONS = 100
-"""A dataset's record tells this many refusals one by one; the rest are only counted."""
-
-LONGEST_NAME = 200  # characters of a file's name that a record repeats
+LISTED_REJECTIONS = 100  # in a dataset's record; the others are only counted
+LONGEST_NAME = 200  # characters of a file's name in a record
 
 
 class Reason(StrEnum):
-    """Why a picture was not taken."""
+    """Why an image was rejected."""
 
     UNREADABLE = "unreadable"
     UNSUPPORTED = "unsupported"
@@ -24,11 +22,11 @@ class Reason(StrEnum):
     LINK = "link"
 
 
-class Refused(Exception):  # a verdict on one picture, caught within this package
-    """One picture cannot be taken; the import goes on.
+class Refused(Exception):  # caught within this package, so not part of the error tree
+    """One image is rejected; the import goes on.
 
     Args:
-        reason: The kind of refusal, which is counted.
+        reason: By which rejections are counted.
         detail: What exactly was wrong, with the value.
     """
 
@@ -40,15 +38,15 @@ class Refused(Exception):  # a verdict on one picture, caught within this packag
 
 @dataclass
 class Ledger:
-    """Counts refusals by reason and remembers the first of them."""
+    """Counts rejections by reason and lists the first of them."""
 
     counts: Counter[str] = field(default_factory=Counter)
     first: list[Json] = field(default_factory=list)
 
     def enter(self, file: str, refused: Refused) -> None:
-        """Add one refused file."""
+        """Add one rejected file."""
         self.counts[refused.reason.value] += 1
-        if len(self.first) < TOLD_REJECTIONS:
+        if len(self.first) < LISTED_REJECTIONS:
             self.first.append(
                 {
                     "file": printable(file),

@@ -1,4 +1,4 @@
-"""Where pictures come from: a folder or a zip, as one sorted list of files to read."""
+"""Sources of images: a folder or a zip, as one sorted list of files to read."""
 
 import os
 import stat
@@ -16,11 +16,10 @@ from models.datasets import landmarks, zips
 from models.datasets.decoding import SUFFIXES
 from models.datasets.rejections import Reason, Refused
 
-MAX_FILE_BYTES = 64 * 2**20
+MAX_FILE_BYTES = 64 * 2**20  # a file is read whole, in several threads
+CHUNK_BYTES = 2**20  # read beyond a limit, at most
 
-CHUNK_BYTES = 2**20
-
-# What operating systems leave beside pictures; nobody wants to read about it.
+# What operating systems leave beside images: not worth reporting as rejected.
 LITTER = ("__MACOSX", "Thumbs.db", "desktop.ini")
 
 Read = Callable[[], bytes]
@@ -32,7 +31,7 @@ class Entry:
 
     Attributes:
         name: Path within the source, with "/".
-        read: Returns the content; raises `Refused` if it cannot be had.
+        read: Returns the content; raises `Refused` if it cannot.
         read_landmarks: The same for its `.cat` file; None if it has none.
     """
 
@@ -47,7 +46,7 @@ def open_source(path: Path) -> Iterator[list[Entry]]:
 
     Yields:
         Its files in the order of their names. Landmark files stand beside
-        their pictures, not in the list; hidden files are left out.
+        their images, not in the list; hidden files are left out.
 
     Raises:
         DatasetError: It is neither, or a zip that must not be read.
@@ -60,7 +59,7 @@ def open_source(path: Path) -> Iterator[list[Entry]]:
 
 
 def _paired(files: list[tuple[str, Read]]) -> list[Entry]:
-    """Put landmark files beside their pictures."""
+    """Put landmark files beside their images."""
     named = sorted((file for file in files if not _is_litter(file[0])), key=lambda file: file[0])
     companions = {name: read for name, read in named if name.endswith(landmarks.SUFFIX)}
     names = {name for name, _ in named}
@@ -79,7 +78,7 @@ def _limit(name: str) -> int:
     """Return how many bytes of a file are ever read.
 
     Raises:
-        Refused: None: by its name, it is no picture.
+        Refused: Its name is not that of an image.
     """
     suffix = PurePosixPath(name).suffix.lower()
     if suffix == landmarks.SUFFIX:
@@ -87,7 +86,7 @@ def _limit(name: str) -> int:
     if suffix in SUFFIXES:
         return MAX_FILE_BYTES
     known = " ".join(SUFFIXES)
-    raise Refused(Reason.UNSUPPORTED, f"its name ends in {suffix!r}; read are {known}")
+    raise Refused(Reason.UNSUPPORTED, f"its name ends in {suffix!r}; supported are {known}")
 
 
 def _folder_files(root: Path) -> list[tuple[str, Read]]:
@@ -99,7 +98,9 @@ def _folder_files(root: Path) -> list[tuple[str, Read]]:
 
     for folder, folders, names in os.walk(root, onerror=note_unreadable):
         here = Path(folder)
-        links = [name for name in folders if (here / name).is_symlink()]  # never walked into
+        links = [
+            name for name in folders if (here / name).is_symlink()
+        ]  # os.walk lists but does not follow them
         for name in [*names, *links]:
             path = here / name
             files.append((path.relative_to(root).as_posix(), partial(_read_path, root, path)))
@@ -125,7 +126,7 @@ def _read_path(root: Path, path: Path) -> bytes:
 
 
 def _followed(root: Path, link: Path) -> Path:
-    """Return the file that a link within the source leads to."""
+    """Return the target of a link, which must lie within the source."""
     try:
         target = link.resolve(strict=True)
     except RuntimeError as err:  # Python 3.11 and 3.12, for a link that leads to itself
@@ -138,7 +139,7 @@ def _followed(root: Path, link: Path) -> Path:
 
 
 def _zip_files(archive: zipfile.ZipFile) -> list[tuple[str, Read]]:
-    lock = threading.Lock()  # an archive has one position in its file
+    lock = threading.Lock()  # an archive has one file position
     return [
         (info.filename, partial(_read_zipped, archive, info, lock))
         for info in archive.infolist()
@@ -156,7 +157,7 @@ def _read_zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, lock: threadin
 
 
 def _read_all(file: IO[bytes], limit: int) -> bytes:
-    """Read to the end, counting: what a directory says of a size is not believed."""
+    """Read to the end, counting: the size that a zip's directory declares may be a lie."""
     content = bytearray()
     while chunk := file.read(CHUNK_BYTES):
         content += chunk

@@ -1,4 +1,4 @@
-"""A folder to build a dataset in, gone afterwards even if the process was killed."""
+"""A temporary folder to build a dataset in, cleaned up even if the process was killed."""
 
 import fcntl
 import shutil
@@ -14,17 +14,16 @@ _GATE = ".imports.lock"
 
 @contextmanager
 def workplace(cache: Path) -> Iterator[Path]:
-    """Make a folder of one's own under `cache`, and remove those of dead processes.
+    """Create a private folder under `cache`, and remove those of dead processes.
 
-    Each is locked by its process, and the system drops the lock of a process
-    that dies, however it dies.
+    Each is locked by its process; the kernel drops a lock however its process dies.
 
     Yields:
         The empty folder.
     """
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / _GATE).open("w") as gate:
-        fcntl.flock(gate, fcntl.LOCK_EX)  # none is swept between being made and being locked
+        fcntl.flock(gate, fcntl.LOCK_EX)  # none is swept between its creation and its lock
         _sweep(cache)
         place = Path(tempfile.mkdtemp(prefix=PREFIX, dir=cache))
         held = (place / _LOCK).open("w")
@@ -35,7 +34,7 @@ def workplace(cache: Path) -> Iterator[Path]:
         yield inner
     finally:
         shutil.rmtree(place, ignore_errors=True)
-        held.close()
+        held.close()  # last: closing releases the lock, and another process may sweep
 
 
 def _sweep(cache: Path) -> None:

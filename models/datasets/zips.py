@@ -1,7 +1,7 @@
-"""Zips of strangers: looked through before anything is read, refused whole if they lie.
+"""Untrusted zips: checked before anything is read, and rejected as a whole.
 
-Nothing is ever extracted to disk, so no path in a zip can reach anything; what
-has such paths was still made to harm, and is refused.
+Nothing is ever extracted to disk, so no path in a zip can do harm; a zip that tries is rejected
+all the same.
 """
 
 import re
@@ -14,13 +14,13 @@ from typing import BinaryIO
 
 from models.errors import DatasetError
 
-MAX_ENTRIES = 200_000
+MAX_ENTRIES = 200_000  # `zipfile` creates an object for each
 MAX_DIRECTORY_BYTES = 64 * 2**20  # `zipfile` reads the table of contents at once
 MAX_TOTAL_BYTES = 64 * 2**30  # uncompressed
-MAX_RATIO = 200
-RATIO_FROM_BYTES = 2**20  # a small entry may compress as well as it likes
+MAX_RATIO = 200  # deflate reaches 1,032; images, compressed already, about 1
+RATIO_FROM_BYTES = 2**20  # smaller entries may compress arbitrarily well
 
-# bzip2 and LZMA are inflated by the chunk in `zipfile`, however large that gets.
+# `zipfile` inflates bzip2 and LZMA a chunk at a time, however large the result.
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 _DRIVE = re.compile(r"^[A-Za-z]:")
@@ -37,10 +37,10 @@ _ENTRY_SIZE = 46
 
 
 def open_zip(path: Path) -> zipfile.ZipFile:
-    """Open a zip after checking all that its directory says.
+    """Open a zip after checking its directory.
 
     Raises:
-        DatasetError: It is no zip, damaged, or asks for more than is given.
+        DatasetError: It is no zip, damaged, or beyond the limits.
     """
     try:
         with path.open("rb") as file:
@@ -66,12 +66,12 @@ def _check(entries: Sequence[zipfile.ZipInfo], path: Path) -> None:
     total = sum(entry.file_size for entry in entries)
     if total > MAX_TOTAL_BYTES:
         raise _refusal(path.name, f"{total} bytes unpacked", f"at most {MAX_TOTAL_BYTES}")
-    # Entries that share their bytes each look honest; together they do not.
+    # Overlapping entries (a zip bomb) each look harmless; their sum does not.
     _check_ratio(path.name, total, path.stat().st_size)
 
 
 def _check_path(entry: zipfile.ZipInfo) -> None:
-    # orig_filename: zipfile itself cuts names at a NUL.
+    # orig_filename too: zipfile truncates names at a NUL.
     for name in (entry.filename, entry.orig_filename):
         flat = name.replace("\\", "/")
         if flat.startswith("/") or _DRIVE.match(flat):
@@ -105,7 +105,7 @@ def _refusal(name: str, found: str, allowed: str) -> DatasetError:
 
 
 def _limit_entries(file: BinaryIO, name: str) -> None:
-    """Count the entries of the table of contents before `zipfile` makes an object of each."""
+    """Count the directory's entries before `zipfile` creates an object for each."""
     start, size = _directory(file)
     if size > MAX_DIRECTORY_BYTES:
         found = f"a table of contents of {size} bytes"
@@ -116,7 +116,7 @@ def _limit_entries(file: BinaryIO, name: str) -> None:
     while position + _ENTRY_SIZE <= directory_end:
         header = file.read(_ENTRY_SIZE)
         if len(header) < _ENTRY_SIZE or header[:4] != _ENTRY:
-            return  # damaged: zipfile stops here as well and says so
+            return  # damaged: zipfile stops here as well and reports it
         count += 1
         if count > MAX_ENTRIES:
             raise _refusal(name, f"over {MAX_ENTRIES} entries", f"at most {MAX_ENTRIES} entries")
@@ -136,6 +136,8 @@ def _directory(file: BinaryIO) -> tuple[int, int]:
     file.seek(tail_start)
     tail = file.read()
     place = len(tail) - _END_SIZE
+    # As zipfile does: a record at the very end, without a comment, else the last one found. A
+    # scan that chose another would count the entries of a directory that is never read.
     if not (tail[place:].startswith(_END) and tail.endswith(b"\0\0")):
         place = tail.rfind(_END)
     if place < 0 or len(tail) - place < _END_SIZE:

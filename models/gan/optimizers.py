@@ -14,14 +14,14 @@ Build = Callable[[nn.Module, float, Settings, bool], Optimizer]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptimizerKind:
-    """How weights move.
+    """One optimizer.
 
     Attributes:
-        numbers: The settings that it reads beside its step size.
-        build: From module, step size, settings, and whether a CUDA graph will capture it.
+        hyperparameters: What it reads beside its learning rate.
+        build: From module, learning rate, settings, and whether a CUDA graph will capture it.
     """
 
-    numbers: tuple[str, ...]
+    hyperparameters: tuple[str, ...]
     build: Build
 
 
@@ -31,7 +31,7 @@ def adam(module: nn.Module, lr: float, settings: Settings, is_captured: bool) ->
     Source: Kingma and Ba 2015, arXiv:1412.6980.
     """
     betas = (settings.beta1 or 0.0, settings.beta2)
-    # Fused: one kernel for all weights. Capturable keeps the step count on the GPU, for reading
+    # Fused: one kernel for all weights. Capturable keeps the step count on the GPU: reading
     # it back would end a CUDA graph's capture.
     parameters = module.parameters()
     return torch.optim.Adam(parameters, lr=lr, betas=betas, fused=True, capturable=is_captured)
@@ -42,13 +42,12 @@ def rmsprop(module: nn.Module, lr: float, settings: Settings, is_captured: bool)
 
     Source: Hinton 2012, "Neural networks for machine learning", lecture 6e.
     """
-    parameters = module.parameters()
     return torch.optim.RMSprop(
-        parameters, lr=lr, alpha=settings.beta2, foreach=True, capturable=is_captured
+        module.parameters(), lr=lr, alpha=settings.beta2, foreach=True, capturable=is_captured
     )
 
 
 OPTIMIZERS: Mapping[str, OptimizerKind] = {
-    "adam": OptimizerKind(numbers=("beta1", "beta2"), build=adam),
-    "rmsprop": OptimizerKind(numbers=("beta2",), build=rmsprop),
+    "adam": OptimizerKind(hyperparameters=("beta1", "beta2"), build=adam),
+    "rmsprop": OptimizerKind(hyperparameters=("beta2",), build=rmsprop),
 }

@@ -1,4 +1,4 @@
-"""What a recipe is, and what no recipe may be."""
+"""What a recipe is, and which combinations make no sense."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -11,31 +11,24 @@ from models.gan.regularizers import NONE, Regularizer
 from models.hyperparameters import LIMITS, Settings, check_overrides
 from models.networks import NETWORKS, Network
 
-MIN_SIZE_PX = 32
-MAX_SIZE_PX = 512
-
+# Hyperparameters that every recipe has.
 COMMON = ("width", "z_dim", "batch", "lr_generator", "lr_discriminator", "ema", "mirror")
-"""Numbers that every recipe has."""
 
+# Those that any recipe may have: the trainer itself reads them, not a part that a row names.
 FREE = ("critic_steps", "critic_boost", "augment", "lecun")
-"""Numbers that any recipe may have: the trainer reads them, not a part that a row names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How to train: networks, objective, regularizer, optimizer and numbers.
+    """How to train: networks, objective, regularizer, optimizer and hyperparameters.
 
     Attributes:
         name: Key in `RECIPES`.
-        title: The recipe in words.
-        source: The paper.
         network: Key in `models.networks.NETWORKS`.
-        objective: The pair of losses.
-        regularizer: What holds the discriminator back.
         optimizer: Key in `models.gan.optimizers.OPTIMIZERS`.
         sizes_px: Sizes it is tuned and measured for; the first is the default.
-        settings: Its numbers.
-        note: What one should know before choosing it, a sentence; may be empty.
+        settings: Its hyperparameters.
+        note: What to know before choosing it, a sentence; may be empty.
 
     Raises:
         RecipeError: The parts do not go together.
@@ -53,17 +46,17 @@ class Recipe:
     note: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse nonsense once, when the table is made."""
-        # Batch norm mixes a batch's pictures: a logit's gradient by its own says little then.
+        """Reject nonsense once, when the table is built."""
+        # Batch norm mixes a batch: a logit's gradient by its own image would miss the others'.
         if self.regularizer.is_per_sample and self.networks.has_batch_norm:
             allowed = f"a network without batch norm in its discriminator, for {self.name}"
             raise RecipeError("network", self.network, allowed)
-        read = {*COMMON, *self.regularizer.numbers, *OPTIMIZERS[self.optimizer].numbers}
-        read.update(self.networks.numbers)
-        # A number that nothing reads is a typo or a leftover; either would silently do nothing.
+        read = {*COMMON, *self.regularizer.hyperparameters, *self.networks.hyperparameters}
+        read.update(OPTIMIZERS[self.optimizer].hyperparameters)
+        # One that nothing reads is a typo or a leftover; either would silently do nothing.
         given = set(self.settings.given())
         if odd := (read - given) | (given - read - set(FREE)):
-            allowed = f"exactly the numbers that {self.name} reads"
+            allowed = f"exactly the hyperparameters that {self.name} reads"
             raise RecipeError("settings", ", ".join(sorted(odd)), allowed)
 
     @property
@@ -73,30 +66,30 @@ class Recipe:
 
     @property
     def default_size_px(self) -> int:
-        """The size of an order that names none."""
+        """The size of an order that does not say."""
         return self.sizes_px[0]
 
     def network_config(self, size_px: int, settings: Settings) -> Any:
         """Return the config of this recipe's networks for a size and settings.
 
         Raises:
-            RecipeError: They cannot be made of that size or width.
+            RecipeError: The networks cannot have that size or width.
         """
-        shape = {name: getattr(settings, name) for name in ("z_dim", "width")}
-        shape |= {name: getattr(settings, name) for name in self.networks.numbers}
+        names = ("z_dim", "width", *self.networks.hyperparameters)
+        shape = {name: getattr(settings, name) for name in names}
         return self.networks.config(size_px=size_px, **shape)
 
     def with_overrides(self, overrides: Mapping[str, object]) -> Settings:
         """Return the settings with an order's overrides.
 
         Raises:
-            RecipeError: An override is unknown, not a number of this recipe, of
-                the wrong type, not finite or out of its limits.
+            RecipeError: An override is unknown, not of this recipe, of the wrong type, not
+                finite or out of range.
         """
         return replace(self.settings, **check_overrides(self.name, self.settings, overrides))
 
     def default_model(self, size_px: int) -> str:
-        """Return the model that a version of this recipe joins unless an order says otherwise."""
+        """Return the default model of this recipe's versions."""
         return self.name if size_px == self.default_size_px else f"{self.name}-{size_px}"
 
     def describe(self) -> dict[str, Any]:
@@ -114,16 +107,3 @@ class Recipe:
                 name: {**asdict(LIMITS[name]), "default": value} for name, value in defaults.items()
             },
         }
-
-
-def check_size(size_px: int) -> int:
-    """Return the size if the networks can make it.
-
-    Raises:
-        RecipeError: It is not a power of two from 32 to 512.
-    """
-    is_power = size_px > 0 and size_px & (size_px - 1) == 0
-    if not is_power or not MIN_SIZE_PX <= size_px <= MAX_SIZE_PX:
-        allowed = f"a power of two from {MIN_SIZE_PX} to {MAX_SIZE_PX}"
-        raise RecipeError("size_px", size_px, allowed)
-    return size_px

@@ -28,7 +28,7 @@ def recipe(name: str) -> Recipe:
     """Return a recipe by name.
 
     Raises:
-        NotFound: There is no such recipe; the known ones are told.
+        NotFound: There is no such recipe.
     """
     try:
         return RECIPES[name]
@@ -41,40 +41,24 @@ def resolve(name: str, overrides: Mapping[str, object]) -> tuple[Recipe, Setting
 
     Raises:
         NotFound: There is no such recipe.
-        RecipeError: An override is unknown, not a number of this recipe, of
-            the wrong type, not finite or out of its limits.
+        RecipeError: As `Recipe.with_overrides`.
     """
     row = recipe(name)
     return row, row.with_overrides(overrides)
 
 
-def _table(*rows: Recipe) -> Mapping[str, Recipe]:
-    return {row.name: row for row in rows}
-
-
-# The 2017 cat scripts' common numbers; those that differ are in the rows.
+# What the 2017 cat scripts have in common; width 128, batch 64 and the two learning rates were
+# their "sweet spot".
 CATS_2017 = Settings(
-    width=128,
-    z_dim=100,
-    batch=64,
-    lr_generator=2e-4,
-    lr_discriminator=5e-5,
-    beta1=0.5,
-    beta2=0.999,
+    width=128, z_dim=100, batch=64, lr_generator=2e-4, lr_discriminator=5e-5, beta1=0.5, beta2=0.999
 )
 
 # The cat runs of the relativistic paper (its published stable.sh).
 RELATIVISTIC_2018 = Settings(
-    width=64,
-    z_dim=128,
-    batch=32,
-    lr_generator=2e-4,
-    lr_discriminator=2e-4,
-    beta1=0.5,
-    beta2=0.999,
+    width=64, z_dim=128, batch=32, lr_generator=2e-4, lr_discriminator=2e-4, beta1=0.5, beta2=0.999
 )
 
-RECIPES: Mapping[str, Recipe] = _table(
+_ROWS = (
     Recipe(
         name="dcgan",
         title="Deep convolutional GAN, with the settings of the 2017 cat experiments",
@@ -82,12 +66,11 @@ RECIPES: Mapping[str, Recipe] = _table(
         network="dcgan",
         objective=CROSS_ENTROPY,
         sizes_px=(64,),
-        # Width 128, batch 64 and the two learning rates: the original's "sweet spot".
         settings=CATS_2017,
     ),
     Recipe(
         name="dcgan-selu",
-        title="DCGAN of self-normalizing networks, which took the 2017 experiments to 128 px",
+        title="Self-normalizing DCGAN, with which the 2017 experiments reached 128 px",
         source="Klambauer et al. 2017, arXiv:1706.02515",
         network="dcgan-selu",
         objective=CROSS_ENTROPY,
@@ -114,8 +97,8 @@ RECIPES: Mapping[str, Recipe] = _table(
             critic_boost=100,
             clip=0.01,
         ),
-        note="The critic moves 100 times for each of the first 25 generator steps and for every "
-        "500th; orders of fewer than 400 kimg shorten that in proportion, and their card says so",
+        note="The critic takes 100 steps before each of the first 25 generator steps and every "
+        "500th; budgets below 400 kimg shorten that in proportion, and the card says so",
     ),
     Recipe(
         name="wgan-gp",
@@ -143,7 +126,7 @@ RECIPES: Mapping[str, Recipe] = _table(
         objective=LEAST_SQUARES,
         sizes_px=(64,),
         settings=replace(CATS_2017, lr_generator=1e-4, lr_discriminator=1e-4),
-        note="One of the 2017 runs ended in contrast spots with these numbers",
+        note="One of the 2017 runs collapsed into contrast spots with these hyperparameters",
     ),
     Recipe(
         name="lsgan-stable",
@@ -153,7 +136,7 @@ RECIPES: Mapping[str, Recipe] = _table(
         objective=LEAST_SQUARES_SYMMETRIC,
         sizes_px=(64,),
         settings=replace(CATS_2017, lr_generator=1e-4, lr_discriminator=1e-4, beta1=0.0),
-        note="Holds at learning rates and momentum at which `lsgan` ends in spots",
+        note="Stable at learning rates and momentum at which `lsgan` collapses into spots",
     ),
     Recipe(
         name="ragan",
@@ -202,7 +185,7 @@ RECIPES: Mapping[str, Recipe] = _table(
     ),
     Recipe(
         name="r3gan",
-        title="Relativistic pairing GAN with gradient penalties at real and made pictures",
+        title="Relativistic pairing GAN with gradient penalties at real and generated images",
         source="Huang et al. 2024, arXiv:2501.05441",
         network="r3gan",
         objective=RELATIVISTIC_PAIRING,
@@ -223,14 +206,14 @@ RECIPES: Mapping[str, Recipe] = _table(
     ),
     Recipe(
         name="projected",
-        title="Projected GAN: a FastGAN generator before a discriminator that looks through "
-        "a network trained on ImageNet",
+        title="Projected GAN: a FastGAN generator, and a discriminator on the features of a "
+        "network pretrained on ImageNet",
         source="Sauer et al. 2021, arXiv:2111.01007; Liu et al. 2021, arXiv:2101.04775",
         network="projected",
         objective=HINGE,
         sizes_px=(256, 128),
-        # Half of the prototype's width: 28 million weights a file instead of 99 at 256 px, and a
-        # third of the products a step.
+        # Half of the prototype's width: 28 instead of 99 million weights at 256 px, and a third
+        # of the multiplications per step.
         settings=Settings(
             width=64,
             z_dim=256,
@@ -243,7 +226,9 @@ RECIPES: Mapping[str, Recipe] = _table(
             most_channels=4096,
             pixel_judge=0,
         ),
-        note="Metrics on EfficientNet-Lite0 flatter it, for its discriminator looks through "
-        "that network too",
+        note="Metrics on EfficientNet-Lite0 flatter it, since its discriminator uses the same "
+        "features",
     ),
 )
+
+RECIPES: Mapping[str, Recipe] = {row.name: row for row in _ROWS}

@@ -1,7 +1,6 @@
-"""Penalties on a discriminator, and constraints of it, as plain functions.
+"""Regularizers of a discriminator, as plain functions.
 
-A penalty is added to the discriminator's loss; a constraint is applied to its
-weights after each of its updates.
+A penalty is added to its loss; a constraint is applied to its weights after each update.
 """
 
 from collections.abc import Callable
@@ -19,10 +18,10 @@ class CriticPass:
 
     Attributes:
         real: (N, 3, H, W) float32 in [-1, 1], as the discriminator saw them.
-        fake: The same of made pictures, without their graph.
+        fake: The same of generated images, without their graph.
         logits_real: Its logits, with a graph to the weights (and, where the
-            regularizer `needs_input_grad`, to the pictures).
-        logits_fake: The same of made pictures.
+            regularizer `needs_input_grad`, to the images).
+        logits_fake: The same of generated images.
         score: The discriminator, in the trainer's precision, logits in float32.
     """
 
@@ -38,18 +37,18 @@ Penalty = Callable[[CriticPass, Settings], Tensor]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Regularizer:
-    """How a discriminator is held back.
+    """How a discriminator is regularized.
 
     Attributes:
-        numbers: The settings that it reads.
-        needs_input_grad: Whether the update's own logits must know their pictures.
-        is_per_sample: Whether its penalty differentiates one picture's logit by that
-            picture, which batch norm in the discriminator would make meaningless.
+        hyperparameters: What it reads of the settings.
+        needs_input_grad: Whether the update's own logits need a graph to their images.
+        is_per_sample: Whether its penalty differentiates each logit by its own image, which
+            batch norm in the discriminator would make meaningless.
         penalty: Scalar to add to the discriminator's loss, weight included.
         constrain: Changes the weights in place after an update.
     """
 
-    numbers: tuple[str, ...] = ()
+    hyperparameters: tuple[str, ...] = ()
     needs_input_grad: bool = False
     is_per_sample: bool = False
     penalty: Penalty | None = None
@@ -57,18 +56,14 @@ class Regularizer:
 
 
 def gradient_penalty(critic: CriticPass, settings: Settings) -> Tensor:
-    """Penalize gradients whose norm is not one, between real and made pictures.
+    """Penalize gradients whose norm is not one, between real and generated images.
 
-    Args:
-        critic: One update's pass.
-        settings: `penalty` is the weight, 10 in the paper.
-
-    Returns:
-        Weighted mean penalty, scalar.
+    The weight, `settings.penalty`, is 10 in the paper.
 
     Source: Gulrajani et al. 2017, arXiv:1704.00028, eq. 3.
     """
-    # One share per pair: the paper samples along straight lines between real and made pictures.
+    # One share per pair: the paper samples along straight lines between real and fake. Their
+    # logits need a forward pass of their own, unlike those of the zero-centered penalties.
     share = torch.rand(len(critic.real), 1, 1, 1, device=critic.real.device)
     between = torch.lerp(critic.real, critic.fake, share).requires_grad_()
     norms = _input_gradients(critic.score(between), between).norm(dim=1)
@@ -76,14 +71,7 @@ def gradient_penalty(critic: CriticPass, settings: Settings) -> Tensor:
 
 
 def zero_centered_penalty(critic: CriticPass, settings: Settings) -> Tensor:
-    """Penalize gradients at real pictures (R1) and at made ones (R2).
-
-    Args:
-        critic: One update's pass, with a graph to its pictures.
-        settings: `r1` and `r2` are the weights (gamma); each penalty has half of it.
-
-    Returns:
-        Weighted mean penalty, scalar.
+    """Penalize gradients at real images (R1) and at fakes (R2), each by half its gamma.
 
     Source: Mescheder et al. 2018, arXiv:1801.04406, eq. 9 and 10; both together,
     Huang et al. 2024, arXiv:2501.05441, eq. 5.
@@ -106,21 +94,26 @@ def clip_weights(discriminator: nn.Module, settings: Settings) -> None:
     torch._foreach_clamp_max_(parameters, limit)
 
 
-def _input_gradients(logits: Tensor, pictures: Tensor) -> Tensor:
-    """Return each logit's gradient by its picture, (N, 3 H W) float32, with a graph."""
-    # The sum's gradient is each logit's own only where no logit depends on another picture.
-    (gradients,) = torch.autograd.grad(logits.sum(), pictures, create_graph=True)
+def _input_gradients(logits: Tensor, images: Tensor) -> Tensor:
+    """Return each logit's gradient by its image, (N, 3 H W) float32, with a graph."""
+    # The sum's gradient is each logit's own only where no logit depends on another image.
+    (gradients,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
     return gradients.float().flatten(1)
 
 
 def _given(number: float | None) -> float:
-    """Return a setting that the recipe's own check has made sure of."""
+    """Return a setting that the recipe was checked to have."""
     return 0.0 if number is None else number
 
 
 NONE = Regularizer()
-CLIP = Regularizer(numbers=("clip",), constrain=clip_weights)
-GRADIENT_PENALTY = Regularizer(numbers=("penalty",), is_per_sample=True, penalty=gradient_penalty)
+CLIP = Regularizer(hyperparameters=("clip",), constrain=clip_weights)
+GRADIENT_PENALTY = Regularizer(
+    hyperparameters=("penalty",), is_per_sample=True, penalty=gradient_penalty
+)
 ZERO_CENTERED = Regularizer(
-    numbers=("r1", "r2"), needs_input_grad=True, is_per_sample=True, penalty=zero_centered_penalty
+    hyperparameters=("r1", "r2"),
+    needs_input_grad=True,
+    is_per_sample=True,
+    penalty=zero_centered_penalty,
 )

@@ -11,24 +11,18 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, PngImagePlugin, features
 
 FRAME_MS = 50
-HELD_MS = 600
-"""The first and the last frame stay longer: they are what the walk goes from and to."""
-
+HELD_MS = 600  # of the first and the last frame: the seeds that the walk is between
+# Lower settings blur the eyes of a 64 px cat: lossy WebP stores color at half resolution.
 WEBP_QUALITY = 90
-"""Below it the eyes of a cat of 64 px blur: lossy WebP keeps colors at half the side."""
-
-WEBP_METHOD = 2
-"""The usual 4 takes sixty percent longer for one percent fewer bytes."""
-
+WEBP_METHOD = 2  # the default, 4, takes sixty percent longer for one percent fewer bytes
 WEBP_HEADER_BYTES = 12
 EXIF_MARK = b"Exif\0\0"  # belongs to JPEG's segments only
 WEBP_ANIMATED, WEBP_EXIF = 1 << 1, 1 << 3
-WEBP_REPLACES = 1 << 1
-"""A frame covers what was there before it instead of being blended with it."""
+WEBP_REPLACES = 1 << 1  # a frame covers what was there before it instead of being blended with it
 
 
 class AnimationFormat(StrEnum):
-    """What a walk can be wrapped in; also the ending of its file's name."""
+    """Formats of a walk; also the extension of its file."""
 
     WEBP = "webp"
     APNG = "apng"
@@ -52,10 +46,10 @@ class Animation:
 
 
 def _webp(pixels: NDArray[np.uint8], text: Mapping[str, str]) -> bytes:
-    """Encode with loss; the provenance is EXIF's image description.
+    """Encode lossily; the provenance is EXIF's image description.
 
-    Every frame is a picture of its own: the encoder for animations leaves out steps of a
-    few gray levels, so that a slow walk would stutter.
+    Every frame is encoded by itself: libwebp's animation encoder drops changes of a few gray
+    levels, and a slow walk would stutter.
 
     Source: RFC 9649, section 2 (the container).
     """
@@ -81,7 +75,7 @@ def _chunk(name: bytes, content: bytes) -> bytes:
 
 
 def _apng(pixels: NDArray[np.uint8], text: Mapping[str, str]) -> bytes:
-    """Encode without loss; the provenance is in text chunks."""
+    """Encode losslessly; the provenance is in text chunks."""
     chunks = PngImagePlugin.PngInfo()
     for key, value in text.items():
         chunks.add_text(key, value)
@@ -90,8 +84,8 @@ def _apng(pixels: NDArray[np.uint8], text: Mapping[str, str]) -> bytes:
 
 
 def _gif(pixels: NDArray[np.uint8], text: Mapping[str, str]) -> bytes:
-    """Encode with 256 colors a frame; the provenance is a comment."""
-    # Pillow's own choice of colors, the median cut, takes a hundred times as long on 256 px.
+    """Encode with 256 colors per frame; the provenance is a comment."""
+    # Pillow's default, the median cut, takes a hundred times as long at 256 px.
     octree = Image.Quantize.FASTOCTREE
     frames = [Image.fromarray(frame).quantize(256, method=octree) for frame in pixels]
     return _saved(frames, "GIF", comment=_lines(text).encode())
@@ -129,4 +123,3 @@ ANIMATIONS: Mapping[str, Animation] = {
     AnimationFormat.APNG: Animation(media_type="image/apng", encoder="pillow-apng-1", encode=_apng),
     AnimationFormat.GIF: Animation(media_type="image/gif", encoder="pillow-gif-1", encode=_gif),
 }
-"""By format."""

@@ -1,4 +1,4 @@
-"""Pictures as files: the one table of formats, and contact sheets."""
+"""The one table of image formats, and contact sheets."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,18 +13,15 @@ from PIL import ExifTags, Image, features
 from models.errors import InvalidValue
 from models.images import png
 
+# Sheets of larger images show fewer: sixty-four at 256 px would take six megabytes.
 LARGEST_OF_64_PX = 128
-"""Sheets of larger pictures show fewer: sixty-four of 256 px would take six megabytes."""
-
-WEBP_LARGEST_PX = 16_383
-"""The format's own limit of width and height."""
-
+WEBP_LARGEST_PX = 16_383  # the format's own limit of width and height
+# The next method takes 3.5 times as long for four percent fewer bytes.
 WEBP_METHOD, WEBP_EFFORT = 0, 0
-"""The next method takes 3.5 times as long for four percent fewer bytes."""
 
 
 class PictureFormat(StrEnum):
-    """What a picture can be encoded as; also the ending of its file's name."""
+    """Formats of an image; also the extension of its file."""
 
     PNG = "png"
     WEBP = "webp"
@@ -32,7 +29,7 @@ class PictureFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoding:
-    """One format of pictures; none loses anything.
+    """One image format; all are lossless.
 
     Attributes:
         media_type: As HTTP names it.
@@ -47,30 +44,17 @@ class Encoding:
 
 
 def encode_png(pixels: NDArray[np.uint8], text: Mapping[str, str] | None = None) -> bytes:
-    """Encode one picture as PNG.
-
-    Args:
-        pixels: (H, W, 3) uint8.
-        text: Provenance for the file's text chunks.
-
-    Returns:
-        A PNG file; equal pixels and text give equal bytes.
-    """
+    """Encode (H, W, 3) uint8 as PNG; the provenance goes into text chunks."""
     return png.encode(pixels, text or {})
 
 
 def encode_webp(pixels: NDArray[np.uint8], text: Mapping[str, str] | None = None) -> bytes:
-    """Encode one picture as WebP, without loss: a seed is one cat, whatever it is sent as.
+    """Encode (H, W, 3) uint8 as WebP; the provenance is EXIF's image description.
 
-    Args:
-        pixels: (H, W, 3) uint8, at most `WEBP_LARGEST_PX` a side.
-        text: Provenance for EXIF's image description, a line each.
-
-    Returns:
-        A WebP file; equal pixels and text give equal bytes.
+    Losslessly: a seed gives the same pixels in every format.
 
     Raises:
-        InvalidValue: It is larger than the format can be.
+        InvalidValue: The image is larger than the format allows.
     """
     side = max(pixels.shape[:2])
     if side > WEBP_LARGEST_PX:
@@ -97,7 +81,6 @@ ENCODINGS: Mapping[PictureFormat, Encoding] = {
         encode=encode_webp,
     ),
 }
-"""By format."""
 
 
 def default_columns(count: int) -> int:
@@ -106,16 +89,16 @@ def default_columns(count: int) -> int:
 
 
 def card_seeds(size_px: int) -> range:
-    """Return the seeds of a version's contact sheet: 64 cats, or 16 where each is large."""
+    """Return the seeds of a version's contact sheet: 64, or 16 where images are large."""
     return range(64 if size_px <= LARGEST_OF_64_PX else 16)
 
 
 def contact_sheet(pixels: NDArray[np.uint8], columns: int | None = None) -> NDArray[np.uint8]:
-    """Lay pictures out edge to edge, row by row; empty places are black.
+    """Arrange images edge to edge, row by row; empty cells are black.
 
     Args:
         pixels: (N, H, W, 3) uint8.
-        columns: Pictures a row; `default_columns(N)` if None.
+        columns: Images per row; `default_columns(N)` if None.
 
     Returns:
         (rows * H, columns * W, 3) uint8.

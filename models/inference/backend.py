@@ -1,4 +1,4 @@
-"""What an engine is to the rest: latents in, uint8 pixels out."""
+"""The interface of a rendering backend: latents in, uint8 pixels out."""
 
 from typing import Protocol
 
@@ -24,13 +24,13 @@ class Backend(Protocol):
         """Bytes that its weights hold on the device."""
 
     def render(self, z: Tensor) -> Tensor:
-        """Make (N, H, W, 3) uint8 of (N, Z) float32, both on the CPU.
+        """Render (N, Z) float32 to (N, H, W, 3) uint8, both on the CPU.
 
         A latent's pixels do not depend on what else is rendered, before or with it.
         """
 
     def warm(self) -> None:
-        """Have everything ready for the first request; CheckpointError if it is not finite."""
+        """Prepare for the first request; CheckpointError if the images are not finite."""
 
 
 def make_backend(generator: Generator, device: torch.device, name: str) -> Backend:
@@ -39,12 +39,13 @@ def make_backend(generator: Generator, device: torch.device, name: str) -> Backe
     Args:
         generator: A checked generator.
         device: Where to compute.
-        name: Key in `models.inference.registry.ENGINES`; bf16 becomes float32 where the processor
-            does not multiply it.
+        name: Key in `models.inference.registry.ENGINES`; bf16 falls back to float32 on
+            processors that do not multiply it.
 
     Raises:
         InvalidValue: The engine is unknown, or not for that device.
     """
+    # Imported late: the backends import this module.
     from models.inference.cpu import OnCpu
     from models.inference.cuda import OnCuda
 
@@ -57,9 +58,9 @@ def make_backend(generator: Generator, device: torch.device, name: str) -> Backe
     return OnCpu(generator, torch.bfloat16 if is_wanted else torch.float32)
 
 
-def gray_levels(pictures: Tensor) -> Tensor:
+def gray_levels(images: Tensor) -> Tensor:
     """Return (N, H, W, 3) uint8 for (N, 3, H, W) in [-1, 1], on the same device."""
-    levels = pictures.float().add(1.0).mul_(127.5).round_().clamp_(0, 255)
+    levels = images.float().add(1.0).mul_(127.5).round_().clamp_(0, 255)
     return levels.to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
@@ -69,10 +70,6 @@ def some_latents(generator: Generator, count: int) -> Tensor:
 
 
 def check_finite(is_finite: bool) -> None:
-    """Refuse what would paint nonsense.
-
-    Raises:
-        CheckpointError: The pictures are not finite.
-    """
+    """Raise CheckpointError unless a generator's images were finite."""
     if not is_finite:
-        raise CheckpointError("The generator's pictures are not finite.")
+        raise CheckpointError("The generator's images are not finite.")

@@ -1,4 +1,4 @@
-"""Generators as files: safetensors with everything that shapes pixels in the header."""
+"""Generators as files: safetensors with everything that affects pixels in the header."""
 
 import json
 from dataclasses import asdict
@@ -20,7 +20,7 @@ MAX_HEADER_BYTES = 1 << 20
 
 
 class Generator(nn.Module):
-    """A trained generator with what one must know to use it.
+    """A trained generator and what is needed to use it.
 
     Args:
         network: (N, Z) float32 to (N, 3, H, W) in [-1, 1], on the CPU, in eval mode.
@@ -36,15 +36,14 @@ class Generator(nn.Module):
         self.z_dim = int(config["z_dim"])
 
     def forward(self, z: Tensor) -> Tensor:
-        """Make pictures: (N, Z) float32 to (N, 3, H, W) in [-1, 1]."""
+        """Generate images: (N, Z) float32 to (N, 3, H, W) in [-1, 1]."""
         return self.network(z)
 
 
 def save_generator(network: nn.Module, *, kind: str, config: Any) -> bytes:
     """Return a generator as a safetensors file.
 
-    The same weights give the same bytes, so that a version's id, a hash of
-    them, names the pictures they make.
+    Equal weights give equal bytes: a version's id is their hash.
 
     Args:
         network: The averaged generator.
@@ -54,26 +53,18 @@ def save_generator(network: nn.Module, *, kind: str, config: Any) -> bytes:
     tensors = {
         name: tensor.detach().cpu().contiguous()
         for name, tensor in network.state_dict().items()
-        if tensor.is_floating_point()  # batch norm's step counter shapes no pixel
+        if tensor.is_floating_point()  # batch norm's step counter affects no pixel
     }
-    header = {
-        "format": FORMAT,
-        "network": kind,
-        "config": asdict(config),
-        "latent": LATENT_SCHEME,
-    }
-    # One key: safetensors writes several in random order, and equal weights must be equal bytes.
+    header = {"format": FORMAT, "network": kind, "config": asdict(config), "latent": LATENT_SCHEME}
+    # One key: safetensors writes several in random order, and equal weights need equal bytes.
     return save(tensors, {"cattery": json.dumps(header, sort_keys=True)})
 
 
 def pack_generator(raw: bytes) -> bytes:
-    """Return a weights file of half the size: matrices and kernels in float16.
+    """Return a weights file of half the size, with matrices and kernels in float16.
 
-    Vectors (biases, batch norm and its variances) stay as they are, for they are few
-    and their range is wide. What reads the file computes in float32 all the same.
-
-    Args:
-        raw: A weights file.
+    Vectors (biases, batch norm and its variances) stay as they are: they are few and their
+    range is wide. Readers compute in float32 all the same.
 
     Raises:
         CheckpointError: It is damaged, or a weight is too large for float16.
@@ -85,19 +76,12 @@ def pack_generator(raw: bytes) -> bytes:
         for name, tensor in load_tensors(raw).items()
     }
     file = save(packed, {"cattery": json.dumps(header, sort_keys=True)})
-    load_generator(file)  # not finite where a weight was too large
+    load_generator(file)  # raises where a weight overflowed to infinity
     return file
 
 
 def load_generator(source: Path | bytes, device: str | torch.device = "cpu") -> Generator:
-    """Load a generator and check all of it before anybody sees a picture.
-
-    Args:
-        source: The file or its bytes.
-        device: Where it shall live.
-
-    Returns:
-        The generator in eval mode, without gradients.
+    """Return a fully checked generator, in eval mode and without gradients.
 
     Raises:
         CheckpointError: The file is damaged, of an unknown kind, or has wrong
@@ -106,13 +90,11 @@ def load_generator(source: Path | bytes, device: str | torch.device = "cpu") -> 
     raw = source if isinstance(source, bytes) else _read(source)
     header, config = _header(raw)
     try:
-        network = NETWORKS[header["network"]].generator(
-            NETWORKS[header["network"]].config(**config)
-        )
-        tensors = {k: v.float() for k, v in load_tensors(raw).items()}
-        _fill(network, tensors)
+        family = NETWORKS[header["network"]]
+        network = family.generator(family.config(**config))
+        fill(network, load_tensors(raw), "The weights file")
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as err:
-        raise CheckpointError(f"The weights file does not fit its header: {err}.") from err
+        raise CheckpointError(f"The weights file does not match its header: {err}.") from err
     generator = Generator(network, header, config).eval().requires_grad_(requires_grad=False)
     return generator.to(device)
 
@@ -133,17 +115,18 @@ def _header(raw: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
         config = header["config"]
         found = (header["format"], header["latent"], header["network"] in NETWORKS)
     except (ValueError, KeyError, TypeError) as err:
-        raise CheckpointError(f"The weights file has no header of ours: {err!r}.") from err
+        raise CheckpointError(f"The weights file has no Cattery header: {err!r}.") from err
     if found != (FORMAT, LATENT_SCHEME, True) or not _is_sane(config):
         raise CheckpointError(
-            f"The weights file is of a kind unknown here: {header!r}.",
+            f"The weights file is of an unknown kind: {header!r}.",
             "Use the release of Cattery that wrote it, or a newer one.",
         )
     return header, config
 
 
 def _is_sane(config: Any) -> bool:
-    """Tell whether a config asks for a network of a size that somebody could have trained."""
+    """Return whether a config asks for a network of a size that could have been trained."""
+    # Before anything is built: a forged header must not allocate all memory.
     limits = {"size_px": 1024, "z_dim": 4096, "width": 1024}
     return isinstance(config, dict) and all(
         isinstance(value, int) and (name in limits) <= value <= limits.get(name, 1 << 20)
@@ -151,15 +134,27 @@ def _is_sane(config: Any) -> bool:
     )
 
 
-def _fill(network: nn.Module, tensors: dict[str, Tensor]) -> None:
-    wanted = {k: v for k, v in network.state_dict().items() if v.is_floating_point()}
-    if set(wanted) != set(tensors):
-        odd = sorted(set(wanted) ^ set(tensors))[:3]
-        raise CheckpointError(f"The weights file lacks or has too many tensors: {odd}.")
-    for name, tensor in tensors.items():
-        if tensor.shape != wanted[name].shape:
-            shapes = f"{tuple(tensor.shape)} instead of {tuple(wanted[name].shape)}"
-            raise CheckpointError(f"{name} in the weights file has shape {shapes}.")
+def fill(network: nn.Module, weights: dict[str, Tensor], name: str, remedy: str = "") -> None:
+    """Load float32 weights into a network, which must have exactly their names and shapes.
+
+    Args:
+        network: Its parameters and buffers are replaced.
+        weights: By name; counters of batch norm are neither needed nor used.
+        name: What to call the file in an error.
+        remedy: What to do about a damaged file, one sentence.
+
+    Raises:
+        CheckpointError: A tensor is missing, unknown, of another shape or not finite.
+    """
+    tensors = {k: v.float() for k, v in weights.items() if v.is_floating_point()}
+    wanted = {k: v.shape for k, v in network.state_dict().items() if v.is_floating_point()}
+    if odd := sorted(wanted.keys() ^ tensors.keys())[:3]:
+        raise CheckpointError(f"{name} has missing or extra tensors: {', '.join(odd)}.", remedy)
+    for key, tensor in tensors.items():
+        if tensor.shape != wanted[key]:
+            shapes = f"{tuple(tensor.shape)} instead of {tuple(wanted[key])}"
+            raise CheckpointError(f"{name}: {key} has shape {shapes}.", remedy)
         if not torch.isfinite(tensor).all():
-            raise CheckpointError(f"{name} in the weights file is not finite everywhere.")
-    network.load_state_dict(tensors, strict=False)
+            raise CheckpointError(f"{name}: {key} is not finite.", remedy)
+    is_empty = next(network.parameters()).is_meta  # there is nothing to copy into
+    network.load_state_dict(tensors, strict=False, assign=is_empty)

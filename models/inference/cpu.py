@@ -1,4 +1,4 @@
-"""Rendering on a CPU: folded, packed, and in batches that round alike."""
+"""Rendering on a CPU: folded, packed, and with the same rounding at every batch size."""
 
 import logging
 from collections.abc import Iterator
@@ -15,8 +15,7 @@ from models.inference.folding import folded
 from models.inference.onednn import can_pack, held_bytes, pack
 from models.networks import NETWORKS
 
-MOST_AT_ONCE = 16
-"""More in one forward pass is no faster, and takes its memory."""
+MOST_AT_ONCE = 16  # more per forward pass is no faster and takes more memory
 
 log = logging.getLogger(__name__)
 
@@ -24,18 +23,16 @@ NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16"}
 
 
 class OnCpu:
-    """A backend.
+    """A thread-safe CPU backend; a latent's pixels do not depend on its batch.
 
-    One seed is one cat whatever shares its batch: packed convolutions give equal floats
-    at every batch size (tests/models/inference/test_engine.py). Where a network multiplies
-    matrices besides, or torch cannot pack or trace it, pictures are rendered one by one.
-    Each forward pass is one thread's, for with three or more some pixels differ by a gray
-    level; several go on at a time. It may be called from several threads.
+    Packed convolutions give equal floats at every batch size
+    (tests/models/inference/test_engine.py). Where a network also multiplies matrices, or
+    torch cannot pack or trace it, images are rendered one by one.
 
     Args:
         generator: A checked generator on the CPU.
-        dtype: Number format of all convolutions but the last. In bfloat16 a few pixels
-            in a hundred thousand are two gray levels off, and a tenth are one off.
+        dtype: Number format of all convolutions but the last. In bfloat16 a tenth of the
+            pixels are one gray level off, and a few in a hundred thousand two.
     """
 
     def __init__(self, generator: Generator, dtype: torch.dtype = torch.float32) -> None:
@@ -48,10 +45,10 @@ class OnCpu:
         self.name = f"torch-{NAMES[dtype] if packs else 'fp32'}-cpu"
         self._some = some_latents(generator, MOST_AT_ONCE)
         self._network: nn.Module = generator.network
-        self._is_finite: bool | None = None  # looked at in `warm`
+        self._is_finite: bool | None = None  # unknown until `warm`
         if made is not None:
-            # Before packing: oneDNN's ReLU makes a zero of what is no number.
-            self._is_finite = self._paints_finite(made)
+            # Before packing: oneDNN's ReLU turns NaN into zero.
+            self._is_finite = self._renders_finite(made)
             self._network = pack(made, dtype) if packs else made
 
     @property
@@ -60,7 +57,9 @@ class OnCpu:
         return held_bytes(self._network)
 
     def render(self, z: Tensor) -> Tensor:
-        """Make (N, H, W, 3) uint8 of (N, Z) float32."""
+        """Render (N, Z) float32 to (N, H, W, 3) uint8."""
+        # One thread per forward pass, several passes at a time: with three threads or more in
+        # one pass, some pixels differ by a gray level.
         with _one_thread() as threads:
             parts = torch.split(z, max(1, min(self._at_once, ceil(len(z) / threads))))
             if len(parts) == 1 or threads == 1:
@@ -75,25 +74,25 @@ class OnCpu:
         return gray_levels(self._network(z))
 
     def warm(self) -> None:
-        """Render a batch and a single picture, so that memory is at hand for both.
+        """Render a batch and a single image, which allocates memory for both.
 
         Raises:
-            CheckpointError: The pictures are not finite.
+            CheckpointError: The images are not finite.
         """
         if self._is_finite is None:
-            self._is_finite = self._paints_finite(self._network)
+            self._is_finite = self._renders_finite(self._network)
         check_finite(self._is_finite)
         for count in (1, MOST_AT_ONCE):
             self.render(self._some[:count])
 
     @torch.inference_mode()
-    def _paints_finite(self, network: nn.Module) -> bool:
+    def _renders_finite(self, network: nn.Module) -> bool:
         return bool(torch.isfinite(network(self._some[:2])).all())
 
 
 @contextmanager
 def _one_thread() -> Iterator[int]:
-    """Have this thread compute alone; yields how many it has otherwise."""
+    """Limit this thread to one core; yields how many it otherwise uses."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -103,9 +102,9 @@ def _one_thread() -> Iterator[int]:
 
 
 def _traced(generator: Generator) -> fx.GraphModule | None:
-    """Return the folded network, or None if its code asks for what only a run can tell."""
+    """Return the folded network, or None if its control flow depends on tensors."""
     try:
         return folded(generator.network, generator.z_dim)
     except (RuntimeError, TypeError, ValueError, StopIteration) as err:
-        log.warning("A generator is rendered as it is, for it cannot be traced: %s", err)
+        log.warning("A generator cannot be traced, and is rendered unfolded: %s", err)
         return None

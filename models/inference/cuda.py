@@ -14,20 +14,17 @@ from models.inference.checkpoints import Generator
 from models.inference.folding import folded, unowned
 from models.inference.onednn import held_bytes
 
-BATCH = 16
-"""Every forward pass has this size: kernels chosen by size round differently."""
-
-COMPARED = 64
-"""Cats by which float16 is compared with float32."""
+BATCH = 16  # of every forward pass: cuDNN picks kernels by size, and they round differently
+COMPARED = 64  # images by which float16 is compared with float32
 
 
 class OnCuda:
-    """A backend.
+    """A thread-safe GPU backend.
 
-    Float32 without TF32 until it is warmed. Then float16 takes over, if it is wanted and
-    no pixel of the first cats is more than one gray level off; where a generator's values
-    do not fit into float16 they are, and float32 stays. Threads take turns at the GPU, and
-    wait for their copies beside each other.
+    Float32 without TF32 until it is warmed. Then float16 takes over, if it is wanted and no
+    pixel of the first images is more than one gray level off, as they are where a
+    generator's values overflow float16. Threads take turns at the GPU, and wait for their
+    copies concurrently.
 
     Args:
         generator: A checked generator on the device.
@@ -51,12 +48,14 @@ class OnCuda:
 
     @torch.inference_mode()
     def render(self, z: Tensor) -> Tensor:
-        """Make (N, H, W, 3) uint8 of (N, Z) float32, both on the CPU."""
+        """Render (N, Z) float32 to (N, H, W, 3) uint8, both on the CPU."""
+        # Padded to whole batches, since the graph has one size and no other is ever used.
         padded = torch.cat([z, z.new_zeros(-len(z) % BATCH, z.shape[1])])
         with torch.cuda.device(self._device):
             with self._guard:
                 parts = [self._sent(part) for part in torch.split(padded.to(self._device), BATCH)]
                 sent = self._copies.record_event()
+            # Outside the lock: the next thread's batch renders while these pixels arrive.
             sent.synchronize()
         return torch.cat(parts)[: len(z)]
 
@@ -65,10 +64,10 @@ class OnCuda:
         """Choose the number format and capture the graph.
 
         Raises:
-            CheckpointError: The pictures are not finite.
+            CheckpointError: The images are not finite.
         """
-        pictures = self._network(self._some[:BATCH].to(self._device))
-        check_finite(bool(torch.isfinite(pictures).all()))
+        images = self._network(self._some[:BATCH].to(self._device))
+        check_finite(bool(torch.isfinite(images).all()))
         exact = self.render(self._some)
         if self._halves:
             whole, self._network = self._network, unowned(copy.deepcopy(self._network))
@@ -82,18 +81,19 @@ class OnCuda:
 
     def _use(self, dtype: torch.dtype) -> None:
         self.name = f"torch-{'fp16' if dtype == torch.float16 else 'fp32'}-cuda"
-        # No method of this: in a circle its memory would wait for the garbage collector.
+        # Not a bound method: in a reference cycle GPU memory would wait for the garbage collector.
         levels = partial(_levels, self._network, dtype, self._device)
         self._replayed = Replayed(levels, self._device)
 
     def _sent(self, z: Tensor) -> Tensor:
-        """Render a batch and send it to the host, while the next one is rendered."""
-        # The next replay fills the graph's own result again.
+        """Render a batch and copy it to the host, while the next one is rendered."""
+        # Cloned: the next replay overwrites the graph's own result.
         levels = self._replayed(z).clone()
         host = torch.empty(levels.shape, dtype=levels.dtype, pin_memory=True)
         self._copies.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._copies):
             host.copy_(levels, non_blocking=True)
+        # Else the allocator might reuse this memory before the other stream has read it.
         levels.record_stream(self._copies)
         return host
 

@@ -18,27 +18,22 @@ GPU_SHARE = 16
 
 
 class Engine:
-    """Renders one generator. It may be called from several threads.
-
-    One seed is one cat, whatever shares its batch.
+    """Renders one generator; thread-safe. A seed's image does not depend on its batch.
 
     Args:
-        generator: A checked generator. It is moved to the device, and otherwise left as it is.
+        generator: A checked generator, which is moved to the device.
         device: Where to compute.
         engine: Key in `models.inference.registry.ENGINES`.
 
     Attributes:
-        truncates: Whether its pictures depend on the latent's length.
+        truncates: Whether its images depend on the latent's length.
 
     Raises:
         InvalidValue: The engine is unknown, or not for that device.
     """
 
     def __init__(
-        self,
-        generator: Generator,
-        device: str | torch.device = "cpu",
-        engine: str = CANONICAL,
+        self, generator: Generator, device: str | torch.device = "cpu", engine: str = CANONICAL
     ) -> None:
         where = torch.device(device)
         self.size_px = generator.size_px
@@ -49,45 +44,36 @@ class Engine:
 
     @property
     def name(self) -> str:
-        """What it renders with and where, e.g. "torch-fp32-cpu"; part of every ETag."""
+        """Engine, number format and device, e.g. "torch-fp32-cpu"; part of every ETag."""
         return self._backend.name
 
     @property
     def nbytes(self) -> int:
-        """Bytes that its weights hold on the device; what a forward pass needs comes on top."""
+        """Bytes that its weights hold on the device, without a forward pass's activations."""
         return self._backend.nbytes
 
     def render(self, points: Sequence[Point]) -> NDArray[np.uint8]:
-        """Make one picture per point.
-
-        Args:
-            points: N seeds, or places between seeds.
-
-        Returns:
-            (N, H, W, 3) uint8.
-
-        Raises:
-            InvalidValue: A point is out of range, see `models.inference.latents.latents`.
-        """
+        """Return one image per point, (N, H, W, 3) uint8; InvalidValue as `latents`."""
         return self._backend.render(torch.from_numpy(latents(points, self.z_dim))).numpy()
 
     def warm(self) -> None:
-        """Get ready, so that the first request is fast, and look at what comes out.
+        """Prepare for a fast first request, and check what comes out.
 
         Raises:
-            CheckpointError: The pictures are not finite.
+            CheckpointError: The images are not finite.
         """
         self._backend.warm()
 
 
 def lanes_of(device: str | torch.device, count: int) -> int:
-    """Return how many batches a device shall have under way at a time.
+    """Return how many batches a device renders at a time.
 
     Args:
         device: Where to render.
-        count: What was asked for; 0: on a CPU one a core, less one for the front end where
-            there are more than two; on a GPU as many as encode beside it, four at most.
+        count: As configured; 0 means on a CPU one per core, less one for the front end where
+            there are more than two, and on a GPU at most four.
     """
+    # Affinity first: a process may be confined to fewer cores than the machine has.
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     spare = 1 if cores and cores > 2 else 0
     lanes = min(torch.get_num_threads(), (cores or 1) - spare)
@@ -95,17 +81,12 @@ def lanes_of(device: str | torch.device, count: int) -> int:
 
 
 def least_share_of(device: str | torch.device) -> int:
-    """Return how many pictures one lane had better render alone, though others are idle.
-
-    Lanes compute side by side on a CPU. On a GPU they take turns, and a part of a batch
-    takes as long as a whole one.
-
-    Args:
-        device: Where to render.
-    """
+    """Return up to how many images one lane should render alone, though others are idle."""
+    # CPU lanes run in parallel. On a GPU they take turns, and part of a batch takes as long as
+    # a whole one.
     return 1 if torch.device(device).type == "cpu" else GPU_SHARE
 
 
 def enter_lane() -> None:
-    """Have this thread compute alone from now on: the other cores have lanes of their own."""
+    """Limit this thread to one core: the others have lanes of their own."""
     torch.set_num_threads(1)

@@ -1,9 +1,8 @@
-"""A generator rewritten for rendering alone: as few and as plain layers as it comes to.
+"""A generator rewritten for inference, with fewer and simpler layers.
 
-What training needs and rendering does not is worked out once, when a version is loaded:
-batch norms become part of the convolution before them, kernels that are sums of weights
-are added up, and a layer that opens a single pixel becomes a convolution of 1x1. The
-pictures are the same up to float32's rounding.
+Once, when a version is loaded: batch norms are folded into the convolution before them, kernels
+that are sums of weights are added up, and the layer after the latent becomes a 1x1 convolution.
+The images are the same up to float32's rounding.
 """
 
 import threading
@@ -20,19 +19,15 @@ from models.networks.resampling import UpsampledConv2d
 
 @torch.no_grad()
 def folded(network: nn.Module, z_dim: int) -> fx.GraphModule:
-    """Return a generator with its constants worked out; the given one stays as it is.
+    """Return a folded copy of a generator in eval mode.
 
-    Args:
-        network: (N, Z) to (N, 3, H, W), in eval mode.
-        z_dim: Z, the latent's length.
-
-    Returns:
-        The same function. Its layers with weights are `nn.Conv2d`, `nn.ConvTranspose2d`,
-        `Opening`, and batch norms that follow no convolution.
+    Its layers with weights are `nn.Conv2d`, `nn.ConvTranspose2d`, `Opening`, and batch norms
+    that follow no convolution.
     """
     made = fx.GraphModule(network, _Tracer().trace(network)).eval()
     weight = next(network.parameters())
     ShapeProp(made).propagate(weight.new_zeros(1, z_dim))
+    # A list, since folding erases nodes while they are iterated.
     for node in list(made.graph.nodes):
         if isinstance(norm := layer_of(made, node), nn.BatchNorm2d):
             _fold(made, node, norm)
@@ -44,11 +39,8 @@ def folded(network: nn.Module, z_dim: int) -> fx.GraphModule:
 
 
 def unowned(made: fx.GraphModule) -> fx.GraphModule:
-    """Return a network whose graph knows no longer whose it is.
-
-    Its weights then leave the memory with its last user. In a circle they would wait for
-    the garbage collector, which seldom looks at what has been there for long.
-    """
+    """Break a network's reference cycle, so that its memory is freed with its last user."""
+    # The garbage collector breaks it too, but rarely visits objects that have lived for long.
     made.graph.owning_module = None
     return made
 
@@ -59,15 +51,15 @@ def layer_of(made: fx.GraphModule, node: fx.Node) -> nn.Module | None:
 
 
 class Opening(nn.Module):
-    """Makes maps of one vector: a 1x1 convolution to all of their values at once.
+    """Turns a vector into maps, with a 1x1 convolution to all of their values at once.
 
-    As a matrix product it would round differently in batches of different size, and as
-    a transposed convolution it is slower.
+    A matrix product would round differently in batches of different size, and a transposed
+    convolution is slower.
 
     Args:
-        weight: (P, Z), P the number of all values.
+        weight: (P, Z), for P values.
         bias: (P,), or None.
-        shape: Of one vector's result, e.g. (D, S, S).
+        shape: Of the result for one vector, e.g. (D, S, S).
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None, shape: tuple[int, ...]) -> None:
@@ -82,10 +74,10 @@ class Opening(nn.Module):
 
 
 class _Tracer(fx.Tracer):
-    """Traces in its own thread, and leaves all others alone.
+    """Traces its own thread alone.
 
-    While torch traces, every module's call goes through the tracer, whoever makes it: a lane
-    that rendered meanwhile was taken for a part of what is traced, and failed.
+    Torch patches the call of every module while it traces: a lane that rendered meanwhile
+    would become part of the trace, and fail.
     """
 
     def __init__(self) -> None:
@@ -99,18 +91,18 @@ class _Tracer(fx.Tracer):
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
-        """Note a call of what is traced; any other is only made."""
+        """Record a call by the tracing thread; pass any other on."""
         if threading.get_ident() != self._thread:
             return forward(*args, **kwargs)
         return super().call_module(m, forward, args, kwargs)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        """Tell whether a layer is kept whole; ours that are convolutions are."""
+        """Keep our own convolutions whole, as torch does its layers."""
         return isinstance(m, nn.Conv2d) or super().is_leaf_module(m, module_qualified_name)
 
 
 def _fold(made: fx.GraphModule, node: fx.Node, norm: nn.BatchNorm2d) -> None:
-    """Make a batch norm part of the convolution before it, where nothing else reads that."""
+    """Fold a batch norm into the convolution before it, if nothing else reads its output."""
     (before,) = node.all_input_nodes
     layer = layer_of(made, before)
     if len(before.users) > 1 or not isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
@@ -122,7 +114,7 @@ def _fold(made: fx.GraphModule, node: fx.Node, norm: nn.BatchNorm2d) -> None:
 
 
 def _plain(layer: nn.Module, node: fx.Node) -> nn.Module:
-    """Return a layer as one of torch's own, or itself where it is one."""
+    """Return a layer as one of torch's own."""
     if isinstance(layer, nn.Linear):
         return Opening(layer.weight, layer.bias, (layer.out_features,))
     if isinstance(layer, nn.ConvTranspose2d) and _input_shape(node)[2:] == (1, 1):
@@ -139,7 +131,7 @@ def _input_shape(node: fx.Node) -> tuple[int, ...]:
 
 
 def _opening(layer: nn.ConvTranspose2d) -> Opening:
-    """Return a transposed convolution of maps of 1x1, where each weight is met once."""
+    """Return a transposed convolution of 1x1 maps, where each weight is used once."""
     weight = layer.weight.permute(1, 2, 3, 0).flatten(0, 2)
     each = layer.kernel_size[0] * layer.kernel_size[1]
     bias = None if layer.bias is None else layer.bias.repeat_interleave(each)
@@ -147,14 +139,14 @@ def _opening(layer: nn.ConvTranspose2d) -> Opening:
 
 
 def _merged(layer: UpsampledConv2d) -> nn.Module:
-    """Add up, once, the weights that a convolution adds up at every call."""
+    """Add up the weights once, not at every call."""
     kernel = layer.weight.transpose(0, 1).reshape(-1, 9) @ layer.spread
     blank = nn.ConvTranspose2d(layer.in_channels, layer.out_channels, 4, 2, 1, device="meta")
     return _filled(blank, kernel.view(blank.weight.shape), layer.bias)
 
 
 def _copied(layer: nn.Conv2d) -> nn.Module:
-    """Return what a convolution with a gradient of its own computes forward."""
+    """Return a convolution with a custom gradient as a plain one."""
     names = "in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups"
     sizes: dict[str, Any] = {name: getattr(layer, name) for name in names}
     blank = nn.Conv2d(**sizes, device="meta")
@@ -164,7 +156,7 @@ def _copied(layer: nn.Conv2d) -> nn.Module:
 def _filled(
     blank: nn.Conv2d | nn.ConvTranspose2d, weight: Tensor, bias: Tensor | None
 ) -> nn.Module:
-    """Give a layer made on no device its weights; so no random numbers are drawn for it."""
+    """Give a layer on the meta device its weights."""
     blank.weight = nn.Parameter(weight.detach().contiguous(), requires_grad=False)
     blank.bias = None if bias is None else nn.Parameter(bias.detach(), requires_grad=False)
     return blank.eval()

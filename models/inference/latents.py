@@ -1,14 +1,11 @@
-"""From a seed to a latent: one seed is one cat, whatever it travels with.
+"""From a seed to a latent, which depends on its seed alone.
 
-The scheme is counter-based: every seed keys its own Philox stream, so a latent
-depends on its seed alone, never on its neighbors in a batch, on a device or on
-the order of requests. Normals come from the raw 64-bit words by Box and
-Muller's transform in float64, because NumPy promises stable raw words but not
-stable normal variates from release to release.
+The scheme is counter-based: every seed keys its own Philox stream, independent of batch, device
+and order of requests. Normals come from the raw 64-bit words by the Box-Muller transform in
+float64, because NumPy promises stable raw words but not stable normal variates across releases.
 
-Points between two seeds lie on the great circle through both: almost all of a
-Gaussian's mass in many dimensions has nearly the same length, and a straight line
-would leave it.
+Points between two seeds lie on the great circle through both: nearly all of a Gaussian's mass
+in many dimensions has nearly the same length, and a straight line would leave it.
 
 Sources: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"
 (Philox); Box and Muller 1958; White 2016, arXiv:1609.04468, section 2.1
@@ -23,11 +20,10 @@ from numpy.typing import NDArray
 
 from models.errors import InvalidValue
 
+# Recorded in every weights file: another scheme would give a version's seeds other images.
 LATENT_SCHEME = "philox4x64-boxmuller-1"
-"""Name of this scheme; a weights file carries the name of the one it was made for."""
 
-MAX_SEED = 2**53 - 1
-"""Largest seed: the largest integer that every JSON reader keeps exact."""
+MAX_SEED = 2**53 - 1  # the largest integer that every JSON parser keeps exact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +33,9 @@ class Interpolated:
     Attributes:
         start: A seed.
         end: Another seed, or the same.
-        share: How far the point lies from `start` to `end` along the great circle
-            through both, 0 to 1; at 0 and 1 it is exactly that seed's latent.
-        truncation: What the latent is multiplied by, 0 to 1; 1 leaves it as it is.
+        share: Position between `start` and `end` along the great circle, 0 to 1; at 0 and 1
+            it is exactly that seed's latent.
+        truncation: Factor of the latent, 0 to 1.
     """
 
     start: int
@@ -48,18 +44,11 @@ class Interpolated:
     truncation: float = 1.0
 
 
-Point = int | Interpolated
-"""What an image is made from: a seed, or a point between two."""
+Point = int | Interpolated  # what an image is generated from
 
 
 def walk(start: int, end: int, frames: int, *, truncation: float = 1.0) -> list[Interpolated]:
     """Return points at equal steps from one seed to another, both included.
-
-    Args:
-        start: First seed.
-        end: Last seed.
-        frames: How many points, at least 2.
-        truncation: See `Interpolated`.
 
     Raises:
         InvalidValue: There are fewer than two frames.
@@ -84,14 +73,7 @@ def check_seed(seed: int, field: str = "seed") -> int:
 
 
 def latents(points: Sequence[Point], z_dim: int) -> NDArray[np.float32]:
-    """Return one latent per point; a seed's is standard normal.
-
-    Args:
-        points: N seeds, each from 0 to `MAX_SEED`, or points.
-        z_dim: Z, the latent's length.
-
-    Returns:
-        (N, Z) float32.
+    """Return one latent per point, (N, Z) float32; a seed's is standard normal.
 
     Raises:
         InvalidValue: A seed, share or truncation is out of range.
@@ -115,11 +97,11 @@ def _latent(point: Point, z_dim: int) -> NDArray[np.float32]:
 def _between(
     start: NDArray[np.float32], end: NDArray[np.float32], share: float
 ) -> NDArray[np.float32]:
-    """Return a point on the great circle between two directions; lengths change evenly, too."""
+    """Return a point on the great circle between two latents; the length changes linearly."""
     lengths = np.linalg.norm(start.astype(np.float64)), np.linalg.norm(end.astype(np.float64))
     a, b = start / lengths[0], end / lengths[1]
     angle = np.arccos(np.clip(a @ b, -1.0, 1.0))
-    if angle < 1e-6:  # the same seed twice: there is no way between
+    if angle < 1e-6:  # the same seed twice: dividing by the sine would be 0 / 0
         return start
     direction = (np.sin((1 - share) * angle) * a + np.sin(share * angle) * b) / np.sin(angle)
     return (direction * ((1 - share) * lengths[0] + share * lengths[1])).astype(np.float32)
@@ -128,7 +110,7 @@ def _between(
 def _normals(seed: int, count: int) -> NDArray[np.float32]:
     pairs = (count + 1) // 2
     words = np.random.Philox(key=seed).random_raw(2 * pairs)
-    # 53 bits and half a step: strictly between 0 and 1, so the logarithm is finite.
+    # 53 bits and half a step: strictly between 0 and 1, so that the logarithm is finite.
     uniform = ((words >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
     radius = np.sqrt(-2.0 * np.log(uniform[:pairs]))
     angle = 2.0 * np.pi * uniform[pairs:]

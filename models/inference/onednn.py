@@ -1,9 +1,8 @@
-"""Convolutions whose weights lie in memory as oneDNN wants them, for rendering on a CPU.
+"""Convolutions with weights in oneDNN's memory layout, for rendering on a CPU.
 
-Torch hands oneDNN its weights in its own order, and has them put into another one at
-every call. For one picture that takes as long as the convolution itself. Here it is
-done once, and the activation that follows is computed while its input is at hand.
-The operators are those that torch's own compiler writes into what it makes.
+Torch reorders its weights for oneDNN at every call, which for one image takes as long as the
+convolution itself. Here it is done once, and the activation that follows is fused. The operators
+are those that torch's own compiler emits.
 """
 
 from typing import Any
@@ -21,14 +20,13 @@ OPERATORS = (
     "_convolution_transpose_pointwise",
 )
 
-Activation = tuple[str, list[Any]]
-"""What oneDNN calls it, and its numbers."""
+Activation = tuple[str, list[Any]]  # oneDNN's name and parameters
 
 NO_ACTIVATION: Activation = ("none", [])
 
 
 def can_pack() -> bool:
-    """Tell whether this torch has oneDNN and the operators; those for x86 have."""
+    """Return whether this torch has oneDNN and the operators, as builds for x86 do."""
     mkldnn = torch.ops.mkldnn
     has_onednn: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     return has_onednn and all(hasattr(mkldnn, n) for n in OPERATORS)
@@ -39,8 +37,8 @@ def pack(made: fx.GraphModule, dtype: torch.dtype = torch.float32) -> fx.GraphMo
     """Pack the convolutions of a folded generator, in place.
 
     Args:
-        made: What `models.inference.folding.folded` returned, its nodes with their shapes.
-        dtype: Number format of all convolutions but the last, which makes gray levels.
+        made: From `models.inference.folding.folded`, its nodes with their shapes.
+        dtype: Number format of all convolutions but the last, which decides gray levels.
     """
     convolutions = [n for n in made.graph.nodes if _convolution(layer_of(made, n)) is not None]
     for node in convolutions:
@@ -57,7 +55,7 @@ def pack(made: fx.GraphModule, dtype: torch.dtype = torch.float32) -> fx.GraphMo
 
 
 def held_bytes(network: nn.Module) -> int:
-    """Return how many bytes a network's numbers hold, packed ones and their padding included."""
+    """Return the bytes of a network's weights, packed ones with their padding included."""
     plain = sum(tensor.nbytes for tensor in (*network.parameters(), *network.buffers()))
     packed = (layer for layer in network.modules() if isinstance(layer, _Packed))
     return plain + sum(layer.packed_bytes for layer in packed)
@@ -68,7 +66,7 @@ def _convolution(layer: nn.Module | None) -> nn.Module | None:
 
 
 class _Packed(nn.Module):
-    """A convolution, its activation with it."""
+    """A convolution fused with its activation."""
 
     def __init__(
         self, layer: Any, shape: tuple[int, ...], activation: Activation, dtype: torch.dtype
@@ -82,14 +80,14 @@ class _Packed(nn.Module):
         else:
             reorder, self.run = ops._reorder_convolution_weight, ops._convolution_pointwise
         self.geometry: list[Any] = [*([*getattr(layer, size)] for size in sizes), layer.groups]
-        # No buffer: what is packed can be neither copied nor saved.
+        # No buffer: a packed tensor can be neither copied nor saved.
         self.weight = reorder(layer.weight.to(dtype), *self.geometry, [1, *shape])
         self.bias = None if layer.bias is None else layer.bias.to(dtype)
         self.activation, self.dtype = activation, dtype
 
     @property
     def packed_bytes(self) -> int:
-        """Bytes of what is no parameter of it."""
+        """Bytes of what is not a parameter."""
         bias = 0 if self.bias is None or isinstance(self.bias, nn.Parameter) else self.bias.nbytes
         return int(torch.ops.mkldnn._nbytes(self.weight)) + bias
 
@@ -101,7 +99,7 @@ class _Packed(nn.Module):
 
 
 def _take_activation(made: fx.GraphModule, node: fx.Node) -> Activation:
-    """Take the activation after a convolution out of the graph, if there is one alone."""
+    """Remove the activation after a convolution from the graph, if nothing else reads its input."""
     if len(node.users) != 1:
         return NO_ACTIVATION
     (after,) = node.users

@@ -1,1 +1,1 @@
-"""Training and import jobs from order to end, whoever runs them."""
+"""Training and import jobs from order to end, whether a worker or the CLI runs them."""

@@ -1,4 +1,4 @@
-"""What a training job needs from whoever runs it."""
+"""What a training job needs from its runner."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +12,11 @@ class JobContext:
     """Where and how training jobs run.
 
     Attributes:
-        store: Where everything is kept.
         cache: Local folder for copies of a remote store's files.
         device: "auto", "cpu", "cuda" or "cuda:N".
         threads: CPU threads; PyTorch's default if None.
-        checkpoint_s: Seconds between two saved states.
-        fakes: Pictures made to measure a version; the protocol's own number if None.
+        checkpoint_s: Seconds between two checkpoints.
+        fakes: Images generated to evaluate a version; the protocol's number if None.
         team: The processes that train together; this one leads.
     """
 

@@ -1,8 +1,8 @@
 """A folder, a zip or the CAT dataset in; a dataset of the store out.
 
-Each picture becomes a row in the pack of every size that it reaches. One in
-twenty, by the hash of its content, is set aside: the same ones in every import,
-and none of them, nor a near duplicate, is in a pack that training reads.
+Each image becomes a row in the pack of every size that it reaches. One in twenty, by the hash of
+its content, is held out: the same ones in every import, and neither they nor near duplicates are
+in a pack for training.
 """
 
 import hashlib
@@ -27,18 +27,17 @@ from models.store import Store
 from models.store.names import timestamp
 from models.store.records import DatasetRecord
 
-FEWEST_PICTURES = 2  # below that there is no variance to measure
-PREVIEW_PICTURES = 64
+FEWEST_IMAGES = 2  # fewer have no variance to measure
+PREVIEW_IMAGES = 64
 PREVIEW_COLUMNS = 8
 PREVIEW_PX = 64
 REFERENCE_PX = 64
 
-OnProgress = Callable[[int, int], None]
-"""Called with files done and files in all."""
+OnProgress = Callable[[int, int], None]  # called with files done and files in all
 
 
 class ImportStopped(CatteryError):
-    """An import was asked to stop; nothing of it is left."""
+    """An import was stopped; nothing of it remains."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"The import of {name!r} was stopped.", "Run it again to import it.")
@@ -54,7 +53,7 @@ class Packed:
 
 @dataclass
 class _Tally:
-    """What an import has taken so far."""
+    """What an import has accepted so far."""
 
     seen: Seen = field(default_factory=Seen)
     ledger: Ledger = field(default_factory=Ledger)
@@ -62,16 +61,16 @@ class _Tally:
     heldout: int = 0
     aligned: int = 0
 
-    def take(self, name: str, picture: Prepared) -> None:
-        """Count a picture, unless it is a duplicate."""
-        self.seen.check(picture.content, picture.look)
-        self.seen.remember(name, picture.content, picture.look)
-        self.identities.append(picture.identity)
-        self.heldout += picture.is_heldout
-        self.aligned += picture.is_aligned
+    def take(self, name: str, image: Prepared) -> None:
+        """Count an image, unless it is a duplicate."""
+        self.seen.check(image.content, image.look)
+        self.seen.remember(name, image.content, image.look)
+        self.identities.append(image.identity)
+        self.heldout += image.is_heldout
+        self.aligned += image.is_aligned
 
     def fingerprint(self) -> str:
-        """Return SHA-256 over the sorted hashes of what was taken."""
+        """Return SHA-256 over the sorted hashes of what was accepted."""
         return hashlib.sha256(b"".join(sorted(self.identities))).hexdigest()
 
 
@@ -86,25 +85,24 @@ def import_dataset(
     should_stop: Callable[[], bool] = lambda: False,
     statistics: bool = True,
 ) -> DatasetRecord:
-    """Make a dataset from pictures.
+    """Create a dataset from images.
 
     Args:
         store: Where it goes.
-        name: What it will be called.
-        source: A folder or a zip; with `.cat` files beside them, faces are aligned.
+        name: Of the new dataset.
+        source: A folder or a zip; `.cat` files in it align faces.
         cache: Local folder to build it in.
-        license: What is known of the pictures' license.
-        on_progress: Called with files done and files in all.
-        should_stop: Asked before every picture.
-        statistics: Whether to compute the reference statistics at once; they
-            are computed when first needed otherwise.
+        license: The images' license, as far as known.
+        on_progress: Called with files done and in total.
+        should_stop: Called before every image.
+        statistics: Whether to compute reference statistics now, not when first needed.
 
     Raises:
-        InvalidValue: The name cannot be one.
+        InvalidValue: The name is invalid.
         Conflict: There is a dataset of that name.
-        DatasetError: The source cannot be read, or no picture in it could be taken.
-        ImportStopped: `should_stop` said so.
-        StoreError: The store or the disk gave out.
+        DatasetError: The source cannot be read, or too few of its images are usable.
+        ImportStopped: `should_stop` returned true.
+        StoreError: The store or the disk failed.
     """
     store.datasets.check_vacant(name)
     with pack_source(
@@ -119,8 +117,8 @@ def import_dataset(
 def measure_reference(
     store: Store, record: DatasetRecord, cache: Path, on_progress: OnProgress | None = None
 ) -> None:
-    """Compute and keep the statistics that versions will be measured against."""
-    from models.metrics.measuring import reference_statistics  # torch; packing does without
+    """Compute and store the statistics that versions will be evaluated against."""
+    from models.metrics.measuring import reference_statistics  # brings torch; packing needs none
 
     size_px = max(int(px) for px in record.counts if int(px) <= REFERENCE_PX)
     reference_statistics(store, record, size_px, cache=cache, on_progress=on_progress)
@@ -136,7 +134,7 @@ def pack_source(
     on_progress: OnProgress | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Packed]:
-    """Pack a source in a temporary folder, which goes when the context ends.
+    """Pack a source in a temporary folder, which is deleted with the context.
 
     Raises:
         DatasetError, ImportStopped, StoreError: As `import_dataset`.
@@ -157,7 +155,9 @@ def _reported() -> Iterator[None]:
         yield
     except OSError as err:
         detail = f"The dataset could not be packed: {err.strerror or err}."
-        raise StoreError(detail, "See that the data folder can be written and has space.") from err
+        raise StoreError(
+            detail, "Make sure that the data folder is writable and has space."
+        ) from err
 
 
 def _pack(
@@ -168,30 +168,31 @@ def _pack(
     should_stop: Callable[[], bool],
 ) -> _Tally:
     tally = _Tally()
-    for done, (entry, picture) in enumerate(prepare_all(entries), start=1):
+    for done, (entry, image) in enumerate(prepare_all(entries), start=1):
+        # Between images: a decoder cannot be interrupted, and the folder is deleted on the way out.
         if should_stop():
             raise ImportStopped(name)
-        _take(entry.name, picture, tally, packs)
+        _take(entry.name, image, tally, packs)
         if on_progress is not None:
             on_progress(done, len(entries))
     return tally
 
 
-def _take(name: str, picture: Prepared | Refused, tally: _Tally, packs: Packs) -> None:
+def _take(name: str, image: Prepared | Refused, tally: _Tally, packs: Packs) -> None:
     try:
-        if isinstance(picture, Refused):
-            raise picture
-        tally.take(name, picture)
+        if isinstance(image, Refused):
+            raise image
+        tally.take(name, image)
     except Refused as refused:
         tally.ledger.enter(name, refused)
     else:
-        packs.append(picture.rows, is_heldout=picture.is_heldout)
+        packs.append(image.rows, is_heldout=image.is_heldout)
 
 
 def _record(name: str, tally: _Tally, packs: Packs, license: str) -> DatasetRecord:
     counts = packs.counts(is_heldout=False)
-    if max(counts.values(), default=0) < FEWEST_PICTURES:
-        allowed = f"pictures of which at least {FEWEST_PICTURES} can be trained on"
+    if max(counts.values(), default=0) < FEWEST_IMAGES:
+        allowed = f"at least {FEWEST_IMAGES} images to train on"
         raise DatasetError("source", _summary(tally), allowed)
     return DatasetRecord(
         name=name,
@@ -209,23 +210,23 @@ def _record(name: str, tally: _Tally, packs: Packs, license: str) -> DatasetReco
 
 
 def _summary(tally: _Tally) -> str:
-    """Return in words how many pictures were taken and why others were not."""
+    """Return in words how many images were accepted and why others were not."""
     refused: Counter[str] = tally.ledger.counts
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(refused.items()))
     if tally.heldout:
         reasons = f"{reasons + ', ' if reasons else ''}{tally.heldout} held out"
     taken = len(tally.identities) - tally.heldout
-    return f"{taken} pictures to train on ({reasons or 'no files'})"
+    return f"{taken} images to train on ({reasons or 'no files'})"
 
 
 def _preview(folder: Path, record: DatasetRecord) -> Path:
-    """Write a sheet of training pictures from all over the dataset."""
+    """Write a sheet of training images from across the dataset."""
     size_px = max(int(px) for px in record.counts if int(px) <= PREVIEW_PX)
     pack = open_pack(folder / pack_name(size_px, is_heldout=False))
-    count = min(PREVIEW_PICTURES, len(pack))
+    count = min(PREVIEW_IMAGES, len(pack))
     # Evenly spaced: neighbors in a pack are often neighbors in their source, and look alike.
     chosen = pack[np.linspace(0, len(pack) - 1, count).round().astype(np.int64)]
-    columns = PREVIEW_COLUMNS if count == PREVIEW_PICTURES else None
+    columns = PREVIEW_COLUMNS if count == PREVIEW_IMAGES else None
     path = folder / "preview.png"
     path.write_bytes(encode_png(contact_sheet(chosen, columns), None))
     return path

@@ -1,4 +1,4 @@
-"""A process of a distributed training that is not the leader: it computes and decides nothing."""
+"""A process of distributed training other than the leader: it computes but decides nothing."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,11 +15,7 @@ from models.training.trainer import Trainer
 
 
 def run_following(context: JobContext) -> None:
-    """Take part in the leader's job until it has spent its budget or ends.
-
-    Args:
-        context: The leader's store, and this process's own device and rank in the team.
-    """
+    """Take part in the leader's job until it ends, on this process's own device."""
     team, store = context.team, context.store
     job = team.broadcast(b"").decode()
     # Only the id is broadcast: all processes read the same store.

@@ -1,8 +1,7 @@
 """One import job from upload to dataset, run by a worker.
 
-An import that was interrupted starts over: what it had built was in a
-temporary folder, and a dataset exists wholly or not at all. Only the reference
-statistics go on where the dataset had been added already.
+An interrupted import starts over: what it had built was in a temporary folder, and datasets are
+added atomically. If the dataset had been added, only its reference statistics remain to do.
 """
 
 import time
@@ -16,8 +15,7 @@ from models.store.journal import Journal, Stopped, StopReason
 from models.store.records import DatasetRecord, ImportOrder, JobRecord, JobStatus, Phase, Progress
 from models.store.serialization import from_json
 
-STOP_CHECK_S = 0.5
-"""How often a running import asks whether it should stop and still holds its job."""
+STOP_CHECK_S = 0.5  # between checks for cancellation and the lease: each is a round trip
 
 
 def run_import(
@@ -32,14 +30,13 @@ def run_import(
 
     Args:
         record: The job as it is now: new, or interrupted earlier.
-        store: Where everything is kept.
+        store: Holds the job and gets the dataset.
         cache: Local folder to build the dataset in.
-        should_stop: Asked while pictures are read and measured.
-        lease: Tells whether this process still holds the job.
+        should_stop: Called between images.
+        lease: Returns whether this process still holds the job.
 
     Returns:
-        The record as it ended, or as it waits again after a pause. Whatever
-        goes wrong ends the job with its reason; nothing but a lost lease is raised.
+        The record, ended or paused. Errors end the job; only a lost lease is raised.
 
     Raises:
         LeaseLost: Another process holds the job now.
@@ -89,16 +86,12 @@ class _Import:
         order = self.order
         self.store.datasets.check_vacant(order.name)
         with pack_source(
-            order.name,
-            self._upload(),
-            self.cache,
-            license=order.license,
-            on_progress=self._report,
+            order.name, self._upload(), self.cache, license=order.license, on_progress=self._report
         ) as packed:
             self.journal.phase(Phase.PUBLISHING)
             self._check_stop()
             kept = packed.record
-            # Should this process die now, the next one knows its dataset by the fingerprint.
+            # If this process dies after `add`, its successor recognizes the dataset by this.
             self.journal.event(
                 "packed",
                 {"fingerprint": kept.fingerprint, "kept": kept.kept, "rejected": kept.rejected},
@@ -122,9 +115,9 @@ class _Import:
         return upload
 
     def _report(self, done: int, total: int) -> None:
-        """Record progress, and stop if asked to: called between any two pictures."""
+        """Record progress, and stop if asked to; called between images."""
         now = time.monotonic()
-        # Both questions cost a round trip to the store or to Redis; a picture takes less.
+        # Not for every image, which takes less than the round trips to the store and to Redis.
         if now - self.checked_at >= STOP_CHECK_S:
             self._check_stop()
             self.checked_at = now

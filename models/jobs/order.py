@@ -5,20 +5,14 @@ from dataclasses import asdict
 from math import isfinite
 
 from models.errors import Conflict, DatasetError, Gone, InvalidValue, NotFound, RecipeError
-from models.gan.recipe import Recipe, check_size
+from models.gan.recipe import Recipe
 from models.gan.recipes import resolve
 from models.hyperparameters import Settings
 from models.inference.latents import check_seed
+from models.networks.scales import check_size
 from models.store import Store
 from models.store.names import check_name
-from models.store.records import (
-    Budget,
-    DatasetRecord,
-    JobKind,
-    JobRecord,
-    Promote,
-    TrainingOrder,
-)
+from models.store.records import Budget, DatasetRecord, JobKind, JobRecord, Promote, TrainingOrder
 
 MAX_KIMG = 1_000_000.0
 MAX_MINUTES = 7 * 24 * 60.0
@@ -38,27 +32,27 @@ def make_order(
     resume_from: str | None = None,
     init_from: str | None = None,
 ) -> TrainingOrder:
-    """Check an order against its recipe, its data and the store, and fill in defaults.
+    """Check an order against recipe, dataset and store, and fill in defaults.
 
     Args:
-        recipe: Name of the recipe.
-        dataset: The dataset to train on.
-        store: Where the model's other versions and earlier jobs are.
+        recipe: Its name.
+        dataset: What to train on.
+        store: Holds the model's other versions and earlier jobs.
         budget: Exactly one of kimg and minutes.
-        model: The model the version will join; by default the recipe's name,
-            with the size appended where it is not the recipe's own.
-        size_px: Side of the pictures; by default the recipe's.
-        seed: Seeds everything.
+        model: The model that the version joins; by default the recipe's name, with the size
+            unless that is the recipe's default.
+        size_px: Resolution; by default the recipe's.
+        seed: Of all random numbers.
         overrides: Hyperparameters by name.
         promote: When to promote the version.
-        resume_from: Id of an ended job, or `model@version`, to go on from.
+        resume_from: Id of an ended job, or `model@version`, to resume from.
         init_from: Id of an ended job, or `model@version`, whose weights to start with: of
             the same recipe and hyperparameters that shape the networks, of this size or a
             smaller one (`models.training.warm_start`).
 
     Raises:
         NotFound: Unknown recipe or job.
-        InvalidValue: Any value out of range (RecipeError, DatasetError among them).
+        InvalidValue: A value is out of range; maybe a RecipeError or DatasetError.
     """
     # Everything is checked before a job exists: a refused order leaves nothing behind.
     row, settings = resolve(recipe, overrides or {})
@@ -94,7 +88,7 @@ def make_order(
 def _check_networks(
     row: Recipe, size_px: int, settings: Settings, overrides: Mapping[str, object]
 ) -> None:
-    """Refuse shapes that the networks cannot have, naming the field as the client wrote it."""
+    """Reject impossible networks, naming the field as the client wrote it."""
     try:
         row.network_config(size_px, settings)
     except RecipeError as err:
@@ -103,11 +97,7 @@ def _check_networks(
 
 
 def check_budget(budget: Budget) -> Budget:
-    """Return the budget if it is one.
-
-    Raises:
-        InvalidValue: Both or none of kimg and minutes are set, or it is out of range.
-    """
+    """Return the budget; InvalidValue unless exactly one of its fields is set and in range."""
     if (budget.kimg is None) == (budget.minutes is None):
         raise InvalidValue("budget", asdict(budget), "exactly one of kimg and minutes")
     for field, value, most in (
@@ -122,8 +112,8 @@ def check_budget(budget: Budget) -> Budget:
 def _check_data(dataset: DatasetRecord, size_px: int, settings: Settings) -> None:
     count = dataset.counts.get(str(size_px), 0)
     if count < settings.batch:
-        found = f"{dataset.name} ({count} training pictures of {size_px} px)"
-        raise DatasetError("dataset", found, f"at least one batch, {settings.batch} pictures")
+        found = f"{dataset.name} ({count} training images of {size_px} px)"
+        raise DatasetError("dataset", found, f"at least one batch, {settings.batch} images")
 
 
 def source_job(store: Store, source: str, field: str = "resume_from") -> str:
@@ -146,7 +136,7 @@ def _check_resumable(store: Store, order: TrainingOrder, settings: Settings) -> 
     source = _source_order(store, "resume_from", order.resume_from or "")
     theirs = _shape(source, resolve(source.recipe, source.overrides)[1])
     ours = _shape(order, settings)
-    if theirs != ours:  # a saved trainer fits only networks of the same shapes
+    if theirs != ours:  # a saved state fits only networks of the same shape
         found = f"{order.resume_from}, a job of {theirs}"
         raise RecipeError("resume_from", found, f"a job of {ours}")
 
@@ -180,9 +170,7 @@ def _source_order(store: Store, field: str, job: str) -> TrainingOrder:
 def _check_state(store: Store, field: str, job: str) -> None:
     """Refuse a job whose training state has been dropped since it ended."""
     if not store.jobs.state(job).exists():
-        allowed = (
-            "a job whose training state is still kept (CATTERY_STATE_KEEP_S, a day by default)"
-        )
+        allowed = "a job whose training state still exists (CATTERY_STATE_KEEP_S, a day by default)"
         raise InvalidValue(field, job, allowed)
 
 

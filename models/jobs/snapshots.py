@@ -1,4 +1,4 @@
-"""Keeps the best generator of a run: snapshots are measured now and then and compared."""
+"""Keeps the best generator of a run, by evaluating snapshots."""
 
 import hashlib
 from collections.abc import Callable
@@ -8,17 +8,17 @@ from models.store.journal import Journal
 from models.store.records import Json
 from models.store.training_state import JobState
 
+# From weights to the row of the metric, or None where it could not be computed.
 Measure = Callable[[bytes], Json | None]
-"""Weights in, the row of the metric out, or None where it could not be computed."""
 
 
 class Snapshots:
-    """Measures the averaged generator as it is and keeps the best one in the job's state.
+    """Evaluates the averaged generator and keeps the best one in the job's state.
 
     Args:
-        journal: Records what was measured.
-        state: The job's state.
-        epoch: This process's epoch of it.
+        journal: The job's.
+        state: The job's.
+        epoch: This process's epoch of the state.
         measure: Lower values are better.
     """
 
@@ -29,59 +29,49 @@ class Snapshots:
         self._measure = measure
 
     def take(self, save: Callable[[], bytes], kimg: float, training_s: float) -> None:
-        """Measure the generator unless that was done at this place; keep it if it is the best.
-
-        Args:
-            save: Returns its weights file.
-            kimg: Where the run is.
-            training_s: Seconds of training so far.
-        """
-        if self._measured_kimg == kimg:  # the budget ended on a snapshot, or a resumed run did
+        """Evaluate what `save` returns, unless done at this kimg; keep it if it is the best."""
+        if self._measured_kimg == kimg:  # the budget ended on a snapshot, or so did a resumed run's
             return
         weights = save()
         metric = self._measure(weights)
         found = {"kimg": round(kimg, 3), "metric": metric, "training_s": training_s}
         if self.best is None or value_of(metric) < value_of(self.best["metric"]):
             self.best = {**found, "sha256": hashlib.sha256(weights).hexdigest()}
+            # Before the next checkpoint names it: a state never refers to a missing file.
             self._state.write(self._epoch, _file(self.best), weights)
         self._measured_kimg = kimg
         self._journal.snapshot(found, self.best)
 
     def weights(self) -> bytes:
-        """Return the best one's weights file.
-
-        Raises:
-            CatteryError: There is none, or it is gone.
-        """
+        """Return the best one's weights file; CatteryError if it is missing."""
         weights = None if self.best is None else self._state.newest(_file(self.best))
         if weights is None:
             raise CatteryError("The best snapshot is missing from the job's state.")
         return weights
 
     def state(self) -> Json:
-        """Return what a process that takes the run up must know."""
+        """Return what a process that resumes the run needs."""
         return {"best": self.best, "measured_kimg": self._measured_kimg}
 
     def resume(self, state: Json) -> None:
-        """Restore what an earlier process kept, and copy its file into this epoch.
-
-        Older epochs can be dropped then.
-        """
+        """Restore what `state` returned, and copy the weights into this process's epoch."""
         self.best, self._measured_kimg = state["best"], state["measured_kimg"]
         if self.best is None:
             return
+        # Copied, since the next checkpoint prunes the epoch that it is in.
         weights = self._state.newest(_file(self.best))
         if weights is None:
-            self.best = self._measured_kimg = None  # measured again at the next chance
+            self.best = self._measured_kimg = None  # evaluated again at the next chance
             return
         self._state.write(self._epoch, _file(self.best), weights)
 
 
 def _file(best: Json) -> str:
-    """Name the best weights by their sum: a kill between two writes cannot pair wrongly."""
+    """Return the file name of the best weights."""
+    # By checksum: a kill between two writes cannot pair a state with other weights.
     return f"best-{best['sha256'][:12]}.safetensors"
 
 
 def value_of(metric: Json | None) -> float:
-    """Order metrics; one that could not be computed is worse than any."""
+    """Return the value of a metric; infinity, the worst, if it could not be computed."""
     return float("inf") if metric is None else float(metric["value"])

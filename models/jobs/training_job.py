@@ -1,7 +1,7 @@
-"""One training job from order to published version, whoever runs it.
+"""One training job from order to published version, run by a worker or the command line.
 
-Worker and command line share this: it takes up a job where its last process
-left it, keeps its record and history, and publishes its best snapshot.
+It resumes a job where its last process left it, maintains its record and history, and publishes
+its best snapshot.
 """
 
 import logging
@@ -14,7 +14,7 @@ from models.devices import pick_device
 from models.errors import TrainingCollapsed
 from models.jobs.context import JobContext
 from models.jobs.training_run import TrainingRun
-from models.metrics.measuring import Measurement
+from models.metrics.comparison import Measurement
 from models.publishing.card import Origin
 from models.publishing.evaluation import Evaluator
 from models.publishing.publish import Publisher
@@ -38,13 +38,12 @@ def run_training(
     Args:
         record: The job as it is now: new, or interrupted earlier.
         context: Where and how.
-        should_stop: Asked between steps.
-        lease: Tells whether this process still holds the job.
-        announce: Is told the model whose alias moved.
+        should_stop: Called between steps.
+        lease: Returns whether this process still holds the job.
+        announce: Called with the model whose alias moved.
 
     Returns:
-        The record as it ended, or as it waits again after a pause. Whatever
-        goes wrong ends the job with its reason; nothing but a lost lease is raised.
+        The record, ended or paused. Errors end the job; only a lost lease is raised.
 
     Raises:
         LeaseLost: Another process holds the job now.
@@ -96,20 +95,19 @@ class _TrainingJob:
         else:
             self._publish(self.order.promote, found)
             return self.journal.end(JobStatus.FINISHED)
-        # Only here is the failed step's traceback gone, and with it what its tensors held.
+        # Not in the handler: its traceback would keep the failed step's tensors alive.
         self.training.free_trainer()
         store, cache = self.context.store, self.context.cache
         advice = what_fits(self.order, store, cache=cache, device=self.device)
         return self._end_early(JobStatus.FAILED, advice)
 
     def _train(self) -> Measurement | None:
-        """Train and measure the best snapshot; None where it cannot be measured."""
+        """Train and evaluate the best snapshot; None where it cannot be evaluated."""
         training = self.training
         self.journal.phase(Phase.PREPARING)
         training.prepare()
         self.origin = Origin.of(training.trainer)
-        # Not before: a job canceled while it was paused may have a best snapshot, which only
-        # its state knows.
+        # Not earlier: a job canceled while paused may have a best snapshot in its state.
         training.check_stop()
         self.evaluator.prepare()
         training.check_stop()
@@ -126,7 +124,7 @@ class _TrainingJob:
         return self._end_early(JobStatus.CANCELED, "Canceled.")
 
     def _end_early(self, status: JobStatus, reason: str) -> JobRecord:
-        """End without a promotion; a snapshot good enough to be kept is published."""
+        """End without a promotion; the best snapshot, if there is one, is published."""
         if self.training.snapshots.best is not None:
             self._publish(Promote.NEVER, None, reason)
         return self.journal.end(status, reason)

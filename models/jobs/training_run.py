@@ -1,4 +1,4 @@
-"""The training itself: from a job's order or saved state to a spent budget."""
+"""The training of a job, from its order or saved state to a spent budget."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -26,18 +26,18 @@ SHEET_SEEDS = 16
 
 
 class TrainingRun:
-    """A trainer that spends a job's budget; samples, snapshots and saves itself on the way.
+    """Spends a job's budget; samples, evaluates snapshots and saves checkpoints on the way.
 
     Args:
         journal: The job's.
-        order: What was asked.
+        order: The job's.
         context: Where and how to train.
         device: Where to compute.
-        measure: Measures snapshots; lower values are better.
-        should_stop: Asked between steps.
+        measure: Evaluates snapshots; lower values are better.
+        should_stop: Called between steps.
     """
 
-    trainer: Trainer  # built by `prepare`, which may take more memory than there is
+    trainer: Trainer  # built by `prepare`, which may run out of memory
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class TrainingRun:
         self.journal, self.order, self.context, self.device = journal, order, context, device
         self.should_stop = should_stop
         self.state = context.store.jobs.state(journal.record.id)
-        self.epoch = self.state.take()
+        self.epoch = self.state.take()  # from here on an earlier holder can write no more
         self.snapshots = Snapshots(journal, self.state, self.epoch, measure)
         self.schedule = Schedule(order.budget, context.checkpoint_s)
         self.training_s = 0.0
@@ -84,14 +84,14 @@ class TrainingRun:
             training_s=self.training_s,
             start_kimg=self.start_kimg,
         )
-        with closing(reports):  # at once, whatever ends the loop: a team waits for its word
+        with closing(reports):  # not whenever collected: the team waits for the leader's word
             for report in reports:
                 self._between_steps(report)
         self.save()
         self._sample()
 
     def snapshot(self) -> None:
-        """Measure the generator as it is, and keep it if it is the best."""
+        """Evaluate the generator, and keep it if it is the best."""
         kind, config = self.trainer.recipe.network, self.trainer.config
         self.snapshots.take(
             lambda: save_generator(self.trainer.snapshot(), kind=kind, config=config),
@@ -100,7 +100,7 @@ class TrainingRun:
         )
 
     def save(self) -> None:
-        """Save all that another process needs to resume here."""
+        """Save a checkpoint, all that another process needs to resume here."""
         extra = {
             "training_s": self.training_s,
             "start_kimg": self.start_kimg,
@@ -110,16 +110,12 @@ class TrainingRun:
             "snapshots": self.snapshots.state(),
         }
         self.state.write(self.epoch, STATE, save_state(self.trainer, extra))
-        # Older epochs only now: until this one has a state, theirs is what a crash resumes from.
+        # Only now: until this epoch has a state, a crash resumes from an older one's.
         self.state.prune(self.epoch)
         self.schedule.checkpointed()
 
     def check_stop(self) -> None:
-        """Stop if somebody asked for it; asks twice a second at most.
-
-        Raises:
-            Stopped: Somebody did.
-        """
+        """Raise Stopped if the job should stop; checks at most twice a second."""
         if not self.schedule.stop_check_is_due():
             return
         reason = self.should_stop()
@@ -127,7 +123,7 @@ class TrainingRun:
             raise Stopped(reason)
 
     def free_trainer(self) -> None:
-        """Forget the trainer, and with it what it holds of the device's memory."""
+        """Drop the trainer, and with it the device memory that it holds."""
         vars(self).pop("trainer", None)
 
     def _resume(self) -> bool:
@@ -171,7 +167,7 @@ class TrainingRun:
             self._sample()
         if self.schedule.snapshot_is_due(spent):
             self.snapshot()
-            self.save()
+            self.save()  # else a crash would evaluate it again
         elif self.schedule.checkpoint_is_due():
             self.save()
 

@@ -1,1 +1,1 @@
-"""How good the cats are: feature networks, distances between sets, and what they are kept as."""
+"""How good the images are: feature networks, distances between sets, and stored references."""

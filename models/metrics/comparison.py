@@ -1,4 +1,4 @@
-"""A generator's pictures beside real ones: every metric of a protocol, as a card keeps it."""
+"""A generator's images compared with real ones: every metric of a protocol, as on a card."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ from models.metrics.protocols import NEIGHBORS, Protocol
 from models.metrics.reference import Reference
 from models.store.records import Json
 
-CLOSEST = 8
+CLOSEST = 8  # pairs to look at where memorization is suspected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """A sample and the training picture nearest to it.
+    """A sample and the training image nearest to it.
 
     Attributes:
-        seed: Makes the sample.
+        seed: Of the sample.
         picture: Row of the dataset's pack.
         distance: Between their features.
     """
@@ -36,15 +36,14 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """What was found out about a generator.
+    """The results of evaluating a generator.
 
     Attributes:
-        rows: `{"name", "value", "protocol"}` and, where there are some, "interval"
-            and "details", as a card keeps them.
-        absent: Why a metric of the protocol is not among them, a sentence, by name.
-        projections: Each picture's share in the kernel distance, for a paired comparison.
-        closest: The samples nearest to a training picture, nearest first; empty if
-            the protocol has no neighbors.
+        rows: `{"name", "value", "protocol"}`, maybe "interval" and "details", as on a card.
+        absent: Why a metric of the protocol is missing, a sentence, by name.
+        projections: Each image's share of the kernel distance, for a paired comparison.
+        closest: The samples nearest to a training image, nearest first; empty if the
+            protocol has no neighbors.
     """
 
     rows: tuple[Json, ...]
@@ -57,9 +56,9 @@ class Comparison:
     """Real and fake features side by side on one device.
 
     Args:
-        reference: Of the real pictures.
+        reference: Of the real images.
         fake: (M, D) float64 features of the fakes, on the device to compute on.
-        seeds: M seeds that made them.
+        seeds: Of the fakes.
     """
 
     def __init__(self, reference: Reference, fake: Tensor, seeds: Sequence[int]) -> None:
@@ -67,7 +66,7 @@ class Comparison:
         self.real = as_rows(reference.rows, fake.device)
 
     def measurement(self, protocol: Protocol, features: Features) -> Measurement:
-        """Return all that the protocol asks for."""
+        """Compute all metrics of the protocol."""
         device = self.fake.device
         means = self.reference.kernel_means.to(device)
         projections = project(self.real, means, self.fake)
@@ -97,7 +96,7 @@ class Comparison:
 
     def _precision_recall(self) -> list[Json]:
         if not len(self.reference.squared_radii):
-            raise DatasetError("number of pictures", len(self.real), f"more than {NEIGHBORS}")
+            raise DatasetError("number of images", len(self.real), f"more than {NEIGHBORS}")
         real_radii = self.reference.squared_radii.to(self.fake.device)
         both = precision_recall(self.real, real_radii, self.fake, squared_radii(self.fake))
         return [{"value": round(value, 4)} for value in both]
@@ -113,6 +112,7 @@ class Comparison:
         return {"value": round(found.share, 4), "details": details}
 
     def _closest(self, distances: Tensor, indices: Tensor) -> tuple[Pair, ...]:
+        # Stable, so that equal generators give equal cards.
         order = distances.argsort(stable=True)[:CLOSEST].tolist()
         pictures = self.reference.pictures[indices.cpu()].tolist()
         return tuple(
@@ -137,7 +137,7 @@ class Comparison:
 def _if_possible(
     names: Sequence[str], make: Callable[[], list[Json]], absent: dict[str, str]
 ) -> dict[str, Json]:
-    """Return results by name, or note why there are none."""
+    """Return results by name, or record why there are none."""
     try:
         return dict(zip(names, make(), strict=True))
     except (DatasetError, torch.linalg.LinAlgError) as err:  # type: ignore[attr-defined]
@@ -150,5 +150,5 @@ def _interval(projections: Projections) -> list[float]:
 
 
 def _short(value: float) -> float:
-    """Round to six digits, whatever the size."""
+    """Round to six significant digits."""
     return float(f"{value:.6g}")

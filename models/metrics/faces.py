@@ -1,8 +1,8 @@
-"""Cat faces in pictures, counted by a judge of another kind than the feature networks.
+"""Counts cat faces, as a check on the anatomy that feature networks miss.
 
-Feature networks look at fur, eyes and noses and do not count them: a generator of heads
-with five eyes can have a better KID than one of cats. OpenCV's cascade of cat faces wants
-each part in its place. It tells monsters from cats; it does not rank cats.
+Feature networks see fur, eyes and noses but do not count them: a generator of heads with five
+eyes can have a better KID than one of cats. OpenCV's cascade for cat faces requires each part in
+its place. It separates malformed faces from cats; it does not rank cats.
 
 Source: Viola and Jones 2001, "Rapid object detection using a boosted cascade of simple
 features"; the cascade is OpenCV's `haarcascade_frontalcatface_extended.xml`.
@@ -21,12 +21,8 @@ from models.errors import CatteryError
 
 CASCADE = "haarcascade_frontalcatface_extended.xml"
 
-SEEN_PX = 96
-"""Pictures are scaled to this side: larger ones only add places for false alarms."""
-
-MARGIN_PX = SEEN_PX // 4
-"""The border is repeated so far outward, since the cascade wants something around a face."""
-
+SEEN_PX = 96  # images are scaled to this: larger ones only add false positives
+MARGIN_PX = SEEN_PX // 4  # of repeated border: the cascade needs context around a face
 SCALE_STEP = 1.05
 MIN_NEIGHBORS = 3
 
@@ -42,7 +38,7 @@ class FacesUnavailable(CatteryError):
 
 
 class FaceCounter:
-    """Counts the cat faces of single pictures.
+    """Counts the cat faces of single images.
 
     Raises:
         FacesUnavailable: OpenCV, or the cascade within it, is not installed.
@@ -51,7 +47,7 @@ class FaceCounter:
     def __init__(self) -> None:
         if find_spec("cv2") is None:
             raise FacesUnavailable
-        import cv2
+        import cv2  # an extra, and slow to import
 
         self._cv2: Any = cv2
         path = Path(cv2.__file__).parent / "data" / CASCADE
@@ -59,13 +55,9 @@ class FaceCounter:
         if self._cascade is None or self._cascade.empty():
             raise FacesUnavailable
 
-    def count(self, picture: NDArray[np.uint8]) -> int:
-        """Return the number of faces.
-
-        Args:
-            picture: (H, W, 3) uint8, square or nearly so.
-        """
-        gray = Image.fromarray(picture).convert("L")
+    def count(self, image: NDArray[np.uint8]) -> int:
+        """Return the number of faces in an image, (H, W, 3) uint8, about square."""
+        gray = Image.fromarray(image).convert("L")
         seen = np.asarray(gray.resize((SEEN_PX, SEEN_PX), Image.Resampling.BICUBIC))
         framed = np.pad(seen, MARGIN_PX, mode="edge")
         faces = self._cascade.detectMultiScale(
@@ -73,7 +65,7 @@ class FaceCounter:
         )
         return len(faces)
 
-    def single_share(self, pictures: Iterable[NDArray[np.uint8]]) -> float:
-        """Return the share of pictures with exactly one face, 0 to 1; NaN of none."""
-        counts = [self.count(picture) for picture in pictures]
+    def single_share(self, images: Iterable[NDArray[np.uint8]]) -> float:
+        """Return the share of images with exactly one face, 0 to 1; NaN of none."""
+        counts = [self.count(image) for image in images]
         return sum(count == 1 for count in counts) / len(counts) if counts else float("nan")

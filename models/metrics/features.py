@@ -1,7 +1,7 @@
-"""Frozen networks through which pictures are compared, by name, behind one call.
+"""The one table of feature networks for metrics.
 
-They compute in float32 wherever they run, TF32 off: figures of different
-machines can be compared, which is worth more than bf16's double speed.
+They compute in float32 without TF32 everywhere: results comparable across machines are worth
+more than bf16's double speed.
 """
 
 import hashlib
@@ -28,17 +28,17 @@ Channels = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureNetwork:
-    """One way from pictures to features.
+    """One way from images to features.
 
     Attributes:
         load: From the user's weights file, or None, to (N, 3, S, S) -> (N, D, h, w).
-        dim: D, the features' length; they are the maps' means.
-        side_px: S, what pictures are resized to.
+        dim: D, the length of the features, which are the maps' means.
+        side_px: S, the input size.
         mode: Of torch's interpolation, corners not aligned.
-        is_antialiased: Of the same; without effect on pictures smaller than S.
+        is_antialiased: Likewise; without effect on images smaller than S.
         mean: Gray levels subtracted, by color channel.
         std: Gray levels divided by.
-        needs_weights: Whether the user has to bring a file.
+        needs_weights: Whether the user has to provide a file.
     """
 
     load: Callable[[Path | None], nn.Module]
@@ -56,7 +56,7 @@ class FeatureNetwork:
         return f"torch {self.mode}{' antialiased' * self.is_antialiased} to {self.side_px}"
 
 
-# As its authors trained it.
+# Scaled as its authors trained it.
 _LITE0 = FeatureNetwork(
     load=lambda _: efficientnet_lite0(),
     dim=1280,
@@ -69,13 +69,13 @@ _LITE0 = FeatureNetwork(
 
 FEATURES: Mapping[str, FeatureNetwork] = {
     "efficientnet-lite0": _LITE0,
-    # As this project's first figures were measured.
+    # The scaling by which this project's early results were measured.
     "efficientnet-lite0-imagenet": replace(
         _LITE0, mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375)
     ),
-    # No recipe looks through it, so it can judge all of them; nothing may be chosen by it.
+    # No recipe trains on its features, so it can check all of them; nothing is selected by it.
     "efficientnet-lite2": replace(_LITE0, load=lambda _: efficientnet_lite2(), side_px=260),
-    # As pytorch-fid, whose port of the weights it takes.
+    # As in pytorch-fid, whose port of the weights it takes.
     "inception-v3": FeatureNetwork(
         load=load_inception,
         dim=2048,
@@ -95,11 +95,11 @@ class Features:
     Args:
         device: Where to compute.
         name: Key in `FEATURES`.
-        weights: The file of a network whose weights the user brings.
+        weights: The file of a network whose weights the user provides.
 
     Raises:
-        InvalidValue: There is no such network, its package is not installed, its file
-            is not given or missing, or a file was given to a network that takes none.
+        InvalidValue: There is no such network, its package or file is missing, or a file
+            was given to a network that takes none.
         CheckpointError: The file is damaged or holds other weights.
     """
 
@@ -110,9 +110,9 @@ class Features:
             raise InvalidValue("features", name, ", ".join(FEATURES))
         row = FEATURES[name]
         if weights is not None and not row.needs_weights:
-            raise InvalidValue("inception", str(weights), f"nothing: {name} brings its own weights")
-        # On two cores of an AMD EPYC: 8 at a time, channels last, 127 pictures a second in float32
-        # (237 in bf16); contiguous 51 (156); 64 at a time 59 and 28.
+            raise InvalidValue("inception", str(weights), f"nothing: {name} has its own weights")
+        # On two cores of an AMD EPYC, images a second in float32: 127 in batches of 8, channels
+        # last; 51 contiguous; 59 in batches of 64, 28 contiguous.
         is_cpu = device.type == "cpu"
         self._batch = 8 if is_cpu else 128
         self._layout = torch.channels_last if is_cpu else torch.contiguous_format
@@ -126,28 +126,29 @@ class Features:
         self.name = name
 
     def __call__(
-        self, pictures: NDArray[np.uint8], on_progress: Callable[[int], None] | None = None
+        self, images: NDArray[np.uint8], on_progress: Callable[[int], None] | None = None
     ) -> NDArray[np.float32]:
-        """Return one feature vector a picture.
+        """Return one feature vector an image.
 
         Args:
-            pictures: (N, H, W, 3) uint8.
-            on_progress: Is told how many are done, after each batch.
+            images: (N, H, W, 3) uint8.
+            on_progress: Called with the number done, after each batch.
 
         Returns:
             (N, D) float32.
         """
         rows = []
-        for start in range(0, len(pictures), self._batch):
-            rows.append(self._forward(np.array(pictures[start : start + self._batch])))
+        for start in range(0, len(images), self._batch):
+            # A copy: the images may be a read-only memory map, which torch warns about.
+            rows.append(self._forward(np.array(images[start : start + self._batch])))
             if on_progress:
-                on_progress(min(start + self._batch, len(pictures)))
+                on_progress(min(start + self._batch, len(images)))
         return np.concatenate(rows) if rows else np.empty((0, self._row.dim), np.float32)
 
     @torch.inference_mode()
-    def _forward(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _forward(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         row = self._row
-        x: Tensor = torch.from_numpy(pictures).to(self._device).permute(0, 3, 1, 2).float()
+        x: Tensor = torch.from_numpy(images).to(self._device).permute(0, 3, 1, 2).float()
         size = (row.side_px, row.side_px)
         x = F.interpolate(x, size, mode=row.mode, align_corners=False, antialias=row.is_antialiased)
         x = x.clamp_(0, 255).sub_(self._mean).div_(self._std)
@@ -157,17 +158,13 @@ class Features:
 
     @property
     def key(self) -> str:
-        """What kept statistics are told apart by: network, precision, the user's weights."""
+        """Identifies stored statistics: network, precision and the user's weights."""
         return f"{self.name}-fp32" + (f"-{self._sum[:8]}" if self._sum else "")
 
     @property
     def protocol(self) -> Json:
-        """How pictures become features, for the record."""
-        described: Json = {
-            "features": self.name,
-            "resizer": self._row.resizer,
-            "precision": "fp32",
-        }
+        """How images become features, for the record."""
+        described: Json = {"features": self.name, "resizer": self._row.resizer, "precision": "fp32"}
         return {**described, "weights": self._sum[:12]} if self._sum else described
 
 

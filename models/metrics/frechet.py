@@ -1,4 +1,4 @@
-"""The Frechet distance between two sets of features seen as Gaussians.
+"""The Fréchet distance between Gaussians fitted to two sets of features.
 
 Source: Heusel et al. 2017, arXiv:1706.08500, eq. 6.
 """
@@ -11,12 +11,11 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gaussian:
-    """What the distance needs to know of the real pictures.
+    """What the distance needs of the real images.
 
     Attributes:
         mean: (D,) float64.
-        root: (D, D) float64, the symmetric square root of the covariance: with
-            it at hand, a comparison costs one small symmetric eigenproblem.
+        root: (D, D) float64, the symmetric square root of the covariance.
     """
 
     mean: Tensor
@@ -28,27 +27,21 @@ def gaussian_of(real: Tensor) -> Gaussian:
     mean = real.mean(0)
     centered = real - mean
     eigenvalues, vectors = torch.linalg.eigh(centered.T @ centered / (len(real) - 1))
+    # Rounding makes the smallest eigenvalues slightly negative.
     root = (vectors * eigenvalues.clamp(min=0.0).sqrt()) @ vectors.T
     return Gaussian(mean=mean, root=root)
 
 
 def frechet_distance(real: Gaussian, fake: Tensor) -> float:
-    """Return the distance of made pictures' features to the real ones'.
-
-    The trace of the root of the product of both covariances is the sum of the
-    singular values of `root @ centered.T / sqrt(N - 1)`, and these are the roots
-    of the eigenvalues of the smaller of its two Gram matrices, which takes a
-    quarter of the time.
-
-    Args:
-        real: Of the real pictures.
-        fake: (N, D) float64 on the same device, N of at least 2.
-    """
+    """Return the distance of fakes' features, (N, D) float64 with N of at least 2, to real ones."""
     mean = fake.mean(0)
     centered = (fake - mean) / (len(fake) - 1) ** 0.5
+    # The trace of the root of the product of both covariances is the sum of the singular values
+    # of `root @ centered.T`. Those are the roots of the eigenvalues of its smaller Gram matrix,
+    # which takes a quarter of the time, and no square root of a matrix that is not symmetric.
     product = real.root @ centered.T
     gram = product @ product.T if len(product) < len(fake) else product.T @ product
     shared = torch.linalg.eigvalsh(gram).clamp(min=0.0).sqrt().sum()
     shift = (mean - real.mean).square().sum()
     traces = real.root.square().sum() + centered.square().sum()
-    return max(float(shift + traces - 2.0 * shared), 0.0)
+    return max(float(shift + traces - 2.0 * shared), 0.0)  # equal sets: rounding can be negative

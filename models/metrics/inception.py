@@ -1,16 +1,15 @@
-"""Inception-v3 as the FID of the literature looks through it; the weights are the user's.
+"""The Inception-v3 of the FID in the literature; the user provides the weights.
 
-It is the network of 2015-12-05 by TensorFlow's authors, not torchvision's. The
-difference is in the pools: averages do not count the padding, the last mixed
-block takes a maximum where the others take an average, and 1,008 classes end it.
-Names of weights are those of pytorch-fid's port, `pt_inception-2015-12-05`, which
-nothing here downloads or unpickles: `CONVERSION` is how a user makes the file.
+It is TensorFlow's network of 2015-12-05, not torchvision's: average pools do not count the
+padding, the last mixed block pools by maximum, and there are 1,008 classes. Weights are named as
+in pytorch-fid's port, `pt_inception-2015-12-05`, which nothing here downloads or unpickles: the
+user converts it by `CONVERSION`.
 
 Sources: Szegedy et al. 2015, arXiv:1512.00567 (the network); Heusel et al. 2017,
 arXiv:1706.08500 (its use).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -21,17 +20,18 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from models.errors import CheckpointError, InvalidValue
+from models.inference.checkpoints import fill
 
 CLASSES = 1008
 DIM = 2048
 EPS = 1e-3  # of the batch norms
 
+# For a throw-away environment with torch and safetensors: unpickling is kept out of this one.
 CONVERSION = (
     'python -c "import torch, safetensors.torch as s; s.save_file({k: v.contiguous() for k, v in '
     "torch.load('pt_inception-2015-12-05-6726825d.pth', weights_only=True).items()}, "
     "'inception.safetensors')\""
 )
-"""To be run in a throw-away environment with torch and safetensors."""
 
 REMEDY = f"Download pytorch-fid's weights and convert them elsewhere: {CONVERSION}"
 
@@ -54,51 +54,36 @@ def load_inception(path: Path | None) -> nn.Module:
     try:
         weights = load_file(path)
     except (SafetensorError, OSError, ValueError) as err:
-        raise CheckpointError(
-            f"{path.name} is no readable safetensors file: {err}.", REMEDY
-        ) from err
+        found = f"{path.name} is not a readable safetensors file: {err}."
+        raise CheckpointError(found, REMEDY) from err
+    # On no device, so that no random initial weights are drawn only to be replaced.
     with torch.device("meta"):
         network = Inception()
-    _fill(network, weights, path.name)
+    fill(network, weights, path.name, REMEDY)
     return network.folded().eval().requires_grad_(requires_grad=False)
 
 
-def _fill(network: nn.Module, weights: dict[str, Tensor], name: str) -> None:
-    found = {k: v for k, v in weights.items() if not k.endswith("num_batches_tracked")}
-    shapes = {k: v.shape for k, v in network.state_dict().items() if "num_batches" not in k}
-    if odd := sorted(shapes.keys() ^ found.keys())[:3]:
-        raise CheckpointError(f"{name} lacks or has too many tensors: {', '.join(odd)}.", REMEDY)
-    for key, shape in shapes.items():
-        if found[key].shape != shape:
-            told = f"{tuple(found[key].shape)} instead of {tuple(shape)}"
-            raise CheckpointError(f"{key} in {name} has shape {told}.", REMEDY)
-        if not torch.isfinite(found[key]).all():
-            raise CheckpointError(f"{key} in {name} is not finite everywhere.", REMEDY)
-    tensors = {key: value.float() for key, value in found.items()}
-    network.load_state_dict(tensors, strict=False, assign=True)
-
-
 class Inception(nn.Module):
-    """The network, layer by layer; names as in the weights file."""
+    """The network, layer by layer, named as in the weights file."""
 
     def __init__(self) -> None:
         super().__init__()
         self.Conv2d_1a_3x3 = _Conv(3, 32, 3, stride=2)
-        self.Conv2d_2a_3x3 = _Conv(32, 32, 3)
-        self.Conv2d_2b_3x3 = _Conv(32, 64, 3, padding=1)
+        self.Conv2d_2a_3x3 = _Conv(32, 32, 3, same=False)
+        self.Conv2d_2b_3x3 = _Conv(32, 64, 3)
         self.Conv2d_3b_1x1 = _Conv(64, 80, 1)
-        self.Conv2d_4a_3x3 = _Conv(80, 192, 3)
-        self.Mixed_5b = _Mixed35(192, pooled=32)
-        self.Mixed_5c = _Mixed35(256, pooled=64)
-        self.Mixed_5d = _Mixed35(288, pooled=64)
-        self.Mixed_6a = _To17(288)
-        self.Mixed_6b = _Mixed17(768, inner=128)
-        self.Mixed_6c = _Mixed17(768, inner=160)
-        self.Mixed_6d = _Mixed17(768, inner=160)
-        self.Mixed_6e = _Mixed17(768, inner=192)
-        self.Mixed_7a = _To8(768)
-        self.Mixed_7b = _Mixed8(1280, takes_maximum=False)
-        self.Mixed_7c = _Mixed8(2048, takes_maximum=True)
+        self.Conv2d_4a_3x3 = _Conv(80, 192, 3, same=False)
+        self.Mixed_5b = _mixed35(192, pooled=32)
+        self.Mixed_5c = _mixed35(256, pooled=64)
+        self.Mixed_5d = _mixed35(288, pooled=64)
+        self.Mixed_6a = _to17(288)
+        self.Mixed_6b = _mixed17(768, inner=128)
+        self.Mixed_6c = _mixed17(768, inner=160)
+        self.Mixed_6d = _mixed17(768, inner=160)
+        self.Mixed_6e = _mixed17(768, inner=192)
+        self.Mixed_7a = _to8(768)
+        self.Mixed_7b = _mixed8(1280, _average)
+        self.Mixed_7c = _mixed8(2048, _maximum)
         self.fc = nn.Linear(DIM, CLASSES)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -121,19 +106,29 @@ class Inception(nn.Module):
         return self
 
 
+Kernel = int | tuple[int, int]
+Step = tuple[int, Kernel] | tuple[int, Kernel, int] | tuple[int, list[Kernel]]
+Pool = Callable[[Tensor], Tensor]
+
+WIDE, TALL = (1, 7), (7, 1)  # a 7x7 convolution in two factors
+FORK: list[Kernel] = [(1, 3), (3, 1)]
+
+
 class _Conv(nn.Module):
-    """A convolution without bias, batch norm, ReLU."""
+    """A convolution without bias, batch norm, ReLU; padded for "same" or not at all."""
 
     def __init__(
         self,
         channels_in: int,
         channels_out: int,
-        kernel: int | tuple[int, int],
+        kernel: Kernel,
         stride: int = 1,
-        padding: int | tuple[int, int] = 0,
+        same: bool = True,
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels_in, channels_out, kernel, stride, padding, bias=False)
+        high, wide = kernel if isinstance(kernel, tuple) else (kernel, kernel)
+        padding = (high // 2, wide // 2) if same and stride == 1 else 0
+        self.conv = nn.Conv2d(channels_in, channels_out, (high, wide), stride, padding, bias=False)
         self.bn = nn.BatchNorm2d(channels_out, eps=EPS)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -144,130 +139,92 @@ class _Conv(nn.Module):
         self.bn = nn.Identity()  # type: ignore[assignment]
 
 
-WIDE, TALL = (1, 7), (7, 1)
+class _Mixed(nn.Module):
+    """Branches side by side: chains of convolutions, and a pool; their maps are concatenated.
+
+    Args:
+        channels: Of the input.
+        pool: Pools the input; the chain `branch_pool` follows it if there is one.
+        chains: Channels, kernel and stride of each convolution, by branch. The n-th of
+            several is named `{branch}_{n}`; one of two kernels is a fork, "a" and "b".
+    """
+
+    def __init__(self, channels: int, pool: Pool, **chains: list[Step]) -> None:
+        super().__init__()
+        self.pool = pool
+        self.branches: dict[str, list[list[str]]] = {}
+        for branch, chain in chains.items():
+            steps, before = self.branches.setdefault(branch, []), channels
+            for number, (after, kernel, *stride) in enumerate(chain, 1):
+                name = branch if len(chain) == 1 else f"{branch}_{number}"
+                kernels = kernel if isinstance(kernel, list) else [kernel]
+                steps.append([name + letter for letter in ("ab" if len(kernels) > 1 else [""])])
+                for part, each in zip(steps[-1], kernels, strict=True):
+                    self.add_module(part, _Conv(before, after, each, stride[0] if stride else 1))
+                before = after
+
+    def forward(self, x: Tensor) -> Tensor:
+        chains = {name: steps for name, steps in self.branches.items() if name != "branch_pool"}
+        maps = [self._through(steps, x) for steps in chains.values()]
+        pooled = self._through(self.branches.get("branch_pool", []), self.pool(x))
+        return torch.cat([*maps, pooled], 1)
+
+    def _through(self, steps: list[list[str]], x: Tensor) -> Tensor:
+        for parts in steps:
+            x = torch.cat([self.get_submodule(part)(x) for part in parts], 1)
+        return x
 
 
-def _seven(channels_in: int, channels_out: int, kernel: tuple[int, int]) -> _Conv:
-    return _Conv(channels_in, channels_out, kernel, padding=(kernel[0] // 2, kernel[1] // 2))
-
-
-def _averaged(x: Tensor) -> Tensor:
+def _average(x: Tensor) -> Tensor:
     return F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
 
 
-class _Mixed35(nn.Module):
-    """A mixed block at 35 px."""
-
-    def __init__(self, channels: int, pooled: int) -> None:
-        super().__init__()
-        self.branch1x1 = _Conv(channels, 64, 1)
-        self.branch5x5_1 = _Conv(channels, 48, 1)
-        self.branch5x5_2 = _Conv(48, 64, 5, padding=2)
-        self.branch3x3dbl_1 = _Conv(channels, 64, 1)
-        self.branch3x3dbl_2 = _Conv(64, 96, 3, padding=1)
-        self.branch3x3dbl_3 = _Conv(96, 96, 3, padding=1)
-        self.branch_pool = _Conv(channels, pooled, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        branches: Sequence[Tensor] = (
-            self.branch1x1(x),
-            self.branch5x5_2(self.branch5x5_1(x)),
-            self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x))),
-            self.branch_pool(_averaged(x)),
-        )
-        return torch.cat(list(branches), 1)
+def _maximum(x: Tensor) -> Tensor:
+    return F.max_pool2d(x, 3, 1, 1)
 
 
-class _To17(nn.Module):
-    """From 35 to 17 px."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.branch3x3 = _Conv(channels, 384, 3, stride=2)
-        self.branch3x3dbl_1 = _Conv(channels, 64, 1)
-        self.branch3x3dbl_2 = _Conv(64, 96, 3, padding=1)
-        self.branch3x3dbl_3 = _Conv(96, 96, 3, stride=2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        double = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
-        return torch.cat([self.branch3x3(x), double, F.max_pool2d(x, 3, 2)], 1)
+def _halved(x: Tensor) -> Tensor:
+    return F.max_pool2d(x, 3, 2)
 
 
-class _Mixed17(nn.Module):
-    """A mixed block at 17 px, its 7x7 convolutions taken apart."""
-
-    def __init__(self, channels: int, inner: int) -> None:
-        super().__init__()
-        self.branch1x1 = _Conv(channels, 192, 1)
-        self.branch7x7_1 = _Conv(channels, inner, 1)
-        self.branch7x7_2 = _seven(inner, inner, WIDE)
-        self.branch7x7_3 = _seven(inner, 192, TALL)
-        self.branch7x7dbl_1 = _Conv(channels, inner, 1)
-        self.branch7x7dbl_2 = _seven(inner, inner, TALL)
-        self.branch7x7dbl_3 = _seven(inner, inner, WIDE)
-        self.branch7x7dbl_4 = _seven(inner, inner, TALL)
-        self.branch7x7dbl_5 = _seven(inner, 192, WIDE)
-        self.branch_pool = _Conv(channels, 192, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        double = self.branch7x7dbl_3(self.branch7x7dbl_2(self.branch7x7dbl_1(x)))
-        branches = [
-            self.branch1x1(x),
-            self.branch7x7_3(self.branch7x7_2(self.branch7x7_1(x))),
-            self.branch7x7dbl_5(self.branch7x7dbl_4(double)),
-            self.branch_pool(_averaged(x)),
-        ]
-        return torch.cat(branches, 1)
+def _mixed35(channels: int, pooled: int) -> _Mixed:
+    return _Mixed(
+        channels,
+        _average,
+        branch1x1=[(64, 1)],
+        branch5x5=[(48, 1), (64, 5)],
+        branch3x3dbl=[(64, 1), (96, 3), (96, 3)],
+        branch_pool=[(pooled, 1)],
+    )
 
 
-class _To8(nn.Module):
-    """From 17 to 8 px."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.branch3x3_1 = _Conv(channels, 192, 1)
-        self.branch3x3_2 = _Conv(192, 320, 3, stride=2)
-        self.branch7x7x3_1 = _Conv(channels, 192, 1)
-        self.branch7x7x3_2 = _seven(192, 192, WIDE)
-        self.branch7x7x3_3 = _seven(192, 192, TALL)
-        self.branch7x7x3_4 = _Conv(192, 192, 3, stride=2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        seven = self.branch7x7x3_3(self.branch7x7x3_2(self.branch7x7x3_1(x)))
-        branches = [
-            self.branch3x3_2(self.branch3x3_1(x)),
-            self.branch7x7x3_4(seven),
-            F.max_pool2d(x, 3, 2),
-        ]
-        return torch.cat(branches, 1)
+def _to17(channels: int) -> _Mixed:
+    double: list[Step] = [(64, 1), (96, 3), (96, 3, 2)]
+    return _Mixed(channels, _halved, branch3x3=[(384, 3, 2)], branch3x3dbl=double)
 
 
-class _Mixed8(nn.Module):
-    """A mixed block at 8 px, whose 3x3 convolutions end in a fork."""
+def _mixed17(channels: int, inner: int) -> _Mixed:
+    return _Mixed(
+        channels,
+        _average,
+        branch1x1=[(192, 1)],
+        branch7x7=[(inner, 1), (inner, WIDE), (192, TALL)],
+        branch7x7dbl=[(inner, 1), (inner, TALL), (inner, WIDE), (inner, TALL), (192, WIDE)],
+        branch_pool=[(192, 1)],
+    )
 
-    def __init__(self, channels: int, *, takes_maximum: bool) -> None:
-        super().__init__()
-        self.takes_maximum = takes_maximum
-        self.branch1x1 = _Conv(channels, 320, 1)
-        self.branch3x3_1 = _Conv(channels, 384, 1)
-        self.branch3x3_2a = _Conv(384, 384, (1, 3), padding=(0, 1))
-        self.branch3x3_2b = _Conv(384, 384, (3, 1), padding=(1, 0))
-        self.branch3x3dbl_1 = _Conv(channels, 448, 1)
-        self.branch3x3dbl_2 = _Conv(448, 384, 3, padding=1)
-        self.branch3x3dbl_3a = _Conv(384, 384, (1, 3), padding=(0, 1))
-        self.branch3x3dbl_3b = _Conv(384, 384, (3, 1), padding=(1, 0))
-        self.branch_pool = _Conv(channels, 192, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        single = self.branch3x3_1(x)
-        double = self.branch3x3dbl_2(self.branch3x3dbl_1(x))
-        pooled = F.max_pool2d(x, 3, 1, 1) if self.takes_maximum else _averaged(x)
-        branches = [
-            self.branch1x1(x),
-            self.branch3x3_2a(single),
-            self.branch3x3_2b(single),
-            self.branch3x3dbl_3a(double),
-            self.branch3x3dbl_3b(double),
-            self.branch_pool(pooled),
-        ]
-        return torch.cat(branches, 1)
+def _to8(channels: int) -> _Mixed:
+    seven: list[Step] = [(192, 1), (192, WIDE), (192, TALL), (192, 3, 2)]
+    return _Mixed(channels, _halved, branch3x3=[(192, 1), (320, 3, 2)], branch7x7x3=seven)
+
+
+def _mixed8(channels: int, pool: Pool) -> _Mixed:
+    return _Mixed(
+        channels,
+        pool,
+        branch1x1=[(320, 1)],
+        branch3x3=[(384, 1), (384, FORK)],
+        branch3x3dbl=[(448, 1), (384, 3), (384, FORK)],
+        branch_pool=[(192, 1)],
+    )

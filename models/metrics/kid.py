@@ -1,11 +1,11 @@
 """The kernel distance (KID) with an interval, and the same for the difference of two.
 
-The estimate is a two-sample U-statistic over all pairs. Each picture's share in
-it is a plain mean of kernels, and the spread of these shares gives the variance
-to first order (Hoeffding's projection). Where generator and data agree so well
-that the first order vanishes, the shares still hold noise from all directions in
-which features vary: with random halves of 477 cats, on EfficientNet-Lite0's 1280,
-the interval held zero 97 times in 100. With a few dimensions it is too narrow there.
+The estimate is a two-sample U-statistic over all pairs. Each image's share of it is a mean of
+kernels, and the variance of these shares gives that of the estimate to first order (Hoeffding's
+projection). Where generator and data agree so well that the first order vanishes, the shares
+still carry noise from every direction in which features vary: for random halves of 477 cats, on
+EfficientNet-Lite0's 1280 dimensions, the interval covered zero in 97 of 100 trials. With few
+dimensions it is too narrow there.
 
 Sources: Binkowski et al. 2018, arXiv:1801.01401 (the kernel, and the estimate as
 Gretton et al. 2012, JMLR 13, eq. 3); Hoeffding 1948, "A class of statistics with
@@ -20,13 +20,12 @@ from torch import Tensor
 from models.errors import InvalidValue
 from models.metrics.blocks import products
 
-QUANTILE = 1.959964
-"""Of the normal distribution, for an interval that holds the truth 95 times in 100."""
+QUANTILE = 1.959964  # of the standard normal distribution, for a 95 % interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Projections:
-    """Each picture's share in a kernel distance, or in the difference of two.
+    """Each image's share of a kernel distance, or of the difference of two.
 
     Attributes:
         real: (N,) float64: mean kernel with the other reals minus that with the fakes.
@@ -45,30 +44,24 @@ class Projections:
     def interval(self) -> tuple[float, float]:
         """The 95 % interval of the estimate, to first order."""
         spread = self.real.var() / len(self.real) + self.fake.var() / len(self.fake)
+        # 2: each image is one argument of the kernel, which is symmetric in both.
         half = QUANTILE * 2.0 * float(spread) ** 0.5
         return self.value - half, self.value + half
 
 
 def kernel_means(rows: Tensor) -> Tensor:
-    """Return each row's mean kernel with all others.
-
-    Args:
-        rows: (N, D) float64, N of at least 2.
-
-    Returns:
-        (N,) float64.
-    """
+    """Return each row's mean kernel with all others: (N, D) to (N,), N of at least 2."""
     sums = torch.cat([_kernel(block, rows).sum(1) for _, block in products(rows, rows)])
     own = _kernel(rows.square().sum(1), rows)
     return (sums - own) / (len(rows) - 1)
 
 
 def project(real: Tensor, real_means: Tensor, fake: Tensor) -> Projections:
-    """Return each picture's share in the kernel distance.
+    """Return each image's share of the kernel distance.
 
     Args:
         real: (N, D) float64.
-        real_means: `kernel_means(real)`, which is made once for many comparisons.
+        real_means: `kernel_means(real)`, computed once for many comparisons.
         fake: (M, D) float64, M of at least 2.
 
     Source: Binkowski et al. 2018, arXiv:1801.01401, section 4 (cubic kernel).
@@ -83,17 +76,13 @@ def project(real: Tensor, real_means: Tensor, fake: Tensor) -> Projections:
 
 
 def difference(new: Projections, old: Projections) -> Projections:
-    """Return the shares in the difference of two generators' distances, new minus old.
+    """Return the shares of the difference of two generators' distances, new minus old.
 
-    What both have in common, the reals and what a seed decides, cancels in each
-    share: the interval is that of a paired comparison.
-
-    Args:
-        new: Of one generator.
-        old: Of another one with the same reals and the same seeds, in the same order.
+    Both must be of the same reals and seeds in the same order: what these have in common
+    cancels in each share, so that the interval is that of a paired comparison.
 
     Raises:
-        InvalidValue: The numbers of pictures differ.
+        InvalidValue: The numbers of images differ.
     """
     found = (len(new.real), len(new.fake))
     wanted = (len(old.real), len(old.fake))
@@ -103,5 +92,5 @@ def difference(new: Projections, old: Projections) -> Projections:
 
 
 def _kernel(products: Tensor, rows: Tensor) -> Tensor:
-    """Turn inner products of rows of this length into kernels, in place."""
+    """Turn inner products into cubic kernels, in place."""
     return products.div_(rows.shape[1]).add_(1.0).pow_(3)

@@ -1,7 +1,8 @@
-"""Measure a generator against a dataset; make and keep what that needs of the real pictures."""
+"""Evaluates a generator against a dataset, whose reference statistics are computed once."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -13,28 +14,18 @@ from models.errors import DatasetError, InvalidValue
 from models.inference.checkpoints import Generator
 from models.inference.engine import Engine
 from models.metrics.blocks import as_rows
-from models.metrics.comparison import Comparison, Measurement, Pair
+from models.metrics.comparison import Comparison, Measurement
 from models.metrics.features import Features
-from models.metrics.protocols import PROTOCOLS, REALS_AT_MOST, Protocol, headline
+from models.metrics.protocols import REALS_AT_MOST, Protocol
 from models.metrics.reference import FORMAT_VERSION, Reference, make_reference
 from models.store import Store
 from models.store.records import DatasetRecord
 
-__all__ = [
-    "PROTOCOLS",
-    "Measurement",
-    "Pair",
-    "Protocol",
-    "Reference",
-    "headline",
-    "measure",
-    "reference_statistics",
-]
+CHUNK = 32  # images in memory at a time
 
-CHUNK = 32
-"""Pictures in memory at a time."""
+S = TypeVar("S", range, NDArray[np.int64])
 
-Tell = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]  # called with images done and in total
 
 
 def reference_statistics(
@@ -46,29 +37,29 @@ def reference_statistics(
     features: Features | None = None,
     reals_at_most: int = REALS_AT_MOST,
     device: torch.device | None = None,
-    on_progress: Tell | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Reference:
-    """Return what measuring needs of a dataset's pictures at a size, made once and kept.
+    """Return a dataset's reference statistics at a resolution, from the store if they are there.
 
     Args:
-        store: Holds the dataset and the kept statistics.
+        store: Holds the dataset and the statistics.
         dataset: The dataset.
-        size_px: Side of the pictures that will be compared with it.
+        size_px: Resolution.
         cache: Local folder for packs of a remote store.
         features: The feature network; the default one if None.
-        reals_at_most: More training pictures are represented by as many from all over.
+        reals_at_most: Larger datasets are represented by as many images, evenly spaced.
         device: Where to compute; the CPU if None.
-        on_progress: Is told done and total pictures.
+        on_progress: Called with images done and in total.
 
     Raises:
-        DatasetError: It has fewer than two pictures of that size.
-        StoreError: What was kept is damaged.
+        DatasetError: It has fewer than two images of that size.
+        StoreError: The stored statistics are damaged.
     """
     device = device or torch.device("cpu")
     features = features or Features(device)
     total = dataset.counts.get(str(size_px), 0)
     if total < 2:
-        raise DatasetError("dataset", f"{total} pictures of {size_px} px", "at least two")
+        raise DatasetError("dataset", f"{total} images of {size_px} px", "at least two")
     count = min(total, reals_at_most)
     key = f"{dataset.fingerprint[:12]}-{features.key}-{size_px}-{count}-{FORMAT_VERSION}"
     kept = store.datasets.read_reference(dataset.name, key)
@@ -76,9 +67,10 @@ def reference_statistics(
         return Reference.from_bytes(kept, f"datasets/{dataset.name}/references/{key}")
     packs = [_pack(store, dataset, size_px, cache, heldout=heldout) for heldout in (False, True)]
     chosen = [_evenly(len(pack), reals_at_most) for pack in packs]
-    tell = _counter(sum(map(len, chosen)), on_progress)
+    count_done = _counter(sum(map(len, chosen)), on_progress)
     real, heldout = (
-        _features_of(features, pack, rows, tell) for pack, rows in zip(packs, chosen, strict=True)
+        _features_of(features, (pack[part] for part in _chunks(rows)), count_done)
+        for pack, rows in zip(packs, chosen, strict=True)
     )
     reference = make_reference(
         real,
@@ -104,12 +96,12 @@ def _pack(
 
 
 def _evenly(total: int, most: int) -> NDArray[np.int64]:
-    """Return indices of at most so many pictures, from all over: packs are often sorted."""
+    """Return evenly spaced indices of at most `most` images, since packs are often sorted."""
     return np.linspace(0, max(total - 1, 0), min(total, most)).round().astype(np.int64)
 
 
-def _counter(total: int, on_progress: Tell | None) -> Callable[[int], None]:
-    """Return what adds to a count and tells it."""
+def _counter(total: int, on_progress: OnProgress | None) -> Callable[[int], None]:
+    """Return a function that adds to a count and reports it."""
     done = 0
 
     def add(count: int) -> None:
@@ -121,24 +113,18 @@ def _counter(total: int, on_progress: Tell | None) -> Callable[[int], None]:
     return add
 
 
+def _chunks(rows: S) -> Iterator[S]:
+    return (rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK))
+
+
 def _features_of(
-    features: Features,
-    pack: NDArray[np.uint8],
-    indices: NDArray[np.int64],
-    tell: Callable[[int], None],
-) -> Tensor:
-    chunks = (pack[indices[start : start + CHUNK]] for start in range(0, len(indices), CHUNK))
-    return _stacked(features, chunks, tell)
-
-
-def _stacked(
-    features: Features, chunks: Iterator[NDArray[np.uint8]], tell: Callable[[int], None]
+    features: Features, chunks: Iterator[NDArray[np.uint8]], count_done: Callable[[int], None]
 ) -> Tensor:
     """Return the features of all chunks, (N, D) float32 on the CPU."""
     rows = [features(np.empty((0, 1, 1, 3), np.uint8))]
-    for pictures in chunks:
-        rows.append(features(pictures))
-        tell(len(pictures))
+    for images in chunks:
+        rows.append(features(images))
+        count_done(len(images))
     return torch.from_numpy(np.concatenate(rows))
 
 
@@ -149,28 +135,28 @@ def measure(
     device: torch.device,
     protocol: Protocol,
     *,
-    on_progress: Tell | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Measurement:
-    """Measure a generator against real pictures.
+    """Evaluate a generator against real images.
 
     Args:
-        generator: As it was loaded from its file.
-        reference: Of the real pictures at the same size.
-        features: The feature network that the reference was made with.
-        device: Where to make the pictures and to compute.
+        generator: As loaded from its file.
+        reference: Of real images at the same resolution.
+        features: The feature network of the reference.
+        device: Where to render and to compute.
         protocol: What to measure, and how.
-        on_progress: Is told done and total pictures.
+        on_progress: Called with images done and in total.
 
     Raises:
-        InvalidValue: Generator, reference and features do not belong together.
+        InvalidValue: Generator, reference and features do not match.
     """
     if (generator.size_px, features.key) != (reference.size_px, reference.features):
         found = f"{features.key} at {generator.size_px} px"
         allowed = f"{reference.features} at {reference.size_px} px"
-        raise InvalidValue("measured pictures", found, f"as the real ones, {allowed}")
+        raise InvalidValue("measured images", found, f"as the real ones, {allowed}")
     seeds = protocol.seeds(reference.size_px)
     engine = Engine(generator, device)
-    chunks = (engine.render(seeds[i : i + CHUNK]) for i in range(0, len(seeds), CHUNK))
-    rows = _stacked(features, chunks, _counter(len(seeds), on_progress))
+    chunks = (engine.render(part) for part in _chunks(seeds))
+    rows = _features_of(features, chunks, _counter(len(seeds), on_progress))
     comparison = Comparison(reference, as_rows(rows, device), seeds)
     return comparison.measurement(protocol, features)

@@ -1,4 +1,4 @@
-"""What nearest neighbors among features tell: precision, recall and memorization.
+"""Metrics by nearest neighbors among features: precision, recall and memorization.
 
 Sources: Kynkäänniemi et al. 2019, arXiv:1904.06991 (improved precision and
 recall); the memorization check is this project's own.
@@ -13,28 +13,21 @@ from models.errors import DatasetError
 from models.metrics.blocks import squared_distances
 from models.metrics.protocols import NEIGHBORS
 
-NEAREST_SHARE = 0.01
-FEWEST_HELDOUT = 10
-"""With fewer pictures held out, "nearer than the nearest of them" says next to nothing."""
+NEAREST_SHARE = 0.01  # of the held-out images, closer than which a sample is suspect
+FEWEST_HELDOUT = 10  # of fewer, the closest one is too random a limit
 
 
 def squared_radii(rows: Tensor, k: int = NEIGHBORS) -> Tensor:
-    """Return each row's squared distance to its k-th nearest other row.
-
-    Args:
-        rows: (N, D) float64.
-        k: Which neighbor.
-
-    Returns:
-        (N,) float64.
+    """Return each row's squared distance to its k-th nearest other row: (N, D) to (N,).
 
     Raises:
         DatasetError: There are no k other rows.
     """
     if len(rows) <= k:
-        raise DatasetError("number of pictures", len(rows), f"more than {k}")
+        raise DatasetError("number of images", len(rows), f"more than {k}")
     radii = []
     for here, block in squared_distances(rows, rows):
+        # Excluded by place, not by distance: duplicates are neighbors at distance zero.
         block[:, here].fill_diagonal_(torch.inf)
         radii.append(block.topk(k, largest=False).values[:, -1])
     return torch.cat(radii)
@@ -45,8 +38,8 @@ def precision_recall(
 ) -> tuple[float, float]:
     """Return the shares of fakes among the reals and of reals among the fakes.
 
-    A picture is among others if it is as near to one of them as that one's k-th
-    nearest neighbor.
+    An image is among others if it is as close to one of them as that one's k-th nearest
+    neighbor.
 
     Args:
         real: (N, D) float64.
@@ -65,15 +58,7 @@ def precision_recall(
 
 
 def nearest(rows: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
-    """Return each row's distance to the nearest of the others, and which one it is.
-
-    Args:
-        rows: (N, D) float64.
-        others: (M, D) float64.
-
-    Returns:
-        (N,) float64 distances and (N,) int64 indices.
-    """
+    """Return each row's distance to the nearest of the others, (N,), and its index, (N,)."""
     found = [block.min(1) for _, block in squared_distances(rows, others)]
     squares = torch.cat([part.values for part in found])
     return squares.sqrt(), torch.cat([part.indices for part in found])
@@ -81,12 +66,12 @@ def nearest(rows: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memorization:
-    """How near samples come to training pictures, beside pictures that nobody trained on.
+    """How close samples come to training images, compared with held-out images.
 
     Attributes:
-        share: Of the samples, those nearer than the nearest 1 % of held-out pictures.
-        expected: The same share if samples were as new as the held-out pictures.
-        median_ratio: Median distance of the samples over that of the held-out pictures.
+        share: Of samples closer than the closest 1 % of held-out images.
+        expected: The same if samples were as new as held-out images.
+        median_ratio: Median distance of samples over that of held-out images.
     """
 
     share: float
@@ -95,22 +80,21 @@ class Memorization:
 
 
 def memorization(heldout: Tensor, samples: Tensor) -> Memorization:
-    """Compare the samples' distances to the nearest training picture with the held-out ones'.
+    """Compare the samples' distances to the nearest training image with the held-out ones'.
 
-    Of H held-out pictures the r-th nearest is the limit, r being 1 % of H but at
-    least 1. A picture of the same kind is nearer than that with probability
-    r / (H + 1), whatever the distances' distribution.
+    Of H held-out images the r-th closest is the limit, r being 1 % of H but at least 1. An
+    image of the same distribution is closer with probability r / (H + 1), whatever that is.
 
     Args:
-        heldout: (H,) float64, distances of held-out pictures.
+        heldout: (H,) float64, distances of held-out images.
         samples: (M,) float64, distances of samples.
 
     Raises:
-        DatasetError: Fewer than ten pictures were held out.
+        DatasetError: Fewer than ten images were held out.
     """
     count = len(heldout)
     if count < FEWEST_HELDOUT:
-        raise DatasetError("number of pictures held out", count, f"at least {FEWEST_HELDOUT}")
+        raise DatasetError("number of images held out", count, f"at least {FEWEST_HELDOUT}")
     rank = max(int(NEAREST_SHARE * count), 1)
     limit = heldout.sort().values[rank - 1]
     return Memorization(

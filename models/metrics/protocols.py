@@ -1,7 +1,4 @@
-"""The one table of protocols: how a generator is measured, so that figures can be compared.
-
-This module imports no torch: the command line reads the table to say what there is.
-"""
+"""The one table of evaluation protocols. Imports no torch: command line help reads it."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -10,22 +7,18 @@ from dataclasses import dataclass
 from models.errors import InvalidValue
 from models.store.records import Json
 
-HEADLINE = "kid"
-"""The metric that decides: lower is better, its estimate is unbiased and has an interval."""
+HEADLINE = "kid"  # decides: unlike the Fréchet distance, unbiased and with an interval
+HELD_OUT = "held-out"  # the protocol that nothing is selected by
 
-HELD_OUT = "held-out"
-"""The protocol that nothing is chosen by."""
-
-REALS_AT_MOST = 10_000
+REALS_AT_MOST = 10_000  # all pairs are compared: cost grows with the square
 KID = "kernel (x.y / D + 1)^3, unbiased, all pairs"
 NEIGHBORS = 3
-LARGE_PX = 256
-"""From this size on a protocol may ask for fewer fakes."""
+LARGE_PX = 256  # from this resolution on a protocol may use fewer fakes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """What a figure means.
+    """What a metric means.
 
     Attributes:
         name: Key of its rows on a card.
@@ -56,20 +49,20 @@ METRICS = (
     ),
     Metric(
         name="precision",
-        meaning="Fidelity: share of fake images on the manifold of real ones (3 neighbors)",
+        meaning="Fidelity: share of fakes on the manifold of real images (3 neighbors)",
         better="higher",
         source="Kynkäänniemi et al. 2019, arXiv:1904.06991",
     ),
     Metric(
         name="recall",
-        meaning="Diversity: share of real images on the manifold of fake ones (3 neighbors)",
+        meaning="Diversity: share of real images on the manifold of fakes (3 neighbors)",
         better="higher",
         source="Kynkäänniemi et al. 2019, arXiv:1904.06991",
     ),
     Metric(
         name="memorization",
-        meaning="Share of fake images closer to a training image than the closest 1 % of held-out "
-        "images are; about 0.01 without memorization",
+        meaning="Share of fakes closer to a training image than the closest 1 % of held-out "
+        "images; about 0.01 without memorization",
         better="lower",
         source="",
     ),
@@ -78,17 +71,16 @@ METRICS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
-    """Everything that a figure depends on besides the generator and the dataset.
+    """Everything that a result depends on besides the generator and the dataset.
 
     The resizer is the feature network's, in `models.metrics.features.FEATURES`.
 
     Attributes:
-        name: What results are told apart by.
+        name: Identifies results.
         features: Name of a feature network.
-        fakes: Pictures made, of as many seeds from `first_seed` on.
-        fakes_large: The same for pictures of 256 px and more; None: as many.
-        first_seed: The first seed.
-        reals_at_most: Training pictures compared with, all over the dataset if there are more.
+        fakes: Images generated, from consecutive seeds.
+        fakes_large: The same at 256 px and more, if different.
+        reals_at_most: Training images compared with, evenly spaced if there are more.
         has_neighbors: Whether precision, recall and memorization are measured as well.
         kid: How the kernel distance is estimated.
         note: What it is for, half a sentence.
@@ -105,9 +97,8 @@ class Protocol:
     note: str
 
     def seeds(self, size_px: int) -> range:
-        """Return the seeds whose pictures are measured at this size."""
-        is_large = self.fakes_large is not None and size_px >= LARGE_PX
-        count = self.fakes_large if is_large and self.fakes_large is not None else self.fakes
+        """Return the seeds to evaluate at this resolution."""
+        count = (self.fakes_large if size_px >= LARGE_PX else None) or self.fakes
         return range(self.first_seed, self.first_seed + count)
 
 
@@ -163,23 +154,16 @@ def protocol(name: str) -> Protocol:
 
 
 def headline(rows: Iterable[Json]) -> Json | None:
-    """Return the result that versions are compared by, or None where it was not measured.
+    """Return the result that versions are compared by: the default protocol's if measured.
 
-    Args:
-        rows: As a card keeps them; of several such results the default protocol's counts,
-            and what `HELD_OUT` measured never does.
+    Results of `HELD_OUT` never count.
     """
     found = [row for row in rows if row.get("name") == HEADLINE and _protocol_of(row) != HELD_OUT]
     return next((row for row in found if _protocol_of(row) == "cattery"), next(iter(found), None))
 
 
 def merged(kept: Iterable[Json], new: Iterable[Json]) -> tuple[Json, ...]:
-    """Return a card's results with new ones added; one measured again takes its old place.
-
-    Args:
-        kept: What the card holds.
-        new: Rows of `Measurement.rows`; same name and same protocol means same result.
-    """
+    """Return a card's results with new ones added, in place of those of equal protocol."""
     return tuple({_identity(row): row for row in (*kept, *new)}.values())
 
 

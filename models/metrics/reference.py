@@ -1,4 +1,4 @@
-"""What is kept of a dataset's real pictures, so that measuring costs only the fakes."""
+"""Statistics of a dataset's real images, stored so that evaluation costs only the fakes."""
 
 import json
 from dataclasses import dataclass
@@ -22,21 +22,18 @@ FORMAT = f"cattery-reference-{FORMAT_VERSION}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """Real pictures' features and what follows from them alone, on the CPU.
+    """Real images' features and what depends on them alone, on the CPU.
 
     Attributes:
         features: Key of the feature network, `Features.key`.
-        dataset: Name of the dataset.
-        fingerprint: Its fingerprint.
-        size_px: Side of the pictures.
-        pictures: (N,) int64, which rows of the dataset's pack they are.
-        gaussian: Of the features before they were rounded.
-        rows: (N, D) float16 features: half the size, and no metric moves by a
-            thousandth of its interval.
+        pictures: (N,) int64, their rows in the dataset's pack.
+        gaussian: Of the features before rounding.
+        rows: (N, D) float16 features: half the size, and no metric moves by a thousandth of
+            its interval.
         kernel_means: (N,) float64, `kid.kernel_means` of the rows.
         squared_radii: (N,) float64, `neighbors.squared_radii` of the rows; empty
             if there are too few.
-        heldout: (H,) float64, distances of held-out pictures to the nearest row.
+        heldout: (H,) float64, distances of held-out images to the nearest row.
     """
 
     features: str
@@ -52,7 +49,7 @@ class Reference:
 
     @property
     def count(self) -> int:
-        """Number of real pictures."""
+        """Number of real images."""
         return len(self.rows)
 
     def to_bytes(self) -> bytes:
@@ -78,15 +75,7 @@ class Reference:
 
     @classmethod
     def from_bytes(cls, raw: bytes, name: str = "The file") -> "Reference":
-        """Read it back.
-
-        Args:
-            raw: What `to_bytes` made.
-            name: What to call the file in an error.
-
-        Raises:
-            StoreError: It is damaged.
-        """
+        """Parse what `to_bytes` returned; StoreError, by this name, if it is damaged."""
         try:
             length = int.from_bytes(raw[:8], "little")
             header = json.loads(json.loads(raw[8 : 8 + length])["__metadata__"]["cattery"])
@@ -103,7 +92,7 @@ class Reference:
         except (SafetensorError, KeyError, IndexError, TypeError, ValueError) as err:
             raise StoreError(
                 f"{name} with reference statistics is damaged: {err}.",
-                "Delete it in the store; the statistics are then made again.",
+                "Delete it in the store; the statistics are then computed again.",
             ) from err
 
 
@@ -134,19 +123,20 @@ def make_reference(
     fingerprint: str,
     size_px: int,
 ) -> Reference:
-    """Work out what is kept of real pictures.
+    """Compute what is stored of real images.
 
     Args:
-        real: (N, D) float32 features of training pictures, N of at least 2.
-        heldout: (H, D) float32 features of pictures that nobody trains on; H may be 0.
+        real: (N, D) float32 features of training images, N of at least 2.
+        heldout: (H, D) float32 features of held-out images; H may be 0.
         pictures: (N,) int64, where they are in the pack.
         device: Where to compute.
         features: Key of the feature network.
         dataset: Name of the dataset.
         fingerprint: Its fingerprint.
-        size_px: Side of the pictures.
+        size_px: Resolution.
     """
     gaussian = gaussian_of(as_rows(real, device))
+    # Rounded before anything is derived, so that all of it belongs to the rows as stored.
     kept = real.half()
     rows = as_rows(kept, device)
     has_neighbors = len(rows) > NEIGHBORS

@@ -25,22 +25,21 @@ class Network:
     """A generator and its discriminator, built from one config.
 
     Attributes:
-        config: Dataclass with at least `size_px` and `z_dim`; its fields are
-            what a weights file records of the network.
+        config: Dataclass with at least `size_px` and `z_dim`; its fields are what a weights
+            file records about the network.
         generator: (N, Z) float32 to (N, 3, H, W) in [-1, 1].
-        discriminator: (N, 3, H, W) in [-1, 1] to (N,) logits, or (N, K) of K judges.
-        has_batch_norm: Whether the discriminator looks across the batch.
-        renders_evenly: Whether its generator, packed for a CPU (`models.inference.registry`), makes
-            equal floats at every batch size, as convolutions do; one that multiplies
-            matrices besides does not, and its pictures are rendered one by one.
-        looks_first: Whether the discriminator is `score(features(pictures))`, features
-            free of trained weights, so that a step computes them once for both updates.
+        discriminator: (N, 3, H, W) in [-1, 1] to (N,) logits, or (N, K) of all heads.
+        has_batch_norm: Whether a logit of the discriminator depends on the whole batch.
+        renders_evenly: Whether the generator, packed for a CPU, computes equal floats at
+            every batch size, as convolutions do; one that also multiplies matrices does
+            not, and renders one image at a time.
+        has_frozen_features: Whether the discriminator is `score(features(images))`, with no
+            trained weights in `features`, so that a step computes them once for both updates.
         normalize_generator: Whether the generator is trained with spectral norm
-            (`models.networks.spectral`); what is built, kept in files and served
-            is the plain one.
-        truncates: Whether shrinking the latent moves its pictures toward the average
-            one; a generator that normalizes the latent's length cannot.
-        numbers: Recipe numbers that its config has beside width and z_dim.
+            (`models.networks.spectral`); files and serving hold the plain one.
+        truncates: Whether shrinking the latent moves its image toward the average one; a
+            generator that normalizes the latent's length cannot.
+        hyperparameters: What its config has beside width and z_dim.
     """
 
     config: Callable[..., Any]
@@ -48,10 +47,10 @@ class Network:
     discriminator: Callable[[Any], nn.Module]
     has_batch_norm: bool = False
     renders_evenly: bool = False
-    looks_first: bool = False
+    has_frozen_features: bool = False
     normalize_generator: bool = False
     truncates: bool = False
-    numbers: tuple[str, ...] = ()
+    hyperparameters: tuple[str, ...] = ()
 
 
 _DCGAN = Network(
@@ -92,8 +91,8 @@ NETWORKS: Mapping[str, Network] = {
         discriminator=ProjectedDiscriminator,
         has_batch_norm=True,
         renders_evenly=True,
-        looks_first=True,
+        has_frozen_features=True,
         normalize_generator=True,
-        numbers=("most_channels", "pixel_judge"),
+        hyperparameters=("most_channels", "pixel_judge"),
     ),
 }

@@ -9,18 +9,19 @@ from torch.nn.grad import conv2d_weight
 
 
 class PenalizedConv2d(nn.Conv2d):
-    """A convolution for networks that are penalized for their gradients.
+    """A convolution for networks with a gradient penalty; stride one only.
 
-    Where a gradient by the input is differentiated again, torch convolves with kernels
-    as large as the picture, once a group. Here that gradient is a transposed
-    convolution that autograd knows, so its own gradient is an ordinary one, all groups
-    at once. Values and gradients are those of `nn.Conv2d`, up to rounding. Stride one only.
+    To differentiate the input gradient again, torch convolves with kernels as large as the
+    image, group by group. Here that gradient is a transposed convolution that autograd
+    knows, so its own gradient is an ordinary one, all groups at once. Values and gradients
+    are those of `nn.Conv2d`, up to rounding.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, D, H, W) in the type of `x`, or in autocast's."""
         kind = x.device.type
         dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
+        # Cast here: backward runs outside autocast, and needs operands of one type.
         bias = None if self.bias is None else self.bias.to(dtype)
         inputs = x.to(dtype), self.weight.to(dtype), bias, int(self.padding[0]), self.groups
         return _Convolution.apply(*inputs)  # type: ignore[no-untyped-call]

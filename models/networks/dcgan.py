@@ -1,10 +1,9 @@
 """The DCGAN pair, layer by layer as in the 2017 cat experiments, and its two variants.
 
-The number of layers follows from the size: the generator starts at 4x4 with
-`width * size / 8` channels and halves them at each doubling; the discriminator
-mirrors it. No biases in convolutions, batch norm everywhere but at the
-discriminator's first layer and at both ends. What follows a convolution is
-what the variants change: SELU alone, or no batch norm in the critic.
+The depth follows from the resolution: the generator starts at 4x4 with `width * size / 8`
+channels and halves them at each doubling; the discriminator mirrors it. Convolutions have no
+bias; batch norm follows all but the discriminator's first and both last ones. The variants
+replace what follows a convolution: SELU alone, or no batch norm in the critic.
 
 Source: Radford et al. 2016, arXiv:1511.06434.
 """
@@ -13,8 +12,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-INIT_STD = 0.02
-"""Standard deviation of the initial weights (Radford et al. 2016, section 4)."""
+INIT_STD = 0.02  # of the initial weights (Radford et al. 2016, section 4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +20,7 @@ class DcganConfig:
     """What fixes the shape of a DCGAN pair.
 
     Attributes:
-        size_px: Side of the pictures, a power of two from 8 up.
+        size_px: Image resolution, a power of two from 8 up.
         z_dim: Length of the latent.
         width: Channels before the generator's last and after the
             discriminator's first layer.
@@ -34,11 +32,7 @@ class DcganConfig:
 
 
 class DcganGenerator(nn.Module):
-    """Latents in, pictures out.
-
-    Args:
-        config: Shape of the network.
-    """
+    """Latents in, images out."""
 
     def __init__(self, config: DcganConfig) -> None:
         super().__init__()
@@ -58,14 +52,7 @@ class DcganGenerator(nn.Module):
         self.apply(init_dcgan)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Make pictures.
-
-        Args:
-            z: (N, Z) float32.
-
-        Returns:
-            (N, 3, H, W) in [-1, 1].
-        """
+        """Generate images: (N, Z) float32 to (N, 3, H, W) in [-1, 1]."""
         return self.main(z[:, :, None, None])
 
     def after_convolution(self, channels: int) -> list[nn.Module]:
@@ -74,11 +61,7 @@ class DcganGenerator(nn.Module):
 
 
 class DcganDiscriminator(nn.Module):
-    """Pictures in, raw logits out: higher means more real.
-
-    Args:
-        config: Shape of the network; `z_dim` is not used.
-    """
+    """Images in, raw logits out: higher means more real. `config.z_dim` is not used."""
 
     def __init__(self, config: DcganConfig) -> None:
         super().__init__()
@@ -93,20 +76,14 @@ class DcganDiscriminator(nn.Module):
                 *self.after_convolution(2 * channels, is_first=False),
             ]
             channels, side = 2 * channels, side // 2
+        # No sigmoid: the losses take logits.
         layers += [nn.Conv2d(channels, 1, 4, 1, 0, bias=False), nn.Flatten(0)]
         self.main = nn.Sequential(*layers)
         self.apply(init_dcgan)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Score pictures.
-
-        Args:
-            pictures: (N, 3, H, W) in [-1, 1].
-
-        Returns:
-            (N,) logits.
-        """
-        return self.main(pictures)
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits: (N, 3, H, W) in [-1, 1] to (N,)."""
+        return self.main(images)
 
     def after_convolution(self, channels: int, *, is_first: bool) -> list[nn.Module]:
         """Return the layers between a convolution and the next."""
@@ -117,8 +94,8 @@ class DcganDiscriminator(nn.Module):
 class SeluGenerator(DcganGenerator):
     """The DCGAN generator with SELU in place of batch norm and ReLU.
 
-    Its weights start at N(0, 0.02), as in the 2017 experiments; `init_lecun`
-    gives it the start that the activation was made for.
+    Its weights start at N(0, 0.02), as in the 2017 experiments; `init_lecun` is the
+    initialization that SELU was designed for.
 
     Source: Klambauer et al. 2017, arXiv:1706.02515.
     """
@@ -140,9 +117,9 @@ class SeluDiscriminator(DcganDiscriminator):
 
 
 class PlainCritic(DcganDiscriminator):
-    """The DCGAN discriminator without batch norm, so that a picture's logit is its own alone.
+    """The DCGAN discriminator without batch norm, so that no logit depends on another image.
 
-    A penalty on the gradient of each logit by its picture asks for that.
+    A penalty on each logit's gradient with respect to its own image needs that.
 
     Source: Gulrajani et al. 2017, arXiv:1704.00028, section 4.
     """
@@ -164,9 +141,9 @@ def init_dcgan(module: nn.Module) -> None:
 def init_lecun(module: nn.Module) -> None:
     """Draw a convolution's weights from N(0, 1 / fan-in), which SELU keeps at unit variance.
 
-    The fan-in is the number of weights that one output really sees. Of a transposed
-    convolution's kernel that is one weight in stride^2, so kernel^2 / stride^2 a
-    channel; and where it opens a single pixel (no padding), one a channel.
+    The fan-in counts the weights that reach one output. Of a transposed convolution's
+    kernel that is one in stride^2, so kernel^2 / stride^2 per channel; and where its input is
+    a single pixel (no padding), one per channel.
 
     Source: Klambauer et al. 2017, arXiv:1706.02515, section 2, "Initialization".
     """

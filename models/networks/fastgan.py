@@ -1,4 +1,4 @@
-"""The FastGAN generator: few layers, wide at small sides, small maps gating large ones.
+"""The FastGAN generator: few layers, wide at low resolutions, small maps gating large ones.
 
 Source: Liu et al. 2021, arXiv:2101.04775.
 """
@@ -14,12 +14,11 @@ from models.networks.dcgan import init_dcgan
 from models.networks.resampling import UpsampledConv2d
 from models.networks.scales import scales
 
+# Channels at each resolution, as multiples of the width.
 WIDTHS = {4: 16.0, 8: 8.0, 16: 4.0, 32: 2.0, 64: 2.0, 128: 1.0, 256: 0.5, 512: 0.25}
-"""Channels at each side, in widths."""
 
 GATED_FROM_PX = 64
-GATE_RATIO = 16
-"""Maps from 64 px up are gated, each by the maps of a sixteenth of their side."""
+GATE_RATIO = 16  # maps from 64 px up are gated by the maps of a sixteenth of their resolution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,14 +26,12 @@ class ProjectedConfig:
     """What fixes the shape of a FastGAN generator and its projected discriminator.
 
     Attributes:
-        size_px: Side of the pictures, a power of two from 32 to 512.
-        z_dim: Length of the latent, 256 in the paper.
-        width: Channels of the generator at 128 px; the discriminator has four
-            times as many at most.
-        most_channels: Most channels of the generator at any side. Two thirds of the
-            weights are in the first two stages, at sides where there is little to see.
-        pixel_judge: Base channels of the discriminator's judge of the pictures themselves;
-            0 for none.
+        z_dim: 256 in the paper.
+        width: Channels of the generator at 128 px; the discriminator has at most four
+            times as many.
+        most_channels: Cap on the generator's channels. Two thirds of its weights are in
+            the first two stages, at resolutions with little to see.
+        pixel_judge: Base channels of the discriminator's head on raw pixels; 0 for none.
     """
 
     size_px: int
@@ -44,35 +41,23 @@ class ProjectedConfig:
     pixel_judge: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what the networks cannot be, before anything is built."""
+        """Reject an impossible shape before anything is built."""
         _ = self.channels
 
     @property
     def channels(self) -> dict[int, int]:
-        """Channels of the generator at the sides 4, 8, ..., `size_px`.
-
-        Raises:
-            RecipeError: The networks cannot make the size.
-        """
+        """Channels of the generator at 4, 8, ..., `size_px`; RecipeError for another size."""
         wanted = {side: int(self.width * WIDTHS[side]) for side in scales(self.size_px)}
         return {side: min(max(1, count), self.most_channels) for side, count in wanted.items()}
 
 
 class FastganGenerator(nn.Module):
-    """Latents in, pictures out.
+    """Latents in, images out.
 
-    In training mode noise is added to the maps, drawn anew each time from torch's
-    default generator of the device. In eval mode there is none: one latent makes one
-    picture.
-
+    In training mode noise is added to the maps, drawn anew each time from torch's default
+    generator of the device; in eval mode there is none, so that a latent determines its image.
     It is trained with spectral norm on all of its convolutions
     (`models.networks.spectral.normalize`) and served without.
-
-    Args:
-        config: Shape of the network.
-
-    Raises:
-        RecipeError: It cannot make the size.
     """
 
     def __init__(self, config: ProjectedConfig) -> None:
@@ -94,14 +79,8 @@ class FastganGenerator(nn.Module):
         self.apply(init_dcgan)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Make pictures.
-
-        Args:
-            z: (N, Z) float32; its length is normalized.
-
-        Returns:
-            (N, 3, H, W) in [-1, 1].
-        """
+        """Generate images: (N, Z) float32, whose length is normalized, to (N, 3, H, W)."""
+        # Normalized as in StyleGAN; so truncation has no effect on this network.
         z = z * torch.rsqrt(z.square().mean(1, keepdim=True) + 1e-8)
         x = self.opening(z[:, :, None, None])
         maps = {4: x}
@@ -114,10 +93,11 @@ class FastganGenerator(nn.Module):
 
 
 class _Noise(nn.Module):
-    """Adds one map of noise to all channels, as loud as is learned; silent in eval mode."""
+    """Adds one map of noise to all channels, at a learned scale; does nothing in eval mode."""
 
     def __init__(self) -> None:
         super().__init__()
+        # Zero, so that a fresh generator depends on its latent alone and learns to want noise.
         self.weight = nn.Parameter(torch.zeros(1))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -128,13 +108,11 @@ class _Noise(nn.Module):
 
 
 class _Glu(nn.Module):
-    """Gated linear unit over channels: the first half, weighed by the sigmoid of the second.
-
-    Torch's own loses the channels_last layout backward, and takes three (float32) to
-    fifteen (bf16) times as long there on a CPU.
-    """
+    """Gated linear unit over channels: the first half, weighted by the sigmoid of the second."""
 
     def forward(self, x: Tensor) -> Tensor:
+        # Not F.glu: its backward pass loses channels_last, and takes three (float32) to fifteen
+        # (bf16) times as long on a CPU.
         passed, gate = x.chunk(2, 1)
         return passed * gate.sigmoid()
 
@@ -153,7 +131,7 @@ class _Gate(nn.Module):
 
 
 def _stage(channels_in: int, channels_out: int, *, noisy: bool) -> nn.Sequential:
-    """Return layers that double the side; every other stage has a second convolution and noise."""
+    """Return an upsampling stage; every other one has a second convolution, and noise."""
     first = UpsampledConv2d(channels_in, 2 * channels_out, bias=False)
     if not noisy:
         return nn.Sequential(first, *_gated_norm(channels_out))

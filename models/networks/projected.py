@@ -1,12 +1,11 @@
-"""The projected discriminator: small judges of what a frozen network sees in a picture.
+"""The projected discriminator: small heads on the features of a frozen network.
 
-EfficientNet-Lite0's maps at four sides are mixed across channels, then from small to
-large sides, by random convolutions that never change; a small discriminator judges
-the result at each side.
+EfficientNet-Lite0's maps at four resolutions are mixed across channels, then from low to high
+resolution, by fixed random convolutions; a small discriminator, a head, scores each result.
 
-Two departures from the paper save work. Its last mix doubles the largest maps' side
-by interpolation, which adds nothing to see: the first judge looks at them in their own
-size. And the mixing convolutions come before the doubling, which is the same.
+Two departures from the paper save work. Its last mix doubles the largest maps by interpolation,
+which adds no information: the first head takes them as they are. And the mixing convolutions come
+before the doubling, with which they commute.
 
 Source: Sauer et al. 2021, arXiv:2111.01007, sections 3.1 to 3.3.
 """
@@ -25,49 +24,33 @@ from models.networks.resampling import bilinear_matrix, resample
 from models.networks.scales import scales
 from models.networks.spectral import normalize
 
+# Layers of EfficientNet-Lite0 up to each tap, channels there, and the reduction in resolution.
 TAPS = ((4, 24, 4), (6, 40, 8), (12, 112, 16), (17, 320, 32))
-"""Layers of EfficientNet-Lite0 up to each tap, channels there, and how many times smaller."""
 
-MIXED = (64, 128, 256, 512)
-"""Channels of each tap once mixed across channels."""
-
-PROJECTION_SEED = 0
-"""Every discriminator looks through the same random projection."""
-
-PIXELS_PX = 64
-"""The judge of pixels sees pictures at this side at most."""
-
-LOGITS = 5
-"""Side of a judge's map of logits: an 8x8 map under a 4x4 kernel."""
-
-JUDGED_PX = 8
-"""A judge halves its maps until they are no larger than this."""
+MIXED = (64, 128, 256, 512)  # channels of each tap once mixed across channels
+PROJECTION_SEED = 0  # fixed: every discriminator has the same random projection
+PIXELS_PX = 64  # the pixel discriminator sees images at this resolution at most
+LOGITS = 5  # size of a head's map of logits: an 8x8 map under a 4x4 kernel
+HEAD_PX = 8  # a head halves its maps until they are no larger than this
 
 
 def seen_side(size_px: int) -> int:
-    """Return the side at which the frozen network sees pictures of a side.
+    """Return the resolution at which the frozen network sees images.
 
-    Below 224 px, where it was trained, twice the side, from 128 to 224 px: doubled
-    pictures show it what it knows at the scale it knows it. From 256 px up the
-    pictures as they are, since what is not seen is not learned. Never smaller than
-    the pictures: nothing can alias.
+    Below 224 px, on which it was trained, images are doubled, to between 128 and 224 px, toward
+    the scale that it knows. From 256 px up they are seen as they are, since detail that is not
+    seen is not learned. Never smaller than the images, so nothing aliases.
     """
     return size_px if size_px >= 256 else min(max(2 * size_px, 128), 224)
 
 
 class ProjectedDiscriminator(nn.Module):
-    """Pictures in, raw logits out, K a picture.
+    """Images in, K raw logits per image out.
 
-    `features` knows no trained weights: a trainer may compute it once a step for
-    real and once for made pictures, and `score` both as often as it needs.
-    `parameters()` are the judges' alone; the random projection is in the state dict,
-    EfficientNet-Lite0's weights are not, for they come from their package.
-
-    Args:
-        config: Shape of the network; `z_dim` is not used.
-
-    Raises:
-        RecipeError: It cannot see the size.
+    `features` has no trained weights: a trainer computes it once a step for real images and
+    once for fakes, and `score` as often as needed. `parameters()` are those of the heads; the
+    random projection is in the state dict, EfficientNet-Lite0's weights are not, since they
+    come from their package.
     """
 
     def __init__(self, config: ProjectedConfig) -> None:
@@ -79,65 +62,58 @@ class ProjectedDiscriminator(nn.Module):
         enlarging = bilinear_matrix(config.size_px, side) if side > config.size_px else None
         self.register_buffer("enlarging", enlarging, persistent=False)
         self.enlarging: Tensor | None
-        judged = [sides[0], *(2 * s for s in sides[1:])]
+        inputs = [sides[0], *(2 * s for s in sides[1:])]
         channels = [MIXED[0], *MIXED[:-1]]
         most = 4 * config.width
-        self.judges = nn.ModuleList(map(_judge, channels, judged, [most] * len(judged)))
+        # Saved training states name the heads so.
+        self.judges = nn.ModuleList(map(_head, channels, inputs, [most] * len(inputs)))
         if config.pixel_judge:
-            self.judges.append(_PixelJudge(min(config.size_px, PIXELS_PX), config.pixel_judge))
+            self.judges.append(
+                _PixelDiscriminator(min(config.size_px, PIXELS_PX), config.pixel_judge)
+            )
         self.judges.apply(init_dcgan)
         normalize(self.judges)
 
-    def features(self, pictures: Tensor) -> list[Tensor]:
-        """Look at pictures; differentiable by them, and by nothing else.
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Return what the heads score; differentiable with respect to the images alone.
 
         Args:
-            pictures: (N, 3, H, W) in [-1, 1].
+            images: (N, 3, H, W) in [-1, 1].
 
         Returns:
-            (N, 64, S, S), (N, 64, S, S), (N, 128, S / 2, S / 2) and (N, 256, S / 4,
-            S / 4), S being a quarter of the side seen; bf16 under autocast to it. With a
-            judge of pixels the pictures at 64 px at most besides, (N, 3, P, P).
+            (N, 64, S, S), (N, 64, S, S), (N, 128, S / 2, S / 2) and (N, 256, S / 4, S / 4),
+            S being a quarter of the resolution seen, in autocast's type. With a pixel
+            discriminator also the images at 64 px at most, (N, 3, P, P).
         """
-        maps = self._features(pictures)
+        maps = self._features(images)
         if len(self.judges) > len(TAPS):
-            maps.append(F.avg_pool2d(pictures, max(1, pictures.shape[2] // PIXELS_PX)))
+            maps.append(F.avg_pool2d(images, max(1, images.shape[2] // PIXELS_PX)))
         return maps
 
-    def _features(self, pictures: Tensor) -> list[Tensor]:
+    def _features(self, images: Tensor) -> list[Tensor]:
         # EfficientNet-Lite's own scale: (v - 127) / 128 for v in 0 ... 255.
-        scaled = pictures.float() * (127.5 / 128) + 0.5 / 128
+        scaled = images.float() * (127.5 / 128) + 0.5 / 128
         if self.enlarging is not None:
-            with torch.autocast(pictures.device.type, enabled=False):
+            # Under autocast these products would round the images to bf16's eight bits.
+            with torch.autocast(images.device.type, enabled=False):
                 scaled = self.enlarging @ scaled @ self.enlarging.T
         return self.projection(self.frozen(scaled))
 
     def score(self, features: list[Tensor]) -> Tensor:
-        """Judge features.
-
-        Args:
-            features: What `features` returned.
-
-        Returns:
-            (N, K) logits, as many of each of the judges.
-        """
+        """Return (N, K) logits, equally many from each head, for what `features` returned."""
         pairs = zip(self.judges, features, strict=True)
-        return torch.cat([judge(maps).flatten(1) for judge, maps in pairs], 1)
+        return torch.cat([head(maps).flatten(1) for head, maps in pairs], 1)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Score pictures: (N, 3, H, W) in [-1, 1] to (N, K) logits."""
-        return self.score(self.features(pictures))
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits: (N, 3, H, W) in [-1, 1] to (N, K)."""
+        return self.score(self.features(images))
 
 
-class _PixelJudge(nn.Module):
-    """A plain discriminator of whole pictures, as loud as one of the other judges.
+class _PixelDiscriminator(nn.Module):
+    """A plain discriminator on whole images, with as much weight as one head.
 
-    What EfficientNet's maps hold of a face is fur, eyes and noses; five eyes please judges
-    of patches as well as two. This one has the whole face in one logit.
-
-    Args:
-        side: Of the pictures, a power of two from 32 up.
-        width: Channels after the first layer.
+    EfficientNet's maps of a face hold fur, eyes and noses; to heads on patches five eyes look
+    as good as two. This one sees the whole face in one logit.
     """
 
     def __init__(self, side: int, width: int) -> None:
@@ -153,14 +129,14 @@ class _PixelJudge(nn.Module):
             channels, side = 2 * channels, side // 2
         self.layers = nn.Sequential(*layers, nn.Conv2d(channels, 1, 4, bias=False))
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Score pictures: (N, 3, P, P) to (N, 1, 5, 5), one logit repeated 25 times."""
-        logits: Tensor = self.layers(pictures)
+    def forward(self, images: Tensor) -> Tensor:
+        """Return (N, 1, 5, 5) for (N, 3, P, P): one logit, repeated to weigh as much as a head."""
+        logits: Tensor = self.layers(images)
         return logits.expand(-1, -1, LOGITS, LOGITS)
 
 
 class _Frozen(nn.Module):
-    """EfficientNet-Lite0 up to its last tap, its weights held once in each type asked for."""
+    """EfficientNet-Lite0 up to its last tap, with one copy of its weights per type used."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -168,7 +144,7 @@ class _Frozen(nn.Module):
         ends = [end for end, _, _ in TAPS]
         starts = [0, *ends[:-1]]
         self.stages = nn.ModuleList(network[a:b] for a, b in zip(starts, ends, strict=True))
-        # A plain dict, so that copies are no parts of the module. The weights never change.
+        # A plain dict, so that copies are not submodules. They cannot go stale: nothing is trained.
         self._copies: dict[tuple[torch.dtype, torch.device], nn.ModuleList] = {}
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -190,7 +166,7 @@ class _Frozen(nn.Module):
 
 
 class _Projection(nn.Module):
-    """Random mixing across channels, then across sides; the same in every discriminator."""
+    """Random mixing across channels, then across resolutions; the same in every discriminator."""
 
     def __init__(self, sides: list[int]) -> None:
         super().__init__()
@@ -203,12 +179,12 @@ class _Projection(nn.Module):
             self.register_buffer(f"double{level}", bilinear_matrix(side, 2 * side), False)
 
     def _draw(self, name: str, inputs: int, outputs: int, random: torch.Generator) -> None:
-        """Hold a random 1x1 convolution as a buffer, which no optimizer sees."""
+        """Register a random 1x1 convolution as a buffer, which no optimizer sees."""
         weight = torch.randn(outputs, inputs, 1, 1, generator=random) * sqrt(2 / inputs)
         self.register_buffer(name, weight)
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
-        """Return maps mixed across channels and from smaller to larger sides, largest first."""
+        """Return maps mixed across channels and from low to high resolution, largest first."""
         mixed: list[Tensor] = []
         for level in reversed(range(len(TAPS))):
             x = F.conv2d(maps[level], self.get_buffer(f"across_channels{level}"))
@@ -221,15 +197,15 @@ class _Projection(nn.Module):
         return mixed
 
 
-def _judge(channels: int, side: int, most: int) -> nn.Sequential:
-    """Return a small discriminator of maps of a side: one logit a 4x4 patch at its end.
+def _head(channels: int, side: int, most: int) -> nn.Sequential:
+    """Return a small discriminator on maps: one logit per 4x4 patch at its end.
 
-    It halves the side until it is at most 8; maps that small already pass one block
-    that does not halve, so that all judges see alike patches and none is linear.
+    It halves maps to 8x8; those that small already pass one block that does not halve, so that
+    all heads score similar patches and none is linear.
     """
     layers: list[nn.Module] = []
-    while side > JUDGED_PX or not layers:
-        kernel, stride = (4, 2) if side > JUDGED_PX else (3, 1)
+    while side > HEAD_PX or not layers:
+        kernel, stride = (4, 2) if side > HEAD_PX else (3, 1)
         wider = min(2 * channels, most)
         layers += [
             nn.Conv2d(channels, wider, kernel, stride, 1, bias=False),

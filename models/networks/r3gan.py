@@ -1,15 +1,14 @@
 """R3GAN's own pair: residual, without any normalization, resampled without aliasing.
 
-Both networks are stages of two blocks, one stage a side from 4 px up; a block is
-1x1, grouped 3x3, 1x1 with twice the channels inside and leaky ReLU between. The
-generator starts from learned 4x4 maps that the latent weighs, the discriminator ends
-in learned 4x4 weights a channel. Each branch's last layer starts at zero, the others
-at a scale that fits the depth, so that the sum of all blocks starts out tame.
+Both networks are stages of two blocks, one stage per resolution from 4 px up; a block is 1x1,
+grouped 3x3, 1x1 with twice the channels inside and leaky ReLU between. The generator starts
+from learned 4x4 maps that the latent scales, the discriminator ends in learned 4x4 weights per
+channel. Each branch's last layer starts at zero, the others at a scale that fits the depth, so
+that the sum of all blocks starts out small.
 
-Channels: `width` at the pictures' side, doubling as sides halve, 8 times `width` at
-most. Width 96 is the paper's network for 256 px (96 to 768 channels). Its network for
-64 px is wider than this rule makes it, 384 channels at 64 px and 768 below, for
-70,000 faces; ten thousand cats call for less.
+Channels: `width` at full resolution, doubling as it halves, at most 8 times `width`. Width 96 is
+the paper's network for 256 px (96 to 768 channels). Its network for 64 px, trained on 70,000
+faces, is wider than this rule makes it: 384 channels at 64 px and 768 below.
 
 Source: Huang et al. 2024, arXiv:2501.05441, section 4 and appendix.
 """
@@ -26,21 +25,17 @@ from models.networks.convolution import PenalizedConv2d
 from models.networks.resampling import resample, smooth_down_matrix, smooth_up_matrix
 from models.networks.scales import scales
 
-MOST_CHANNELS = 8
-"""Channels at the smallest sides, in widths, at most."""
+MOST_CHANNELS = 8  # at the lowest resolutions, as a multiple of the width
 
-GROUP = 16
-"""Channels a group of the 3x3 convolutions."""
+GROUP = 16  # channels in each group of the 3x3 convolutions
 
-BLOCKS = 2
-"""Blocks a stage."""
+BLOCKS = 2  # per stage
 
-EXPANSION = 2
-"""Channels within a block, in channels outside."""
+EXPANSION = 2  # channels inside a block, per channel outside
 
 SLOPE = 0.2
+# Leaky ReLU attenuates its input; the layer before it makes up for that.
 GAIN = sqrt(2 / (1 + SLOPE**2))
-"""What leaky ReLU takes from a signal, given back by the layer before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +43,9 @@ class R3ganConfig:
     """What fixes the shape of the pair.
 
     Attributes:
-        size_px: Side of the pictures, a power of two from 32 to 512.
-        z_dim: Length of the latent, 64 in the paper.
-        width: Channels at the pictures' side, a multiple of 8.
+        size_px: A power of two from 32 to 512.
+        z_dim: 64 in the paper.
+        width: Channels at full resolution, a multiple of 8.
     """
 
     size_px: int
@@ -58,16 +53,15 @@ class R3ganConfig:
     width: int
 
     def __post_init__(self) -> None:
-        """Refuse what the networks cannot be, before anything is built."""
+        """Reject an impossible shape before anything is built."""
         _ = self.channels
 
     @property
     def channels(self) -> list[int]:
-        """Channels at the sides 4, 8, ..., `size_px`.
+        """Channels at 4, 8, ..., `size_px`.
 
         Raises:
-            RecipeError: The networks cannot make the size, or the width does not
-                fill groups.
+            RecipeError: The size is none of these, or the width does not fill groups.
         """
         if self.width <= 0 or self.width * EXPANSION % GROUP:
             raise RecipeError("width", self.width, f"a multiple of {GROUP // EXPANSION}")
@@ -76,14 +70,7 @@ class R3ganConfig:
 
 
 class R3ganGenerator(nn.Module):
-    """Latents in, pictures out.
-
-    Args:
-        config: Shape of the network.
-
-    Raises:
-        RecipeError: It cannot make the size, or not of this width.
-    """
+    """Latents in, images out."""
 
     def __init__(self, config: R3ganConfig) -> None:
         super().__init__()
@@ -97,28 +84,14 @@ class R3ganGenerator(nn.Module):
         self.main = nn.Sequential(*layers, _convolution(channels[-1], 3))
 
     def forward(self, z: Tensor) -> Tensor:
-        """Make pictures.
-
-        Args:
-            z: (N, Z) float32.
-
-        Returns:
-            (N, 3, H, W); in [-1, 1] in eval mode. In training mode unbounded, as
-            the paper has it, so that no gradient ends at a bound.
-        """
-        pictures = self.main(z)
-        return pictures if self.training else pictures.clamp(-1, 1)
+        """Generate images: (N, Z) float32 to (N, 3, H, W), in [-1, 1] in eval mode."""
+        images = self.main(z)
+        # Unbounded in training, as in the paper: a clamp would stop the gradients beyond it.
+        return images if self.training else images.clamp(-1, 1)
 
 
 class R3ganDiscriminator(nn.Module):
-    """Pictures in, raw logits out.
-
-    Args:
-        config: Shape of the network; `z_dim` is not used.
-
-    Raises:
-        RecipeError: It cannot see the size, or not with this width.
-    """
+    """Images in, raw logits out; `config.z_dim` is not used."""
 
     def __init__(self, config: R3ganConfig) -> None:
         super().__init__()
@@ -132,20 +105,13 @@ class R3ganDiscriminator(nn.Module):
         layers += [_convolution(channels[-1], channels[-1], 4, padding=0, groups=channels[-1])]
         self.main = nn.Sequential(*layers, _convolution(channels[-1], 1), nn.Flatten(0))
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Score pictures.
-
-        Args:
-            pictures: (N, 3, H, W), mostly in [-1, 1].
-
-        Returns:
-            (N,) logits.
-        """
-        return self.main(pictures)
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits: (N, 3, H, W), mostly in [-1, 1], to (N,)."""
+        return self.main(images)
 
 
 class _OpeningMaps(nn.Module):
-    """Learned 4x4 maps, each weighed by a linear function of the latent."""
+    """Learned 4x4 maps, each scaled by a linear function of the latent."""
 
     def __init__(self, z_dim: int, channels: int) -> None:
         super().__init__()
@@ -162,12 +128,12 @@ class _Block(nn.Module):
     def __init__(self, channels: int, depth: int) -> None:
         super().__init__()
         inner = EXPANSION * channels
-        gain = GAIN * depth**-0.25  # of three layers: depth ** (-1 / (2 * 3 - 2))
+        gain = GAIN * depth**-0.25  # Fixup with three layers a branch: depth ** (-1 / (2 * 3 - 2))
         self.conv1 = _convolution(channels, inner, gain=gain, bias=True)
         self.conv2 = _convolution(
             inner, inner, 3, padding=1, groups=inner // GROUP, gain=gain, bias=True
         )
-        self.conv3 = _convolution(inner, channels, gain=0.0)
+        self.conv3 = _convolution(inner, channels, gain=0.0)  # each block starts as the identity
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.leaky_relu(self.conv1(x), SLOPE)
@@ -176,7 +142,7 @@ class _Block(nn.Module):
 
 
 class _Resample(nn.Module):
-    """Doubles or halves the side."""
+    """Doubles or halves the resolution."""
 
     def __init__(self, matrix: Tensor) -> None:
         super().__init__()
@@ -188,7 +154,7 @@ class _Resample(nn.Module):
 
 
 class _Widen(nn.Sequential):
-    """Changes the number of channels, if it changes, on the smaller side of a resampling."""
+    """A 1x1 convolution where the channels change, placed where maps are small and it is cheap."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         changes = channels_in != channels_out

@@ -1,13 +1,16 @@
-"""Changing the side of feature maps: as matrix products, and merged into convolutions.
+"""Resampling of feature maps: as matrix products, and merged into convolutions.
 
-Linear resampling is a product with a small fixed matrix an axis. On a GPU that runs
-on tensor cores and its gradient is deterministic, where interpolation's adds up in
-random order; and it can be differentiated as often as one likes.
+Linear resampling is a product with a small fixed matrix per axis. On a GPU that runs
+on tensor cores and its gradient is deterministic, where that of interpolation adds up in
+random order; and it can be differentiated any number of times.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+# Adding up the weights costs more than it saves on smaller maps; for one image, on 8 px too.
+MERGED_FROM_PX = 8
 
 
 def bilinear_matrix(source: int, target: int) -> Tensor:
@@ -17,19 +20,16 @@ def bilinear_matrix(source: int, target: int) -> Tensor:
 
 
 def smooth_up_matrix(side: int) -> Tensor:
-    """Return the matrix that doubles a side and blurs by [1, 2, 1], (2 side, side).
+    """Return the matrix that doubles a length and blurs by [1, 2, 1], (2 side, side).
 
-    What lies beyond the border is zero. The entries, 1/4 and 3/4, are exact in bf16.
+    Padded with zeros. The entries, 1/4 and 3/4, are exact in bf16.
     """
     return 2 * smooth_down_matrix(2 * side).T.contiguous()
 
 
 def smooth_down_matrix(side: int) -> Tensor:
-    """Return the matrix that blurs by [1, 2, 1] and halves a side, (side / 2, side).
-
-    Halving by means of two, so the filter is [1, 3, 3, 1] / 8. What lies beyond the
-    border is zero.
-    """
+    """Return the matrix that blurs by [1, 2, 1] and halves a length, (side / 2, side)."""
+    # [1, 2, 1] / 4 followed by means of two is one filter, [1, 3, 3, 1] / 8.
     taps = torch.tensor([[[1.0, 3.0, 3.0, 1.0]]]) / 8
     return F.conv1d(torch.eye(side)[:, None], taps, stride=2, padding=1)[:, 0].T.contiguous()
 
@@ -54,15 +54,14 @@ def resample(maps: Tensor, matrix: Tensor) -> Tensor:
 class UpsampledConv2d(nn.Conv2d):
     """A 3x3 convolution of a map doubled by repetition, computed without doubling it.
 
-    Of the nine weights, those that meet the same repeated value are added up first;
-    what remains is one transposed 4x4 convolution with 4 / 9 of the products. The
-    result is the same, up to rounding (tests/models/networks/test_resampling.py).
-    At widths of 64 to 256 that takes half of the time on a CPU, backward pass included.
+    Weights that meet the same repeated value are added up first; what remains is one
+    transposed 4x4 convolution with 4 / 9 of the products. The result is the same up to
+    rounding, and takes half the time on a CPU at widths of 64 to 256, backward pass included.
     """
 
     def __init__(self, channels_in: int, channels_out: int, *, bias: bool = True) -> None:
         super().__init__(channels_in, channels_out, 3, padding=1, bias=bias)
-        # Reversed, for a transposed convolution applies its kernel backward.
+        # Reversed: a transposed convolution applies its kernel backward.
         self.register_buffer("spread", _spread().flip(1), persistent=False)
         self.spread: Tensor
 
@@ -89,10 +88,6 @@ class DownsampledConv2d(nn.Conv2d):
         """Return (N, D, H / 2, W / 2) for (N, C, H, W)."""
         kernel = _four_by_four(self.weight, self.spread)
         return F.conv2d(x, kernel, self.bias, stride=2, padding=1)
-
-
-MERGED_FROM_PX = 8
-"""Adding up the weights costs more than it saves on smaller maps; for one picture, on 8 px too."""
 
 
 def _spread() -> Tensor:

@@ -1,19 +1,28 @@
-"""The sides that pictures pass through between 4 px and their own size."""
+"""The resolutions between 4 px and an image's own, and which sizes networks can have."""
 
 from models.errors import RecipeError
 
-SMALLEST_PX = 32
-LARGEST_PX = 512
+MIN_SIZE_PX = 32
+MAX_SIZE_PX = 512
 
 
 def scales(size_px: int) -> list[int]:
-    """Return the sides 4, 8, ..., `size_px`.
+    """Return the resolutions 4, 8, ..., `size_px`.
 
     Raises:
         RecipeError: The size is not a power of two from 32 to 512.
     """
+    return [1 << power for power in range(2, check_size(size_px).bit_length())]
+
+
+def check_size(size_px: int) -> int:
+    """Return the size if the networks can have it.
+
+    Raises:
+        RecipeError: It is not a power of two from 32 to 512.
+    """
     is_power = size_px > 0 and size_px & (size_px - 1) == 0
-    if not is_power or not SMALLEST_PX <= size_px <= LARGEST_PX:
-        allowed = f"a power of two from {SMALLEST_PX} to {LARGEST_PX}"
+    if not is_power or not MIN_SIZE_PX <= size_px <= MAX_SIZE_PX:
+        allowed = f"a power of two from {MIN_SIZE_PX} to {MAX_SIZE_PX}"
         raise RecipeError("size_px", size_px, allowed)
-    return [1 << power for power in range(2, size_px.bit_length())]
+    return size_px

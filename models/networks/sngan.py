@@ -1,8 +1,8 @@
 """The residual pair with spectral norm in the discriminator.
 
-The generator starts at 4x4 with 16 times the width at most and halves its channels
-as sides double, down to the width at the picture's size; the discriminator mirrors
-it, with one more block at 4x4. Width 64 at 128 px is the paper's ImageNet network;
+The generator starts at 4x4 with at most 16 times the width and halves its channels as the
+resolution doubles, down to the width at full size; the discriminator mirrors it, with one
+more block at 4x4. Width 64 at 128 px is the paper's ImageNet network;
 at 64 px it follows the same rule (as its smaller tables do).
 
 Source: Miyato et al. 2018, arXiv:1802.05957, appendix B.4, tables 5 and 6.
@@ -19,8 +19,7 @@ from models.networks.resampling import DownsampledConv2d, UpsampledConv2d
 from models.networks.scales import scales
 from models.networks.spectral import normalize
 
-MOST_CHANNELS = 16
-"""Channels at 4x4, in widths, at most."""
+MOST_CHANNELS = 16  # at 4x4, as a multiple of the width
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +27,9 @@ class SnganConfig:
     """What fixes the shape of the pair.
 
     Attributes:
-        size_px: Side of the pictures, a power of two from 32 to 512.
-        z_dim: Length of the latent, 128 in the paper.
-        width: Channels at the pictures' side, 64 in the paper.
+        size_px: A power of two from 32 to 512.
+        z_dim: 128 in the paper.
+        width: Channels at full resolution, 64 in the paper.
     """
 
     size_px: int
@@ -38,29 +37,18 @@ class SnganConfig:
     width: int
 
     def __post_init__(self) -> None:
-        """Refuse what the networks cannot be, before anything is built."""
+        """Reject an impossible shape before anything is built."""
         _ = self.channels
 
     @property
     def channels(self) -> list[int]:
-        """Channels at the sides 4, 8, ..., `size_px`.
-
-        Raises:
-            RecipeError: The networks cannot make the size.
-        """
+        """Channels at 4, 8, ..., `size_px`; RecipeError for another size."""
         times = [self.size_px // side for side in scales(self.size_px)]
         return [self.width * min(time, MOST_CHANNELS) for time in times]
 
 
 class SnganGenerator(nn.Module):
-    """Latents in, pictures out.
-
-    Args:
-        config: Shape of the network.
-
-    Raises:
-        RecipeError: It cannot make the size.
-    """
+    """Latents in, images out."""
 
     def __init__(self, config: SnganConfig) -> None:
         super().__init__()
@@ -73,27 +61,13 @@ class SnganGenerator(nn.Module):
         nn.init.xavier_uniform_(self.closing.weight)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Make pictures.
-
-        Args:
-            z: (N, Z) float32.
-
-        Returns:
-            (N, 3, H, W) in [-1, 1].
-        """
+        """Generate images: (N, Z) float32 to (N, 3, H, W) in [-1, 1]."""
         x = self.blocks(self.opening(z).unflatten(1, (-1, 4, 4)))
         return self.closing(F.relu(self.norm(x))).tanh()
 
 
 class SnganDiscriminator(nn.Module):
-    """Pictures in, raw logits out; spectral norm on every layer, no batch norm.
-
-    Args:
-        config: Shape of the network; `z_dim` is not used.
-
-    Raises:
-        RecipeError: It cannot see the size.
-    """
+    """Images in, raw logits out; spectral norm on every layer, no batch norm."""
 
     def __init__(self, config: SnganConfig) -> None:
         super().__init__()
@@ -106,21 +80,14 @@ class SnganDiscriminator(nn.Module):
         self.apply(_init_as_authors)
         normalize(self)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Score pictures.
-
-        Args:
-            pictures: (N, 3, H, W) in [-1, 1].
-
-        Returns:
-            (N,) logits.
-        """
-        x = F.relu(self.blocks(pictures)).sum((2, 3))
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits: (N, 3, H, W) in [-1, 1] to (N,)."""
+        x = F.relu(self.blocks(images)).sum((2, 3))
         return self.closing(x)[:, 0]
 
 
 class _UpBlock(nn.Module):
-    """Doubles the side; batch norm and ReLU come before each convolution."""
+    """Doubles the resolution; batch norm and ReLU come before each convolution."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()
@@ -133,12 +100,12 @@ class _UpBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv1(F.relu(self.norm1(x)))
         y = self.conv2(F.relu(self.norm2(y)))
-        # A 1x1 convolution may come before the repetition: the same, at a quarter of the price.
+        # The 1x1 convolution commutes with repeating pixels, and first costs a quarter.
         return y + F.interpolate(self.shortcut(x), scale_factor=2.0, mode="nearest")
 
 
 class _FirstBlock(nn.Module):
-    """Halves the side of pictures, which no ReLU may come before."""
+    """Halves the resolution of raw images, half of whose values a ReLU would discard."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -147,11 +114,12 @@ class _FirstBlock(nn.Module):
         self.shortcut = nn.Conv2d(3, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        # Pooling commutes with the 1x1 convolution, and first leaves a quarter of the work.
         return self.conv2(F.relu(self.conv1(x))) + self.shortcut(F.avg_pool2d(x, 2))
 
 
 class _DownBlock(nn.Module):
-    """Halves the side; ReLU comes before each convolution."""
+    """Halves the resolution; ReLU comes before each convolution."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()
@@ -165,7 +133,7 @@ class _DownBlock(nn.Module):
 
 
 class _FlatBlock(nn.Module):
-    """Keeps the side."""
+    """Keeps the resolution."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()

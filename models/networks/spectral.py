@@ -1,8 +1,8 @@
 """Spectral norm: weights divided by their largest singular value, in training and for good.
 
-A generator that is trained with it is built plain, normalized by `normalize`, and
-served as `folded` leaves it: plain again, the division carried out. Averages are
-taken of the weights before division, then folded.
+A generator trained with it is built plain, normalized by `normalize`, and served as `folded`
+leaves it: plain again, the division carried out. The moving average is of the weights before
+the division, then folded.
 
 Source: Miyato et al. 2018, arXiv:1802.05957.
 """
@@ -16,21 +16,16 @@ from torch.nn.utils import parametrizations, parametrize
 
 NORMALIZED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 
+# Smaller dimension of a weight, as a matrix, up to which its whole spectrum is computed.
 EXACT_UP_TO = 512
-"""Smaller side of a weight, seen as a matrix, up to which its spectrum is computed whole."""
 
-STEPS = 64
+STEPS = 64  # of Lanczos: finds the top of random and of trained spectra to 1e-6
 
 M = TypeVar("M", bound=nn.Module)
 
 
 class SpectralNorm(parametrizations._SpectralNorm):
-    """Torch's spectral norm, one power iteration a step, in float32 under autocast too.
-
-    Args:
-        weight: The weight, two or more axes.
-        dim: Its axis of outputs.
-    """
+    """Torch's spectral norm, one power iteration a step, in float32 under autocast too."""
 
     def forward(self, weight: Tensor) -> Tensor:
         """Return the weight over the current estimate of its largest singular value."""
@@ -58,11 +53,7 @@ def folded(module: M) -> M:
 
 
 def _fold(layer: nn.Module) -> None:
-    """Make a normalized layer a plain one.
-
-    Not by `remove_parametrizations`: it changes the layer's class, which a copy shares
-    with what it was copied from.
-    """
+    # Not `remove_parametrizations`: it edits the class, which a copy shares with its original.
     weight = layer.get_parameter("parametrizations.weight.original")
     layer.__class__ = parametrize.type_before_parametrizations(layer)
     del layer.parametrizations
@@ -84,25 +75,20 @@ def _largest_singular_value(weight: Tensor) -> Tensor:
 
 
 def _lanczos(matrix: Tensor) -> Tensor:
-    """Return the projection of a matrix's Gram matrix to a Krylov space, for its top eigenvalue.
+    """Project an (M, N) matrix's Gram matrix to a Krylov space, (STEPS, STEPS) float64.
 
-    A decomposition of all of a large network's Gram matrices takes a minute on a CPU; 64
-    steps from a fixed start find the top of random and of trained spectra to 1e-6.
-
-    Args:
-        matrix: (M, N) float64.
-
-    Returns:
-        (STEPS, STEPS) float64, symmetric.
+    For its top eigenvalue: full decompositions of a large network take a minute on a CPU.
 
     Source: Lanczos 1950, "An iteration method for the solution of the eigenvalue problem".
     """
+    # A fixed start: equal weights must fold to equal bytes, and so to one version id.
     start = torch.ones(len(matrix), dtype=matrix.dtype, device=matrix.device)
     basis = [start / start.norm()]
     for _ in range(STEPS - 1):
         vector = matrix @ (matrix.T @ basis[-1])
         known = torch.stack(basis)
-        for _ in range(2):  # twice is enough for vectors that are orthogonal to rounding
+        # Rounding spoils one Gram-Schmidt pass; a second is known to be enough.
+        for _ in range(2):
             vector = vector - known.T @ (known @ vector)
         basis.append(vector / vector.norm().clamp_min(1e-30))
     rows = torch.stack(basis) @ matrix

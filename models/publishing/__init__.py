@@ -1,1 +1,1 @@
-"""From a trained generator to a version in service: measured, described, promoted."""
+"""From a trained generator to a version in service: evaluated, described, promoted."""

@@ -1,4 +1,4 @@
-"""The model card of a trained version: how, where and from what it was trained."""
+"""The model card of a trained version: how, where and on what it was trained."""
 
 import platform
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from models.training.trainer import Trainer
 
 
 def software() -> dict[str, str]:
-    """Return the versions of what trains here."""
+    """Return the versions of the software that trains."""
     return {
         "cattery": _version("cattery"),
         "torch": torch.__version__,
@@ -36,14 +36,7 @@ def hardware(device: torch.device) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """How a run trains, apart from the trainer and its memory.
-
-    Attributes:
-        settings: The recipe's numbers, overrides applied.
-        precision: Number format of the forward passes.
-        device: Where it computes.
-        critic_schedule: Tells what was shortened.
-    """
+    """What a card needs of a trainer, without keeping its memory alive."""
 
     settings: Settings
     precision: Precision
@@ -75,7 +68,7 @@ def make_card(
     """Return the card of a trained generator; the store adds version and checksum."""
     return Card(
         model=order.model,
-        version="",  # the store computes both from the weights
+        version="",  # both are filled in by the store, from the weights
         sha256="",
         recipe=order.recipe,
         size_px=order.size_px,
@@ -91,7 +84,7 @@ def make_card(
             "license": dataset.license,
             "pictures": dataset.counts[str(order.size_px)],
         },
-        ema=origin.settings.ema or None,  # 0 switches the average off
+        ema=origin.settings.ema or None,  # 0 turns the average off
         mirror=origin.settings.mirror,
         metrics=metrics,
         software=software(),

@@ -1,4 +1,4 @@
-"""Evaluates one job's generators: all on the same data, seeds and features."""
+"""Evaluates one job's generators, all on the same data, seeds and features."""
 
 import logging
 from dataclasses import replace
@@ -8,16 +8,11 @@ import torch
 
 from models.errors import CatteryError
 from models.inference.checkpoints import Generator, load_generator
+from models.metrics.comparison import Measurement
 from models.metrics.features import Features
-from models.metrics.measuring import (
-    PROTOCOLS,
-    Measurement,
-    Protocol,
-    Reference,
-    headline,
-    measure,
-    reference_statistics,
-)
+from models.metrics.measuring import measure, reference_statistics
+from models.metrics.protocols import PROTOCOLS, Protocol, headline
+from models.metrics.reference import Reference
 from models.store import Store
 from models.store.records import DatasetRecord, Json
 
@@ -25,16 +20,16 @@ log = logging.getLogger(__name__)
 
 
 class Evaluator:
-    """Measures generators against a dataset.
+    """Evaluates generators against a dataset.
 
     Args:
-        store: Holds the dataset and its kept statistics.
-        dataset: The dataset.
-        size_px: Side of the pictures.
+        store: Holds the dataset and its reference statistics.
+        dataset: What to compare with.
+        size_px: Image resolution.
         cache: Local folder for packs of a remote store.
         device: Where to compute.
-        fakes: Pictures made to measure a version; the protocol's own number if None.
-        protocol: How versions are measured; its features are those of snapshots, too.
+        fakes: Images generated to evaluate a version; the protocol's number if None.
+        protocol: Of versions; snapshots use its features too.
     """
 
     def __init__(
@@ -51,16 +46,16 @@ class Evaluator:
         self._cache, self._device = cache, device
         final, quick = PROTOCOLS[protocol], PROTOCOLS["snapshot"]
         self._final = _with_fakes(final, fakes)
-        # More pictures for versions are no wish for slower snapshots.
+        # Asking for more fakes per version is not asking for slower snapshots.
         self._quick = _with_fakes(quick, fakes and min(fakes, quick.fakes))
         self._kept: tuple[Features, Reference] | None = None
 
     def prepare(self) -> None:
-        """Make or read the statistics of the real pictures.
+        """Load or compute the reference statistics.
 
         Raises:
-            CatteryError: There are too few, what was kept is damaged, or the device's
-                memory does not suffice.
+            CatteryError: There are too few images, the stored statistics are damaged, or
+                the device is out of memory.
         """
         try:
             self._ready()
@@ -71,20 +66,16 @@ class Evaluator:
             ) from err
 
     def snapshot(self, weights: bytes) -> Json | None:
-        """Return the metric that snapshots are chosen by, or None where it cannot be computed."""
+        """Return the metric that selects snapshots, or None where it cannot be computed."""
         found = self._measured(weights, self._quick)
         return None if found is None else headline(found.rows)
 
     def version(self, weights: bytes) -> Measurement | None:
-        """Measure a version whole, or return None where it cannot be measured."""
+        """Evaluate a version fully, or return None where it cannot be evaluated."""
         return self._measured(weights, self._final)
 
     def incumbent(self, generator: Generator) -> Measurement:
-        """Measure a generator as versions are measured.
-
-        Raises:
-            CatteryError: It cannot be measured.
-        """
+        """Evaluate a generator as versions are; CatteryError where that is impossible."""
         return self._measure(generator, self._final)
 
     def _measure(self, generator: Generator, protocol: Protocol) -> Measurement:
@@ -94,7 +85,7 @@ class Evaluator:
     def _measured(self, weights: bytes, protocol: Protocol) -> Measurement | None:
         try:
             return self._measure(load_generator(weights), protocol)
-        # Hours of training must not fail for a metric: what has none is never promoted.
+        # Hours of training must not fail for a metric; a version without one is not promoted.
         except (CatteryError, ArithmeticError, ValueError, torch.OutOfMemoryError) as err:
             log.warning("Could not evaluate a generator: %s", err)
             return None
@@ -115,7 +106,7 @@ class Evaluator:
 
 
 def _with_fakes(protocol: Protocol, fakes: int | None) -> Protocol:
-    """Return a protocol with another number of pictures, which its results then say."""
+    """Return a protocol with another number of fakes, which its results record."""
     if fakes is None:
         return protocol
     return replace(protocol, fakes=fakes, fakes_large=None)

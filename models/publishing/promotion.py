@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from models.errors import CatteryError
 from models.inference.checkpoints import Generator, load_generator
+from models.metrics.comparison import Measurement
 from models.metrics.kid import difference
-from models.metrics.measuring import Measurement
 from models.store import Store
 from models.store.records import Promote
 
@@ -30,16 +30,16 @@ def judge(
 ) -> Verdict:
     """Decide whether to promote a version.
 
-    A version is better if the whole 95 % interval of the difference of both kernel
-    distances lies below zero. The one in service is measured anew, whatever its card
-    says, so that both are compared on the same pictures and the same seeds.
+    A version is better if the whole 95 % interval of the difference of both kernel distances
+    lies below zero. The one in service is evaluated again, whatever its card says, so that both
+    are compared on the same images and seeds.
 
     Args:
         store: Holds the version in service.
         model: The model.
-        found: What was measured of it, or None if that could not be done.
+        found: The version's results, or None if it could not be evaluated.
         wish: What the order says.
-        measure: Measures a generator as the new one was: same data, same seeds.
+        measure: Evaluates a generator as the new one was: same data, same seeds.
         version: The new version's id, if known: one in service is not better than itself.
     """
     if wish is Promote.NEVER:
@@ -67,10 +67,10 @@ def _compare(
         incumbent = measure(load_generator(store.versions.weights(model, serving)))
         change = difference(found.projections, incumbent.projections)
     except CatteryError as err:
-        reason = f"Not promoted: {serving}, in service, could not be measured: {err}"
+        reason = f"Not promoted: {serving}, in service, could not be evaluated: {err}"
         return Verdict(promote=False, reason=reason)
     low, high = change.interval
-    # Not the two values alone: each has noise, most of which their paired difference cancels.
+    # Not the two values alone: most of their noise cancels in the paired difference.
     is_better = high < 0
     comparison = "better" if is_better else "worse" if low > 0 else "not significantly better"
     reason = (

@@ -8,7 +8,7 @@ import torch
 from models.images.formats import card_seeds, contact_sheet, encode_png
 from models.inference.checkpoints import load_generator
 from models.inference.engine import Engine
-from models.metrics.measuring import Measurement
+from models.metrics.comparison import Measurement
 from models.metrics.protocols import merged
 from models.publishing.card import Origin, make_card
 from models.publishing.evaluation import Evaluator
@@ -25,11 +25,11 @@ class Publisher:
     Attributes:
         store: Where to.
         journal: The job's.
-        order: What was asked.
+        order: The job's.
         dataset: What it was trained on.
-        device: Where pictures are made.
-        evaluator: Measures versions.
-        announce: Is told the model whose alias moved.
+        device: Where images are rendered.
+        evaluator: Evaluates the version in service.
+        announce: Called with the model whose alias moved.
     """
 
     store: Store
@@ -56,11 +56,11 @@ class Publisher:
         Args:
             origin: How it was trained, for the card.
             weights: The snapshot's file.
-            best: What is known of the snapshot: its kimg, seconds and metric.
-            found: What was measured of it, or None.
-            parent: Version that the run went on from.
+            best: The snapshot's kimg, seconds and metric.
+            found: Its results, if it was evaluated.
+            parent: Version that the run resumed from.
             wish: When to promote the version.
-            why: Why it is not promoted, whatever the order says; empty to compare it.
+            why: Why it must not be promoted; empty to decide.
         """
         metrics = found.rows if found else (best["metric"],) if best["metric"] else ()
         card = make_card(
@@ -78,7 +78,7 @@ class Publisher:
         sheet = encode_png(contact_sheet(engine.render(seeds)))
         published = self.store.versions.publish(self.order.model, weights, card, sheet)
         version = published.version
-        if published.metrics != metrics:  # these weights were published before
+        if published.metrics != metrics:  # equal weights were published before, with other results
             both = merged(published.metrics, metrics)
             self.store.versions.update_card(self.order.model, version, metrics=both)
         verdict = Verdict(promote=False, reason=why)
@@ -92,7 +92,7 @@ class Publisher:
         decision = "promoted" if verdict.promote else "not promoted"
         promotion = {"decision": decision, "reason": verdict.reason}
         self.store.versions.update_card(model, version, promotion=promotion)
-        # After the card, so that whoever sees the alias move can read why it did.
+        # After the card: whoever sees the alias move can read why it did.
         if verdict.promote:
             self.store.aliases.promote(model, version, reason=verdict.reason)
             self.announce(model)

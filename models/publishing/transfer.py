@@ -1,4 +1,4 @@
-"""Imports a version from elsewhere, checked like any other."""
+"""Imports versions that were exported elsewhere."""
 
 import hashlib
 from dataclasses import replace
@@ -20,16 +20,15 @@ def import_version(store: Store, model: str, weights: bytes, card: Card | None =
         store: Where to.
         model: The model they join.
         weights: Content of a weights file.
-        card: The card that came with them; without one, a card is made of what the
-            weights file says of itself.
+        card: The exported card; without one, a card is made from the weights file's header.
 
     Returns:
         The card as published.
 
     Raises:
-        InvalidValue: The name is none, or the model's versions have another size.
-        CheckpointError: The weights are damaged, do not fit the card, or paint what is
-            not finite.
+        InvalidValue: The name is invalid, or the model's versions have another size.
+        CheckpointError: The weights are damaged, do not match the card, or render images
+            that are not finite.
     """
     check_name("model", model)
     generator = load_generator(weights)
@@ -42,7 +41,7 @@ def import_version(store: Store, model: str, weights: bytes, card: Card | None =
 
 
 def _made(generator: Generator) -> Card:
-    """A card for weights that came without one: only what their own header tells."""
+    """Return a card for weights that came without one, from their header alone."""
     return Card(
         model="",
         version="",
@@ -56,12 +55,12 @@ def _made(generator: Generator) -> Card:
         seed=0,
         created_at=timestamp(),
         engine=CANONICAL,
-        note="Imported without a card: how it was trained is not known.",
+        note="Imported without a card: its training is unknown.",
     )
 
 
 def _fitting(card: Card, engine: Engine, digest: str) -> Card:
-    """The card as it may join this store, if it is that of these weights."""
+    """Return an exported card for this store, if it belongs to these weights."""
     claims = (card.sha256, card.size_px, card.z_dim)
     found = (digest, engine.size_px, engine.z_dim)
     if claims != found:
@@ -70,5 +69,5 @@ def _fitting(card: Card, engine: Engine, digest: str) -> Card:
             f"the card says {claims}.",
             "Import the two files that were exported together.",
         )
-    # The job and the gate's decision belong to the store where it was trained.
+    # The job and the decision on its promotion belong to the store where it was trained.
     return replace(card, job=None, promotion=None)

@@ -11,12 +11,12 @@ from models.store.tree import Tree
 
 
 def card_path(model: str, version: str) -> str:
-    """Return where a version's card lies; the version exists when this file does."""
+    """Return the path of a version's card; the version exists while this file does."""
     return f"models/{model}/versions/{version}/card.json"
 
 
 def gone_path(model: str, version: str) -> str:
-    """Return where the mark of a deleted version lies."""
+    """Return the path of the mark of a deleted version."""
     return f"models/{model}/versions/{version}/gone.json"
 
 
@@ -32,7 +32,7 @@ def model_names(tree: Tree) -> list[str]:
 
 
 def missing(tree: Tree, model: str, version: str) -> NotFound | Gone:
-    """Return the error that says best why a version is not there."""
+    """Return the most specific error for a version that is not there."""
     if is_name(model) and is_version(version) and tree.exists(gone_path(model, version)):
         return Gone("version", f"{model}@{version}")
     if known := version_ids(tree, model):
@@ -41,13 +41,10 @@ def missing(tree: Tree, model: str, version: str) -> NotFound | Gone:
 
 
 class AliasTable:
-    """Aliases of all models. A move is one atomic replace of one small file.
+    """Aliases of all models. A move replaces one small file atomically.
 
-    Moves are serialized: by a lock file on a local tree, within this process on an
-    object store (there, of two processes moving one alias at once, the last one wins).
-
-    Args:
-        tree: The store's tree.
+    Moves are serialized: by a lock file on a local tree, within this process on an object
+    store, where the last of two processes that move an alias at once wins.
     """
 
     def __init__(self, tree: Tree) -> None:
@@ -68,12 +65,10 @@ class AliasTable:
     ) -> Aliases:
         """Put a version into service; the one before becomes `previous`.
 
-        Promoting what is in service already changes nothing.
-
         Args:
             model: The model.
             version: A full version id.
-            reason: Why, for the history.
+            reason: For the history.
             action: "promote" or "zoo".
 
         Raises:
@@ -82,9 +77,9 @@ class AliasTable:
         """
         self._check(model, version)
         with self._tree.lock(f"models/{model}"):
-            self._check(model, version)  # again: deleting takes the same lock
+            self._check(model, version)  # again: a deletion may have held the lock until now
             now = self.get(model)
-            if now.serving == version:  # else a repeated request would lose `previous`
+            if now.serving == version:  # else a retried request would overwrite `previous`
                 return now
             return self._save(model, _moved(now, version, action, reason))
 
@@ -106,7 +101,7 @@ class AliasTable:
             return self._save(model, _moved(now, now.previous, "rollback", ""))
 
     def _check(self, model: str, version: str) -> None:
-        """Refuse a version that is not there."""
+        """Raise unless there is such a version."""
         named = is_name(model) and is_version(version)
         if not (named and self._tree.exists(card_path(model, version))):
             raise missing(self._tree, model, version)

@@ -1,4 +1,4 @@
-"""Imported datasets: packed once, never changed."""
+"""Imported datasets, which never change."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,12 +13,7 @@ from models.store.tree import Tree
 
 
 class Datasets:
-    """All datasets of the store.
-
-    Args:
-        tree: The store's tree.
-        jobs: The same store's jobs, which may need a dataset.
-    """
+    """All datasets of the store."""
 
     def __init__(self, tree: Tree, jobs: Jobs) -> None:
         self._tree = tree
@@ -64,9 +59,9 @@ class Datasets:
         """Add a dataset; the local files are moved in.
 
         Args:
-            record: What is known about it.
-            files: Local files by their place in the dataset's folder, such as
-                "packs/64.npy", "packs/64-heldout.npy" and "preview.png".
+            record: Its record.
+            files: Local files by their path in the dataset's folder, such as "packs/64.npy",
+                "packs/64-heldout.npy" and "preview.png".
 
         Raises:
             InvalidValue, Conflict: As `check_vacant`.
@@ -74,10 +69,11 @@ class Datasets:
         name = check_name("dataset", record.name)
         with self._tree.lock(f"datasets/{name}"):
             self.check_vacant(name)
-            self._clear(name)  # what an import that died left behind
+            self._clear(name)  # leftovers of an import that died
             for place, file in files.items():
                 self._tree.put(_path(name, place), file)
-            self._tree.create(_path(name, "dataset.json"), dumps(record))  # now it exists
+            # The record last: only complete datasets exist.
+            self._tree.create(_path(name, "dataset.json"), dumps(record))
             self._tree.delete(_path(name, "gone.json"))
 
     def delete(self, name: str) -> None:
@@ -93,23 +89,24 @@ class Datasets:
                 raise Conflict(f"The job {job.id} needs the dataset {name!r}.", "Cancel it first.")
         with self._tree.lock(f"datasets/{name}"):
             self._tree.write(_path(name, "gone.json"), marker())
-            self._tree.delete(_path(name, "dataset.json"))  # first: now it is gone
+            # The record first: after a crash the rest is unreachable, and cleared by the next add.
+            self._tree.delete(_path(name, "dataset.json"))
             self._clear(name)
 
     def pack_path(
         self, name: str, size_px: int, heldout: bool = False, cache: Path | None = None
     ) -> Path:
-        """Return the local file with a dataset's pictures of one size.
+        """Return the local file with a dataset's images of one size.
 
         Args:
             name: The dataset.
-            size_px: Side of the pictures.
-            heldout: Whether those set aside, which no job trains on, are wanted.
+            size_px: Image resolution.
+            heldout: Whether to return the held-out images, which no job trains on.
             cache: Folder for copies from an object store.
 
         Raises:
             NotFound, Gone: As `get`.
-            DatasetError: It has no pictures of that size.
+            DatasetError: It has no images of that size.
             StoreError: The file is missing.
         """
         record = self.get(name)
@@ -139,7 +136,7 @@ class Datasets:
             raise NotFound("preview", name) from err
 
     def read_reference(self, name: str, key: str) -> bytes | None:
-        """Return statistics that were computed once of a dataset, or None."""
+        """Return a dataset's stored reference statistics, or None."""
         self.get(name)
         try:
             return self._tree.read(_reference(name, key))
@@ -147,7 +144,7 @@ class Datasets:
             return None
 
     def write_reference(self, name: str, key: str, data: bytes) -> None:
-        """Keep statistics of a dataset under a key that says how they were computed."""
+        """Store reference statistics under a key that identifies how they were computed."""
         self.get(name)
         self._tree.write(_reference(name, key), data)
 

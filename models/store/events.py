@@ -1,4 +1,4 @@
-"""A job's history: one JSON line per event, only ever added to."""
+"""A job's history: an append-only file with one JSON line per event."""
 
 import json
 
@@ -8,14 +8,10 @@ from models.store.tree import Tree
 
 
 class EventLog:
-    """Events in one file. An event's id is the number of its line, from 1.
+    """Events in one file. An event's id is its line number, from 1.
 
-    A line that a crash tore is never returned, and keeps its number: a client that
-    saw event 7 asks for what comes after 7 and misses nothing.
-
-    Args:
-        tree: The store's tree.
-        path: The file.
+    A line that a crash tore is never returned but keeps its number: a client that saw event 7
+    asks for those after 7 and misses nothing.
     """
 
     def __init__(self, tree: Tree, path: str) -> None:

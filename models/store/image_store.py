@@ -1,7 +1,7 @@
-"""First renderings of seeds, kept beside their version, so that a cat's bytes never change.
+"""First renderings of seeds, stored beside their version, so that an image's bytes never change.
 
-A file is written once: whatever engine or encoder a later release has, the first rendering is
-what clients get. The files are deleted with their version.
+A file is written once: clients get the first rendering, whatever engine or encoder a later release
+has. Files are deleted with their version.
 """
 
 import threading
@@ -12,8 +12,7 @@ from models.store.tree import Tree
 
 FOLDER = "rendered"
 
-RECOUNT = 64
-"""After this many own writes the folder is listed again: other processes write too."""
+RECOUNT = 64  # own writes after which the folder is listed again: other processes write too
 
 
 def renderings_path(model: str, version: str) -> str:
@@ -26,7 +25,7 @@ class ImageStore:
 
     Args:
         tree: The store's tree.
-        most: Most files of one version; several processes may exceed it by `RECOUNT` each.
+        most: Maximum files per version; several processes may exceed it by `RECOUNT` each.
     """
 
     def __init__(self, tree: Tree, most: int) -> None:
@@ -37,7 +36,7 @@ class ImageStore:
         self._guard = threading.Lock()
 
     def admitted_at_once(self, model: str, version: str, names: Collection[str]) -> set[str] | None:
-        """Return what `admitted` would, or None if the store has to be read for that."""
+        """Return what `admitted` would, or None if that takes reading the store."""
         with self._guard:
             known = self._known.get(renderings_path(model, version))
         if known is None:
@@ -46,14 +45,15 @@ class ImageStore:
         return set(names) if len(known) + len(new) <= self._most or not new else None
 
     def admitted(self, model: str, version: str, names: Collection[str]) -> set[str]:
-        """Return which files are kept, or will be once they are rendered.
+        """Return which files are stored, or will be once they are rendered.
 
-        New files are admitted together or, if there is no room for all of them, not at all.
+        New files are admitted together, or not at all if there is no room for all.
 
         Raises:
             StoreError: The store cannot be read.
         """
         folder = renderings_path(model, version)
+        # Outside the lock: listing an object store takes a request, and twice does no harm.
         if folder not in self._known:
             self._list(folder)
         at_once = self.admitted_at_once(model, version, names)
@@ -64,7 +64,7 @@ class ImageStore:
         return {n for n in names if n in known or self._tree.exists(f"{folder}/{n}")}
 
     def read(self, model: str, version: str, names: Collection[str]) -> dict[str, bytes]:
-        """Return the content of the files that are kept, by name.
+        """Return the content of stored files by name.
 
         Raises:
             StoreError: The store cannot be read.
@@ -74,17 +74,16 @@ class ImageStore:
         return {path.rpartition("/")[2]: data for path, data in found.items()}
 
     def keep(self, model: str, version: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
-        """Write files, except those that exist already.
-
-        Returns:
-            The files as they are kept now, by name.
+        """Write files, except those that exist; return all as they are stored now, by name.
 
         Raises:
             StoreError: The store cannot be written.
         """
         folder = renderings_path(model, version)
         kept = {name: self._kept(f"{folder}/{name}", data) for name, data in files.items()}
-        if not self._tree.exists(card_path(model, version)):  # the version was deleted meanwhile
+        if not self._tree.exists(
+            card_path(model, version)
+        ):  # deleted meanwhile, and its folder with it
             self._tree.delete(folder)
         else:
             self._note(folder, files)

@@ -6,35 +6,24 @@ from models.errors import Conflict, Gone, NotFound
 from models.store.events import EventLog
 from models.store.names import check_label, is_job, is_label, marker, new_job, timestamp
 from models.store.record_cache import RecordCache
-from models.store.records import (
-    Event,
-    ImportOrder,
-    JobKind,
-    JobRecord,
-    Json,
-    TrainingOrder,
-)
+from models.store.records import Event, ImportOrder, JobKind, JobRecord, Json, TrainingOrder
 from models.store.serialization import dumps, from_json, to_json
 from models.store.training_state import JobState
 from models.store.tree import Tree
 
-# Inside the classes that have a method `list` the type cannot be named.
+# Inside a class that has a method `list` the type cannot be named.
 Ids = list[str]
 Records = list[JobRecord]
 Events = list[Event]
 
 
 class Jobs:
-    """All jobs of the store.
-
-    Args:
-        tree: The store's tree.
-    """
+    """All jobs of the store."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         self._records = RecordCache(tree, JobRecord)
-        self._orders = RecordCache(tree, JobRecord)  # `order.json` is the record at its birth
+        self._orders = RecordCache(tree, JobRecord)  # `order.json` is the record at creation
 
     def create(
         self,
@@ -47,9 +36,9 @@ class Jobs:
         """Create a job, queued.
 
         Args:
-            kind: What it makes.
+            kind: What it produces.
             order: What it is to do.
-            key: The client's Idempotency-Key: the same key means the same job.
+            key: The client's Idempotency-Key; the same key means the same job.
             runner: "worker" or "cli".
 
         Returns:
@@ -60,17 +49,13 @@ class Jobs:
             Gone: The key's job was deleted.
         """
         record = JobRecord(
-            id=new_job(key),
-            kind=kind,
-            order=to_json(order),
-            created_at=timestamp(),
-            runner=runner,
+            id=new_job(key), kind=kind, order=to_json(order), created_at=timestamp(), runner=runner
         )
         if self._is_gone(record.id):
             raise Gone("job", record.id)
         if not self._tree.create(_path(record.id, "order.json"), dumps(record)):
             return self._repeated(record), False
-        # `order.json` alone makes the job exist, for only a creation is exclusive: should this
+        # `order.json` alone makes the job exist, since creating it is exclusive: should this
         # process die here, `get` and `list` read the job from there.
         self.save(record)
         self.append_event(record.id, "queued", {})
@@ -103,23 +88,13 @@ class Jobs:
         self._tree.write(_path(record.id, "job.json"), dumps(record))
 
     def order(self, record: JobRecord) -> TrainingOrder | ImportOrder:
-        """Return a job's order as what it is.
-
-        Raises:
-            StoreError: It is damaged.
-        """
+        """Return a job's order, typed; StoreError if it is damaged."""
         if record.kind is JobKind.TRAIN:
             return from_json(TrainingOrder, record.order)
         return from_json(ImportOrder, record.order)
 
     def append_event(self, job: str, kind: str, data: Json) -> None:
-        """Add a line to a job's history.
-
-        Args:
-            job: The job's id.
-            kind: The event's type, one word.
-            data: What to tell.
-        """
+        """Append an event, of a one-word type, to a job's history."""
         self._events(job).append(kind, data)
 
     def events(self, job: str, after: int = 0) -> Events:
@@ -149,11 +124,11 @@ class Jobs:
             if is_label(label):
                 return self._tree.read(_path(job, f"samples/{label}.png"))
         except FileNotFoundError:
-            pass  # told below, as for a label that cannot be one
+            pass  # raised below, as for an invalid label
         raise NotFound("sample", label, record.samples)
 
     def request_cancel(self, job: str) -> None:
-        """Request that a job stops; requesting it twice is harmless.
+        """Request that a job stops; idempotent.
 
         Raises:
             NotFound, Gone: As `get`.
@@ -179,9 +154,10 @@ class Jobs:
         if not record.status.has_ended:
             raise Conflict(f"The job {job} is {record.status.value}.", "Cancel it first.")
         self._refuse_if_needed(job)
-        # The mark first, so that a crash in between leaves a deleted job and no unknown one.
+        # The mark first: a crash in between must leave a deleted job, not an unknown one. Then the
+        # record, which is what makes the job visible.
         self._tree.write(_path(job, "gone.json"), marker())
-        self._tree.delete(_path(job, "job.json"))  # first: now it is gone
+        self._tree.delete(_path(job, "job.json"))
         for name in self._tree.names(f"jobs/{job}"):
             if name != "gone.json":
                 self._tree.delete(_path(job, name))
@@ -203,7 +179,7 @@ class Jobs:
         return self._tree.exists(_path(job, "gone.json"))
 
     def _from_order(self, job: str) -> JobRecord:
-        """A job whose creator has not written `job.json` yet, or died before it could."""
+        """Return a job whose creator has not written `job.json` yet, or died before it could."""
         if self._is_gone(job):
             raise Gone("job", job)
         try:
@@ -212,7 +188,7 @@ class Jobs:
             raise self._unknown(job) from err
 
     def _without_record(self, jobs: Ids) -> Records:
-        """Those of the jobs that have no `job.json` yet: see `_from_order`."""
+        """Return those of the jobs without a `job.json`, as `_from_order`."""
         born = self._orders.many([_path(job, "order.json") for job in jobs])
         return [
             record
@@ -222,7 +198,7 @@ class Jobs:
         ]
 
     def _repeated(self, record: JobRecord) -> JobRecord:
-        """The job that the Idempotency-Key stands for already."""
+        """Return the existing job of an Idempotency-Key."""
         there = self.get(record.id)
         if (there.kind, _asked(there)) != (record.kind, _asked(record)):
             raise Conflict(
@@ -246,5 +222,5 @@ def _path(job: str, name: str) -> str:
 
 
 def _asked(record: JobRecord) -> dict[str, Any]:
-    """What the client asked for; where its upload was put is our business."""
+    """Return what the client asked for, without the path of its upload, which always differs."""
     return {name: value for name, value in record.order.items() if name != "source"}

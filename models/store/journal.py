@@ -37,9 +37,9 @@ class Journal:
 
     Args:
         record: As it was when the job was taken up.
-        store: Where it is kept.
-        lease: Tells whether this process still holds the job; the default is for
-            jobs that no other process can hold.
+        store: Where it is stored.
+        lease: Returns whether this process still holds the job; the default is for jobs that
+            no other process can hold.
     """
 
     def __init__(
@@ -51,10 +51,7 @@ class Journal:
         self._last_progress = 0.0
 
     def run(self, work: Callable[[], JobRecord]) -> JobRecord:
-        """Do a job's work; whatever it raises ends the job as failed.
-
-        Args:
-            work: Returns the record as it ended or was paused.
+        """Do a job's work, which returns its record; any other error ends the job as failed.
 
         Raises:
             LeaseLost: Another process holds the job now, and writes its record.
@@ -70,11 +67,7 @@ class Journal:
             return self.end(JobStatus.FAILED, f"{type(err).__name__}: {err}")
 
     def check_lease(self) -> None:
-        """Check that this process still holds the job.
-
-        Raises:
-            LeaseLost: Another one does.
-        """
+        """Raise LeaseLost unless this process still holds the job."""
         if not self._lease():
             raise LeaseLost(self.record.id)
 
@@ -90,7 +83,7 @@ class Journal:
         self.event("started", {"attempt": self.record.attempts})
 
     def phase(self, phase: Phase) -> None:
-        """Record what the job does now."""
+        """Record what the job is doing."""
         self._save(phase=phase)
         self.event("phase", {"phase": phase.value})
 
@@ -122,20 +115,21 @@ class Journal:
         self.event("published", {"version": version, "promoted": promoted, "reason": reason})
 
     def pause(self, reason: str) -> JobRecord:
-        """Put the job back to wait; it resumes from its state."""
+        """Return the job to the queue; it resumes from its state."""
+        # The event first, as in `end`: whoever sees the job waiting can read why.
         self.event("paused", {"reason": reason})
         self._save(status=JobStatus.QUEUED, phase=None, reason=reason)
         return self.record
 
     def requeue(self, reason: str) -> JobRecord:
-        """Put the job back to wait for its next attempt, after its process ended."""
+        """Return the job to the queue for its next attempt, after its process ended."""
         attempts = self.record.attempts + 1
         self._save(status=JobStatus.QUEUED, phase=None, attempts=attempts, reason=reason)
         return self.record
 
     def end(self, status: JobStatus, reason: str | None = None) -> JobRecord:
         """Record how the job ended; an import's upload is deleted."""
-        # The event comes first: whoever sees an ended record can read all of its events.
+        # The event first: whoever sees an ended record can read all of its events.
         self.event(status.value, {"reason": reason, "version": self.record.version})
         self._save(status=status, phase=None, ended_at=timestamp(), reason=reason)
         if self.record.kind is JobKind.IMPORT:
@@ -151,7 +145,7 @@ class Journal:
         upload = Path(self.record.order.get("source", ""))
         try:
             upload.unlink(missing_ok=True)
-        except OSError as err:  # the dataset is none the worse for it
+        except OSError as err:  # costs disk space, not the dataset
             log.warning("Could not delete the upload %s: %s", upload, err)
 
 
@@ -160,7 +154,7 @@ def cancel_before_start(record: JobRecord, store: Store) -> JobRecord | None:
 
     Args:
         record: A job that somebody asked to cancel, as last read.
-        store: Where it is kept.
+        store: Where it is stored.
 
     Returns:
         The ended record, or None if a process must end the job.

@@ -1,4 +1,4 @@
-"""A tree in a local folder: replaced, linked, locked and flushed to disk by the book."""
+"""A tree in a local folder, with atomic, locked and durable writes."""
 
 import errno
 import fcntl
@@ -14,8 +14,7 @@ from uuid import uuid4
 from models.errors import StoreError
 from models.store.tree import Tree, checked, reported
 
-STALE_S = 3600.0
-"""A temporary file untouched for this long belongs to a process that is dead."""
+STALE_S = 3600.0  # a temporary file untouched for this long belongs to a dead process
 
 _HIDDEN = "."  # temporary and lock files; never listed
 
@@ -23,11 +22,8 @@ _HIDDEN = "."  # temporary and lock files; never listed
 class LocalTree(Tree):
     """A local folder, shared by any number of processes of one machine.
 
-    Every write goes to a temporary file, is flushed, and takes its place by a rename;
-    then the folder is flushed too, so that it survives a power cut.
-
-    Args:
-        root: The folder; made when first needed.
+    Every write goes to a temporary file, is synced, and renamed into place; then the folder is
+    synced too, so that the rename survives a power cut.
     """
 
     is_local: ClassVar[bool] = True
@@ -37,11 +33,11 @@ class LocalTree(Tree):
         self.url = str(root)
 
     def check(self) -> None:
-        """See `Tree.check`."""
         for folder in (self.root, *self.root.parents):
             if folder.exists() and not folder.is_dir():
                 raise StoreError(
-                    f"The store {self.url} cannot be: {folder} is not a folder.", "Name a folder."
+                    f"The store {self.url} is impossible: {folder} is not a folder.",
+                    "Choose a folder.",
                 )
         with reported("write to the store", self.url):
             _make_folder(self.root)
@@ -56,12 +52,10 @@ class LocalTree(Tree):
             self.delete(probe)
 
     def read(self, path: str) -> bytes:
-        """See `Tree.read`."""
         with reported("read", path, absent=True):
             return self._at(path).read_bytes()
 
     def read_many(self, paths: Sequence[str]) -> dict[str, bytes]:
-        """See `Tree.read_many`."""
         found = {}
         for path in paths:
             try:
@@ -71,16 +65,14 @@ class LocalTree(Tree):
         return found
 
     def write(self, path: str, data: bytes) -> None:
-        """See `Tree.write`."""
         self._place(path, lambda temporary: _write(temporary, data), Path.replace)
 
     def create(self, path: str, data: bytes) -> bool:
-        """See `Tree.create`."""
         won = False
 
         def link(temporary: Path, target: Path) -> None:
-            # A hard link, unlike a rename, refuses to replace; and unlike O_EXCL it
-            # never shows the file before its content is there.
+            # A hard link, unlike a rename, never replaces; and unlike O_EXCL it never shows
+            # the file before its content is there.
             nonlocal won
             with suppress(FileExistsError):
                 target.hardlink_to(temporary)
@@ -90,16 +82,15 @@ class LocalTree(Tree):
         return won
 
     def put(self, path: str, local: Path) -> None:
-        """See `Tree.put`."""
         self._place(path, lambda temporary: _move(local, temporary), Path.replace)
 
     def append(self, path: str, data: bytes) -> None:
-        """See `Tree.append`."""
         with reported("append to", path):
             target = self._at(path)
             _make_folder(target.parent)
             with target.open("ab+") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
+                # A crash may have torn the last line, which must not swallow the next one.
                 if (
                     file.seek(0, os.SEEK_END)
                     and os.pread(file.fileno(), 1, file.tell() - 1) != b"\n"
@@ -110,23 +101,19 @@ class LocalTree(Tree):
                 os.fsync(file.fileno())
 
     def local(self, path: str, cache: Path | None = None) -> Path:  # noqa: ARG002 - is local
-        """See `Tree.local`."""
         with reported("read", path, absent=True):
             target = self._at(path)
             target.stat()
             return target
 
     def exists(self, path: str) -> bool:
-        """See `Tree.exists`."""
         return self._stat(path) is not None
 
     def stamp(self, path: str) -> tuple[int, int, int] | None:
-        """See `Tree.stamp`."""
         stat = self._stat(path)
         return None if stat is None else (stat.st_ino, stat.st_mtime_ns, stat.st_size)
 
     def names(self, folder: str) -> list[str]:
-        """See `Tree.names`."""
         with reported("list", folder):
             try:
                 found = os.listdir(self._at(folder))  # noqa: PTH208 - names are all we need
@@ -135,42 +122,43 @@ class LocalTree(Tree):
         return sorted(name for name in found if not name.startswith(_HIDDEN))
 
     def delete(self, path: str) -> None:
-        """See `Tree.delete`."""
         with reported("delete", path):
             target, aside = self._at(path), self._temporary(path)
             try:
-                target.rename(aside)  # first out of sight, in one step; then at leisure
+                # Renamed first: readers see all of a folder or nothing, however long rmtree takes.
+                target.rename(aside)
             except FileNotFoundError:
                 return
             _sync_folder(target.parent)
             _remove(aside)
 
     def free_bytes(self) -> int | None:
-        """See `Tree.free_bytes`."""
         folder = self.root
         while not folder.exists():
             folder = folder.parent
-        with reported("ask the free space of", self.url):
+        with reported("get the free space of", self.url):
             return shutil.disk_usage(folder).free
 
     @contextmanager
     def lock(self, path: str) -> Iterator[None]:
-        """See `Tree.lock`."""
         place = self._at(path)
+        # A lock file of its own: the locked folder may not exist yet, or be deleted meanwhile.
         file = place.parent / f"{_HIDDEN}locks" / f"{place.name}.lock"
         with reported("lock", path):
             _make_folder(file.parent)
             handle = file.open("ab")
         with handle:
             with reported("lock", path):
-                fcntl.flock(handle, fcntl.LOCK_EX)  # freed by closing, also when we are killed
+                fcntl.flock(
+                    handle, fcntl.LOCK_EX
+                )  # released on close, also when the process is killed
             yield
 
     def _at(self, path: str) -> Path:
         return self.root / checked(path)
 
     def _stat(self, path: str) -> os.stat_result | None:
-        with reported("look at", path):
+        with reported("check", path):
             try:
                 return self._at(path).stat()
             except FileNotFoundError:
@@ -179,7 +167,7 @@ class LocalTree(Tree):
     def _place(
         self, path: str, fill: Callable[[Path], None], settle: Callable[[Path, Path], object]
     ) -> None:
-        """Fill a temporary file, let it take its place, and flush the folder."""
+        """Fill a temporary file, put it in place, and sync the folder."""
         with reported("write", path):
             target, temporary = self._at(path), self._temporary(path)
             try:
@@ -191,7 +179,8 @@ class LocalTree(Tree):
             _sync_folder(target.parent)
 
     def _temporary(self, path: str) -> Path:
-        """A free name on the same disk: a user may link top-level folders elsewhere."""
+        """Return an unused path on the same disk as `path`."""
+        # Users may link top-level folders to other disks, across which no rename is possible.
         top = path.split("/")[0] if "/" in path else ""
         folder = self.root / top / f"{_HIDDEN}tmp"
         _make_folder(folder)
@@ -206,7 +195,7 @@ def _write(file: Path, data: bytes) -> None:
 
 
 def _move(source: Path, target: Path) -> None:
-    """Move by renaming where that is possible, else by copying; then flush."""
+    """Rename where possible, else copy; then sync."""
     try:
         source.replace(target)
     except OSError as err:
@@ -219,7 +208,7 @@ def _move(source: Path, target: Path) -> None:
 
 
 def _make_folder(folder: Path) -> None:
-    """Make a folder and its parents, each flushed into its parent."""
+    """Create a folder and its parents, syncing each entry in its parent."""
     if folder.is_dir():
         return
     _make_folder(folder.parent)

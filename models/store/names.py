@@ -1,4 +1,4 @@
-"""Names and ids that become parts of a path, checked in one place."""
+"""Names and ids that become parts of a path: the one place where they are checked."""
 
 import hashlib
 import json
@@ -13,6 +13,7 @@ NAME_RULE = (
     "letter or digit, no '..', no '.' at the end"
 )
 
+# fullmatch everywhere: `$` would let a name end in a newline.
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _VERSION = re.compile(r"[0-9a-f]{12}")
 _PREFIX = re.compile(r"[0-9a-f]{4,12}")
@@ -21,38 +22,26 @@ _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
 def check_name(field: str, value: str) -> str:
-    """Return a name for a model or dataset if it may be one.
-
-    Args:
-        field: Dotted name of the field, for the error.
-        value: What came.
-
-    Raises:
-        InvalidValue: It may not.
-    """
+    """Return a valid name of a model or dataset; InvalidValue, naming the field, for another."""
     if not is_name(value):
         raise InvalidValue(field, value, NAME_RULE)
     return value
 
 
 def check_label(field: str, value: str) -> str:
-    """Return a label that may become a file's name: a sample's, a state's, a reference's.
-
-    Raises:
-        InvalidValue: It may not.
-    """
+    """Return a valid label of a sample, state or reference; InvalidValue for another."""
     if not is_label(value):
         raise InvalidValue(field, value, "letters, digits, '.', '_' and '-', at most 63")
     return value
 
 
 def is_name(value: str) -> bool:
-    """Whether a model or dataset could have this name."""
+    """Whether a model or dataset may have this name."""
     return bool(_NAME.fullmatch(value)) and ".." not in value and not value.endswith(".")
 
 
 def is_label(value: str) -> bool:
-    """Whether a file of a job or dataset could have this name."""
+    """Whether a file of a job or dataset may have this name."""
     return bool(_LABEL.fullmatch(value)) and ".." not in value
 
 
@@ -62,7 +51,7 @@ def is_version(value: str) -> bool:
 
 
 def is_version_prefix(value: str) -> bool:
-    """Whether this could be the beginning of a version's id, long enough to be meant so."""
+    """Whether this could be an abbreviated version id."""
     return bool(_PREFIX.fullmatch(value))
 
 
@@ -72,7 +61,7 @@ def is_job(value: str) -> bool:
 
 
 def new_job(key: str | None) -> str:
-    """Return an id for a job: that of its Idempotency-Key, or one that sorts by time.
+    """Return a job id: derived from its Idempotency-Key, or one that sorts by time.
 
     Raises:
         InvalidValue: The key is empty.
@@ -80,7 +69,7 @@ def new_job(key: str | None) -> str:
     if key is None:
         return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid4().hex[:6]}"
     if not key:
-        raise InvalidValue("Idempotency-Key", key, "any text but an empty one")
+        raise InvalidValue("Idempotency-Key", key, "any nonempty text")
     # Hashed, since a key may be any text, but an id becomes part of a path.
     return "k-" + hashlib.sha256(key.encode()).hexdigest()[:20]
 
@@ -91,5 +80,5 @@ def timestamp() -> str:
 
 
 def marker(**details: object) -> bytes:
-    """Return the content of a file whose existence is what counts: when it was made, as JSON."""
+    """Return the content of a marker file, whose existence is what counts: its time, as JSON."""
     return (json.dumps({"at": timestamp(), **details}) + "\n").encode()

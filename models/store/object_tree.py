@@ -15,8 +15,8 @@ from models.store.tree import Tree, checked, reported
 class ObjectTree(Tree):
     """Objects under a prefix of any fsspec file system (`s3://`, `memory://`, ...).
 
-    An object store replaces an object in one step by nature. `create` relies on its
-    conditional put. Locks hold within this process only.
+    Object stores replace objects atomically. `create` relies on conditional puts. Locks hold
+    within this process only.
 
     Args:
         fs: The fsspec file system.
@@ -34,7 +34,6 @@ class ObjectTree(Tree):
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def check(self) -> None:
-        """See `Tree.check`."""
         probe = f"probe-{uuid4().hex}"
         try:
             self.write(probe, b"cattery")
@@ -44,17 +43,15 @@ class ObjectTree(Tree):
             raise StoreError(f"The store {self.url} cannot be written: {err}") from err
 
     def read(self, path: str) -> bytes:
-        """See `Tree.read`."""
         with reported("read", path, absent=True):
             return bytes(self._fs.cat_file(self._at(path)))
 
     def read_many(self, paths: Sequence[str]) -> dict[str, bytes]:
-        """See `Tree.read_many`."""
         if not paths:
             return {}
         by_place = {self._at(path): path for path in paths}
         with reported("read", f"{len(paths)} files of {self.url}"):
-            # In one go: the asynchronous backends fetch them side by side.
+            # In one call: asynchronous backends fetch them concurrently.
             answers = self._fs.cat(list(by_place), on_error="return")
             found = {by_place[place]: answer for place, answer in answers.items()}
             for answer in found.values():
@@ -63,13 +60,11 @@ class ObjectTree(Tree):
         return {path: raw for path, raw in found.items() if not isinstance(raw, Exception)}
 
     def write(self, path: str, data: bytes) -> None:
-        """See `Tree.write`."""
         with reported("write", path):
             self._fs.pipe_file(self._at(path), data)
 
     def create(self, path: str, data: bytes) -> bool:
-        """See `Tree.create`."""
-        with self.lock(path), reported("write", path):  # some backends look first, then write
+        with self.lock(path), reported("write", path):  # some backends check first, then write
             try:
                 self._fs.pipe_file(self._at(path), data, mode="create")
             except FileExistsError:
@@ -77,7 +72,6 @@ class ObjectTree(Tree):
         return True
 
     def append(self, path: str, data: bytes) -> None:
-        """See `Tree.append`."""
         with self.lock(path):
             try:
                 before = self.read(path)
@@ -87,17 +81,15 @@ class ObjectTree(Tree):
             self.write(path, before + gap + data)
 
     def put(self, path: str, local: Path) -> None:
-        """See `Tree.put`."""
         with reported("write", path):
             self._fs.put_file(str(local), self._at(path))
             local.unlink()
 
     def local(self, path: str, cache: Path | None = None) -> Path:
-        """See `Tree.local`."""
         if cache is None:
             raise StoreError(f"{path} lies in {self.url}.", "A cache folder is needed to open it.")
         with self.lock(path), reported("fetch", path, absent=True):
-            # The key covers the object's state: a dataset of an old name gets a new copy.
+            # The key covers the object's state: a new dataset under an old name gets a new copy.
             key = self._fs.ukey(self._at(path))[:16]
             copy = cache / "store" / f"{key}-{path.rsplit('/', 1)[-1]}"
             if not copy.exists():
@@ -106,20 +98,17 @@ class ObjectTree(Tree):
         return copy
 
     def exists(self, path: str) -> bool:
-        """See `Tree.exists`."""
-        with reported("look at", path):
-            try:  # `fs.exists` takes every error for "no"
+        with reported("check", path):
+            try:  # not `fs.exists`, which takes every error for "no"
                 self._fs.info(self._at(path))
             except FileNotFoundError:
                 return False
         return True
 
     def stamp(self, path: str) -> None:  # noqa: ARG002 - a request of its own is not cheap
-        """See `Tree.stamp`."""
         return
 
     def names(self, folder: str) -> list[str]:
-        """See `Tree.names`."""
         place = self._at(folder)
         with reported("list", folder):
             try:
@@ -130,7 +119,6 @@ class ObjectTree(Tree):
         return sorted(name for name in names if name)
 
     def delete(self, path: str) -> None:
-        """See `Tree.delete`."""
         with reported("delete", path):
             try:
                 self._fs.rm(self._at(path), recursive=True)
@@ -138,12 +126,10 @@ class ObjectTree(Tree):
                 return
 
     def free_bytes(self) -> int | None:
-        """See `Tree.free_bytes`."""
         return None
 
     @contextmanager
     def lock(self, path: str) -> Iterator[None]:
-        """See `Tree.lock`."""
         with self._guard:
             lock = self._locks[path]
         with lock:
@@ -153,6 +139,7 @@ class ObjectTree(Tree):
         return f"{self._prefix}/{checked(path)}"
 
     def _download(self, path: str, target: Path) -> None:
+        # Another process may open the copy at any time: it appears whole or not at all.
         temporary = target.with_name(f".{uuid4().hex}")
         try:
             self._fs.get_file(self._at(path), str(temporary))

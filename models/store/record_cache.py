@@ -15,13 +15,9 @@ _log = logging.getLogger(__name__)
 
 
 class RecordCache(Generic[T]):
-    """Reads records; on a local tree a look at the file's stamp saves the parsing.
+    """Reads records; on a local tree an unchanged stamp of the file saves parsing it.
 
-    The records are shared: nobody may change the dictionaries in them.
-
-    Args:
-        tree: Where the files are.
-        kind: The record's dataclass.
+    Records are shared: do not modify the dictionaries in them.
     """
 
     def __init__(self, tree: Tree, kind: type[T]) -> None:
@@ -31,28 +27,22 @@ class RecordCache(Generic[T]):
         self._guard = threading.Lock()
 
     def get(self, path: str) -> T:
-        """Return the record in a file.
-
-        Raises:
-            FileNotFoundError: There is no such file.
-            StoreError: It cannot be read, or is damaged.
-        """
-        stamp = self._tree.stamp(path)  # before reading: a newer file then has a newer stamp
+        """Return the record in a file; FileNotFoundError, or StoreError if it is damaged."""
+        stamp = self._tree.stamp(
+            path
+        )  # before reading: if the file changes, the next stamp differs
         known = self._remembered(path, stamp)
         return known if known is not None else self._parse(path, stamp, self._tree.read(path))
 
     def many(self, paths: Sequence[str]) -> list[T]:
-        """Return the records of those files that are there, in the order of `paths`.
-
-        A damaged file is logged and left out: one must not hide all others.
-        """
+        """Return the records of the files that exist, in order; damaged ones are logged."""
         stamps = {path: self._tree.stamp(path) for path in paths}
         found = {path: self._remembered(path, stamp) for path, stamp in stamps.items()}
         raws = self._tree.read_many([path for path, record in found.items() if record is None])
         for path, raw in raws.items():
             try:
                 found[path] = self._parse(path, stamps[path], raw)
-            except StoreError as err:
+            except StoreError as err:  # one damaged file must not hide all others
                 _log.warning("Skipped a damaged record: %s", err)
         return [record for record in found.values() if record is not None]
 

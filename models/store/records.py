@@ -1,9 +1,8 @@
-"""The plain data of the store: orders, job records, aliases, cards.
+"""The records of the store: orders, jobs, datasets, aliases and cards.
 
-No torch, no redis, no pydantic: app, worker and command line share these.
-Every record is a frozen dataclass that travels as JSON (`to_json`,
-`from_json` in `models.store.serialization`); unknown keys in a file of a newer
-release are ignored, so that an older release can still read it.
+No torch, no redis, no pydantic: app, worker and command line share these. Every record is a
+frozen dataclass, stored as JSON (`models.store.serialization`); unknown keys are ignored, so that
+an older release can read a newer one's files.
 """
 
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ class JobStatus(StrEnum):
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing more will happen to the job."""
+        """Whether the job is over."""
         return self not in (JobStatus.QUEUED, JobStatus.STARTED)
 
 
@@ -39,7 +38,7 @@ class Phase(StrEnum):
 
 
 class JobKind(StrEnum):
-    """What a job makes."""
+    """What a job produces."""
 
     TRAIN = "train"
     IMPORT = "import"
@@ -55,7 +54,7 @@ class Promote(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """How long to train: exactly one of the two is set; training alone counts."""
+    """How long to train, evaluation not counted: exactly one of the two is set."""
 
     kimg: float | None = None
     minutes: float | None = None
@@ -66,12 +65,8 @@ class TrainingOrder:
     """What a client asks a training job to do, already checked against its recipe.
 
     Attributes:
-        recipe: Name in `models.gan.recipes.RECIPES`.
-        dataset: Name of an imported dataset.
         model: The model that the new version joins.
-        size_px: Side of the pictures, a power of two from 32 up.
-        budget: How long to train.
-        seed: Seeds weights, latents and data order, 0 to 2**53 - 1.
+        seed: Of weights, latents and data order, 0 to 2**53 - 1.
         overrides: Hyperparameters by name (`models.hyperparameters.LIMITS`).
         promote: When to promote the finished version.
         resume_from: Id of an ended job to resume from, or None.
@@ -95,9 +90,8 @@ class ImportOrder:
     """What a client asks an import job to do.
 
     Attributes:
-        name: Name of the dataset to be.
-        source: Local path of the uploaded zip (the job deletes it when it ends).
-        license: What the uploader says of the pictures' license; may be empty.
+        source: Local path of the uploaded zip, which the job deletes when it ends.
+        license: The images' license according to the uploader; may be empty.
     """
 
     name: str
@@ -107,7 +101,7 @@ class ImportOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Progress of a job. For an import, `done` and `total` count pictures."""
+    """Progress of a job; of an import, `done` and `total` images."""
 
     kimg: float = 0.0
     kimg_total: float | None = None
@@ -128,12 +122,12 @@ class JobRecord:
     Attributes:
         id: Letters, digits and dashes; sorts by creation time unless made from
             an Idempotency-Key.
-        runner: "worker" (the reaper may queue it again) or "cli".
-        order: The order as JSON (`TrainingOrder` or `ImportOrder` by kind).
-        attempts: How often it was queued again after the first time.
-        best: `{"kimg": ..., "frechet_distance": ...}` of the best snapshot.
+        runner: "worker" (the reaper may requeue it) or "cli".
+        order: `TrainingOrder` or `ImportOrder`, by kind, as JSON.
+        attempts: How often it was requeued.
+        best: `{"kimg": ..., "metric": ..., ...}` of the best snapshot.
         samples: kimg labels of its sample sheets, in order of creation.
-        reason: Why it ended, or why it waits again; a sentence.
+        reason: Why it ended or waits, a sentence.
         version: Id of the version it published.
         promoted: Whether that version went into service; None if not decided.
     """
@@ -190,13 +184,12 @@ class DatasetRecord:
     """One imported dataset; the store's `datasets/{name}/dataset.json`.
 
     Attributes:
-        fingerprint: SHA-256 over the sorted content hashes of all kept pictures.
-        kept: Pictures taken, held-out ones included.
-        heldout: Pictures no job ever trains on.
-        counts: Training pictures by side in pixels, e.g. {"64": 8339}.
-        heldout_counts: Held-out pictures by side in pixels.
-        rejected: How many were refused, by reason.
-        rejections: The first refusals, `{"file": ..., "reason": ..., "detail": ...}`.
+        fingerprint: SHA-256 over the sorted content hashes of all kept images.
+        kept: Images accepted, held-out ones included.
+        heldout: Images that no job trains on.
+        counts: Training images by resolution, e.g. {"64": 8339}.
+        rejected: How many were rejected, by reason.
+        rejections: The first of them, `{"file": ..., "reason": ..., "detail": ...}`.
         imported_at: ISO 8601, UTC.
     """
 
@@ -219,20 +212,20 @@ class Card:
 
     Attributes:
         version: First 12 hex digits of `sha256`.
-        settings: The recipe's full settings, overrides applied.
+        settings: All hyperparameters, overrides applied.
         dataset: `{"name", "fingerprint", "license", "pictures"}`.
         latent: Name of the seed-to-latent scheme.
-        ema: Decay of the weights' moving average, or None if switched off.
-        mirror: Whether training pictures were mirrored at random.
+        ema: Decay of the weights' moving average, or None if turned off.
+        mirror: Whether training images were flipped at random.
         metrics: Results, each with its protocol.
         software: Versions of what trained it.
-        hardware: Device it was trained on, in words.
+        hardware: The device that trained it.
         parent: Version it was resumed or packed from.
         promotion: `{"decision", "reason"}`, if a job decided on it.
-        order: What was asked of the job that trained it, as JSON.
-        picks: Seeds of cats worth showing, chosen by somebody who looked.
-        engine: Key in `models.inference.registry.ENGINES` that its pixels are defined by; empty on
-            cards older than the field, which means "torch-fp32".
+        order: Of the job that trained it, as JSON.
+        picks: Hand-picked seeds worth showing.
+        engine: Key in `models.inference.registry.ENGINES` that defines its pixels; empty on
+            older cards, which means "torch-fp32".
     """
 
     model: str

@@ -15,6 +15,7 @@ T = TypeVar("T")
 
 def to_json(record: Any) -> dict[str, Any]:
     """Return a dataclass record as plain JSON values."""
+    # Through JSON, so that tuples and enums become what a reader of the file gets.
     plain = dataclasses.asdict(record)
     return typing.cast("dict[str, Any]", json.loads(json.dumps(plain)))
 
@@ -25,7 +26,7 @@ def dumps(record: Any) -> bytes:
 
 
 def from_json(cls: type[T], data: Mapping[str, Any]) -> T:
-    """Build a record from JSON, ignoring keys that it does not know.
+    """Build a record from JSON, ignoring unknown keys.
 
     Raises:
         StoreError: A required key is missing or a value has the wrong type.
@@ -54,7 +55,7 @@ def loads(cls: type[T], raw: bytes) -> T:
 
 
 def _value(hint: Any, value: Any) -> Any:
-    """Rebuild what JSON flattened: nested records, enums and tuples."""
+    """Rebuild what JSON flattens: nested records, enums and tuples."""
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
         # Records have optional fields, but no other unions.

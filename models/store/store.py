@@ -1,4 +1,4 @@
-"""The store: everything that may not be lost, behind one URL."""
+"""The store: all persistent data, behind one URL."""
 
 from pathlib import Path
 
@@ -16,13 +16,13 @@ from models.store.versions import Versions
 
 
 class Store:
-    """Versions, aliases, jobs and datasets; safe to use from many threads.
+    """Versions, aliases, jobs and datasets; thread-safe.
 
     Args:
         url: A local folder, or a URL that fsspec knows, such as s3://bucket/prefix.
 
     Raises:
-        StoreError: The URL is of no known kind, or its backend is not installed.
+        StoreError: The URL's kind is unknown, or its backend is not installed.
     """
 
     def __init__(self, url: str) -> None:
@@ -35,11 +35,7 @@ class Store:
 
     @classmethod
     def open(cls, url: str) -> "Store":
-        """Return the store after trying that it can be written and read.
-
-        Raises:
-            StoreError: It cannot, in one line that says why.
-        """
+        """Return the store after a test write and read; StoreError, in one line, if they fail."""
         store = cls(url)
         store.tree.check()
         return store
@@ -47,9 +43,9 @@ class Store:
 
 def _tree(url: str) -> Tree:
     if not url:
-        raise StoreError("The store's URL is empty.", "Name a folder, or s3://bucket/prefix.")
+        raise StoreError("The store's URL is empty.", "Use a folder, or s3://bucket/prefix.")
     try:
-        # Other processes write as well: a remembered listing would be a wrong one.
+        # Other processes write too: a cached listing would be stale.
         fs, path = fsspec.core.url_to_fs(url, use_listings_cache=False)
     except ImportError as err:
         protocol = url.partition(":")[0]
@@ -59,7 +55,7 @@ def _tree(url: str) -> Tree:
         ) from err
     except Exception as err:  # each fsspec backend has an error tree of its own
         raise StoreError(
-            f"The store {url} cannot be used: {err}.", "Name a folder, or s3://bucket/prefix."
+            f"The store {url} cannot be used: {err}.", "Use a folder, or s3://bucket/prefix."
         ) from err
     if isinstance(fs, LocalFileSystem):
         return LocalTree(Path(path))

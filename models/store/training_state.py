@@ -1,4 +1,4 @@
-"""The resumable state of a job, fenced: a stale holder cannot harm a newer one."""
+"""The resumable state of a job, fenced against stale holders."""
 
 import json
 from pathlib import Path
@@ -7,19 +7,15 @@ from models.errors import LeaseLost, StoreError
 from models.store.names import check_label, marker
 from models.store.tree import Tree
 
-_TAKEN = "taken.json"  # creating this file exclusively is what makes an epoch one's own
+_TAKEN = "taken.json"  # exclusively creating this file takes an epoch
 _DROPPED = "dropped.json"
 
 
 class JobState:
     """`jobs/{id}/state/{epoch}/`: every process that takes a job up gets a higher epoch.
 
-    A holder writes into its own epoch only, so even one that does not know yet that
-    it was replaced cannot overwrite what its successor reads from or writes to.
-
-    Args:
-        tree: The store's tree.
-        job: The job's id.
+    A holder writes into its own epoch alone, so even one that does not know yet that it was
+    replaced cannot overwrite what its successor reads or writes.
     """
 
     def __init__(self, tree: Tree, job: str) -> None:
@@ -36,12 +32,7 @@ class JobState:
         return epoch
 
     def write(self, epoch: int, name: str, data: bytes | Path) -> None:
-        """Write one file of the state, in one atomic step.
-
-        Args:
-            epoch: What `take` returned.
-            name: The file's name.
-            data: Its content, or a local file that is moved in.
+        """Write one file of the state atomically, or move a local file in.
 
         Raises:
             LeaseLost: The state was taken over, or dropped.
@@ -54,7 +45,7 @@ class JobState:
             else:
                 self._tree.write(path, data)
         except StoreError:
-            self._fence(epoch)  # the successor prunes our folder: that is no fault of the disk
+            self._fence(epoch)  # the successor may just have pruned our folder: no disk error
             raise
 
     def newest(self, name: str) -> bytes | None:
@@ -67,12 +58,7 @@ class JobState:
         return None
 
     def newest_path(self, name: str, cache: Path | None = None) -> Path | None:
-        """Return a local file with what `newest` returns, or None.
-
-        Args:
-            name: The file's name.
-            cache: Folder for copies from an object store.
-        """
+        """Return a local file, maybe in `cache`, with what `newest` returns, or None."""
         for epoch in reversed(self._epochs()):
             try:
                 return self._tree.local(self._path(epoch, name), cache)
@@ -88,6 +74,7 @@ class JobState:
 
     def drop(self) -> None:
         """Delete all of the state; whoever still holds it gets LeaseLost."""
+        # The mark first: pruning alone would reset the epochs, and a stale holder pass the fence.
         last = self._last()
         self._tree.write(f"{self._folder}/{_DROPPED}", marker(epoch=last))
         self.prune(last + 1)
@@ -106,14 +93,14 @@ class JobState:
         return sorted(int(name) for name in self._tree.names(self._folder) if name.isdigit())
 
     def _dropped(self) -> int:
-        """The highest epoch taken when the state was dropped; 0 if it was not."""
+        """Return the highest epoch taken when the state was dropped; 0 if it was not."""
         try:
             return int(json.loads(self._tree.read(f"{self._folder}/{_DROPPED}"))["epoch"])
         except FileNotFoundError:
             return 0
 
     def _last(self) -> int:
-        """The highest epoch ever taken, dropped ones included; 0 for none."""
+        """Return the highest epoch ever taken, dropped ones included; 0 for none."""
         return max([self._dropped(), *self._epochs()])
 
     def _fence(self, epoch: int) -> None:

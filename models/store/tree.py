@@ -1,4 +1,4 @@
-"""What the store needs of a file tree, whether a local folder or an object store."""
+"""The interface of a file tree, in a local folder or an object store."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator, Sequence
@@ -12,13 +12,12 @@ from models.errors import StoreError
 class Tree(ABC):
     """Files by "/"-joined relative path; safe to use from many threads.
 
-    A file is seen whole or not at all: readers never meet a half-written one. Whatever
-    fails raises StoreError naming the path; only `read` and `local` raise
-    FileNotFoundError, for a file that is not there.
+    Readers never see a half-written file. All failures raise StoreError with the path; only
+    `read` and `local` raise FileNotFoundError, for a file that is not there.
 
     Attributes:
         url: Where the tree is, for messages.
-        is_local: Whether its files can be opened where they lie.
+        is_local: Whether its files can be opened in place.
     """
 
     is_local: ClassVar[bool]
@@ -26,20 +25,16 @@ class Tree(ABC):
 
     @abstractmethod
     def check(self) -> None:
-        """Make sure that the tree can be written, and clear what a crash left behind.
+        """Check that the tree is writable, and clean up after crashes.
 
         Raises:
             StoreError: It cannot, and why.
         """
 
     def compare(self, path: str, data: bytes) -> None:
-        """Make sure that a file reads as it was written.
-
-        Raises:
-            StoreError: It does not.
-        """
+        """Raise StoreError unless a file reads as it was written."""
         if self.read(path) != data:
-            raise StoreError(f"The store {self.url} gives back other bytes than written.")
+            raise StoreError(f"The store {self.url} returns other bytes than were written.")
 
     @abstractmethod
     def read(self, path: str) -> bytes:
@@ -64,16 +59,15 @@ class Tree(ABC):
 
     @abstractmethod
     def append(self, path: str, data: bytes) -> None:
-        r"""Add whole lines to a file, making it if needed.
+        r"""Append whole lines to a file, creating it if needed.
 
-        What a crash left as an unfinished last line is closed with a "\n" first, so
-        that it cannot swallow the new one. An object store rewrites the file, so there
-        only one process at a time may append.
+        A last line that a crash left unfinished is closed with "\n" first. An object store
+        rewrites the file, so there only one process at a time may append.
         """
 
     @abstractmethod
     def put(self, path: str, local: Path) -> None:
-        """Move a local file in, in one atomic step; the caller's file may be gone after."""
+        """Move a local file in atomically; the caller's file may be gone afterward."""
 
     @abstractmethod
     def local(self, path: str, cache: Path | None = None) -> Path:
@@ -98,11 +92,11 @@ class Tree(ABC):
 
     @abstractmethod
     def names(self, folder: str) -> list[str]:
-        """Return what lies in a folder, sorted; nothing when there is no such folder."""
+        """Return the names in a folder, sorted; none when there is no such folder."""
 
     @abstractmethod
     def delete(self, path: str) -> None:
-        """Delete a file or a folder with all in it; nothing happens if it is not there."""
+        """Delete a file or a folder with its content, if it is there."""
 
     @abstractmethod
     def free_bytes(self) -> int | None:
@@ -110,7 +104,7 @@ class Tree(ABC):
 
     @abstractmethod
     def lock(self, path: str) -> AbstractContextManager[None]:
-        """Keep others who lock the same path out: threads, and on a local tree processes."""
+        """Exclude other holders of the same path: threads, and on a local tree processes."""
 
 
 def checked(path: str) -> str:
@@ -126,7 +120,7 @@ def checked(path: str) -> str:
 
 @contextmanager
 def reported(action: str, where: str, *, absent: bool = False) -> Iterator[None]:
-    """Turn what the tree's medium raises into a StoreError.
+    """Turn errors of the file system into StoreError.
 
     Args:
         action: A verb for the message: "read", "write", ...
@@ -146,6 +140,6 @@ def reported(action: str, where: str, *, absent: bool = False) -> Iterator[None]
 
 
 def _in_words(err: Exception) -> str:
-    """One line that says what happened, without a path said twice."""
+    """Return an error on one line, without its path."""
     said = getattr(err, "strerror", None) or str(err) or type(err).__name__
     return " ".join(str(said).split()).rstrip(".")

@@ -1,4 +1,4 @@
-"""Trained generators, each immutable, named by the checksum of its weights."""
+"""Trained generators: immutable, and named by the checksum of their weights."""
 
 import hashlib
 from collections.abc import Callable
@@ -7,14 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from models.errors import CheckpointError, Conflict, InvalidValue
-from models.store.aliases import (
-    AliasTable,
-    card_path,
-    gone_path,
-    missing,
-    model_names,
-    version_ids,
-)
+from models.store.aliases import AliasTable, card_path, gone_path, missing, model_names, version_ids
 from models.store.image_store import FOLDER as RENDERED
 from models.store.names import check_name, is_name, is_version, is_version_prefix, marker
 from models.store.record_cache import RecordCache
@@ -27,25 +20,15 @@ T = TypeVar("T")
 # Inside a class that has a method `list` the type cannot be named.
 Cards = list[Card]
 
+# Fields of a card that may change later; everything else is provenance.
 CHANGEABLE = frozenset({"metrics", "promotion", "picks", "note"})
-"""Fields of a card that may be added to later; everything else is provenance."""
 
 WEIGHTS = "generator.safetensors"
 SAMPLES = "samples.png"
 
 
-def version_id(weights: bytes) -> str:
-    """Return the id that a version with these weights has."""
-    return hashlib.sha256(weights).hexdigest()[:12]
-
-
 class Versions:
-    """All versions of all models.
-
-    Args:
-        tree: The store's tree.
-        aliases: The same store's aliases.
-    """
+    """All versions of all models."""
 
     def __init__(self, tree: Tree, aliases: AliasTable) -> None:
         self._tree = tree
@@ -53,31 +36,25 @@ class Versions:
         self._cards = RecordCache(tree, Card)
 
     def publish(self, model: str, weights: bytes, card: Card, samples_png: bytes) -> Card:
-        """Add a version. Publishing what exists changes nothing; a deleted id comes back.
+        """Add a version and return its card as stored, with model, version and sha256.
 
-        Args:
-            model: The model it joins.
-            weights: Content of the weights file.
-            card: Its card; model, version and sha256 are filled in here.
-            samples_png: Its contact sheet.
-
-        Returns:
-            The card as it is in the store.
+        Publishing what exists changes nothing; a deleted id comes back.
 
         Raises:
-            InvalidValue: The name is none, or the model's versions have another size.
+            InvalidValue: The name is invalid, or the model's versions have another size.
         """
         check_name("model", model)
         digest = hashlib.sha256(weights).hexdigest()
         card = replace(card, model=model, version=digest[:12], sha256=digest)
         with self._tree.lock(f"models/{model}"):
             path = card_path(model, card.version)
-            if self._tree.exists(path):  # the id is the weights' checksum: nothing could differ
+            if self._tree.exists(path):  # the id is the weights' checksum, so these are equal
                 return self._cards.get(path)
             self.check_size(model, card.size_px)
             self._tree.write(_file(card, WEIGHTS), weights)
             self._tree.write(_file(card, SAMPLES), samples_png)
-            self._tree.create(path, dumps(card))  # the manifest last: now it exists
+            # The card last: it makes the version exist, which must then be complete.
+            self._tree.create(path, dumps(card))
             self._tree.delete(gone_path(model, card.version))
             return self._cards.get(path)
 
@@ -117,12 +94,7 @@ class Versions:
         return raw
 
     def weights_path(self, model: str, version: str, cache: Path | None = None) -> Path:
-        """Return a local, checked file with a version's weights.
-
-        Args:
-            model: The model.
-            version: A full version id.
-            cache: Folder for copies from an object store.
+        """Return a local, checked file, maybe a copy in `cache`, with a version's weights.
 
         Raises:
             NotFound, Gone, CheckpointError: As `weights`.
@@ -132,7 +104,7 @@ class Versions:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         if digest != card.sha256 and not self._tree.is_local:
-            path.unlink(missing_ok=True)  # a damaged copy must not stay
+            path.unlink(missing_ok=True)  # only a copy: the next call downloads it anew
         _check_sum(card, digest)
         return path
 
@@ -160,11 +132,11 @@ class Versions:
         return sorted(cards, key=lambda card: (card.created_at, card.version), reverse=True)
 
     def resolve(self, ref: str) -> tuple[str, str]:
-        """Return model and version that a reference means now.
+        """Return the model and version that a reference means now.
 
         Args:
-            ref: "name" (what it has in service), "name@version" with an id or at least
-                four of its first digits, "name@serving" or "name@previous".
+            ref: "name" (its version in service), "name@version" with an id or at least its
+                first four digits, "name@serving" or "name@previous".
 
         Raises:
             NotFound: No such model or version, nothing in service, or several match.
@@ -192,6 +164,7 @@ class Versions:
             raise InvalidValue("card field", name, ", ".join(sorted(CHANGEABLE)))
         self.card(model, version)
         with self._tree.lock(f"models/{model}"):
+            # Read again under the lock: another process may have changed other fields.
             card = replace(self.card(model, version), **changes)
             self._tree.write(card_path(model, version), dumps(card))
         return card
@@ -212,7 +185,7 @@ class Versions:
                     f"The version {model}@{version} is {role}.", "Promote another one first."
                 )
             self._tree.write(gone_path(model, version), marker())
-            # The manifest first: now it is gone.
+            # The card first: without it the version is gone, whatever a crash leaves of the rest.
             for name in ("card.json", WEIGHTS, SAMPLES, RENDERED):
                 self._tree.delete(_file(card, name))
 

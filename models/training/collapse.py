@@ -1,9 +1,8 @@
 """Whether training has failed: one table of rules, checked every fifty steps.
 
-Each rule measures one symptom of a step. A bad value adds a strike, a good one
-takes one away, and enough strikes end training: so a collapse that flickers is
-noticed, too.
-Where the limits come from is in docs/collapse.md.
+Each rule measures one symptom of a step. A bad value adds a strike, a good one removes one, and
+enough strikes end training, so that a flickering collapse is noticed too. docs/collapse.md has
+the origin of the limits.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,14 +22,10 @@ from models.training.symptoms import (
     share_of_chance,
 )
 
-CHECK_EVERY = 50
-"""Generator steps between two checks: reading losses back makes a GPU wait."""
+CHECK_EVERY = 50  # generator steps between two checks: reading losses back makes a GPU wait
 
-VARIED = 0.4
-"""Variety that made pictures must have had once, before they can become alike."""
-
-UNVARIED_STEPS = 5000
-"""Steps after which pictures that never were varied are alike, too."""
+VARIED = 0.4  # diversity that must have been reached once before the rule "alike" applies
+UNVARIED_STEPS = 5000  # steps after which it applies in any case
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +33,12 @@ class Rule:
     """One way to fail.
 
     Attributes:
-        name: What a job's record says of it.
+        name: As in a job's record.
         meaning: What is measured, in words.
-        measure: Measures it; None where it cannot be told.
-        limit: The last value that is still healthy.
+        measure: Returns the value, or None where there is none.
+        limit: The last healthy value.
         is_floor: Whether values below the limit are bad, not those above.
-        strikes: Bad checks, less the good ones since, that end training.
+        strikes: Bad checks, less good ones, that end training.
         remedy: What to do about it, one sentence.
     """
 
@@ -57,11 +52,11 @@ class Rule:
 
     @property
     def within_steps(self) -> int:
-        """Steps from the beginning of a lasting failure to its detection, at most."""
+        """Steps within which a persistent failure is detected."""
         return self.strikes * CHECK_EVERY
 
     def is_bad(self, value: float) -> bool:
-        """Tell whether a measured value is beyond the limit."""
+        """Return whether a value is beyond the limit."""
         return value < self.limit if self.is_floor else value > self.limit
 
     def describe(self, value: float, since: int) -> str:
@@ -71,11 +66,7 @@ class Rule:
         return f"{self.meaning} was {value:.3g} ({limit}), first at step {since}"
 
 
-def _table(*rows: Rule) -> Mapping[str, Rule]:
-    return {row.name: row for row in rows}
-
-
-RULES: Mapping[str, Rule] = _table(
+_ROWS = (
     Rule(
         name="non_finite",
         meaning="number of infinite or NaN losses and pixels",
@@ -120,6 +111,8 @@ RULES: Mapping[str, Rule] = _table(
     ),
 )
 
+RULES: Mapping[str, Rule] = {row.name: row for row in _ROWS}
+
 
 @dataclass(slots=True)
 class Count:
@@ -131,11 +124,11 @@ class Count:
 
 @dataclass(slots=True)
 class CollapseDetector:
-    """Checks training and ends it when a rule says that it has failed.
+    """Ends training when a rule says that it has failed.
 
     Args:
-        chance: The discriminator's loss at logits of zero; 0 where the objective
-            has no floor to compare with (Wasserstein).
+        chance: The discriminator's loss at logits of zero; 0 for an objective without a
+            minimum to compare with (Wasserstein).
     """
 
     chance: float
@@ -167,25 +160,25 @@ class CollapseDetector:
         if not (is_due and rule.is_bad(value)):
             bad.count = max(count - 1, 0)
             return
-        bad.since = bad.since if count else step  # all strikes were taken back: a new beginning
+        bad.since = bad.since if count else step  # the count was back at zero: a new episode
         bad.count += 1
         if bad.count >= rule.strikes:
             raise TrainingCollapsed(step, rule.name, rule.describe(value, bad.since), rule.remedy)
 
     def _is_due(self, rule: Rule, step: int, value: float) -> bool:
-        """Tell whether a rule counts already: a new generator's gray pictures are all alike."""
+        """Return whether a rule applies yet: a new generator's gray images are all alike."""
         if rule.name != "alike":
             return True
         self.has_varied |= value >= VARIED
         return self.has_varied or step >= UNVARIED_STEPS
 
     def state(self) -> Json:
-        """Return what was counted so far as JSON, for `resume`."""
+        """Return the counts as JSON, for `resume`."""
         counts = {name: [bad.count, bad.since] for name, bad in self.counts.items()}
         return {"has_varied": self.has_varied, "counts": counts}
 
     def resume(self, state: Json) -> None:
-        """Go on counting where `state` was taken; rules that it does not know start anew."""
+        """Restore what `state` returned; rules newer than that start at zero."""
         self.has_varied = bool(state.get("has_varied", False))
         for name, (count, since) in state.get("counts", {}).items():
             if name in self.counts:

@@ -1,14 +1,12 @@
-"""Several processes that train one pair of networks together, each on its share of a batch.
+"""Data-parallel training: several processes, each with its share of every batch.
 
-`torchrun` starts them; each GPU has one. All draw the same random numbers and
-the same batches, and each takes its own rows of them, so that a step is the step of
-one process with the whole batch. After a backward pass gradients are averaged in
-one all-reduce. torch's own DistributedDataParallel is not used: its hooks refuse
-`autograd.grad` with a graph, which gradient penalties are made of.
+`torchrun` starts them, one per GPU. All draw the same random numbers and batches, and each
+takes its own rows, so that a step equals that of one process with the whole batch. After a
+backward pass gradients are averaged in one all-reduce. DistributedDataParallel is not used:
+its hooks reject `autograd.grad` with a graph, which gradient penalties need.
 
-What looks across the batch (batch norm, relativistic averages) looks across one
-process's share. Random numbers inside a discriminator's augmentation and a
-generator's noise are the same in every process.
+Batch statistics (batch norm, relativistic averages) are of one process's share. Random numbers
+of augmentation and of a generator's noise are the same in every process.
 """
 
 import gc
@@ -43,16 +41,13 @@ class Team:
         return self.rank == 0
 
     def share(self, batch: Tensor) -> Tensor:
-        """Return this process's rows of what all have drawn alike, (N, ...) to (N / size, ...)."""
+        """Return this process's rows of a batch, (N, ...) to (N / size, ...)."""
         return batch if self.size == 1 else batch.chunk(self.size)[self.rank]
 
     def check_batch(self, batch: int) -> int:
-        """Return a process's share of a batch.
-
-        Raises:
-            InvalidValue: It cannot be shared out evenly.
-        """
+        """Return a process's share of a batch; InvalidValue if it cannot be split evenly."""
         if batch % self.size:
+            # Uneven shares would weigh images differently in the averaged gradients.
             raise InvalidValue("batch", batch, f"a multiple of {self.size}, the processes")
         return batch // self.size
 
@@ -61,6 +56,7 @@ class Team:
         if self.size == 1:
             return
         gradients = [p.grad for p in parameters if p.grad is not None]
+        # One flat exchange: latency, not bandwidth, dominates hundreds of small tensors.
         flat = torch.cat([g.flatten() for g in gradients])
         dist.all_reduce(flat)
         flat /= self.size
@@ -69,9 +65,10 @@ class Team:
             gradient.copy_(part.view_as(gradient))
 
     def broadcast(self, raw: bytes) -> bytes:
-        """Return the leader's bytes in every process; what the others pass is ignored."""
+        """Return the leader's bytes in every process; the others' argument is ignored."""
         if self.size == 1:
             return raw
+        # The length first: the others must allocate before they can receive.
         length = torch.tensor([len(raw)])
         dist.broadcast(length, src=0)
         if not int(length):
@@ -107,11 +104,11 @@ def team_of_torchrun() -> Iterator[Team]:
     use_gpu = torch.cuda.is_available()
     if use_gpu:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))  # noqa: TID251 - torchrun's door
-    # What the leader says travels beside the GPU's queue, which it must not wait for.
+    # The leader's decisions go over gloo: NCCL would queue them behind the GPU's work.
     dist.init_process_group("cpu:gloo,cuda:nccl" if use_gpu else "gloo")
     try:
         yield Team(rank=dist.get_rank(), size=dist.get_world_size())
-        # Nobody leaves before the leader has published: torchrun ends all when one goes wrong.
+        # Nobody leaves before the leader has published: torchrun kills all when one fails.
         dist.monitored_barrier(timeout=timedelta(hours=1))
     finally:
         gc.collect()  # graphs that hold collectives must be gone, or NCCL waits for them

@@ -9,14 +9,13 @@ from torch import Tensor, nn
 class MovingAverage:
     """Keeps a smoothed copy of a module.
 
-    The decay is ramped up from nothing, `min(decay, (1 + step) / (10 + step))`,
-    so that the average of a short run is not still full of its first weights.
-    Batch norm's running statistics are averaged like weights: an averaged
-    generator needs statistics that fit it.
+    The decay ramps up as `min(decay, (1 + step) / (10 + step))`, so that the average of a short
+    run is not dominated by its initial weights. Batch norm's running statistics are averaged
+    like weights: an averaged generator needs statistics that fit it.
 
     Args:
-        module: The module that is trained.
-        decay: Weight of the past per update, 0 (a plain copy) to below 1.
+        module: The module being trained.
+        decay: Weight of the past per update, from 0 (a plain copy) to below 1.
 
     Source: Yazici et al. 2019, arXiv:1806.04498.
     """
@@ -29,16 +28,14 @@ class MovingAverage:
         self._share = torch.zeros((), device=self._pairs[0][0].device)
 
     def aim(self, step: int) -> None:
-        """Set how far the next update goes: the one after the module's step number `step`, from 0.
-
-        Apart from `update`, which a CUDA graph replays as it was captured.
-        """
+        """Set how far the next `update` goes, after step `step`, from 0; outside the CUDA graph."""
         self._share.fill_(1.0 - min(self.decay, (1 + step) / (10 + step)))
 
     @torch.no_grad()
     def update(self) -> None:
-        """Move the average towards the module by the share that was aimed at."""
+        """Move the average toward the module by the share last set."""
         averages, values = self._pairs
+        # foreach: a few kernels for all tensors, where a loop would launch three for each.
         steps = torch._foreach_sub(values, averages)
         torch._foreach_mul_(steps, self._share)
         torch._foreach_add_(averages, steps)

@@ -1,4 +1,4 @@
-"""Training as an iterator of step reports: no printing, no queue, can stop after any step."""
+"""Training as an iterator of step reports, which can stop after any step."""
 
 import time
 from collections.abc import Callable, Generator
@@ -15,9 +15,9 @@ class StepReport:
 
     Attributes:
         step: Generator updates so far.
-        kimg: Thousand real pictures shown so far.
+        kimg: Thousand real images shown so far.
         training_s: Seconds spent in steps so far, earlier runs of the job included.
-        losses: Left on the device until they are read.
+        losses: On the device until read.
     """
 
     step: int
@@ -41,12 +41,12 @@ def train(
     counted. The trainer can be saved between any two reports.
 
     Args:
-        trainer: What is trained, new or resumed.
+        trainer: New or resumed.
         budget: kimg or minutes of training.
-        detector: Checks every 50th step; None for no checks.
-        training_s: Seconds already spent when a job goes on.
-        start_kimg: kimg that the trainer had when the job began (not zero when a
-            job goes on from another job's state); they do not count.
+        detector: Checks every 50th step, if given.
+        training_s: Seconds already spent, of a resumed job.
+        start_kimg: kimg that the trainer had when the job began, resumed from another job;
+            they do not count.
         clock: Monotonic seconds.
 
     Yields:
@@ -72,25 +72,24 @@ def train(
                 losses=losses,
             )
     except BaseException:
-        team.agree(
-            False
-        )  # whatever ends this loop, the other processes must not wait for the leader
+        # Whatever ends this loop, the other processes must not wait for the leader.
+        team.agree(False)
         raise
 
 
 def follow(trainer: Trainer) -> None:
-    """Train with a leader, step for step, until it ends; it alone decides, saves and measures."""
+    """Train in step with the leader, which alone decides, saves and evaluates, until it ends."""
     while trainer.team.agree(False):
         _share_expected_kimg(trainer)
         trainer.step()
 
 
 def _expect(trainer: Trainer, budget: Budget, start_kimg: float, training_s: float) -> None:
-    """Tell the critic's schedule how long the run will be, once that is known."""
+    """Set the run's expected length, which shortens critic boosts, once it is known."""
     schedule = trainer.critic_schedule
     if schedule.expected_kimg is None and budget.kimg is not None:
         schedule.expected_kimg = start_kimg + budget.kimg
-    elif schedule.expected_kimg is None and training_s > 0:  # the first step told the speed
+    elif schedule.expected_kimg is None and training_s > 0:  # the first step shows the speed
         rate = (trainer.stream.position / 1000 - start_kimg) / training_s
         schedule.expected_kimg = start_kimg + rate * 60 * (budget.minutes or 0.0)
     _share_expected_kimg(trainer)
@@ -103,7 +102,7 @@ def _share_expected_kimg(trainer: Trainer) -> None:
 
 
 def is_spent(budget: Budget, kimg: float, training_s: float) -> bool:
-    """Tell whether a budget is used up."""
+    """Return whether a budget is used up."""
     if budget.kimg is not None:
         return kimg >= budget.kimg
     return training_s >= 60 * (budget.minutes or 0.0)

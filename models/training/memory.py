@@ -1,22 +1,19 @@
-"""Finds a batch that fits into a device's memory."""
+"""Finds a batch size that fits into a device's memory."""
 
 import gc
 from collections.abc import Callable
 
 import torch
 
-SMALLEST = 2
+SMALLEST = 2  # the least that `LIMITS` allows
 
 
 def fitting_batch(step: Callable[[int], object], batch: int) -> int | None:
-    """Return the largest batch, of those halved again and again, whose step fits into memory.
+    """Halve a batch size that did not fit until one does; None if not even 2 fits.
 
     Args:
-        step: Builds a trainer for a batch and makes one step.
-        batch: The one that did not fit.
-
-    Returns:
-        Pictures a batch, or None if not even two fit.
+        step: Builds a trainer for a batch size and makes one step.
+        batch: The batch size that did not fit.
     """
     while batch >= 2 * SMALLEST:
         batch //= 2
@@ -30,7 +27,7 @@ def fitting_batch(step: Callable[[int], object], batch: int) -> int | None:
 
 
 def release_memory() -> None:
-    """Free what nothing refers to any more."""
+    """Free what nothing refers to anymore."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -1,24 +1,24 @@
-"""When a run samples, measures, saves and checks whether it should stop."""
+"""When a run samples, evaluates, saves and checks whether it should stop."""
 
 import time
 from collections.abc import Callable
 
 from models.store.records import Budget, Json
 
-SAMPLES = 12
-SNAPSHOTS = 8
-STOP_CHECK_S = 0.5
+SAMPLES = 12  # sample sheets per run
+SNAPSHOTS = 8  # evaluated per run, at most
+STOP_CHECK_S = 0.5  # a check may read the store, and steps can take milliseconds
 
-# A snapshot's measurement takes some ten seconds on two cores: short runs get fewer.
+# Evaluating a snapshot takes some ten seconds on two cores: short runs get fewer.
 MIN_SNAPSHOT_S = 60.0
 MIN_SNAPSHOT_KIMG = 5.0
 
 
 class Schedule:
-    """Samples and snapshots follow the budget spent, checkpoints and stop checks the clock.
+    """Samples and snapshots follow the budget spent; checkpoints and stop checks, the clock.
 
-    With a budget in kimg nothing that shapes the result depends on time, so
-    that the same order gives the same version.
+    With a budget in kimg nothing that affects the result depends on time, so that the same
+    order gives the same version.
 
     Args:
         budget: The order's.
@@ -45,15 +45,16 @@ class Schedule:
         return (kimg if self._budget.kimg is not None else training_s) / self._total
 
     def sample_is_due(self, spent: float) -> bool:
-        """Tell, once for each, that another sample sheet is due."""
-        # Not at the end: the run takes its last sample there anyway.
+        """Return whether another sample sheet is due, once for each."""
+        # Not at the end, where the run takes its last sample anyway.
         is_due = spent * SAMPLES >= self._samples and spent < 1
+        # One step may pass several marks, of a short run: they count as one sample.
         while spent * SAMPLES >= self._samples:
             self._samples += 1
         return is_due
 
     def snapshot_is_due(self, spent: float) -> bool:
-        """Tell, once for each, that another snapshot is due; the last is after training."""
+        """Return whether another snapshot is due, once for each; the last follows training."""
         is_due = spent >= self._snapshots * self._snapshot_share and spent < 1
         while spent >= self._snapshots * self._snapshot_share:
             self._snapshots += 1

@@ -1,4 +1,4 @@
-"""Builds the trainer of an order, and finds a batch that fits where the ordered one does not."""
+"""Builds the trainer of an order, and finds a batch size that fits if the ordered one does not."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,7 @@ def build_trainer(
     """Return a new trainer for an order.
 
     Raises:
-        CatteryError: Dataset, recipe, numbers or team do not go together.
+        CatteryError: Dataset, recipe, hyperparameters or team do not go together.
     """
     row, settings = resolve(order.recipe, order.overrides)
     pack = store.datasets.pack_path(order.dataset, order.size_px, heldout=False, cache=cache)
@@ -40,10 +40,7 @@ def build_trainer(
 
 
 def what_fits(order: TrainingOrder, store: Store, *, cache: Path, device: torch.device) -> str:
-    """Return a sentence on an order whose batch does not fit into the device's memory.
-
-    Smaller ones are tried, so whatever the failed one held must be freed before.
-    """
+    """Return a sentence on the batch sizes that fit, by trying; the failed run must be freed."""
     steps = WARM_UP + 1 if device.type == "cuda" else 1  # a capture takes the most
 
     def step(batch: int) -> None:

@@ -1,6 +1,6 @@
 """A trainer's whole state as one safetensors file, and back, bit for bit.
 
-No pickle: tensors by name, and the few plain numbers as JSON in the header.
+No pickle: tensors by name, and plain values as JSON in the header.
 """
 
 import json
@@ -17,6 +17,7 @@ from models.errors import CheckpointError
 from models.training.trainer import Trainer
 
 FORMAT = "cattery-training-state-2"
+OPTIMIZER = "optimizer."  # begins the names of their tensors
 
 
 def save_state(trainer: Trainer, extra: dict[str, Any]) -> bytes:
@@ -30,7 +31,7 @@ def save_state(trainer: Trainer, extra: dict[str, Any]) -> bytes:
     header = {
         "format": FORMAT,
         "recipe": trainer.recipe.name,
-        "config": json.dumps(_config(trainer)),
+        "config": json.dumps(asdict(trainer.config)),
         "step_count": str(trainer.step_count),
         "position": str(trainer.stream.position),
         "expected_kimg": json.dumps(trainer.critic_schedule.expected_kimg),
@@ -44,7 +45,7 @@ def load_state(trainer: Trainer, path: str) -> dict[str, Any]:
     """Put a saved state into a freshly built trainer of the same recipe and shape.
 
     Args:
-        trainer: Is changed in place, only after the whole file was checked.
+        trainer: Changed in place, only after the whole file was checked.
         path: The file.
 
     Returns:
@@ -53,11 +54,12 @@ def load_state(trainer: Trainer, path: str) -> dict[str, Any]:
     Raises:
         CheckpointError: The file is damaged, or of another recipe or shape.
     """
-    header, tensors = _read(path, trainer.device)
+    header, tensors = read_state(path, trainer.device)
     _check(trainer, header, tensors)
     for name, target in trainer.tensors():
         target.copy_(tensors[name])
     trainer.random_state = tensors["random"].cpu()
+    # Before the optimizers: their state is by position, which parameter groups change.
     names, factor = json.loads(header.get("slowed", "[[], 1.0]"))
     if names:
         trainer.slow_down(frozenset(names), factor)
@@ -68,20 +70,30 @@ def load_state(trainer: Trainer, path: str) -> dict[str, Any]:
     return dict(json.loads(header["extra"]))
 
 
-def _read(path: str, device: torch.device) -> tuple[dict[str, str], dict[str, Tensor]]:
+def read_state(
+    path: str, device: torch.device | str = "cpu", *, with_optimizers: bool = True
+) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Return a state's header and its tensors by name.
+
+    Raises:
+        CheckpointError: The file is damaged, or of another format.
+    """
     try:
         with safe_open(path, "pt", device=str(device)) as file:
-            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            header = file.metadata() or {}
+            names = [n for n in file.keys() if with_optimizers or not n.startswith(OPTIMIZER)]  # noqa: SIM118 - not a dict
+            tensors = {name: file.get_tensor(name) for name in names}
     except (OSError, SafetensorError) as err:
         raise CheckpointError(f"The training state cannot be read: {err}.") from err
+    if header.get("format") != FORMAT:
+        raise CheckpointError(f"The training state has format {header.get('format')!r}.")
+    return header, tensors
 
 
 def _check(trainer: Trainer, header: dict[str, str], tensors: dict[str, Tensor]) -> None:
-    if header.get("format") != FORMAT:
-        raise CheckpointError(f"The training state has format {header.get('format')!r}.")
     if (header["recipe"], _its_config(trainer, header)) != (trainer.recipe.name, trainer.config):
         found = f"{header['recipe']} {header['config']}"
-        wanted = f"{trainer.recipe.name} {json.dumps(_config(trainer))}"
+        wanted = f"{trainer.recipe.name} {json.dumps(asdict(trainer.config))}"
         raise CheckpointError(
             f"The training state is of {found}, the order asks for {wanted}.",
             "Resume with the recipe, size and width it was trained with.",
@@ -97,15 +109,11 @@ def _check(trainer: Trainer, header: dict[str, str], tensors: dict[str, Tensor])
 
 
 def _its_config(trainer: Trainer, header: dict[str, str]) -> object:
-    """Return a state's config; what an earlier release did not know has its default."""
+    """Return a state's config; fields newer than its release have their defaults."""
     try:
         return type(trainer.config)(**json.loads(header["config"]))
     except (TypeError, ValueError):
         return None
-
-
-def _config(trainer: Trainer) -> dict[str, Any]:
-    return asdict(trainer.config)
 
 
 def _tensors(trainer: Trainer) -> Iterator[tuple[str, Tensor]]:
@@ -114,14 +122,14 @@ def _tensors(trainer: Trainer) -> Iterator[tuple[str, Tensor]]:
     for part, optimizer in trainer.optimizers.items():
         for index, values in optimizer.state_dict()["state"].items():
             for key, tensor in values.items():
-                yield f"optimizer.{part}.{index}.{key}", tensor
+                yield f"{OPTIMIZER}{part}.{index}.{key}", tensor
 
 
 def _load_optimizers(trainer: Trainer, tensors: dict[str, Tensor]) -> None:
     for part, optimizer in trainer.optimizers.items():
         state: dict[int, dict[str, Tensor]] = {}
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        prefix = f"optimizer.{part}."
+        prefix = f"{OPTIMIZER}{part}."
         for name in (n for n in tensors if n.startswith(prefix)):
             index, key = name.removeprefix(prefix).split(".")
             state.setdefault(int(index), {})[key] = _like(tensors[name], parameters[int(index)])
@@ -129,7 +137,7 @@ def _load_optimizers(trainer: Trainer, tensors: dict[str, Tensor]) -> None:
 
 
 def _like(tensor: Tensor, parameter: Tensor) -> Tensor:
-    """Lay a moment out in memory as its parameter is: the fused Adam pairs raw memory."""
+    """Lay a moment out in memory as its parameter is: fused Adam walks both as raw memory."""
     if tensor.shape != parameter.shape:
         return tensor
     return torch.empty_like(parameter).copy_(tensor)

@@ -1,8 +1,8 @@
 """One pair of networks under training: updates of the discriminator and the generator, all state.
 
-The step follows the original script: real and made pictures are scored apart
-(batch norm sees them apart), the discriminator moves first, as often as the
-recipe says, and the last of its made pictures serve the generator's update.
+The step follows the 2017 script: real and generated images are scored separately (and so are
+batch norm's statistics), the discriminator moves first, as often as the recipe says, and the
+fakes of its last update also serve the generator's.
 """
 
 from collections.abc import Callable, Iterator
@@ -35,9 +35,8 @@ class StepLosses:
     Attributes:
         discriminator: The discriminator's loss, without its penalty.
         penalty: What its regularizer added.
-        generator: The generator's loss.
-        real: Mean logit of real pictures.
-        fake: Mean logit of made pictures, before the generator's update.
+        real: Mean logit of real images.
+        fake: Mean logit of generated images, before the generator's update.
     """
 
     discriminator: Tensor
@@ -48,19 +47,19 @@ class StepLosses:
 
     def values(self) -> dict[str, float]:
         """Read them back from the device."""
+        # Stacked first: each read-back waits for the GPU, so one is cheaper than five.
         names = ("discriminator", "penalty", "generator", "real", "fake")
         stacked = torch.stack([getattr(self, name) for name in names]).tolist()
         return dict(zip(names, stacked, strict=True))
 
 
-View = list[Tensor]
-"""What a discriminator scores: one batch of pictures, or features of one."""
+View = list[Tensor]  # what a discriminator scores: a batch of images, or their features
 
 
 class _TwoStage(Protocol):
     """A discriminator in two halves, the first without trained weights."""
 
-    def features(self, pictures: Tensor) -> View: ...
+    def features(self, images: Tensor) -> View: ...
 
     def score(self, features: View) -> Tensor: ...
 
@@ -69,14 +68,14 @@ class Trainer:
     """Networks, optimizers, moving average, random state and position in the data.
 
     On a GPU the updates are captured into CUDA graphs after a few steps; losses and
-    pictures of a step are then overwritten by the next one.
+    images of a step are then overwritten by the next one.
 
     Args:
-        recipe: The recipe.
-        settings: Its numbers, overrides applied.
-        size_px: Side of the pictures.
-        stream: Real pictures, a whole team's batches; the trainer advances it.
-        seed: Seeds weights, latents and whatever else is drawn.
+        recipe: What to train.
+        settings: Its hyperparameters, overrides applied.
+        size_px: Image resolution.
+        stream: Real images, in batches for the whole team; the trainer advances it.
+        seed: Seeds weights, latents and all other random numbers.
         device: Where to compute.
         precision: Number format of the forward passes.
         team: The processes that train together.
@@ -98,9 +97,13 @@ class Trainer:
         self.device, self.precision, self.team = device, precision, team
         team.check_batch(settings.batch)
         self.config = recipe.network_config(size_px, settings)
+        # Built on the CPU, so that a seed means the same initial weights on every device.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)  # initializers draw from the default generator
-            self.generator = self._place(self._generator())
+            generator = self._initialized(recipe.networks.generator)
+            if recipe.networks.normalize_generator:
+                generator = normalize(generator)
+            self.generator = self._place(generator)
             self.discriminator = self._place(self._initialized(recipe.networks.discriminator))
         self.random_state = torch.Generator(device).manual_seed(seed).get_state()
         self.average = MovingAverage(self.generator, settings.ema)
@@ -121,7 +124,7 @@ class Trainer:
         return folded(network) if self.recipe.networks.normalize_generator else network
 
     def step(self) -> StepLosses:
-        """Update the discriminator as often as is its turn, then generator and average once."""
+        """Update the discriminator as often as scheduled, then generator and average once."""
         with self._own_random(), fastest_kernels(self.device):
             # The last critic update is part of the iteration, which shares its images with it.
             for _ in range(self.critic_schedule.critic_steps(self.step_count) - 1):
@@ -143,13 +146,13 @@ class Trainer:
                 yield f"{part}.{name}", tensor
 
     def slow_down(self, names: frozenset[str], factor: float) -> None:
-        """Train some parameters at a share of the learning rate, with new optimizers.
+        """Train some parameters at a lower learning rate, as a group of their own.
 
         Args:
-            names: Of parameters, as `tensors` names them; others are ignored.
-            factor: The share, more than 0.
+            names: Of parameters, as in `tensors`; other names are ignored.
+            factor: Of the learning rate, more than 0.
         """
-        self.slowed = names, factor
+        self.slowed = names, factor  # saved with the state, whose optimizers have these groups
         for part, module in (("generator", self.generator), ("discriminator", self.discriminator)):
             optimizer = self.optimizers[part]
             slow = [p for n, p in module.named_parameters() if f"{part}.{n}" in names]
@@ -159,10 +162,6 @@ class Trainer:
             known = {id(parameter) for parameter in slow}
             group["params"] = [p for p in group["params"] if id(p) not in known]
             optimizer.add_param_group({"params": slow, "lr": group["lr"] * factor})
-
-    def _generator(self) -> nn.Module:
-        module = self._initialized(self.recipe.networks.generator)
-        return normalize(module) if self.recipe.networks.normalize_generator else module
 
     def _initialized(self, build: Callable[[Any], nn.Module]) -> nn.Module:
         module = build(self.config)
@@ -178,10 +177,7 @@ class Trainer:
 
     @contextmanager
     def _own_random(self) -> Iterator[None]:
-        """Have the device's default generator be this trainer's, and nobody else's, meanwhile.
-
-        The default one, since layers draw from it and CUDA graphs know it.
-        """
+        """Give the device's default generator, which layers and CUDA graphs use, this state."""
         outer = swap_random(self.device, self.random_state)
         try:
             yield
@@ -190,10 +186,12 @@ class Trainer:
 
     # --- what CUDA graphs capture: no reading back, no branch on a tensor
 
-    def _iterate(self, pictures: Tensor) -> tuple[StepLosses, Tensor, Tensor]:
-        real = self._real(pictures)
+    def _iterate(self, images: Tensor) -> tuple[StepLosses, Tensor, Tensor]:
+        real = self._real(images)
         with self._precision():
-            fake = self.generator(self._latents(len(pictures)))
+            fake = self.generator(self._latents(len(images)))
+        # One view of each for both updates: augmentation and frozen features cost as much as a
+        # small network, and the fakes' keeps its graph to the generator.
         views = self._view(real), self._view(fake)
         loss_d, penalty, mean_real, mean_fake = self._update_critic(*views)
         loss_g = self._update_generator(*views)
@@ -203,17 +201,19 @@ class Trainer:
         )
         return losses, real, fake.detach()
 
-    def _update_critic_alone(self, pictures: Tensor) -> None:
+    def _update_critic_alone(self, images: Tensor) -> None:
+        # no_grad, not eval mode: batch norm must normalize by the batch, as in the last update.
         with torch.no_grad(), self._precision():
-            fake = self.generator(self._latents(len(pictures)))
-        self._update_critic(self._view(self._real(pictures)), self._view(fake))
+            fake = self.generator(self._latents(len(images)))
+        self._update_critic(self._view(self._real(images)), self._view(fake))
 
-    def _real(self, pictures: Tensor) -> Tensor:
-        """Return this process's pictures, (N, 3, H, W) float32 in [-1, 1], mirrored by coins."""
-        scaled = to_unit_range(self.team.share(pictures))
+    def _real(self, images: Tensor) -> Tensor:
+        """Return this process's images, (N, 3, H, W) float32 in [-1, 1], half of them mirrored."""
+        scaled = to_unit_range(self.team.share(images))
         if not self.settings.mirror:
             return scaled
-        coins = self.team.share(torch.rand(len(pictures), 1, 1, 1, device=self.device))
+        # Drawn for the whole batch, then shared: every process's random stream stays the same.
+        coins = self.team.share(torch.rand(len(images), 1, 1, 1, device=self.device))
         return torch.where(coins < 0.5, scaled, scaled.flip(3))
 
     def _latents(self, count: int) -> Tensor:
@@ -222,21 +222,18 @@ class Trainer:
     def _precision(self) -> AbstractContextManager[object]:
         return self.precision.context(self.device)
 
-    def _view(self, pictures: Tensor) -> View:
-        """Return pictures as the discriminator is shown them, or its features of them.
-
-        Once a step: both updates see the same, with its graph to the generator.
-        """
+    def _view(self, images: Tensor) -> View:
+        """Return images as the discriminator sees them: augmented, maybe as features."""
         strength = self.settings.augment
-        seen = augment(pictures, strength) if strength else pictures
-        if not self.recipe.networks.looks_first:
+        seen = augment(images, strength) if strength else images
+        if not self.recipe.networks.has_frozen_features:
             return [seen]
         with self._precision():
             return cast("_TwoStage", self.discriminator).features(seen)
 
     def _score(self, view: View) -> Tensor:
         with self._precision():
-            if self.recipe.networks.looks_first:
+            if self.recipe.networks.has_frozen_features:
                 return cast("_TwoStage", self.discriminator).score(view).float()
             return self.discriminator(*view).float()
 
@@ -246,16 +243,17 @@ class Trainer:
         real, fake = ([x.detach() for x in view] for view in (real, fake))
         if regularizer.needs_input_grad:
             real, fake = ([x.float().requires_grad_() for x in view] for view in (real, fake))
+        # Two passes, not one of both: batch norm's statistics of real and fake must not mix.
         logits_real, logits_fake = self._score(real), self._score(fake)
         loss = self.recipe.objective.discriminator(logits_real, logits_fake)
-        penalty = torch.zeros_like(loss)
+        penalty = torch.zeros_like(loss)  # apart from the loss, which collapse rules compare
         if regularizer.penalty:
             critic = CriticPass(
                 real=real[0],
                 fake=fake[0].float(),
                 logits_real=logits_real,
                 logits_fake=logits_fake,
-                score=lambda pictures: self._score([pictures]),
+                score=lambda images: self._score([images]),
             )
             penalty = regularizer.penalty(critic, self.settings)
         self._update("discriminator", self.discriminator, loss + penalty)
@@ -266,19 +264,20 @@ class Trainer:
 
     def _update_generator(self, real: View, fake: View) -> Tensor:
         """Update the generator through the frozen discriminator; return the loss."""
-        # Frozen, the discriminator passes gradients on without computing any for its own weights.
+        # Frozen, the discriminator passes gradients on but computes none for its own weights.
         self.discriminator.requires_grad_(requires_grad=False)
         logits_fake = self._score(fake)
-        # Only a relativistic loss looks at real pictures; others save the pass.
-        scores_real = self.recipe.objective.is_relativistic
-        logits_real = self._score(real) if scores_real else logits_fake
+        # Other losses ignore real logits, which saves them a forward pass.
+        is_relativistic = self.recipe.objective.is_relativistic
+        logits_real = self._score(real) if is_relativistic else logits_fake
         loss = self.recipe.objective.generator(logits_real, logits_fake)
         self._update("generator", self.generator, loss)
         self.discriminator.requires_grad_(requires_grad=True)
         return loss.detach()
 
     def _update(self, name: str, module: nn.Module, loss: Tensor) -> None:
+        # To None, not zero: saves a kernel per tensor, and unused weights keep no gradient.
         module.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        loss.backward()  # type: ignore[no-untyped-call]
         self.team.average_gradients(module.parameters())
         self.optimizers[name].step()

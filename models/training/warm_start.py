@@ -1,8 +1,8 @@
-"""Training that starts from trained weights: the same networks on other pictures, or larger ones.
+"""Training that starts from trained weights: the same networks on other images, or larger ones.
 
-A FastGAN that draws faces at 64 px learns 256 px in a fraction of the time from there: its
-stages up to 64 px are those of the larger one. What is taken over trains at a tenth of the
-rate then, lest the new layers' first gradients undo it.
+A FastGAN trained at 64 px learns 256 px in a fraction of the time: its stages up to 64 px are
+those of the larger one. What is taken over then trains at a tenth of the rate, so that the new
+layers' first gradients do not undo it.
 
 Source: Karras et al. 2018, arXiv:1710.10196, section 2, for growing.
 """
@@ -12,36 +12,34 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from models.errors import CheckpointError
-from models.training.state import FORMAT
+from models.training.state import read_state
 from models.training.trainer import Trainer
 
-GROWN_RATE = 0.1
-"""Learning rate of what a smaller network knew already, as a share of the new layers' rate."""
+GROWN_RATE = 0.1  # of the weights taken over, as a share of the new layers' learning rate
 
-_LAST = "closing."
-"""The layer to pixels: taken over where its channels are the same, else fresh."""
+_LAST = "closing."  # the layer to pixels: taken over where its channels are the same, else fresh
 
 
 def start_from(trainer: Trainer, path: str) -> None:
     """Take over the weights of a saved training state: both networks and the average.
 
-    Optimizers, step count, random numbers and the place in the data stay new. Of a smaller
-    size, layers that fit are taken over and slowed down; the rest keeps its fresh weights.
+    Optimizers, step count, random state and position in the data stay new. From a smaller
+    size, layers that fit are taken over and slowed down; the others keep their fresh weights.
 
     Args:
-        trainer: Freshly built; is changed only after everything was checked.
-        path: A training state of the same recipe and numbers, of the same size or a smaller one.
+        trainer: Freshly built; changed only after everything was checked.
+        path: A training state of the same recipe and shape, of the same size or smaller.
 
     Raises:
-        CheckpointError: It is damaged, or of another recipe, of other numbers that shape the
-            networks, of a larger size, or of networks that cannot grow. It says which.
+        CheckpointError: It is damaged, of another recipe or shape, of a larger size, or of
+            networks that cannot grow.
     """
-    header, tensors = _read(path)
-    source = _config(header)
+    # Optimizers are the bulk of the file, and their moments fit the old data alone.
+    header, tensors = read_state(path, with_optimizers=False)
+    source = dict(json.loads(header["config"]))
     wanted = asdict(trainer.config)
     _check(trainer.recipe.name, wanted, header["recipe"], source)
     is_grown = source["size_px"] != wanted["size_px"]
@@ -54,33 +52,11 @@ def start_from(trainer: Trainer, path: str) -> None:
         trainer.slow_down(frozenset(fitting), GROWN_RATE)
 
 
-def _read(path: str) -> tuple[dict[str, str], dict[str, Tensor]]:
-    try:
-        with safe_open(path, "pt") as file:
-            header = file.metadata() or {}
-            names = [name for name in file.keys() if not name.startswith("optimizer.")]  # noqa: SIM118 - not a dict
-            return header, {name: file.get_tensor(name) for name in names}
-    except (OSError, SafetensorError) as err:
-        raise CheckpointError(f"The training state to start from cannot be read: {err}.") from err
-
-
-def _config(header: Mapping[str, str]) -> dict[str, object]:
-    if header.get("format") != FORMAT:
-        raise CheckpointError(
-            f"The training state to start from has format {header.get('format')!r}."
-        )
-    return dict(json.loads(header["config"]))
-
-
 def _check(
     recipe: str, wanted: Mapping[str, object], found_recipe: str, found: Mapping[str, object]
 ) -> None:
-    """Refuse what differs in more than a smaller size, and say in what.
-
-    Raises:
-        CheckpointError: It does.
-    """
-    remedy = "Start from a version of the same recipe and numbers, of this size or smaller."
+    """Raise CheckpointError for any difference but a smaller size."""
+    remedy = "Start from a version of the same recipe and shape, of this size or smaller."
     if found_recipe != recipe:
         raise CheckpointError(f"init_from was trained by {found_recipe}, not by {recipe}.", remedy)
     for name, value in wanted.items():
@@ -94,12 +70,7 @@ def _check(
 def _fitting(
     trainer: Trainer, tensors: Mapping[str, Tensor], *, is_grown: bool
 ) -> Iterator[tuple[str, Tensor]]:
-    """Yield what can be taken over, by name.
-
-    Raises:
-        CheckpointError: A layer of the generator is there in another shape, or missing
-            though nothing has to grow.
-    """
+    """Yield what can be taken over, by name; CheckpointError where a layer has to fit."""
     for name, target in trainer.tensors():
         found = tensors.get(name)
         if found is not None and found.shape == target.shape:
@@ -115,5 +86,5 @@ def _fitting(
 
 
 def _must_fit(name: str) -> bool:
-    """Return whether growing leaves this tensor as it was; judges may change with the size."""
+    """Return whether growing keeps this tensor's shape; the discriminator's heads may change."""
     return not name.startswith("discriminator.") and _LAST not in name

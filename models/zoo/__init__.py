@@ -1,5 +1,4 @@
 """The generators that come with the release, and how they are made.
 
-The folders beside these modules are the generators themselves; `models.zoo.install`
-puts them into a store.
+The folders beside these modules hold them; `models.zoo.install` publishes them in a store.
 """

@@ -11,32 +11,27 @@ from models.store.serialization import loads
 from models.store.store import Store
 from models.store.versions import SAMPLES, WEIGHTS
 
-MANIFEST = "models.txt"
-"""Names what there must be, a model a line."""
+MANIFEST = "models.txt"  # the expected models, one per line
+ACTION = "zoo"  # in the history of an alias: a release put its own version into service
 
-ACTION = "zoo"
-"""The alias move by which a release puts its own version into service."""
+ZooProblem = str  # why an entry of the zoo was skipped, a sentence
 
-ZooProblem = str
-"""Why an entry of the zoo was skipped, a sentence."""
-
-Check = Callable[[bytes], object]
-"""Raises a CatteryError where weights cannot be used by this release."""
+Check = Callable[[bytes], object]  # raises CatteryError for weights that cannot be used
 
 
 def register_zoo(
     store: Store, folder: Path | None = None, check: Check | None = None
 ) -> list[ZooProblem]:
-    """Publish the zoo's versions and put them into service where the user chose nothing.
+    """Publish the zoo's versions, and put them into service where the user chose nothing.
 
-    A version that the user deleted stays deleted. A newer version of the zoo takes over
-    from an older one of the zoo; what a user has promoted is left alone.
+    A version that the user deleted stays deleted. A newer version of the zoo replaces an older
+    one of the zoo; what a user promoted is left alone.
 
     Args:
         store: Where to.
-        folder: `models.txt`, and for each model named there `{model}/generator.safetensors`,
-            `card.json` and `samples.png`; by default what was installed with this package.
-        check: Looks at weights that the store does not have yet; by default
+        folder: `models.txt`, and for each model in it `{model}/generator.safetensors`,
+            `card.json` and `samples.png`; by default those of this package.
+        check: Checks weights that the store does not have yet; by default
             `models.inference.checkpoints.load_generator`.
 
     Returns:
@@ -81,7 +76,7 @@ def _read(entry: Path) -> tuple[bytes, Card, bytes]:
 
 
 def _check(store: Store, model: str, weights: bytes, card: Card, check: Check | None) -> None:
-    """Skip what this release cannot load; what the store has was looked at when it came."""
+    """Skip what this release cannot load; what the store has was checked when it came."""
     try:
         store.versions.card(model, card.sha256[:12])
     except NotFound:
@@ -90,7 +85,7 @@ def _check(store: Store, model: str, weights: bytes, card: Card, check: Check | 
         return
     else:
         return
-    # Not above: torch takes a second to come, and most starts find the zoo in the store.
+    # Imported late: torch takes a second, and most starts find the zoo in the store.
     from models.inference.checkpoints import load_generator
 
     try:

@@ -130,7 +130,7 @@ def test_the_nearest_pairs_are_drawn(cattery, tabby, add_dataset, cats, tmp_path
     arguments = ("--neighbors", str(sheet), "--device", "cpu")
     outcome = cattery("evaluate", f"tabby@{tabby.version}", *arguments)
     assert outcome.code == 0, outcome.err
-    assert "No memorization: number of pictures held out is 4." in outcome.err
+    assert "No memorization: number of images held out is 4." in outcome.err
     drawn = np.asarray(Image.open(sheet))
     assert drawn.shape == (64, 256, 3)
     below = drawn[32:].reshape(32, 8, 32, 3).swapaxes(0, 1)
@@ -142,7 +142,7 @@ def test_the_nearest_pairs_are_drawn(cattery, tabby, add_dataset, cats, tmp_path
     [
         (["--protocol", "fid"], "protocol is 'fid'. Allowed: cattery, snapshot, held-out, lab, "),
         (["--protocol", "inception"], "inception is None. Allowed: a safetensors file"),
-        (["--inception", "any.safetensors"], "brings its own weights"),
+        (["--inception", "any.safetensors"], "has its own weights"),
         (["--neighbors", "pairs.jpg"], "neighbors is 'pairs.jpg'. Allowed: a .png file"),
         (["--neighbors", "p.png", "--protocol", "lab"], "nothing: lab looks for no neighbors"),
         (["--dataset", "dogs"], "There is no dataset 'dogs'. Known: cats."),

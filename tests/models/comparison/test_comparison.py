@@ -182,7 +182,7 @@ def test_a_number_goes_to_the_recipes_that_have_it(stage: Stage) -> None:
         ),
         ({"overrides": {"batch": 8, "r1": 1.0}}, "set r1 is 1.0.*clip"),
         ({"overrides": {"batch": 8, "clip": 2.0}}, r"clip of wgan is 2\.0.*0\.0001 to 1"),
-        ({"overrides": {}}, "dataset of dcgan is .*60 training pictures"),
+        ({"overrides": {}}, "dataset of dcgan is .*60 training images"),
         ({"kimg": -1.0}, "kimg of dcgan is -1.0.*more than 0"),
         ({"size_px": 48}, "size_px of dcgan is 48.*power of two"),
     ],
@@ -228,7 +228,7 @@ def test_a_damaged_record_is_said_to_be_and_kept(stage: Stage) -> None:
 
 def test_an_output_that_cannot_be_a_folder_is_refused_before_anything_trains(stage: Stage) -> None:
     stage.folder.write_text("A file.", encoding="utf-8")
-    with pytest.raises(InvalidValue, match=r"output is .*folder that can be written"):
+    with pytest.raises(InvalidValue, match=r"output is .*writable folder"):
         stage.compare()
     assert stage.ran == []
 

@@ -63,7 +63,7 @@ def test_a_short_comparison_says_that_it_ranks_nothing(
 
 def test_a_recipe_without_a_number_that_was_set_is_said_to_have_its_own(stage: Stage) -> None:
     text = markdown(stage.compare(overrides={"width": 4, "batch": 8, "clip": 0.02}))
-    assert "- `dcgan`: It has no clip and was trained with its own numbers." in text
+    assert "- `dcgan`: It has no clip and was trained with its defaults." in text
     assert "- `wgan`: It has no" not in text
 
 
@@ -92,7 +92,7 @@ def test_what_could_not_be_measured_is_empty_and_said(stage: Stage) -> None:
     stage.metrics["dcgan"] = ()
     comparison = stage.compare()
     assert cells(comparison)[0]["FD"] == ""
-    assert "It could not be measured." in list(remarks(comparison.rows[0], None))
+    assert "It could not be evaluated." in list(remarks(comparison.rows[0], None))
 
 
 def test_notes_of_recipe_and_card_are_remarks(stage: Stage) -> None:
@@ -100,7 +100,7 @@ def test_notes_of_recipe_and_card_are_remarks(stage: Stage) -> None:
     stage.notes["wgan"] = "Boosts have 5 steps"
     said = list(remarks(stage.compare().rows[1], FIGURES[0]["protocol"]))
     assert said[0] == "Boosts have 5 steps."
-    assert said[1].startswith("The critic moves 100 times")
+    assert said[1].startswith("The critic takes 100 steps")
     assert said[1].endswith(".")
 
 

@@ -123,7 +123,7 @@ def test_the_shipped_pictures_are_aligned_on_their_faces(pictures):
         (b"\xff\xfe", "not a line of numbers"),
         (b"9 1 2 three", "not a line of numbers"),
         (b"9 1 2 3 4", "has 2"),
-        (b"3 1 2 3 4 5 6", "says 3"),
+        (b"3 1 2 3 4 5 6", "declares 3"),
         (b"9 " + b"5 " * 18, "both eyes"),
         (b"9 nan " + b"5 " * 17, "not a number within"),
         (b"9 1e300 " + b"5 " * 17, "not a number within"),
@@ -139,7 +139,7 @@ def test_a_damaged_file_says_what_is_wrong(raw, told):
 
 @pytest.mark.parametrize(
     ("side", "eyes", "told"),
-    [(100, (900, 900), "outside"), (100_000, (50, 50), "pixels wide in a picture")],
+    [(100, (900, 900), "outside"), (100_000, (50, 50), "pixels wide in an image")],
 )
 def test_a_face_that_cannot_be_in_its_picture_is_refused(encoded, side, eyes, told):
     """Points that belong to another picture ask for no memory."""

@@ -1,9 +1,9 @@
 import pytest
 
 from models.errors import NotFound, RecipeError
-from models.gan.recipe import check_size
 from models.gan.recipes import RECIPES, recipe
 from models.hyperparameters import LIMITS, Settings
+from models.networks.scales import check_size
 
 
 def test_dcgan_has_the_original_s_settings() -> None:

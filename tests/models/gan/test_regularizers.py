@@ -120,7 +120,7 @@ def test_a_number_that_no_part_reads_is_refused() -> None:
     """A row cannot promise a setting that does nothing, nor lack one that is read."""
     row = RECIPES["dcgan"]
     for settings in (_settings("wgan"), _settings("r3gan")):
-        with pytest.raises(RecipeError, match="exactly the numbers"):
+        with pytest.raises(RecipeError, match="exactly the hyperparameters"):
             Recipe(
                 name="nonsense", title="", source="", network=row.network,
                 objective=row.objective, sizes_px=(64,), settings=settings,

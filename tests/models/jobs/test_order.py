@@ -36,8 +36,8 @@ def test_defaults_are_filled_in(store_with_cats: Store) -> None:
     [
         ({"recipe": "gan"}, NotFound, "dcgan"),
         ({"size_px": 48}, RecipeError, "power of two"),
-        ({"size_px": 256}, DatasetError, "0 training pictures of 256 px"),
-        ({"overrides": {"batch": 61}}, DatasetError, "61 pictures"),
+        ({"size_px": 256}, DatasetError, "0 training images of 256 px"),
+        ({"overrides": {"batch": 61}}, DatasetError, "61 images"),
         ({"overrides": {"clip": 0.1}}, RecipeError, "hyperparameters of dcgan: width"),
         (
             {"recipe": "r3gan", "overrides": {"width": 12, "batch": 8}},
@@ -84,7 +84,7 @@ def test_a_job_of_another_shape_cannot_be_gone_on_with(
     store.jobs.save(replace(record, status=JobStatus.FINISHED))
     with pytest.raises(RecipeError, match="width 8"):
         _order(store, resume_from=record.id, overrides={"width": 8, "batch": 8})
-    with pytest.raises(InvalidValue, match="still kept"):
+    with pytest.raises(InvalidValue, match="still exists"):
         _order(store, resume_from=record.id)
 
 
@@ -118,5 +118,5 @@ def test_weights_that_are_no_longer_kept_are_refused(
     """The job may have ended long ago."""
     record, _ = store_with_cats.jobs.create(JobKind.TRAIN, small_order())
     store_with_cats.jobs.save(replace(record, status=JobStatus.FINISHED))
-    with pytest.raises(InvalidValue, match=r"init_from .* still kept"):
+    with pytest.raises(InvalidValue, match=r"init_from .* still exists"):
         _order(store_with_cats, init_from=record.id)

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from models.inference.checkpoints import Generator
 from models.metrics.features import Features
-from models.metrics.measuring import PROTOCOLS, Protocol, Reference, reference_statistics
+from models.metrics.measuring import reference_statistics
+from models.metrics.protocols import PROTOCOLS, Protocol
+from models.metrics.reference import Reference
 from models.store import Store
 from tests.records import dataset_record
 

@@ -73,7 +73,7 @@ def test_what_was_done_is_told(features: Features) -> None:
 def test_an_unknown_network_and_an_unwanted_file_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidValue, match="efficientnet-lite0, "):
         Features(CPU, "vgg")
-    with pytest.raises(InvalidValue, match="brings its own weights"):
+    with pytest.raises(InvalidValue, match="has its own weights"):
         Features(CPU, weights=tmp_path / "any.safetensors")
 
 

@@ -9,9 +9,12 @@ from numpy.typing import NDArray
 
 from models.errors import InvalidValue
 from models.inference.checkpoints import Generator
+from models.metrics.comparison import Measurement
 from models.metrics.features import Features
 from models.metrics.kid import difference
-from models.metrics.measuring import Measurement, Protocol, Reference, measure, reference_statistics
+from models.metrics.measuring import measure, reference_statistics
+from models.metrics.protocols import Protocol
+from models.metrics.reference import Reference
 from models.store import Store
 
 CPU = torch.device("cpu")
@@ -119,7 +122,7 @@ def test_what_cannot_be_told_is_absent_with_its_reason(
     found = measure(replaying(pictures), reference, features, CPU, few("cattery", 8))
     assert [row["name"] for row in found.rows] == ["frechet_distance", "kid"]
     assert set(found.absent) == {"precision", "recall", "memorization"}
-    assert "number of pictures is 3" in found.absent["precision"]
+    assert "number of images is 3" in found.absent["precision"]
     assert "held out is 0" in found.absent["memorization"]
 
 

@@ -112,9 +112,9 @@ def test_fewer_than_two_pictures_are_refused(
 ) -> None:
     """There is no variance to measure; the same for a size that it has not."""
     store = make_store(tmp_path, reals=1, heldout=0)
-    with pytest.raises(DatasetError, match="1 pictures of 32 px"):
+    with pytest.raises(DatasetError, match="1 images of 32 px"):
         reference_statistics(store, store.datasets.get("small"), 32, cache=tmp_path)
-    with pytest.raises(DatasetError, match="0 pictures of 64 px"):
+    with pytest.raises(DatasetError, match="0 images of 64 px"):
         reference_statistics(store, store.datasets.get("small"), 64, cache=tmp_path)
 
 

@@ -5,8 +5,8 @@ import torch
 
 from models.errors import CatteryError
 from models.inference.checkpoints import Generator, save_generator
+from models.metrics.comparison import Measurement
 from models.metrics.kid import Projections
-from models.metrics.measuring import Measurement
 from models.networks.dcgan import DcganConfig, DcganGenerator
 from models.publishing.promotion import judge
 from models.store import Store
@@ -110,7 +110,7 @@ def test_an_incumbent_that_cannot_be_measured_stays(store_with_cats: Store, serv
     for measure in (fail, lambda _: other):
         verdict = judge(store_with_cats, "m", OLD, Promote.IF_BETTER, measure)
         assert not verdict.promote
-        assert f"{serving}, in service, could not be measured" in verdict.reason
+        assert f"{serving}, in service, could not be evaluated" in verdict.reason
 
 
 def test_a_version_that_could_not_be_measured_is_kept_back(store_with_cats: Store) -> None:

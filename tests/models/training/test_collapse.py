@@ -25,7 +25,7 @@ from models.training.collapse import (
 )
 from models.training.loop import train
 from models.training.symptoms import (
-    MIN_PICTURES,
+    MIN_IMAGES,
     Observation,
     nearest_distance,
     relative_variety,
@@ -96,7 +96,7 @@ def test_variety_is_relative_to_real_pictures() -> None:
 
 def test_variety_cannot_be_told_from_few_pictures_or_equal_real_ones() -> None:
     """Below sixteen pictures, and where real ones have no distance, there is no number."""
-    few, same = plain(MIN_PICTURES - 1), torch.zeros(COUNT, 3, 16, 16)
+    few, same = plain(MIN_IMAGES - 1), torch.zeros(COUNT, 3, 16, 16)
     assert relative_variety(Observation(losses=LOSSES, real=few, fake=few, chance=1.0)) is None
     assert relative_variety(Observation(losses=LOSSES, real=same, fake=same, chance=1.0)) is None
 

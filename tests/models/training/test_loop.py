@@ -210,5 +210,5 @@ def test_a_truncated_state_is_refused(make_trainer: Make, tmp_path: Path, keep: 
 
 
 def test_fewer_pictures_than_a_batch_are_refused(make_trainer: Make) -> None:
-    with pytest.raises(DatasetError, match=r"64 pictures.*65"):
+    with pytest.raises(DatasetError, match=r"64 images.*65"):
         make_trainer(batch=65)

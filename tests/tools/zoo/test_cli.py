@@ -127,7 +127,7 @@ def test_every_order_is_checked_before_anything_trains(
     store.datasets.add(record, {"preview.png": preview})
     outcome = zoo(*TOY)
     assert outcome.code == 1
-    assert "dataset of dcgan-32 is 'cat (6 training pictures of 32 px)'" in outcome.err
+    assert "dataset of dcgan-32 is 'cat (6 training images of 32 px)'" in outcome.err
     assert store.jobs.list() == []
 
 
