@@ -188,19 +188,15 @@ def pace(**changes):
     return given | changes
 
 
-def test_events_come_as_they_happen(store):
+async def test_events_come_as_they_happen(store):
     """A follower sees what is appended later, and the end only after the last event."""
     record = new_job(store)
-
-    async def watch():
-        stream = follow(store, record.id, 0, **pace())
-        seen = [await anext(stream)]
-        store.jobs.append_event(record.id, "progress", {"kimg": 1})
-        seen.append(await anext(stream))
-        Journal(record, store).end(JobStatus.FAILED)
-        return seen + [chunk async for chunk in stream]
-
-    seen = asyncio.run(asyncio.wait_for(watch(), 20))
+    stream = follow(store, record.id, 0, **pace())
+    seen = [await anext(stream)]
+    store.jobs.append_event(record.id, "progress", {"kimg": 1})
+    seen.append(await anext(stream))
+    Journal(record, store).end(JobStatus.FAILED)
+    seen += [chunk async for chunk in stream]
     assert [chunk.split(b"\n")[1] for chunk in seen] == [
         b"event: queued",
         b"event: progress",
@@ -208,75 +204,52 @@ def test_events_come_as_they_happen(store):
     ]
 
 
-def test_silence_is_filled_with_comments(store):
+async def test_silence_is_filled_with_comments(store):
     """A proxy does not take a quiet stream for a dead one."""
-    record = new_job(store)
-
-    async def listen():
-        stream = follow(store, record.id, 1, **pace(keep_alive_s=0.01))
-        return await anext(stream)
-
-    assert asyncio.run(asyncio.wait_for(listen(), 20)) == KEEP_ALIVE
+    stream = follow(store, new_job(store).id, 1, **pace(keep_alive_s=0.01))
+    assert await anext(stream) == KEEP_ALIVE
 
 
 @pytest.mark.parametrize("why", ["hung up", "ending", "deleted"])
-def test_a_stream_ends_with_its_client_its_service_and_its_job(store, why):
+async def test_a_stream_ends_with_its_client_its_service_and_its_job(store, why):
     """Nobody follows a job for nobody."""
     record = new_job(store)
+    stopping, leaves = asyncio.Event(), asyncio.Event()
 
-    async def listen():
-        stopping, leaves = asyncio.Event(), asyncio.Event()
+    async def has_left() -> bool:
+        return leaves.is_set()
 
-        async def has_left() -> bool:
-            return leaves.is_set()
-
-        stream = follow(store, record.id, 0, **pace(stopping=stopping, has_left=has_left))
-        await anext(stream)
-        if why == "hung up":
-            leaves.set()
-        elif why == "ending":
-            stopping.set()
-        else:
-            store.jobs.save(replace(record, status=JobStatus.CANCELED))
-            store.jobs.delete(record.id)
-        return [chunk async for chunk in stream]
-
-    assert asyncio.run(asyncio.wait_for(listen(), 20)) == []
+    stream = follow(store, record.id, 0, **pace(stopping=stopping, has_left=has_left))
+    await anext(stream)
+    if why == "hung up":
+        leaves.set()
+    elif why == "ending":
+        stopping.set()
+    else:
+        store.jobs.save(replace(record, status=JobStatus.CANCELED))
+        store.jobs.delete(record.id)
+    assert [chunk async for chunk in stream] == []
 
 
-def test_a_client_that_hangs_up_is_noticed(api):
+async def test_a_client_that_hangs_up_is_noticed(app, store):
     """The route itself ends when the connection does, though the job goes on."""
-    record = new_job(api.store)
+    record, arrived = new_job(store), asyncio.Event()
     sent: list[dict[str, Any]] = []
 
-    async def talk():
-        arrived = asyncio.Event()
+    async def receive():
+        if not sent:
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await arrived.wait()
+        return {"type": "http.disconnect"}
 
-        async def receive():
-            if not sent:
-                return {"type": "http.request", "body": b"", "more_body": False}
-            await arrived.wait()
-            return {"type": "http.disconnect"}
+    async def send(message):
+        sent.append(message)
+        arrived.set()
 
-        async def send(message):
-            sent.append(message)
-            arrived.set()
-
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.4"},
-            "http_version": "1.1",
-            "method": "GET",
-            "scheme": "http",
-            "path": f"/jobs/{record.id}/events",
-            "raw_path": b"",
-            "query_string": b"",
-            "root_path": "",
-            "headers": [(b"host", b"localhost")],
-            "client": None,
-            "server": ("127.0.0.1", 8000),
-        }
-        await api.app(scope, receive, send)
-
-    api.run(talk())
+    headers = [(b"host", b"localhost")]
+    path = f"/jobs/{record.id}/events"
+    asgi = {"version": "3.0", "spec_version": "2.4"}  # below 2.4 Starlette itself listens
+    scope = {"type": "http", "asgi": asgi, "method": "GET", "path": path, "query_string": b""}
+    scope |= {"headers": headers}
+    await app(scope, receive, send)
     assert sent[0]["status"] == 200

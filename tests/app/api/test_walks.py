@@ -13,7 +13,7 @@ from app.inference.slot import Slot, load_engine
 from models.errors import InvalidValue
 from models.images.animations import ANIMATIONS
 from models.inference.latents import MAX_SEED, Interpolated
-from tests.app.client import client_of, pixels_of, problem_of, run
+from tests.app.client import pixels_of, problem_of
 from tests.app.fake_engine import (
     SIZE_PX,
     PaintingEngine,
@@ -63,37 +63,29 @@ def test_a_walk_plays_its_frames(api, version, format_):
     assert frames[:, 0, 0, 1].tolist() == pytest.approx([20, 30, 40, 50, 60], abs=4)
 
 
-def test_a_walk_starts_and_ends_at_the_permalinks_pixels(serving, store):
+async def test_a_walk_starts_and_ends_at_the_permalinks_pixels(serving, store):
     """Of a real generator, in the format that loses nothing; truncated ones as well."""
     card = publish_real(store, 1)
-
-    async def test():
-        async with serving(load=load_engine) as app, client_of(app) as client:
-            home = f"/cats/dcgan@{card.version}"
-            for query in ("", "truncation=0.5"):
-                walk = await client.get(f"{home}/walk/3-11.apng?frames=4&{query}")
-                frames = frames_of(walk.content)
-                assert len(frames) == 4
-                for frame, seed in ((frames[0], 3), (frames[-1], 11)):
-                    cat = await client.get(f"{home}/{seed}.png?{query}")
-                    assert np.array_equal(frame, pixels_of(cat.content))
-                assert not np.array_equal(frames[1], frames[0])
-
-    run(test())
+    async with serving(load=load_engine) as (_, client):
+        home = f"/cats/dcgan@{card.version}"
+        for query in ("", "truncation=0.5"):
+            walk = await client.get(f"{home}/walk/3-11.apng?frames=4&{query}")
+            frames = frames_of(walk.content)
+            assert len(frames) == 4
+            for frame, seed in ((frames[0], 3), (frames[-1], 11)):
+                cat = await client.get(f"{home}/{seed}.png?{query}")
+                assert np.array_equal(frame, pixels_of(cat.content))
+            assert not np.array_equal(frames[1], frames[0])
 
 
-def test_a_frame_between_is_the_neighbor_at_that_distance(serving, store):
+async def test_a_frame_between_is_the_neighbor_at_that_distance(serving, store):
     """Walks and neighbors go the same way."""
     card = publish_real(store, 1)
-
-    async def test():
-        async with serving(load=load_engine) as app, client_of(app) as client:
-            home = f"/cats/dcgan@{card.version}"
-            frames = frames_of((await client.get(f"{home}/walk/3-11.apng?frames=5")).content)
-            near = await client.get(f"{home}/11.png?near=3&distance=0.25")
-            assert np.array_equal(frames[1], pixels_of(near.content))
-
-    run(test())
+    async with serving(load=load_engine) as (_, client):
+        home = f"/cats/dcgan@{card.version}"
+        frames = frames_of((await client.get(f"{home}/walk/3-11.apng?frames=5")).content)
+        near = await client.get(f"{home}/11.png?near=3&distance=0.25")
+        assert np.array_equal(frames[1], pixels_of(near.content))
 
 
 def test_a_walk_says_what_it_is(api, version):
@@ -278,26 +270,22 @@ def test_what_is_no_seed_is_no_end_of_a_walk(changed, field):
     assert field == caught.value.field
 
 
-def test_one_cat_is_not_starved_by_a_walk(serving, store):
+async def test_one_cat_is_not_starved_by_a_walk(serving, store):
     """A cat that is asked for behind three walks of 120 frames waits one turn of theirs."""
     version = put_into_service(store, 1).version
+    async with serving(max_batch=16) as (app, client):
+        engine, home = app.state.pool.serving()["dcgan"].engine, f"/cats/dcgan@{version}"
 
-    async def test():
-        async with serving(max_batch=16) as app, client_of(app) as client:
-            engine, home = app.state.pool.serving()["dcgan"].engine, f"/cats/dcgan@{version}"
+        def get(path):
+            return asyncio.create_task(client.get(path))
 
-            def get(path):
-                return asyncio.create_task(client.get(path))
-
-            engine.may_go.clear()
-            tasks = [get("/cats?seed=1")]
-            await until(engine.is_busy.is_set)
-            tasks += [get(f"{home}/walk/{start}-9.webp?frames=120") for start in range(3)]
-            await until(lambda: app.state.batcher.waiting == 360)
-            tasks.append(get(f"{home}/7.png"))
-            await until(lambda: app.state.batcher.waiting == 361)
-            engine.may_go.set()
-            assert [answer.status_code for answer in await asyncio.gather(*tasks)] == [200] * 5
-            assert any(7 in batch for batch in engine.batches[1:5])
-
-    run(test())
+        engine.may_go.clear()
+        tasks = [get("/cats?seed=1")]
+        await until(engine.is_busy.is_set)
+        tasks += [get(f"{home}/walk/{start}-9.webp?frames=120") for start in range(3)]
+        await until(lambda: app.state.batcher.waiting == 360)
+        tasks.append(get(f"{home}/7.png"))
+        await until(lambda: app.state.batcher.waiting == 361)
+        engine.may_go.set()
+        assert [answer.status_code for answer in await asyncio.gather(*tasks)] == [200] * 5
+        assert any(7 in batch for batch in engine.batches[1:5])
