@@ -13,6 +13,7 @@ import pytest
 import redis
 from fastapi import FastAPI
 
+from app.inference.batcher import Batcher
 from app.inference.pool import GeneratorPool
 from app.main import create_app
 from app.observability.metrics import Telemetry
@@ -48,6 +49,19 @@ async def new_pool(store, tmp_path, telemetry) -> AsyncIterator[Callable[..., Aw
             return pool
 
         yield start
+
+
+@pytest.fixture
+async def new_batcher() -> AsyncIterator[Callable[..., Batcher]]:
+    """Return a maker of batchers that are closed in the end."""
+    async with AsyncExitStack() as batchers:
+
+        def make(*arguments, **options) -> Batcher:
+            batcher = Batcher(*arguments, **options)
+            batchers.push_async_callback(batcher.close)
+            return batcher
+
+        yield make
 
 
 @pytest.fixture(scope="session")

@@ -75,15 +75,6 @@ def test_without_the_store_nothing_is_ready(api, monkeypatch):
     monkeypatch.setattr(api.store.tree, "names", fail)
     document = problem_of(api.get("/readyz"), 503, "not-ready")
     assert document["missing"] == ["store: The store is away."]
-
-
-def test_a_broken_store_is_a_problem_with_retry_after(api, monkeypatch):
-    """Calls that need the store say when to come again."""
-
-    def fail(_path):
-        raise StoreError("The store is away.")
-
-    monkeypatch.setattr(api.store.tree, "names", fail)
     response = api.get("/models")
     problem_of(response, 503, "store-unavailable")
     assert response.headers["retry-after"] == "5"

@@ -8,19 +8,11 @@ from pydantic import TypeAdapter
 from app.api import schemas
 from app.api.openapi import EXAMPLES
 from app.http.security import SAFE_METHODS
-from app.main import create_app
 from app.problems.constraints import allowed_values
 from app.problems.handlers import MAX_ERRORS
-from app.settings import AppSettings
 from tests.app.client import problem_of
 
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
-
-
-@pytest.fixture(scope="module")
-def document() -> dict:
-    """Return the OpenAPI document."""
-    return create_app(AppSettings()).openapi()
 
 
 def operations(document):
@@ -103,12 +95,6 @@ def test_ranges_are_told_in_words(document):
     assert allowed("/train", "POST", "body", "budget", "hours") == "one of kimg, minutes"
     assert allowed("/train", "POST", "body", "model") == "a string of at most 100 characters"
     assert allowed("/nowhere", "GET", "query", "n") == "none"
-
-
-@pytest.mark.parametrize("n", ["0", "65", "-1", "x", "1.5", "9" * 400])
-def test_how_many_cats_may_come_is_told(api, n):
-    told = problem_of(api.get(f"/cats?n={n}"), 422, "invalid-value")
-    assert (told["field"], told["allowed"]) == ("n", "a whole number from 1 to 64")
 
 
 def test_errors_are_told_up_to_a_number(api):

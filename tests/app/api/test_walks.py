@@ -64,7 +64,10 @@ def test_a_walk_plays_its_frames(api, version, format_):
 
 
 async def test_a_walk_starts_and_ends_at_the_permalinks_pixels(serving, store):
-    """Of a real generator, in the format that loses nothing; truncated ones as well."""
+    """As do truncated ones; a frame between is the neighbor at that distance.
+
+    Of a real generator, in the format that loses nothing.
+    """
     card = publish_real(store, 1)
     async with serving(load=load_engine) as (_, client):
         home = f"/cats/dcgan@{card.version}"
@@ -76,13 +79,6 @@ async def test_a_walk_starts_and_ends_at_the_permalinks_pixels(serving, store):
                 cat = await client.get(f"{home}/{seed}.png?{query}")
                 assert np.array_equal(frame, pixels_of(cat.content))
             assert not np.array_equal(frames[1], frames[0])
-
-
-async def test_a_frame_between_is_the_neighbor_at_that_distance(serving, store):
-    """Walks and neighbors go the same way."""
-    card = publish_real(store, 1)
-    async with serving(load=load_engine) as (_, client):
-        home = f"/cats/dcgan@{card.version}"
         frames = frames_of((await client.get(f"{home}/walk/3-11.apng?frames=5")).content)
         near = await client.get(f"{home}/11.png?near=3&distance=0.25")
         assert np.array_equal(frames[1], pixels_of(near.content))

@@ -13,7 +13,7 @@ from app.settings import AppSettings
 from models.errors import StoreError
 from models.store.image_store import renderings_path
 from tests.app.client import parts_of, pixels_of
-from tests.app.fake_engine import PaintingEngine, load_painting, publish, put_into_service, until
+from tests.app.fake_engine import PaintingEngine, load_painting, publish, until
 
 
 @pytest.fixture
@@ -159,15 +159,6 @@ async def test_random_cats_are_not_remembered(client, version, told):
     await client.get("/cats")
     await client.get("/cats?n=3&format=zip")
     assert told("cache_bytes") == 0
-
-
-async def test_another_version_is_another_cat(app, client, store, version):
-    """After a swap the same address without a version is rendered by the new one."""
-    before = await client.get("/cats?seed=7")
-    put_into_service(store, 2)
-    await app.state.pool.refresh("dcgan")
-    after = await client.get("/cats?seed=7")
-    assert pixels_of(before.content)[0, 0, 0] + 10 == pixels_of(after.content)[0, 0, 0]
 
 
 @pytest.mark.parametrize("ending", ["png", "webp"])

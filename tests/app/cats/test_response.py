@@ -62,23 +62,6 @@ async def test_who_has_it_or_wants_its_headers_costs_nothing(asked, status):
     assert not work.begun.is_set()
 
 
-async def test_tags_may_come_in_several_lines():
-    """The lines of one header are one list (RFC 9110, 5.3): a tag counts in any of them."""
-    request = request_of(Telemetry(), if_none_match='"b"')
-    request.scope["headers"].append((b"if-none-match", b'"a"'))
-    response = await send(request, HEADERS, Work())
-    assert response.status_code == 304
-
-
-async def test_what_has_no_tag_is_known_to_nobody():
-    """A star does not match an answer that must not be kept."""
-    work = Work()
-    work.may_go.set()
-    headers = {"Content-Type": "image/png"}
-    response = await send(request_of(Telemetry(), if_none_match="*"), headers, work)
-    assert response.status_code == 200
-
-
 async def test_work_for_a_client_who_hangs_up_is_ended_and_counted():
     """The rendering is cancelled where it stands; the counter says why nothing was sent."""
     work, telemetry = Work(), Telemetry()

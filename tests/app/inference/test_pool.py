@@ -260,30 +260,6 @@ async def test_a_deleted_version_is_let_go(store, new_pool):
         await pool.take(f"dcgan@{old.version}")
 
 
-async def test_a_crowd_loads_a_cold_version_once(store, new_pool):
-    """Twenty clients that ask for one cold version wait for one load, though one leaves."""
-    put_into_service(store, 1)
-    cold = publish(store, 2)
-    loads, may_load = [], threading.Event()
-
-    def load(path, device, canonical):
-        engine = load_painting(path, device)
-        if engine.red == red_of(2):
-            loads.append(path)
-            assert may_load.wait(30)
-        return engine
-
-    pool = await new_pool(load=load)
-    asked = [asyncio.create_task(pool.take(f"dcgan@{cold.version}")) for _ in range(20)]
-    while not loads:
-        await asyncio.sleep(0.001)
-    asked[0].cancel()
-    may_load.set()
-    slots = await asyncio.gather(*asked[1:])
-    assert len(loads) == 1
-    assert len({id(slot) for slot in slots}) == 1
-
-
 async def test_at_most_keep_versions_stay_warm_and_the_previous_longest(store, new_pool):
     """A walk through old versions costs no more memory, and never the way back."""
     previous = put_into_service(store, 1)
