@@ -22,7 +22,6 @@ def test_a_blank_key_is_no_key(key):
 
 
 def test_a_key_is_not_shown():
-    """The key does not leak into what prints the settings."""
     assert "sesame" not in repr(AppSettings(api_key="sesame"))
 
 

@@ -88,7 +88,6 @@ async def test_each_variation_has_a_tag_of_its_own_and_the_plain_one_keeps_its_o
 
 
 def test_a_redirected_permalink_keeps_its_query_in_order(ask, version):
-    """However it was spelled, it leads to the one spelling."""
     response = ask("/cats/dcgan@serving/007.png?truncation=0.70&near=7")
     assert response.status_code == 307
     full = f"/cats/dcgan@{version}/7.png?near=7&distance=0.2&truncation=0.7"

@@ -17,6 +17,10 @@ def test_life_depends_on_nothing(new_api, monkeypatch):
 
 
 def test_ready_when_cats_can_be_had(api):
+    response = api.get("/readyz")
+    document = problem_of(response, 503, "not-ready")
+    assert document["missing"] == ["default_model: The model 'dcgan' is not in service."]
+    assert response.headers["retry-after"] == "5"
     put_into_service(api.store, 1)
     api.run(api.app.state.pool.refresh_all())
     ready = api.get("/readyz").json()
@@ -39,13 +43,6 @@ def test_redis_away_is_told_and_no_reason_to_leave(new_api, store):
         response = api.get("/readyz")
         assert response.status_code == 200
         assert "Redis" in response.json()["checks"]["queue"]
-
-
-def test_without_the_default_model_nothing_is_ready(api):
-    response = api.get("/readyz")
-    document = problem_of(response, 503, "not-ready")
-    assert document["missing"] == ["default_model: The model 'dcgan' is not in service."]
-    assert response.headers["retry-after"] == "5"
 
 
 def test_a_generator_of_the_release_that_cannot_be_used_is_told(new_api, store, monkeypatch):
@@ -118,5 +115,4 @@ def test_an_unknown_recipe_is_told_with_the_known_ones(api):
 
 @pytest.mark.parametrize("path", ["/recipes/", "/models/"])
 def test_a_slash_too_many_is_no_redirect(api, path):
-    """An address is right or unknown."""
     problem_of(api.get(path), 404)

@@ -24,7 +24,6 @@ def events_of(text: str) -> list[tuple[int, str, dict]]:
 
 
 def test_jobs_are_listed_newest_first_and_by_status(api):
-    """The list can be narrowed, and says how many there are."""
     old = ended_job(api.store)
     young = new_job(api.store)
     listed = api.get("/jobs").json()
@@ -68,7 +67,6 @@ def test_an_unknown_job_is_told_with_the_known_ones(api, path):
 
 
 def test_a_sample_is_sent_once(api):
-    """A sheet has a tag, and is not sent to who has it."""
     record = new_job(api.store, samples=("2",))
     api.store.jobs.save_sample(record.id, "2", b"a sheet")
     first = api.get(f"/jobs/{record.id}/samples/2.png")
@@ -81,7 +79,6 @@ def test_a_sample_is_sent_once(api):
 
 
 def test_a_waiting_job_is_canceled_at_once(api):
-    """What has not begun ends canceled, with its event."""
     record = new_job(api.store)
     response = api.post(f"/jobs/{record.id}/cancel")
     assert (response.status_code, response.json()["status"]) == (202, "canceled")
@@ -113,7 +110,6 @@ def test_only_ended_jobs_are_deleted(api):
 
 
 def test_an_ended_job_is_told_from_first_to_last(api):
-    """The stream replays all events and ends."""
     record = ended_job(api.store)
     response = api.get(f"/jobs/{record.id}/events")
     assert response.headers["content-type"].startswith("text/event-stream")
@@ -140,7 +136,6 @@ def test_a_stream_goes_on_after_the_last_event(api, query, headers):
 
 
 def test_who_has_everything_is_told_not_to_come_again(api):
-    """204 ends an EventSource's reconnecting."""
     record = ended_job(api.store)
     response = api.get(f"/jobs/{record.id}/events", headers={"last-event-id": "2"})
     assert (response.status_code, response.content) == (204, b"")
@@ -178,7 +173,6 @@ def pace(**changes):
 
 
 async def test_events_come_as_they_happen(store):
-    """A follower sees what is appended later, and the end only after the last event."""
     record = new_job(store)
     stream = follow(store, record.id, 0, **pace())
     seen = [await anext(stream)]

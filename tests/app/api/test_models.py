@@ -35,7 +35,6 @@ def test_models_are_listed(api, versions):
 
 
 def test_a_model_tells_its_versions_and_moves(api, versions):
-    """Cards, aliases, history and links that work."""
     model = api.get("/models/dcgan").json()
     assert (model["serving"], model["previous"], model["loaded"]) == (
         versions[0],
@@ -130,7 +129,6 @@ def test_weights_travel_whole_and_once(api, versions):
 
 
 def test_damaged_weights_are_not_sent(api, versions):
-    """The file is checked before it leaves."""
     path = f"models/dcgan/versions/{versions[0]}/generator.safetensors"
     api.store.tree.write(path, b"rotten")
     problem_of(api.get("/" + path), 500, "damaged-version")

@@ -35,7 +35,6 @@ def test_every_call_has_a_name_a_summary_and_a_known_tag(document):
 
 
 def test_every_error_is_documented_as_a_problem(document):
-    """All statuses from 400 up have the one schema."""
     for path, method, operation in operations(document):
         errors = {status for status in operation["responses"] if status >= "400"}
         expected = {"403", "500"} | (set() if method in SAFE_METHODS else {"401", "413", "415"})
@@ -58,14 +57,12 @@ def test_changes_name_the_key(document):
 
 
 def test_every_reference_leads_somewhere(document):
-    """The document is whole."""
     names = set(re.findall(r"#/components/schemas/([A-Za-z_-]+)", str(document)))
     assert names <= set(document["components"]["schemas"])
     assert not names & {"HTTPValidationError", "ValidationError"}
 
 
 def test_bodies_and_parameters_have_examples_or_defaults(document):
-    """A reader sees what a call looks like."""
     for path, _, operation in operations(document):
         for parameter in operation.get("parameters", []):
             if parameter.get("required"):
@@ -84,8 +81,6 @@ def test_examples_are_what_their_schema_says(name):
 
 
 def test_ranges_are_told_in_words(document):
-    """What a field allows is read from the document itself."""
-
     def allowed(path, method, where, *field):
         return allowed_values(document, path, method, where, field)
 

@@ -53,7 +53,6 @@ def frames_of(file: bytes) -> np.ndarray:
 
 @pytest.mark.parametrize("format_", ANIMATIONS)
 def test_a_walk_plays_its_frames(api, version, format_):
-    """Real files of each format: so many frames, of the version's size and from seed to seed."""
     response = api.get(f"/cats/dcgan@{version}/walk/20-60.{format_}?frames=5")
     assert response.status_code == 200
     assert response.headers["content-type"] == ANIMATIONS[format_].media_type
@@ -85,7 +84,6 @@ async def test_a_walk_starts_and_ends_at_the_permalinks_pixels(serving, store):
 
 
 def test_a_walk_says_what_it_is(api, version):
-    """Headers and the file itself name version, seeds and frames."""
     link = f"/cats/dcgan@{version}/walk/3-11.apng?frames=2&truncation=0.5"
     response = api.get(link)
     told = {
@@ -203,7 +201,6 @@ def test_seeds_that_are_not_given_are_random(api, version, query):
     ],
 )
 def test_a_wrong_parameter_is_named_with_its_range(api, version, path, field, said):
-    """422, a problem document, the field and what it may be; HEAD has the same status."""
     path = path.format(home=f"/cats/dcgan@{version}/walk")
     problem = problem_of(api.get(path), 422, "invalid-value")
     assert field == problem["field"]
@@ -213,7 +210,6 @@ def test_a_wrong_parameter_is_named_with_its_range(api, version, path, field, sa
 
 @pytest.mark.parametrize("path", ["/cats/walk?model=tiger", "/cats/tiger@{version}/walk/1-2.gif"])
 def test_what_is_not_there_is_told_with_what_is(api, version, path):
-    """404 names the models that exist."""
     assert problem_of(api.get(path.format(version=version)), 404)["known"] == ["dcgan"]
 
 
@@ -229,11 +225,6 @@ def test_a_walk_that_is_too_large_is_refused_with_the_limit(new_api, store):
             assert problem["allowed"] == "2 to 10 at 8 px (CATTERY_MAX_WALK_PIXELS)"
         found = api.get("/cats/walk?from=3&to=11&format=gif").headers["location"]
         assert found == f"{home}?frames=10"
-
-
-def test_a_limit_below_two_frames_allows_no_walk(new_api, store):
-    """It is said in words, not as a range from two to one."""
-    put_into_service(store, 1)
     with new_api(max_walk_pixels=SIZE_PX**2) as api:
         problem = problem_of(api.get("/cats/walk?from=3&to=11"), 422, "invalid-value")
         assert problem["allowed"] == "no walk at 8 px (CATTERY_MAX_WALK_PIXELS)"
@@ -248,7 +239,6 @@ def test_the_default_limit_lets_whole_walks_of_256_px_through(size_px, frames):
 
 
 def test_a_version_that_cannot_truncate_says_so(api, version):
-    """422 for walks and cats alike; 1 is no truncation."""
     engine_of(api).truncates = False
     home = f"/cats/dcgan@{version}"
     for path in (f"{home}/walk/1-2.gif", f"{home}/1.png", "/cats", "/cats/walk"):

@@ -40,7 +40,6 @@ def request_of(telemetry, receive=None, method="GET", **headers) -> Request:
 
 
 async def test_what_is_rendered_is_sent_with_its_length():
-    """200, the body, the headers."""
     work = Work()
     work.may_go.set()
     response = await send(request_of(Telemetry()), HEADERS, work)
@@ -63,7 +62,6 @@ async def test_who_has_it_or_wants_its_headers_costs_nothing(asked, status):
 
 
 async def test_work_for_a_client_who_hangs_up_is_ended_and_counted():
-    """The rendering is cancelled where it stands; the counter says why nothing was sent."""
     work, telemetry = Work(), Telemetry()
 
     async def receive():

@@ -35,7 +35,6 @@ def test_wrong_usage_exits_with_2(cattery, arguments):
 
 
 def test_an_error_of_ours_is_one_line(cattery):
-    """An unknown model ends with 1 and one line that names it, without a traceback."""
     outcome = cattery("models", "show", "nobody")
     assert outcome.code == 1
     known = ", ".join(Path(models.zoo.__file__).with_name("models.txt").read_text().split())
@@ -54,7 +53,6 @@ def test_a_bad_setting_is_one_line_with_its_name(cattery, monkeypatch):
 
 
 def test_a_broken_store_is_one_line(cattery, data):
-    """A store that is a file is refused by every command in one line."""
     data.mkdir()
     (data / "store").write_text("not a folder")
     outcome = cattery("models", "list")

@@ -63,7 +63,6 @@ def test_a_dead_child_starts_again_in_the_same_thread_and_it_is_told():
 
 
 def test_a_child_that_fails_to_start_again_is_tried_again():
-    """A failed restart is told and tried again after a longer pause."""
     told: list[str] = []
     pet = Pet("worker", [])
     supervisor = Supervisor([pet], told.append)

@@ -1,6 +1,5 @@
 """Tests of app.http.security and app.http.origins."""
 
-import httpx
 import pytest
 
 from app.http.origins import is_local_host, is_own_origin
@@ -62,17 +61,11 @@ def test_an_origin_is_ours_where_host_and_port_agree(origin, host, is_ours):
     assert is_own_origin(origin, host, "http") == is_ours
 
 
-def test_a_foreign_host_is_refused(api):
-    """DNS rebinding is met with 403, for reading as well."""
-    problem_of(api.get("/models", headers={"host": "evil.example"}), 403, "forbidden")
-
-
-def test_two_hosts_are_refused(api):
-    """A request cannot be local and foreign at once."""
-    request = httpx.Request(
-        "GET", "http://127.0.0.1:8000/models", headers=[("host", "localhost"), ("host", "evil")]
-    )
-    problem_of(api.run(api.client.send(request)), 403, "forbidden")
+@pytest.mark.parametrize("hosts", [["evil.example"], ["localhost", "evil"]])
+def test_a_foreign_host_is_refused(api, hosts):
+    """For reading as well: DNS rebinding. A request cannot be local and foreign at once."""
+    response = api.get("/models", headers=[("host", host) for host in hosts])
+    problem_of(response, 403, "forbidden")
 
 
 @pytest.mark.parametrize("origin", ["null", "http://evil.example", "http://127.0.0.1:3000"])
@@ -83,35 +76,23 @@ def test_a_foreign_origin_is_refused(api, origin):
 
 
 def test_our_own_origin_is_let_in(api):
-    """A page of ours gets as far as the route."""
     response = api.post("/jobs/x/cancel", headers={"origin": "http://127.0.0.1:8000"})
     problem_of(response, 404)
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "multipart/form-data", "application/zip", "json"])
 def test_other_types_than_json_are_refused(api, kind):
-    """What a page may send elsewhere unasked is not taken."""
     response = api.post("/train", content=b"{}", headers={"content-type": kind})
     document = problem_of(response, 415, "unsupported-media-type")
     assert document["allowed"] == "application/json"
 
 
-def test_a_body_without_a_type_is_refused(api):
-    """A body needs a Content-Type; an empty one does not."""
+def test_a_body_needs_a_type_and_an_empty_one_no_wrong_type(api):
     problem_of(api.post("/train", content=b"{}"), 415)
     problem_of(api.post("/jobs/x/cancel"), 404)
-
-
-def test_an_empty_body_of_a_wrong_type_is_refused(api):
-    """A wrong type is wrong even where nothing follows."""
-    response = api.post("/jobs/x/cancel", headers={"content-type": "text/plain"})
-    problem_of(response, 415)
-
-
-def test_uploads_are_zip_files(api):
-    """The upload alone takes a zip, and nothing else."""
-    response = api.post("/datasets/cats", json={})
-    assert problem_of(response, 415)["allowed"] == "application/zip"
+    problem_of(api.post("/jobs/x/cancel", headers={"content-type": "text/plain"}), 415)
+    upload = api.post("/datasets/cats", json={})
+    assert problem_of(upload, 415)["allowed"] == "application/zip"
 
 
 @pytest.mark.parametrize(
@@ -131,13 +112,9 @@ def test_the_key_opens(keyed, scheme):
     problem_of(keyed.post("/jobs/x/cancel", headers=headers), 404)
 
 
-def test_reading_needs_no_key(keyed):
-    """Pictures are for everyone."""
-    assert keyed.get("/recipes", headers={"host": "cats.example"}).status_code == 200
-
-
-def test_deleting_needs_the_key(keyed):
+def test_all_but_reading_needs_the_key(keyed):
     """Every method that changes something is guarded, on pages that do not exist as well."""
+    assert keyed.get("/recipes", headers={"host": "cats.example"}).status_code == 200
     problem_of(keyed.delete("/datasets/cats"), 401)
     problem_of(keyed.ask("PUT", "/nowhere"), 401)
 
@@ -175,5 +152,4 @@ def test_a_body_is_read_up_to_its_limit_and_no_further(new_api, declared, read_k
 
 
 def test_browsers_are_told_not_to_guess(api):
-    """Every answer carries nosniff."""
     assert api.get("/recipes").headers["x-content-type-options"] == "nosniff"

@@ -46,7 +46,6 @@ def failures(telemetry) -> float:
 
 
 async def test_start_puts_every_model_into_service(store, new_pool):
-    """After start each model's serving version is in memory, and the default one is taken."""
     first, second = put_into_service(store, 1), put_into_service(store, 2, model="other")
     pool = await new_pool()
     assert {"dcgan", "other"} == set(pool.serving())
@@ -74,7 +73,6 @@ async def test_a_swap_replaces_one_reference_and_keeps_the_old_slot_whole(
 
 
 async def test_a_rollback_loads_nothing(store, new_pool):
-    """The version before stays warm, so going back is instant."""
     put_into_service(store, 1)
     loaded = []
 
@@ -177,7 +175,6 @@ async def test_a_file_damaged_after_publishing_is_refused(store, new_pool):
 
 
 async def test_what_is_in_service_needs_no_store(store, new_pool, away):
-    """With the store away the served and the warm versions are handed out as before."""
     first = put_into_service(store, 1)
     pool = await new_pool()
     second = put_into_service(store, 2)
@@ -192,7 +189,6 @@ async def test_what_is_in_service_needs_no_store(store, new_pool, away):
 
 
 async def test_a_pool_starts_with_the_store_away(new_pool, away):
-    """A front end that cannot read its store is up and says what is wrong."""
     away()
     pool = await new_pool()
     assert pool.serving() == {}
@@ -204,7 +200,6 @@ async def test_a_pool_starts_with_the_store_away(new_pool, away):
     [("tiger", "dcgan"), ("dcgan@ffffffffffff", "version"), ("dcgan@zz", "version"), ("", "dcgan")],
 )
 async def test_an_unknown_reference_names_the_known_ones(store, new_pool, ref, known):
-    """Both an unknown model and an unknown version are told what there is."""
     card = put_into_service(store, 1)
     pool = await new_pool()
     with pytest.raises(NotFound) as caught:
@@ -223,7 +218,6 @@ async def test_references_may_be_short_or_by_alias(store, new_pool):
 
 
 async def test_a_model_that_came_later_is_found_without_waiting(store, new_pool):
-    """The first request for a new model loads it; nobody has to look first."""
     pool = await new_pool()
     with pytest.raises(NotFound):
         await pool.take("dcgan")
@@ -232,7 +226,6 @@ async def test_a_model_that_came_later_is_found_without_waiting(store, new_pool)
 
 
 async def test_a_damaged_version_is_tried_again_later(store, new_pool, monkeypatch):
-    """A file that was repaired comes into service by itself, without a new promotion."""
     put_into_service(store, 1)
     pool = await new_pool()
     card = put_into_service(store, 2)
@@ -249,7 +242,6 @@ async def test_a_damaged_version_is_tried_again_later(store, new_pool, monkeypat
 
 
 async def test_a_deleted_version_is_let_go(store, new_pool):
-    """A version kept warm is gone for clients soon after it was deleted."""
     put_into_service(store, 1)
     pool = await new_pool()
     old = publish(store, 2)
@@ -294,7 +286,6 @@ async def test_more_models_than_places_do_not_reload_in_turn(store, new_pool):
 
 
 async def test_the_loop_stays_free_while_a_version_loads(store: Store, new_pool, tmp_path):
-    """A load that takes long holds up neither the event loop nor the served version."""
     put_into_service(store, 1)
     is_loading, may_load = threading.Event(), threading.Event()
 

@@ -62,7 +62,6 @@ async def test_an_alias_that_moves_loads_only_what_is_in_memory(store, new_pool,
 async def test_a_version_that_was_checked_serves_a_model_that_is_not_in_memory(
     store, new_pool, versions
 ):
-    """What a promotion has loaded to look at is not loaded again."""
     pool = await new_pool(is_lazy=True)
     checked = publish(store, 2, model="one")
     slot = await pool.take(f"one@{checked.version}")

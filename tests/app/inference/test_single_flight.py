@@ -44,7 +44,6 @@ async def test_all_who_wait_are_told_what_went_wrong():
 
 
 async def test_closing_ends_what_is_under_way():
-    """Nothing is left that would wait for ever."""
     once: SingleFlight[bool] = SingleFlight()
     waiting = asyncio.create_task(once.get("key", asyncio.Event().wait))
     await asyncio.sleep(0)
