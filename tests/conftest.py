@@ -18,6 +18,12 @@ def pictures() -> Path:
     return Path(__file__).parent / "pictures"
 
 
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Return the event loop of async tests, which is the product's."""
+    return "asyncio"
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """Return an empty store in a folder."""

@@ -78,11 +78,6 @@ def problem_of(response: httpx.Response, status: int, kind: str | None = None) -
     return document
 
 
-def run(coroutine):
-    """Run a test's coroutine with a limit."""
-    return asyncio.run(asyncio.wait_for(coroutine, 120))
-
-
 def client_of(app) -> httpx.AsyncClient:
     """Return a client of an app."""
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)

@@ -1,18 +1,25 @@
 """What tests of the front end share: a store, pools over it, an app that serves cats."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+)
 
+import httpx
 import pytest
 import redis
 from fastapi import FastAPI
 
+from app.inference.batcher import Batcher
 from app.inference.pool import GeneratorPool
 from app.main import create_app
 from app.observability.metrics import Telemetry
 from app.settings import AppSettings
 from models.store import Store
-from tests.app.client import Api, client_of, run, served
+from tests.app.client import Api, client_of, served
 from tests.app.fake_engine import load_painting, put_into_service
 from worker.valkey import EmbeddedValkey
 
@@ -30,53 +37,86 @@ def telemetry() -> Telemetry:
 
 
 @pytest.fixture
-def new_pool(store, tmp_path, telemetry) -> Callable[..., GeneratorPool]:
-    """Return a maker of pools over the store whose generators paint their version."""
+async def new_pool(store, tmp_path, telemetry) -> AsyncIterator[Callable[..., Awaitable]]:
+    """Return what starts pools over the store whose generators paint their version."""
+    async with AsyncExitStack() as pools:
 
-    def make(keep: int = 2, load=load_painting, **options) -> GeneratorPool:
-        cache = tmp_path / "cache"
-        return GeneratorPool(store, "cpu", cache, keep, telemetry=telemetry, load=load, **options)
+        async def start(keep: int = 2, load=load_painting, **options) -> GeneratorPool:
+            options |= {"telemetry": telemetry, "load": load}
+            pool = GeneratorPool(store, "cpu", tmp_path / "cache", keep, **options)
+            await pool.start()
+            pools.push_async_callback(pool.close)
+            return pool
+
+        yield start
+
+
+@pytest.fixture
+async def new_batcher() -> AsyncIterator[Callable[..., Batcher]]:
+    """Return a maker of batchers that are closed in the end."""
+    async with AsyncExitStack() as batchers:
+
+        def make(*arguments, **options) -> Batcher:
+            batcher = Batcher(*arguments, **options)
+            batchers.push_async_callback(batcher.close)
+            return batcher
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def document() -> dict:
+    """Return the OpenAPI document, which takes longer to make than an app."""
+    return create_app(AppSettings()).openapi()
+
+
+@pytest.fixture
+def new_app(store, tmp_path, telemetry, document, monkeypatch) -> Callable[..., FastAPI]:
+    """Return a maker of apps over the store alone, which count in `telemetry`; no Redis."""
+    monkeypatch.setattr("app.lifespan.register_zoo", lambda _store: [])
+    monkeypatch.setattr("app.main.Telemetry", lambda: telemetry)
+    usual = {"data": tmp_path / "data", "watch_s": 60.0, "events_poll_s": 0.01, "render_threads": 1}
+
+    def make(load=load_painting, **settings) -> FastAPI:
+        app = create_app(AppSettings(**usual | settings), store=store, load=load)
+        app.openapi_schema = document
+        return app
 
     return make
 
 
 @pytest.fixture
-def no_zoo(monkeypatch) -> None:
-    """Install no models: what the release ships must not turn up in tests of other things."""
-    monkeypatch.setattr("app.lifespan.register_zoo", lambda _store: [])
-
-
-@pytest.fixture
-def serving(store, tmp_path, telemetry, no_zoo, monkeypatch):
-    """Return a context that yields a whole app in service, which counts in `telemetry`."""
-    monkeypatch.setattr("app.main.Telemetry", lambda: telemetry)
+def serving(new_app) -> Callable[..., AbstractAsyncContextManager]:
+    """Return a context that yields an app in service, and its client."""
 
     @asynccontextmanager
-    async def serve(
-        *, load=load_painting, max_batch: int = 16, most_kept: int | None = None, **settings
-    ) -> AsyncIterator[FastAPI]:
-        if most_kept is not None:
-            settings |= {"rendered": "store", "max_renderings": most_kept}
-        settings |= {"data": tmp_path / "data", "watch_s": 60.0, "max_batch": max_batch}
-        app = create_app(AppSettings(**settings, render_threads=1), store=store, load=load)
-        async with app.router.lifespan_context(app):
-            yield app
+    async def serve(**options) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
+        app = new_app(**options)
+        async with app.router.lifespan_context(app), client_of(app) as client:
+            yield app, client
 
     return serve
 
 
 @pytest.fixture
-def ask(serving):
-    """Return a function that sends one request to an app in service."""
+async def app(serving, version) -> AsyncIterator[FastAPI]:
+    """Return an app in service with the default settings, for async tests."""
+    async with serving() as (app, _):
+        yield app
 
-    def send(path, method="GET", headers=None, **options):
-        async def test():
-            async with serving(**options) as app, client_of(app) as client:
-                return await client.request(method, path, headers=headers)
 
-        return run(test())
+@pytest.fixture
+async def client(app) -> AsyncIterator[httpx.AsyncClient]:
+    """Return a client of that app."""
+    async with client_of(app) as client:
+        yield client
 
-    return send
+
+@pytest.fixture
+def ask(new_api, version) -> Iterator[Callable[..., httpx.Response]]:
+    """Return what sends one request after the other to an app in service."""
+    with new_api() as api:
+        yield lambda path, method="GET", **options: api.ask(method, path, **options)
 
 
 @pytest.fixture(scope="session")
@@ -87,14 +127,9 @@ def redis_url(tmp_path_factory) -> Iterator[str]:
 
 
 @pytest.fixture
-def new_api(store, tmp_path, no_zoo) -> Callable[..., AbstractContextManager[Api]]:
-    """Return a maker of whole apps over the store; settings by name, no Redis by default."""
-
-    def make(load=load_painting, **settings) -> AbstractContextManager[Api]:
-        settings = {"data": tmp_path / "data", "watch_s": 60.0, "events_poll_s": 0.01, **settings}
-        return served(create_app(AppSettings(**settings), store=store, load=load))
-
-    return make
+def new_api(new_app) -> Callable[..., AbstractContextManager[Api]]:
+    """Return a maker of apps whose lifespan has begun; settings by name."""
+    return lambda **options: served(new_app(**options))
 
 
 @pytest.fixture

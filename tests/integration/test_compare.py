@@ -24,7 +24,7 @@ from models.store import Store
 from models.store.journal import StopReason
 from models.store.records import JobRecord, JobStatus
 
-FAKES = 16
+FAKES = 8
 # Forty pictures are two generator steps where the critic takes five of four pictures for each,
 # and ten elsewhere: one step before an interruption leaves something to go on with everywhere.
 KIMG = 0.04
@@ -43,7 +43,7 @@ class Bench:
         self.store = Store.open(str(folder / "store"))
         few = folder / "few"  # each is one more forward pass of a large network
         few.mkdir()
-        for picture in sorted((pictures / "cats").glob("*.jpg"))[:48]:
+        for picture in sorted((pictures / "cats").glob("*.jpg"))[:32]:
             shutil.copy(picture, few)
         cache = folder / "cache"
         import_dataset(self.store, "few", few, cache=cache, statistics=False)

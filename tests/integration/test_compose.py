@@ -68,7 +68,6 @@ def seconds(text: str) -> float:
 
 @on_x86_linux
 def test_without_a_key_nothing_starts():
-    """Compose itself refuses to start without CATTERY_API_KEY, and names it."""
     result = compose("docker-compose.yml")
     assert result.returncode != 0
     assert "Set CATTERY_API_KEY to a long secret" in result.stderr
@@ -114,42 +113,28 @@ def test_what_the_image_copies_is_let_in():
 
 
 @pytest.fixture
-def valkey(tmp_path):
-    """A running Valkey, as the redis container is one."""
-    with EmbeddedValkey(tmp_path / "valkey") as server:
-        yield server
+def start(tmp_path):
+    """Return a function that starts one of our commands over a Valkey, as in its container."""
+    with EmbeddedValkey(tmp_path / "valkey") as valkey:
+        data = {"CATTERY_DATA": str(tmp_path / "data"), "CATTERY_PORT": "0"}
+        settings = environment(CATTERY_REDIS_URL=valkey.url, **data)
+        started = []
 
+        def run(*command: str) -> subprocess.Popen:
+            line = [sys.executable, *command]
+            process = subprocess.Popen(
+                line, cwd=TOP, env=settings, stderr=subprocess.PIPE, text=True
+            )
+            started.append(process)
+            return process
 
-@pytest.fixture
-def start(valkey, tmp_path):
-    """Return a function that starts one of our commands over that Valkey."""
-    started = []
-
-    def run(*command: str) -> subprocess.Popen:
-        settings = {
-            "CATTERY_DATA": str(tmp_path / "data"),
-            "CATTERY_REDIS_URL": valkey.url,
-            "CATTERY_PORT": "0",
-        }
-        process = subprocess.Popen(
-            [sys.executable, *command],
-            cwd=TOP,
-            env=environment(**settings),
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process
-
-    yield run
-    for process in started:
-        process.kill()
-        process.communicate()
+        yield run
+        for process in started:
+            process.kill()
+            process.communicate()
 
 
 def test_the_workers_health_check_tells_a_worker_that_has_gone(start):
-    """It fails without a worker, succeeds with one, and fails again after its end."""
-
     def health() -> int:
         return start(str(HEALTH)).wait(60)
 

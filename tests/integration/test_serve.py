@@ -34,19 +34,15 @@ def fresh(services, stock, tmp_path):
     return services(tmp_path)
 
 
-def test_it_answers_with_cats(running):
-    """Sixteen cats of 64 px are one PNG of 256 by 256."""
+def test_it_says_what_to_try_and_answers_with_cats(running):
+    """The terminal shows the address and a line to copy, whose request works."""
+    request = running.wait_for_line(r"curl -o cats.png '([^']+)'")
+    assert request.startswith(running.url)
+    assert httpx.get(request, timeout=30).status_code == 200
     answer = running.get("/cats?model=dcgan&n=16")
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "image/png"
     assert Image.open(io.BytesIO(answer.content)).size == (256, 256)
-
-
-def test_it_says_what_to_try(running):
-    """The terminal shows the address and a line to copy; the line's request works."""
-    request = running.wait_for_line(r"curl -o cats.png '([^']+)'")
-    assert request.startswith(running.url)
-    assert httpx.get(request, timeout=30).status_code == 200
 
 
 def test_its_queue_is_private(running):
@@ -56,7 +52,6 @@ def test_its_queue_is_private(running):
 
 
 def test_a_second_start_on_the_same_folder_is_refused(running, services):
-    """The second one ends with 1 and one line that says where the first one answers."""
     second = services(running.folder)
     assert second.wait_for_end() == 1
     expected = f"Error: Cattery is already running on {running.url} (pid {running.process.pid})."
@@ -65,7 +60,6 @@ def test_a_second_start_on_the_same_folder_is_refused(running, services):
 
 
 def test_a_taken_port_is_one_line(running, services, tmp_path):
-    """Another data folder on the same port ends with 1 and one line that names the port."""
     port = running.url.rpartition(":")[2]
     second = services(tmp_path, CATTERY_PORT=port)
     assert second.wait_for_end() == 1
@@ -129,19 +123,15 @@ def test_open_connections_do_not_keep_it_from_ending(fresh):
     assert "Traceback" not in fresh.log
 
 
-def test_a_killed_supervisor_leaves_no_process(fresh):
-    """SIGKILL gives it no chance to tidy up; its children end by themselves within 10 s."""
+def test_a_killed_supervisor_leaves_no_process_and_can_start_again(fresh, services):
+    """SIGKILL gives it no chance to tidy up, but its children end by themselves within 10 s.
+
+    What it left behind, lock and socket, does not keep the next from starting.
+    """
     fresh.wait_until_ready()
     wait_for(lambda: fresh.pid_of("app.cli worker"), "the worker")
     fresh.process.kill()
     fresh.process.wait()
     wait_for(lambda: fresh.processes() == {}, "all processes to end", 10.0)
-
-
-def test_it_starts_again_after_a_kill(fresh, services):
-    """What a killed run left behind, lock and socket, does not keep the next from starting."""
-    fresh.wait_until_ready()
-    fresh.process.kill()
-    fresh.process.wait()
     again = services(fresh.folder).wait_until_ready()
     assert again.get("/cats?model=dcgan").status_code == 200

@@ -83,7 +83,7 @@ def test_a_job_ends_finished_and_its_promotion_is_announced(house):
 def test_a_killed_workers_job_process_ends_and_a_new_worker_goes_on(house):
     """SIGKILL of the worker: ten seconds to end, thirty to go on, from the last state."""
     worker = house.worker()
-    job = house.job(200)
+    job = house.job(100)
     child = house.child(worker)
     until(lambda: house.store.jobs.state(job).exists(), 10, "a state")
     worker.kill()
@@ -100,7 +100,7 @@ def test_a_killed_workers_job_process_ends_and_a_new_worker_goes_on(house):
 def test_a_killed_job_process_is_noticed_and_the_job_goes_on(house):
     """SIGKILL of the job process, as the kernel does where memory is short."""
     worker = house.worker()
-    job = house.job(200)
+    job = house.job(100)
     child = house.child(worker)
     until(lambda: house.store.jobs.state(job).exists(), 10, "a state")
     os.kill(child, signal.SIGKILL)
@@ -113,7 +113,7 @@ def test_a_killed_job_process_is_noticed_and_the_job_goes_on(house):
 def test_a_stopping_worker_saves_its_job_and_the_next_start_goes_on(house, signum):
     """No step is lost, and no process left."""
     worker = house.worker()
-    job = house.job(200)
+    job = house.job(100)
     child = house.child(worker)
     worker.send_signal(signum)
     assert worker.wait(15) == 0
@@ -124,7 +124,7 @@ def test_a_stopping_worker_saves_its_job_and_the_next_start_goes_on(house, signu
     house.worker()
     house.status(job, JobStatus.FINISHED)
     steps = [step for *_, step in house.trace()]
-    assert steps == list(range(1, 201))
+    assert steps == list(range(1, 101))
     assert "interrupted" not in house.events(job)
 
 
@@ -167,7 +167,7 @@ def test_two_workers_never_run_one_job_at_once(house):
 def test_flushing_redis_loses_no_job(house):
     """The running job runs on undisturbed; the waiting one is found in the store."""
     worker = house.worker(CATTERY_LEASE_S="20")  # time to renew it on a busy machine
-    first, second = house.job(200), house.job(20)
+    first, second = house.job(100), house.job(20)
     child = house.child(worker)
     redis = connect(house.settings.redis_url)
     redis.flushall()
@@ -175,17 +175,17 @@ def test_flushing_redis_loses_no_job(house):
     house.status(second, JobStatus.FINISHED)
     assert house.events(first) == ["queued", "started", "finished"]
     assert house.events(second) == ["queued", "started", "finished"]
-    assert {pid for pid, *_ in house.trace()[:200]} == {child}
+    assert {pid for pid, *_ in house.trace()[:100]} == {child}
 
 
 def test_a_redis_that_was_away_is_found_again(house, valkey):
     """The running job goes on without it, and the next one runs when it is back."""
     worker = house.worker()
-    first = house.job(400)
+    first = house.job(200)
     child = house.child(worker)
     valkey.stop()
     seen = len(house.trace())
-    until(lambda: len(house.trace()) > seen + 200, 30, "the job goes on without Redis")
+    until(lambda: len(house.trace()) > seen + 100, 30, "the job goes on without Redis")
     assert is_running(child)
     valkey.start()
     client = connect(valkey.url)
@@ -195,11 +195,10 @@ def test_a_redis_that_was_away_is_found_again(house, valkey):
     second = house.job(10)
     house.status(second, JobStatus.FINISHED)
     assert worker.poll() is None
-    assert set(Counter(step for *_, step in house.trace()[:400]).values()) == {1}
+    assert set(Counter(step for *_, step in house.trace()[:200]).values()) == {1}
 
 
 def test_a_running_job_can_be_canceled(house):
-    """It ends within seconds and keeps what it did."""
     worker = house.worker()
     job = house.job(5000)
     child = house.child(worker)
@@ -210,7 +209,6 @@ def test_a_running_job_can_be_canceled(house):
 
 
 def test_no_job_starts_on_a_full_disk(house):
-    """It ends failed, with the figure and the setting to change."""
     house.worker(CATTERY_MIN_FREE_MB=str(2**40))
     job = house.job()
     house.status(job, JobStatus.FAILED)

@@ -1,6 +1,7 @@
 """Real training and a real import, in real job processes, interrupted on the way."""
 
 import os
+import shutil
 import signal
 import zipfile
 from pathlib import Path
@@ -33,7 +34,7 @@ def house(tmp_path):
             nice=5,
             device="cpu",
             threads=1,
-            fakes=64,
+            fakes=16,
         )
         house = House(settings, Store.open(settings.store_url), command=REAL)
         yield house
@@ -42,16 +43,19 @@ def house(tmp_path):
 
 def order(house: House, pictures: Path, kimg: float):
     """Import the small pictures and return an order to train on them."""
-    dataset = import_dataset(
-        house.store, "cats", pictures / "cats", cache=house.settings.data / "cache"
-    )
+    few = house.settings.data / "few"  # each is one more forward pass of a large network
+    few.mkdir()
+    for picture in sorted((pictures / "cats").glob("*.jpg"))[:40]:
+        shutil.copy(picture, few)
+    cache = house.settings.data / "cache"
+    dataset = import_dataset(house.store, "cats", few, cache=cache, statistics=False)
     return make_order(
         recipe="dcgan",
         dataset=dataset,
         store=house.store,
         budget=Budget(kimg=kimg),
         size_px=32,
-        overrides={"width": 4},
+        overrides={"width": 4, "batch": 8},
         promote=Promote.ALWAYS,
     )
 
@@ -64,7 +68,7 @@ def job_process(worker) -> int:
 
 def test_training_goes_on_after_its_worker_and_its_process_were_killed(house, pictures):
     """Two SIGKILLs, one finished job with all of its training, and its version in service."""
-    job = house.submit(JobKind.TRAIN, order(house, pictures, 3))
+    job = house.submit(JobKind.TRAIN, order(house, pictures, 2))
     state, jobs = house.store.jobs.state(job), house.store.jobs
 
     first = house.worker()
@@ -83,7 +87,7 @@ def test_training_goes_on_after_its_worker_and_its_process_were_killed(house, pi
 
     house.status(job, JobStatus.FINISHED, 150)
     record = jobs.get(job)
-    assert record.progress.kimg == pytest.approx(3, abs=0.1)
+    assert record.progress.kimg == pytest.approx(2, abs=0.1)
     assert record.promoted
     assert house.store.aliases.get("dcgan-32").serving == record.version
     assert house.events(job).count("interrupted") == 2
@@ -112,7 +116,6 @@ def test_training_pauses_with_its_worker_and_can_be_canceled_afterwards(house, p
 
 
 def test_an_import_survives_the_death_of_its_process(house, pictures, tmp_path):
-    """The dataset is whole, and the upload is gone."""
     upload = tmp_path / "upload.zip"
     with zipfile.ZipFile(upload, "w") as archive:
         for picture in sorted((pictures / "cats").iterdir()):

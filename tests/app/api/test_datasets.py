@@ -67,7 +67,6 @@ def test_a_larger_upload_arrives_whole(api):
 
 
 def test_a_name_is_taken_once(api, tmp_path, archive):
-    """409 where the dataset exists; the body is not kept."""
     add_dataset(api.store, tmp_path)
     problem_of(api.post("/datasets/cats", content=archive, headers=ZIP), 409, "conflict")
     assert left(tmp_path) == []
@@ -119,7 +118,6 @@ def test_a_name_taken_during_the_upload_is_a_conflict(api, tmp_path, archive):
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"no zip at all", b"PK\x03\x04 cut short"])
 def test_what_is_no_zip_is_refused(api, tmp_path, content):
-    """422, and nothing stays on disk."""
     problem_of(api.post("/datasets/cats", content=content, headers=ZIP), 422, "invalid-value")
     assert left(tmp_path) == []
     assert api.store.jobs.list() == []
@@ -152,7 +150,6 @@ def test_an_upload_over_its_limit_leaves_nothing(new_api, redis_url, tmp_path, a
 
 
 def test_a_client_that_hangs_up_leaves_nothing(api, tmp_path, archive):
-    """Half an upload is no upload."""
     uploads = api.app.state.uploads
 
     async def broken():
@@ -233,7 +230,6 @@ def test_datasets_are_told(api, tmp_path):
 
 
 def test_a_dataset_in_use_stays(api, tmp_path):
-    """409 while a job needs it, 204 afterwards, then 410."""
     add_dataset(api.store, tmp_path)
     job = new_job(api.store)
     problem_of(api.delete("/datasets/cats"), 409, "conflict")

@@ -13,7 +13,7 @@ from app.inference.slot import Slot, load_engine
 from models.errors import InvalidValue
 from models.images.animations import ANIMATIONS
 from models.inference.latents import MAX_SEED, Interpolated
-from tests.app.client import client_of, pixels_of, problem_of, run
+from tests.app.client import pixels_of, problem_of
 from tests.app.fake_engine import (
     SIZE_PX,
     PaintingEngine,
@@ -53,7 +53,6 @@ def frames_of(file: bytes) -> np.ndarray:
 
 @pytest.mark.parametrize("format_", ANIMATIONS)
 def test_a_walk_plays_its_frames(api, version, format_):
-    """Real files of each format: so many frames, of the version's size and from seed to seed."""
     response = api.get(f"/cats/dcgan@{version}/walk/20-60.{format_}?frames=5")
     assert response.status_code == 200
     assert response.headers["content-type"] == ANIMATIONS[format_].media_type
@@ -63,41 +62,28 @@ def test_a_walk_plays_its_frames(api, version, format_):
     assert frames[:, 0, 0, 1].tolist() == pytest.approx([20, 30, 40, 50, 60], abs=4)
 
 
-def test_a_walk_starts_and_ends_at_the_permalinks_pixels(serving, store):
-    """Of a real generator, in the format that loses nothing; truncated ones as well."""
+async def test_a_walk_starts_and_ends_at_the_permalinks_pixels(serving, store):
+    """As do truncated ones; a frame between is the neighbor at that distance.
+
+    Of a real generator, in the format that loses nothing.
+    """
     card = publish_real(store, 1)
-
-    async def test():
-        async with serving(load=load_engine) as app, client_of(app) as client:
-            home = f"/cats/dcgan@{card.version}"
-            for query in ("", "truncation=0.5"):
-                walk = await client.get(f"{home}/walk/3-11.apng?frames=4&{query}")
-                frames = frames_of(walk.content)
-                assert len(frames) == 4
-                for frame, seed in ((frames[0], 3), (frames[-1], 11)):
-                    cat = await client.get(f"{home}/{seed}.png?{query}")
-                    assert np.array_equal(frame, pixels_of(cat.content))
-                assert not np.array_equal(frames[1], frames[0])
-
-    run(test())
-
-
-def test_a_frame_between_is_the_neighbor_at_that_distance(serving, store):
-    """Walks and neighbors go the same way."""
-    card = publish_real(store, 1)
-
-    async def test():
-        async with serving(load=load_engine) as app, client_of(app) as client:
-            home = f"/cats/dcgan@{card.version}"
-            frames = frames_of((await client.get(f"{home}/walk/3-11.apng?frames=5")).content)
-            near = await client.get(f"{home}/11.png?near=3&distance=0.25")
-            assert np.array_equal(frames[1], pixels_of(near.content))
-
-    run(test())
+    async with serving(load=load_engine) as (_, client):
+        home = f"/cats/dcgan@{card.version}"
+        for query in ("", "truncation=0.5"):
+            walk = await client.get(f"{home}/walk/3-11.apng?frames=4&{query}")
+            frames = frames_of(walk.content)
+            assert len(frames) == 4
+            for frame, seed in ((frames[0], 3), (frames[-1], 11)):
+                cat = await client.get(f"{home}/{seed}.png?{query}")
+                assert np.array_equal(frame, pixels_of(cat.content))
+            assert not np.array_equal(frames[1], frames[0])
+        frames = frames_of((await client.get(f"{home}/walk/3-11.apng?frames=5")).content)
+        near = await client.get(f"{home}/11.png?near=3&distance=0.25")
+        assert np.array_equal(frames[1], pixels_of(near.content))
 
 
 def test_a_walk_says_what_it_is(api, version):
-    """Headers and the file itself name version, seeds and frames."""
     link = f"/cats/dcgan@{version}/walk/3-11.apng?frames=2&truncation=0.5"
     response = api.get(link)
     told = {
@@ -215,7 +201,6 @@ def test_seeds_that_are_not_given_are_random(api, version, query):
     ],
 )
 def test_a_wrong_parameter_is_named_with_its_range(api, version, path, field, said):
-    """422, a problem document, the field and what it may be; HEAD has the same status."""
     path = path.format(home=f"/cats/dcgan@{version}/walk")
     problem = problem_of(api.get(path), 422, "invalid-value")
     assert field == problem["field"]
@@ -225,7 +210,6 @@ def test_a_wrong_parameter_is_named_with_its_range(api, version, path, field, sa
 
 @pytest.mark.parametrize("path", ["/cats/walk?model=tiger", "/cats/tiger@{version}/walk/1-2.gif"])
 def test_what_is_not_there_is_told_with_what_is(api, version, path):
-    """404 names the models that exist."""
     assert problem_of(api.get(path.format(version=version)), 404)["known"] == ["dcgan"]
 
 
@@ -241,11 +225,6 @@ def test_a_walk_that_is_too_large_is_refused_with_the_limit(new_api, store):
             assert problem["allowed"] == "2 to 10 at 8 px (CATTERY_MAX_WALK_PIXELS)"
         found = api.get("/cats/walk?from=3&to=11&format=gif").headers["location"]
         assert found == f"{home}?frames=10"
-
-
-def test_a_limit_below_two_frames_allows_no_walk(new_api, store):
-    """It is said in words, not as a range from two to one."""
-    put_into_service(store, 1)
     with new_api(max_walk_pixels=SIZE_PX**2) as api:
         problem = problem_of(api.get("/cats/walk?from=3&to=11"), 422, "invalid-value")
         assert problem["allowed"] == "no walk at 8 px (CATTERY_MAX_WALK_PIXELS)"
@@ -260,7 +239,6 @@ def test_the_default_limit_lets_whole_walks_of_256_px_through(size_px, frames):
 
 
 def test_a_version_that_cannot_truncate_says_so(api, version):
-    """422 for walks and cats alike; 1 is no truncation."""
     engine_of(api).truncates = False
     home = f"/cats/dcgan@{version}"
     for path in (f"{home}/walk/1-2.gif", f"{home}/1.png", "/cats", "/cats/walk"):
@@ -278,26 +256,22 @@ def test_what_is_no_seed_is_no_end_of_a_walk(changed, field):
     assert field == caught.value.field
 
 
-def test_one_cat_is_not_starved_by_a_walk(serving, store):
+async def test_one_cat_is_not_starved_by_a_walk(serving, store):
     """A cat that is asked for behind three walks of 120 frames waits one turn of theirs."""
     version = put_into_service(store, 1).version
+    async with serving(max_batch=16) as (app, client):
+        engine, home = app.state.pool.serving()["dcgan"].engine, f"/cats/dcgan@{version}"
 
-    async def test():
-        async with serving(max_batch=16) as app, client_of(app) as client:
-            engine, home = app.state.pool.serving()["dcgan"].engine, f"/cats/dcgan@{version}"
+        def get(path):
+            return asyncio.create_task(client.get(path))
 
-            def get(path):
-                return asyncio.create_task(client.get(path))
-
-            engine.may_go.clear()
-            tasks = [get("/cats?seed=1")]
-            await until(engine.is_busy.is_set)
-            tasks += [get(f"{home}/walk/{start}-9.webp?frames=120") for start in range(3)]
-            await until(lambda: app.state.batcher.waiting == 360)
-            tasks.append(get(f"{home}/7.png"))
-            await until(lambda: app.state.batcher.waiting == 361)
-            engine.may_go.set()
-            assert [answer.status_code for answer in await asyncio.gather(*tasks)] == [200] * 5
-            assert any(7 in batch for batch in engine.batches[1:5])
-
-    run(test())
+        engine.may_go.clear()
+        tasks = [get("/cats?seed=1")]
+        await until(engine.is_busy.is_set)
+        tasks += [get(f"{home}/walk/{start}-9.webp?frames=120") for start in range(3)]
+        await until(lambda: app.state.batcher.waiting == 360)
+        tasks.append(get(f"{home}/7.png"))
+        await until(lambda: app.state.batcher.waiting == 361)
+        engine.may_go.set()
+        assert [answer.status_code for answer in await asyncio.gather(*tasks)] == [200] * 5
+        assert any(7 in batch for batch in engine.batches[1:5])

@@ -14,23 +14,16 @@ def slot_of(truncates: bool) -> Slot:
     return Slot("dcgan", "0" * 12, PaintingEngine(1, truncates=truncates), card_for("dcgan"))
 
 
-def test_what_changes_nothing_leaves_seeds_as_they_are():
-    """The plain cats are rendered, batched and addressed as ever."""
-    assert PLAIN.points(range(3, 5)) == [3, 4]
-    assert PLAIN.query() == {}
+def test_a_variation_says_where_each_picture_lies():
+    """Neighbors lie a share of the way to each of the others; truncation alone goes nowhere.
 
-
-def test_neighbors_lie_on_the_way_from_one_seed_to_each_of_the_others():
-    """They start at the seed to be near to, and go a share of the way."""
-    points = Variation(near=7, distance=0.3, truncation=0.5).points([8, 9])
-    assert points == [
+    The plain cats are seeds: rendered, batched and addressed as ever.
+    """
+    assert (PLAIN.points(range(3, 5)), PLAIN.query()) == ([3, 4], {})
+    assert Variation(near=7, distance=0.3, truncation=0.5).points([8, 9]) == [
         Interpolated(start=7, end=8, share=0.3, truncation=0.5),
         Interpolated(start=7, end=9, share=0.3, truncation=0.5),
     ]
-
-
-def test_truncation_alone_goes_nowhere():
-    """It is the seed's own latent that is shortened."""
     assert Variation(truncation=0.7).points([8]) == [Interpolated(start=8, end=8, truncation=0.7)]
 
 

@@ -1,6 +1,5 @@
 """The command line, run in this process on a data folder of its own."""
 
-import hashlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from app.cli import main
 from models.store import Store
 from models.store.names import timestamp
 from models.store.records import Card
+from tests.records import card
 
 
 @dataclass(frozen=True)
@@ -77,19 +77,6 @@ def published(store: Store) -> Callable[[bytes], Card]:
     """Return a function that publishes a version of the model `tabby`, of any bytes."""
 
     def publish(weights: bytes) -> Card:
-        card = Card(
-            model="tabby",
-            version=hashlib.sha256(weights).hexdigest()[:12],
-            sha256="",
-            recipe="dcgan",
-            size_px=64,
-            z_dim=8,
-            latent="any",
-            settings={},
-            kimg=1.5,
-            seed=0,
-            created_at=timestamp(),
-        )
-        return store.versions.publish("tabby", weights, card, b"png")
+        return store.versions.publish("tabby", weights, card(created_at=timestamp()), b"png")
 
     return publish

@@ -58,7 +58,6 @@ def test_all_is_every_recipe(stage: Stage, cattery: Cattery) -> None:
 
 
 def test_an_interrupted_comparison_says_how_to_go_on(stage: Stage, cattery: Cattery) -> None:
-    """The same command does."""
     stage.ends["dcgan"] = (JobStatus.QUEUED, None)
     command = ("compare", "dcgan", "lsgan", *ASKED, "-o", str(stage.folder))
     outcome = cattery(*command)
@@ -71,7 +70,6 @@ def test_an_interrupted_comparison_says_how_to_go_on(stage: Stage, cattery: Catt
 
 
 def test_something_else_in_the_same_folder_is_one_line(stage: Stage, cattery: Cattery) -> None:
-    """It names the differing value and the remedy."""
     folder = str(stage.folder)
     assert cattery("compare", "dcgan", *ASKED, "-o", folder).code == 0
     outcome = cattery("compare", "dcgan", *ASKED, "-o", folder, "--seed", "7")
@@ -134,6 +132,5 @@ def test_what_cannot_be_is_one_line(
 
 
 def test_data_and_length_are_needed(cattery: Cattery) -> None:
-    """Without them the usage is shown."""
     assert cattery("compare", "dcgan", "--kimg", "1").code == 2
     assert cattery("compare", "dcgan", "--data", "small").code == 2

@@ -118,7 +118,6 @@ def test_a_judge_that_is_not_installed_says_how_to_get_it(
 
 
 def test_the_help_names_every_protocol(cattery):
-    """It reads the table."""
     told = " ".join(cattery("evaluate", "--help").out.split())
     assert all(name in told for name in PROTOCOLS)
 
@@ -158,7 +157,6 @@ def test_what_makes_no_sense_is_one_line(cattery, store, tabby, add_dataset, arg
 
 
 def test_a_version_that_names_no_dataset_asks_for_one(cattery, published):
-    """An imported version may come without."""
     card = published(b"weights")
     outcome = cattery("evaluate", f"tabby@{card.version}")
     assert outcome.code == 1

@@ -55,7 +55,6 @@ def test_a_zip_holds_the_same_cats_one_by_one(cattery, tabby, tmp_path):
 
 
 def test_without_a_seed_the_cats_differ(cattery, tabby, tmp_path):
-    """Two calls without a seed make two different cats."""
     first = _generate(cattery, tmp_path / "1.png", "--n", "1")
     assert first != _generate(cattery, tmp_path / "2.png", "--n", "1")
 
@@ -65,7 +64,6 @@ def test_without_a_seed_the_cats_differ(cattery, tabby, tmp_path):
     [(["-o", "cats.gif"], "output"), (["--seed", str(2**53 - 1), "--n", "2"], "seed")],
 )
 def test_what_cannot_be_made_is_refused(cattery, tabby, arguments, field):
-    """Another suffix, or seeds past the last one, are errors that name the field."""
     outcome = cattery("generate", "--model", "tabby", *arguments)
     assert outcome.code == 1
     assert outcome.err.startswith(f"Error: {field} is ")

@@ -39,7 +39,6 @@ def test_services_with_a_shared_queue_share_a_folder(tmp_path):
 
 
 def test_a_folder_is_free_again_after_its_holder(tmp_path):
-    """A claim ends with its block, and says nothing any more."""
     with claimed(tmp_path):
         pass
     with claimed(tmp_path):
@@ -67,7 +66,6 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
 
 
 def test_a_taken_port_is_refused():
-    """The error names the port and how to choose another."""
     with listening_socket("127.0.0.1", 0) as first:
         port = first.getsockname()[1]
         with pytest.raises(StartError, match=f"Port {port} of 127.0.0.1 is in use"):
@@ -85,7 +83,6 @@ def test_a_socket_listens_before_the_service_runs():
 
 @pytest.mark.parametrize("host", ["no such host", "203.0.113.7"])
 def test_a_host_that_is_not_this_machine_is_refused(host):
-    """An address that cannot be listened on is one clear error."""
     with pytest.raises(StartError, match="--host"):
         listening_socket(host, 0)
 

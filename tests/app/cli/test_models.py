@@ -21,7 +21,6 @@ def test_list_tells_which_version_serves(cattery, store, published):
 
 
 def test_show_prints_the_card_as_json(cattery, published):
-    """What `show` prints is the card, readable by programs."""
     card = published(b"weights")
     shown = json.loads(cattery("models", "show", f"tabby@{card.version}").out)
     assert (shown["version"], shown["kimg"]) == (card.version, 1.5)
@@ -39,7 +38,6 @@ def test_promote_and_rollback_move_the_alias(cattery, store, published):
 
 
 def test_the_serving_version_is_not_deleted(cattery, store, published):
-    """`delete` refuses what is in use and takes what is not."""
     kept, spare = published(b"kept"), published(b"spare")
     store.aliases.promote("tabby", kept.version)
     assert cattery("models", "delete", f"tabby@{kept.version}").code == 1
@@ -49,7 +47,6 @@ def test_the_serving_version_is_not_deleted(cattery, store, published):
 
 @pytest.mark.parametrize("name", ["parcel.zip", "parcel"])
 def test_a_parcel_brings_back_what_went_in(cattery, published, tmp_path, name):
-    """Zip or folder: weights and card come out as they went in."""
     card = published(b"weights")
     target = tmp_path / name
     assert cattery("models", "export", f"tabby@{card.version}", "-o", str(target)).code == 0
@@ -57,7 +54,6 @@ def test_a_parcel_brings_back_what_went_in(cattery, published, tmp_path, name):
 
 
 def test_weights_alone_are_a_parcel_without_card(tmp_path):
-    """A bare weights file can be imported too."""
     (tmp_path / "any.safetensors").write_bytes(b"weights")
     assert read_parcel(tmp_path / "any.safetensors") == (b"weights", None)
 

@@ -47,23 +47,11 @@ def test_children_start_in_order_and_end_in_reverse():
     assert expected == [entry[:2] for entry in diary]
 
 
-def test_one_thread_starts_and_ends_all_children():
+def test_a_dead_child_starts_again_in_the_same_thread_and_it_is_told():
     """A child tied to the thread that started it never dies before its turn."""
+    told: list[str] = []
     diary: list[tuple[str, ...]] = []
     pet = Pet("worker", diary)
-    supervisor = Supervisor([pet], lambda _: None)
-    supervisor.start()
-    assert pet.starts.acquire(timeout=5)
-    pet.is_up = False
-    assert pet.starts.acquire(timeout=10)
-    supervisor.stop()
-    assert {thread for _, _, thread in diary} == {"supervisor"}
-
-
-def test_a_dead_child_starts_again_and_it_is_told():
-    """A child that ended runs again, and a line says so."""
-    told: list[str] = []
-    pet = Pet("worker", [])
     supervisor = Supervisor([pet], told.append)
     supervisor.start()
     assert pet.starts.acquire(timeout=5)
@@ -71,10 +59,10 @@ def test_a_dead_child_starts_again_and_it_is_told():
     assert pet.starts.acquire(timeout=10)
     supervisor.stop()
     assert told == ["The worker exited; restarting it in 0.5 s."]
+    assert {thread for _, _, thread in diary} == {"supervisor"}
 
 
 def test_a_child_that_fails_to_start_again_is_tried_again():
-    """A failed restart is told and tried again after a longer pause."""
     told: list[str] = []
     pet = Pet("worker", [])
     supervisor = Supervisor([pet], told.append)

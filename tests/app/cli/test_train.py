@@ -9,7 +9,6 @@ from tests.records import training_order
 
 
 def test_overrides_keep_their_types():
-    """Numbers, small numbers and truth values arrive as what they are."""
     texts = ["width=64", "lr_generator=2e-4", "mirror=false"]
     assert parse_overrides(texts) == {"width": 64, "lr_generator": 2e-4, "mirror": False}
 
@@ -21,14 +20,12 @@ def test_an_override_without_a_value_is_refused(text):
 
 
 def test_recipe_and_dataset_are_needed_for_a_new_job(cattery):
-    """Without them, and without --resume, the usage error says what is missing."""
     outcome = cattery("train", "--minutes", "1")
     assert outcome.code == 2
     assert "RECIPE" in outcome.err
 
 
 def test_an_unknown_dataset_is_one_line(cattery):
-    """A dataset that was never imported is named, and no job is made."""
     outcome = cattery("train", "dcgan", "--dataset", "dogs", "--minutes", "1")
     assert outcome.code == 1
     assert outcome.err == "Error: There is no dataset 'dogs'. Known: none.\n"

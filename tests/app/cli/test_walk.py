@@ -72,7 +72,6 @@ def test_neighbors_are_the_same_bytes_as_the_services(cattery, tabby, new_api, t
 
 
 def test_seeds_that_are_not_given_are_random_and_told(cattery, tabby, tmp_path):
-    """Two walks differ, and the command says which seeds they go between."""
     walks = [_walk(cattery, tmp_path / f"{i}.webp", "--frames", "2") for i in range(2)]
     assert walks[0][0] != walks[1][0]
     assert len([*ImageSequence.Iterator(Image.open(io.BytesIO(walks[0][0])))]) == 2
@@ -91,7 +90,6 @@ def test_seeds_that_are_not_given_are_random_and_told(cattery, tabby, tmp_path):
     ],
 )
 def test_what_cannot_be_made_is_refused(cattery, tabby, arguments, field):
-    """One line that names the field; nothing is written."""
     outcome = cattery(*arguments, "--model", "tabby")
     assert outcome.code == 1
     assert outcome.err.startswith(f"Error: {field} is ")
@@ -99,7 +97,6 @@ def test_what_cannot_be_made_is_refused(cattery, tabby, arguments, field):
 
 @pytest.mark.parametrize("command", ["walk", "generate"])
 def test_a_version_that_cannot_truncate_says_so(cattery, published_of, command):
-    """Its generator normalizes the latent's length."""
     published_of("projected")
     outcome = cattery(command, "--model", "tabby", "--truncation", "0.5")
     assert outcome.code == 1

@@ -61,223 +61,108 @@ class Held:
         await self.batcher.close()
 
 
-def run(test):
-    """Run a test's coroutine with a limit."""
-    return asyncio.run(asyncio.wait_for(test(), 60))
-
-
-def test_every_request_gets_its_own_pictures_in_order():
+async def test_every_request_gets_its_own_pictures_in_order():
     """Pictures of requests that shared batches go back to whom they belong."""
-
-    async def test():
-        async with Held(max_batch=7) as held:
-            asked = [range(20), range(100, 101), range(200, 213)]
-            tasks = [held.ask(seeds) for seeds in asked]
-            await held.waiting(34)
-            held.engine.may_go.set()
-            for seeds, pixels in zip(asked, await asyncio.gather(*tasks), strict=True):
-                assert [seed % 256 for seed in seeds] == pixels[:, 0, 0, 1].tolist()
-
-    run(test)
+    async with Held(max_batch=7) as held:
+        asked = [range(20), range(100, 101), range(200, 213)]
+        tasks = [held.ask(seeds) for seeds in asked]
+        await held.waiting(34)
+        held.engine.may_go.set()
+        for seeds, pixels in zip(asked, await asyncio.gather(*tasks), strict=True):
+            assert [seed % 256 for seed in seeds] == pixels[:, 0, 0, 1].tolist()
 
 
-def test_seeds_and_places_share_a_batch():
+async def test_seeds_and_places_share_a_batch():
     """What is between two seeds waits in the same line as the seeds, and goes back in order."""
-
-    async def test():
-        async with Held() as held:
-            place = Interpolated(start=10, end=20, share=0.5)
-            tasks = [held.ask([1, place]), held.ask([2])]
-            await held.waiting(3)
-            held.engine.may_go.set()
-            first, second = await asyncio.gather(*tasks)
-            assert held.engine.batches == [[999], [1, place, 2]]
-            assert first[:, 0, 0, 1].tolist() == [1, 15]
-            assert second[:, 0, 0, 1].tolist() == [2]
-
-    run(test)
+    async with Held() as held:
+        place = Interpolated(start=10, end=20, share=0.5)
+        tasks = [held.ask([1, place]), held.ask([2])]
+        await held.waiting(3)
+        held.engine.may_go.set()
+        first, second = await asyncio.gather(*tasks)
+        assert held.engine.batches == [[999], [1, place, 2]]
+        assert first[:, 0, 0, 1].tolist() == [1, 15]
+        assert second[:, 0, 0, 1].tolist() == [2]
 
 
-def test_what_waits_is_gathered_and_counted_in_pictures():
+async def test_what_waits_is_gathered_and_counted_in_pictures():
     """Requests that came while the device was busy share batches of at most max_batch."""
-
-    async def test():
-        async with Held(max_batch=16) as held:
-            tasks = [held.ask([i]) for i in range(20)]
-            await held.waiting(20)
-            held.engine.may_go.set()
-            await asyncio.gather(*tasks)
-            assert [len(batch) for batch in held.engine.batches] == [1, 16, 4]
-
-    run(test)
+    async with Held(max_batch=16) as held:
+        tasks = [held.ask([i]) for i in range(20)]
+        await held.waiting(20)
+        held.engine.may_go.set()
+        await asyncio.gather(*tasks)
+        assert [len(batch) for batch in held.engine.batches] == [1, 16, 4]
 
 
-def test_a_lone_request_does_not_wait_for_company():
+async def test_a_lone_request_does_not_wait_for_company(new_batcher):
     """The device starts the moment it is free: one request, one batch, no timer."""
-
-    async def test():
-        batcher, slot = Batcher(16, 100, DEADLINE_S), slot_of()
-        pixels = await batcher.render(slot, [3])
-        assert pixels.shape == (1, 8, 8, 3)
-        assert slot.engine.batches == [[3]]
-        await batcher.close()
-
-    run(test)
+    batcher, slot = new_batcher(16, 100, DEADLINE_S), slot_of()
+    pixels = await batcher.render(slot, [3])
+    assert pixels.shape == (1, 8, 8, 3)
+    assert slot.engine.batches == [[3]]
 
 
-def test_one_picture_is_not_starved_by_sixty_fours():
-    """A request for one that comes behind four for 64 is done in the next batch."""
-
-    async def test():
-        async with Held(max_batch=16) as held:
-            large = [held.ask(range(100 * i, 100 * i + 64)) for i in range(4)]
-            await held.waiting(256)
-            small = held.ask([7])
-            await held.waiting(257)
-            held.engine.may_go.set()
-            await small
-            await asyncio.gather(*large)
-            assert any(7 in batch for batch in held.engine.batches[1:2])
-
-    run(test)
-
-
-def test_a_batch_has_one_slot_and_slots_take_turns():
-    """Pictures of two versions never share a batch, and neither waits for all of the other."""
-
-    async def test():
-        async with Held(max_batch=8) as held:
-            other = slot_of(2)
-            old, new = held.ask(range(32)), held.ask(range(32), other)
-            await held.waiting(64)
-            held.engine.may_go.set()
-            reds = [{*pixels[:, 0, 0, 0].tolist()} for pixels in await asyncio.gather(old, new)]
-            assert [{1}, {2}] == reds
-            assert len(other.engine.batches) == 4
-
-    run(test)
-
-
-def test_one_slot_does_not_wait_for_all_of_another():
+async def test_a_batch_has_one_slot_and_slots_take_turns():
     """A picture of another version comes second, before the rest of a large request."""
-
-    async def test():
-        async with Held(max_batch=8) as held:
-            other = slot_of(2)
-            other.engine.batches = held.engine.batches
-            tasks = [held.ask(range(100, 164)), held.ask([5], other)]
-            await held.waiting(65)
-            held.engine.may_go.set()
-            await asyncio.gather(*tasks)
-            assert [[999], [*range(100, 108)], [5]] == held.engine.batches[:3]
-            assert len(held.engine.batches) == 10
-
-    run(test)
+    async with Held(max_batch=8) as held:
+        other = slot_of(2)
+        other.engine.batches = held.engine.batches
+        tasks = [held.ask(range(100, 164)), held.ask([5], other)]
+        await held.waiting(65)
+        held.engine.may_go.set()
+        reds = [{*pixels[:, 0, 0, 0].tolist()} for pixels in await asyncio.gather(*tasks)]
+        assert reds == [{1}, {2}]
+        assert [[999], [*range(100, 108)], [5]] == held.engine.batches[:3]
+        assert len(held.engine.batches) == 10
 
 
-def test_who_hangs_up_never_reaches_the_device():
-    """A cancelled request leaves the queue before the forward pass."""
-
-    async def test():
-        async with Held() as held:
-            gone, stays = held.ask([1, 2, 3]), held.ask([4])
-            await held.waiting(4)
-            gone.cancel()
-            await held.waiting(1)
-            held.engine.may_go.set()
-            await stays
-            assert held.engine.batches == [[999], [4]]
-
-    run(test)
-
-
-def test_a_full_queue_refuses_at_once():
-    """The request that would pass the limit is told so while the device is still busy."""
-
-    async def test():
-        async with Held(max_waiting=10) as held:
-            waits = held.ask(range(10))
-            await held.waiting(10)
-            with pytest.raises(Busy) as caught:
-                await held.batcher.render(held.slot, [1])
-            assert caught.value.retry_after_s >= 1
-            assert (
-                held.telemetry.registry.get_sample_value(
-                    "cattery_refused_total", {"reason": "busy"}
-                )
-                == 1
-            )
-            held.engine.may_go.set()
-            await waits
-
-    run(test)
-
-
-def test_a_request_over_the_limit_is_let_in_where_nothing_waits():
+async def test_a_request_over_the_limit_is_let_in_where_nothing_waits(new_batcher):
     """A limit smaller than a request does not make that request impossible."""
-
-    async def test():
-        batcher = Batcher(16, 4, DEADLINE_S)
-        assert len(await batcher.render(slot_of(), range(64))) == 64
-        await batcher.close()
-
-    run(test)
+    batcher = new_batcher(16, 4, DEADLINE_S)
+    assert len(await batcher.render(slot_of(), range(64))) == 64
 
 
-def test_what_expires_leaves_before_the_forward_pass():
+async def test_what_expires_leaves_before_the_forward_pass():
     """A request whose time is over is told so at once, and costs the device nothing."""
-
-    async def test():
-        async with Held(deadline_s=0.05) as held:
-            with pytest.raises(DeadlineExceeded, match=r"0\.05 s"):
-                await held.batcher.render(held.slot, [1, 2])
-            assert held.batcher.waiting == 0
-            held.engine.may_go.set()
-        assert held.engine.batches == [[999]]
-
-    run(test)
+    async with Held(deadline_s=0.05) as held:
+        with pytest.raises(DeadlineExceeded, match=r"0\.05 s"):
+            await held.batcher.render(held.slot, [1, 2])
+        assert held.batcher.waiting == 0
+        held.engine.may_go.set()
+    assert held.engine.batches == [[999]]
 
 
-def test_what_has_expired_is_dropped_even_if_the_loop_is_late():
+async def test_what_has_expired_is_dropped_even_if_the_loop_is_late():
     """The device looks at the clock itself: a busy event loop costs no forward pass."""
-
-    async def test():
-        async with Held(deadline_s=0.2) as held:
-            late = held.ask([1])
-            await held.waiting(1)
-            end = monotonic() + 0.3
-            held.first.cancel()
-            while monotonic() < end:
-                pass  # the loop is held up past the deadline
-            held.engine.may_go.set()
-            assert await asyncio.to_thread(held.dropped)
-            with pytest.raises(DeadlineExceeded):
-                await late
-        assert held.engine.batches == [[999]]
-
-    run(test)
+    async with Held(deadline_s=0.2) as held:
+        late = held.ask([1])
+        await held.waiting(1)
+        end = monotonic() + 0.3
+        held.first.cancel()
+        while monotonic() < end:
+            pass  # the loop is held up past the deadline
+        held.engine.may_go.set()
+        assert await asyncio.to_thread(held.dropped)
+        with pytest.raises(DeadlineExceeded):
+            await late
+    assert held.engine.batches == [[999]]
 
 
-def test_a_failing_engine_fails_its_batch_only():
-    """The clients of a broken batch hear why; the next ones are served."""
+async def test_a_failing_engine_fails_its_batch_only(new_batcher):
+    batcher, bad, good = new_batcher(8, 100, DEADLINE_S), slot_of(1), slot_of(2)
 
-    async def test():
-        batcher, bad, good = Batcher(8, 100, DEADLINE_S), slot_of(1), slot_of(2)
+    def fail(points):
+        raise RuntimeError("out of memory")
 
-        def fail(points):
-            raise RuntimeError("out of memory")
-
-        bad.engine.render = fail
-        with pytest.raises(RuntimeError, match="out of memory"):
-            await batcher.render(bad, range(20))
-        assert len(await batcher.render(good, [1])) == 1
-        assert batcher.waiting == 0
-        await batcher.close()
-
-    run(test)
+    bad.engine.render = fail
+    with pytest.raises(RuntimeError, match="out of memory"):
+        await batcher.render(bad, range(20))
+    assert len(await batcher.render(good, [1])) == 1
+    assert batcher.waiting == 0
 
 
-def test_a_slow_generator_s_crowd_does_not_hold_up_a_fast_one():
+async def test_a_slow_generator_s_crowd_does_not_hold_up_a_fast_one(new_batcher):
     """A batch is as large as the device renders in a quarter of a second, never all that wait."""
     slow, fast = slot_of(1), slot_of(2)
     paint = slow.engine.render
@@ -286,143 +171,95 @@ def test_a_slow_generator_s_crowd_does_not_hold_up_a_fast_one():
         sleep(0.05 * len(points))
         return paint(points)
 
-    async def test():
-        batcher = Batcher(64, 1000, DEADLINE_S)
-        slow.engine.render = crawl
-        await batcher.render(slow, range(2))
-        crowd = asyncio.create_task(batcher.render(slow, range(100)))
-        await until(lambda: len(slow.engine.batches) > 1)
-        await batcher.render(fast, [1])
-        assert not crowd.done()
-        sizes = [len(batch) for batch in slow.engine.batches[1:]]
-        assert len(sizes) <= 3  # the one that was running, and perhaps the next
-        assert max(sizes) <= 5
-        assert len(await crowd) == 100
-        await batcher.close()
-
-    run(test)
+    batcher = new_batcher(64, 1000, DEADLINE_S)
+    slow.engine.render = crawl
+    await batcher.render(slow, range(2))
+    crowd = asyncio.create_task(batcher.render(slow, range(40)))
+    await until(lambda: len(slow.engine.batches) > 1)
+    await batcher.render(fast, [1])
+    assert not crowd.done()
+    sizes = [len(batch) for batch in slow.engine.batches[1:]]
+    assert len(sizes) <= 3  # the one that was running, and perhaps the next
+    assert max(sizes) <= 5
+    assert len(await crowd) == 40
 
 
-def test_closing_refuses_what_waits_and_ends_the_thread():
+async def test_closing_refuses_what_waits_and_ends_the_thread():
     """Nobody is left waiting for a batcher that has been closed."""
-
-    async def test():
-        held = Held()
-        async with held:
-            waits = held.ask([1])
-            await held.waiting(1)
-            closing = asyncio.create_task(held.batcher.close())
-            with pytest.raises(Busy):
-                await waits
-            held.engine.may_go.set()
-            await closing
-            assert not any(thread.is_alive() for thread in held.batcher._threads)
-            with pytest.raises(Busy):
-                await held.batcher.render(held.slot, [1])
-
-    run(test)
+    held = Held()
+    async with held:
+        waits = held.ask([1])
+        await held.waiting(1)
+        closing = asyncio.create_task(held.batcher.close())
+        with pytest.raises(Busy):
+            await waits
+        held.engine.may_go.set()
+        await closing
+        assert not any(thread.is_alive() for thread in held.batcher._threads)
+        with pytest.raises(Busy):
+            await held.batcher.render(held.slot, [1])
 
 
-def test_lanes_render_at_the_same_time_and_share_what_waits():
+async def test_lanes_render_at_the_same_time_and_share_what_waits(new_batcher):
     """A lone request is dealt out to all idle lanes, and comes back in order."""
+    batcher, slot = new_batcher(16, 1000, DEADLINE_S, lanes=2), slot_of()
+    together = threading.Barrier(2, timeout=20)
+    paint = slot.engine.render
 
-    async def test():
-        batcher, slot = Batcher(16, 1000, DEADLINE_S, lanes=2), slot_of()
-        together = threading.Barrier(2, timeout=20)
-        paint = slot.engine.render
+    def meet(points):
+        together.wait()
+        if points[0] == 0:
+            sleep(0.01)  # the later half is done first
+        return paint(points)
 
-        def meet(points):
-            together.wait()
-            if points[0] == 0:
-                sleep(0.01)  # the later half is done first
-            return paint(points)
-
-        slot.engine.render = meet
-        pixels = await batcher.render(slot, range(10))
-        assert pixels[:, 0, 0, 1].tolist() == [*range(10)]
-        assert sorted(slot.engine.batches) == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
-        await batcher.close()
-
-    run(test)
+    slot.engine.render = meet
+    pixels = await batcher.render(slot, range(10))
+    assert pixels[:, 0, 0, 1].tolist() == [*range(10)]
+    assert sorted(slot.engine.batches) == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
 
 
-def test_a_device_that_lanes_take_turns_at_is_given_whole_batches():
+async def test_a_device_that_lanes_take_turns_at_is_given_whole_batches(new_batcher):
     """What is too little to be worth sharing goes to one lane; more is shared all the same."""
-
-    async def test():
-        batcher, slot = Batcher(16, 1000, DEADLINE_S, lanes=4, least_share=16), slot_of()
-        await batcher.render(slot, range(16))
-        assert slot.engine.batches == [[*range(16)]]
-        await batcher.render(slot, range(40))
-        assert sorted(map(len, slot.engine.batches)) == [8, 16, 16, 16]
-        await batcher.close()
-
-    run(test)
+    batcher, slot = new_batcher(16, 1000, DEADLINE_S, lanes=4, least_share=16), slot_of()
+    await batcher.render(slot, range(16))
+    assert slot.engine.batches == [[*range(16)]]
+    await batcher.render(slot, range(40))
+    assert sorted(map(len, slot.engine.batches)) == [8, 16, 16, 16]
 
 
-def test_a_lane_is_prepared_in_its_own_thread_before_its_first_batch():
+async def test_a_lane_is_prepared_in_its_own_thread_before_its_first_batch(new_batcher):
     """Each once: there a thread is told to compute alone."""
+    prepared = []
 
-    async def test():
-        prepared = []
-        batcher = Batcher(
-            4,
-            1000,
-            DEADLINE_S,
-            lanes=3,
-            prepare=lambda: prepared.append(threading.current_thread().name),
-        )
-        await batcher.render(slot_of(), range(40))
-        await batcher.close()
-        assert sorted(prepared) == ["cattery-lane-0", "cattery-lane-1", "cattery-lane-2"]
+    def prepare():
+        prepared.append(threading.current_thread().name)
 
-    run(test)
+    batcher = new_batcher(4, 1000, DEADLINE_S, lanes=3, prepare=prepare)
+    await batcher.render(slot_of(), range(40))
+    assert sorted(prepared) == ["cattery-lane-0", "cattery-lane-1", "cattery-lane-2"]
 
 
-def test_requests_of_one_round_of_the_loop_share_a_batch():
-    """Whoever came together is rendered together, though the lane was idle."""
-
-    async def test():
-        batcher, slot = Batcher(16, 1000, DEADLINE_S), slot_of()
-        await asyncio.gather(*[batcher.render(slot, [seed]) for seed in range(5)])
-        assert slot.engine.batches == [[0, 1, 2, 3, 4]]
-        await batcher.close()
-
-    run(test)
-
-
-def test_files_are_made_in_the_lane_each_by_its_number():
+async def test_files_are_made_in_the_lane_each_by_its_number(new_batcher):
     """Encoding takes no further thread; a request that spans batches keeps its order."""
+    batcher, slot = new_batcher(4, 1000, DEADLINE_S), slot_of()
+    threads = set()
 
-    async def test():
-        batcher, slot = Batcher(4, 1000, DEADLINE_S), slot_of()
-        threads = set()
+    def encode(number, pixels):
+        threads.add(threading.current_thread().name)
+        return bytes([number, *pixels[0, 0]])
 
-        def encode(number, pixels):
-            threads.add(threading.current_thread().name)
-            return bytes([number, *pixels[0, 0]])
-
-        files = await batcher.files(slot, range(100, 110), encode)
-        assert files == [bytes([i, 1, 100 + i, 0]) for i in range(10)]
-        assert threads == {"cattery-lane-0"}
-        await batcher.close()
-
-    run(test)
+    files = await batcher.files(slot, range(100, 110), encode)
+    assert files == [bytes([i, 1, 100 + i, 0]) for i in range(10)]
+    assert threads == {"cattery-lane-0"}
 
 
-def test_what_cannot_be_encoded_fails_and_the_lane_lives_on():
-    """Its client hears why, and the next one is served."""
+async def test_what_cannot_be_encoded_fails_and_the_lane_lives_on(new_batcher):
+    batcher, slot = new_batcher(4, 1000, DEADLINE_S), slot_of()
 
-    async def test():
-        batcher, slot = Batcher(4, 1000, DEADLINE_S), slot_of()
+    def fail(number, pixels):
+        raise ValueError("no such color")
 
-        def fail(number, pixels):
-            raise ValueError("no such color")
-
-        with pytest.raises(ValueError, match="no such color"):
-            await batcher.files(slot, range(10), fail)
-        assert batcher.waiting == 0
-        assert len(await batcher.render(slot, [1])) == 1
-        await batcher.close()
-
-    run(test)
+    with pytest.raises(ValueError, match="no such color"):
+        await batcher.files(slot, range(10), fail)
+    assert batcher.waiting == 0
+    assert len(await batcher.render(slot, [1])) == 1

@@ -34,135 +34,99 @@ def count(telemetry):
     return read
 
 
-def run(coroutine):
-    """Run a test's coroutine with a limit."""
-    return asyncio.run(asyncio.wait_for(coroutine, 30))
-
-
-def test_a_lazy_pool_begins_with_the_default_model(new_pool, versions, count):
+async def test_a_lazy_pool_begins_with_the_default_model(new_pool, versions, count):
     """Others are loaded at their first request, and looking at the store loads nothing."""
-
-    async def test():
-        pool = new_pool(is_lazy=True)
-        await pool.start()
-        await pool.refresh_all()
-        assert set(pool.serving()) == {"dcgan"}
-        assert pool.at_hand("one") is None
-        assert (await pool.take("one")).version == versions["one"]
-        assert pool.at_hand("one") is pool.serving()["one"]
-        assert pool.problems() == []
-        assert (count("loads_total", "one"), count("device_bytes")) == (1, 2 * SIZE)
-        await pool.close()
-
-    run(test())
+    pool = await new_pool(is_lazy=True)
+    await pool.refresh_all()
+    assert set(pool.serving()) == {"dcgan"}
+    assert pool.at_hand("one") is None
+    assert (await pool.take("one")).version == versions["one"]
+    assert pool.at_hand("one") is pool.serving()["one"]
+    assert pool.problems() == []
+    assert (count("loads_total", "one"), count("device_bytes")) == (1, 2 * SIZE)
 
 
-def test_an_alias_that_moves_loads_only_what_is_in_memory(store, new_pool, versions):
+async def test_an_alias_that_moves_loads_only_what_is_in_memory(store, new_pool, versions):
     """A model in memory is swapped; of another, the next request gets the new version."""
-
-    async def test():
-        pool = new_pool(is_lazy=True)
-        await pool.start()
-        moved = put_into_service(store, 2, model="one").version
-        swapped = put_into_service(store, 2).version
-        await pool.refresh_all()
-        assert {m: slot.version for m, slot in pool.serving().items()} == {"dcgan": swapped}
-        assert pool.at_hand(f"dcgan@{versions['dcgan']}") is not None
-        assert (await pool.take("one")).version == moved
-        await pool.refresh_all()
-        assert pool.at_hand(f"one@{versions['one']}") is None  # no way back is loaded ahead
-        await pool.close()
-
-    run(test())
+    pool = await new_pool(is_lazy=True)
+    moved = put_into_service(store, 2, model="one").version
+    swapped = put_into_service(store, 2).version
+    await pool.refresh_all()
+    assert {m: slot.version for m, slot in pool.serving().items()} == {"dcgan": swapped}
+    assert pool.at_hand(f"dcgan@{versions['dcgan']}") is not None
+    assert (await pool.take("one")).version == moved
+    await pool.refresh_all()
+    assert pool.at_hand(f"one@{versions['one']}") is None  # no way back is loaded ahead
 
 
-def test_a_version_that_was_checked_serves_a_model_that_is_not_in_memory(store, new_pool, versions):
-    """What a promotion has loaded to look at is not loaded again."""
-
-    async def test():
-        pool = new_pool(is_lazy=True)
-        await pool.start()
-        checked = publish(store, 2, model="one")
-        slot = await pool.take(f"one@{checked.version}")
-        store.aliases.promote("one", checked.version)
-        await pool.refresh("one")
-        assert pool.at_hand("one") is slot
-        await pool.close()
-
-    run(test())
+async def test_a_version_that_was_checked_serves_a_model_that_is_not_in_memory(
+    store, new_pool, versions
+):
+    pool = await new_pool(is_lazy=True)
+    checked = publish(store, 2, model="one")
+    slot = await pool.take(f"one@{checked.version}")
+    store.aliases.promote("one", checked.version)
+    await pool.refresh("one")
+    assert pool.at_hand("one") is slot
 
 
-def test_a_bad_version_is_told_and_the_old_one_stays_if_it_is_in_memory(store, new_pool, versions):
+async def test_a_bad_version_is_told_and_the_old_one_stays_if_it_is_in_memory(
+    store, new_pool, versions
+):
     """In memory the old version goes on; of a model that is not, the request is told why."""
-
-    async def test():
-        pool = new_pool(is_lazy=True)
-        await pool.start()
-        old = await pool.take("one")
-        for model in ("one", "two"):
-            bad = publish(store, 2, model=model, weights=b"dust")
-            store.aliases.promote(model, bad.version)
-        await pool.refresh_all()
-        assert old is await pool.take("one")
-        with pytest.raises(CheckpointError):
-            await pool.take("two")
-        await pool.refresh_all()
-        assert len(pool.problems()) == 2  # a look alone does not make it good
-        good = put_into_service(store, 3, model="two")
-        assert (await pool.take("two")).version == good.version
-        await pool.refresh_all()
-        assert len(pool.problems()) == 1
-        await pool.close()
-
-    run(test())
+    pool = await new_pool(is_lazy=True)
+    old = await pool.take("one")
+    for model in ("one", "two"):
+        bad = publish(store, 2, model=model, weights=b"dust")
+        store.aliases.promote(model, bad.version)
+    await pool.refresh_all()
+    assert old is await pool.take("one")
+    with pytest.raises(CheckpointError):
+        await pool.take("two")
+    await pool.refresh_all()
+    assert len(pool.problems()) == 2  # a look alone does not make it good
+    good = put_into_service(store, 3, model="two")
+    assert (await pool.take("two")).version == good.version
+    await pool.refresh_all()
+    assert len(pool.problems()) == 1
 
 
-def test_an_eager_pool_fills_the_budget_and_drives_nobody_out(store, new_pool, versions, count):
+async def test_an_eager_pool_fills_the_budget_and_drives_nobody_out(
+    store, new_pool, versions, count
+):
     """The default model comes first; what found no room is loaded when somebody asks."""
-
-    async def test():
-        pool = new_pool(max_bytes=2 * SIZE)
-        await pool.start()
-        put_into_service(store, 1, model="later")
-        await pool.refresh_all()
-        assert set(pool.serving()) == {"dcgan", "one"}
-        assert sum(count("loads_total", model) for model in MODELS) == 2
-        await pool.take("later")
-        await pool.refresh_all()
-        assert set(pool.serving()) == {"dcgan", "later"}  # the default one counts as used
-        assert count("evictions_total", "one") == 1
-        assert count("device_bytes") == 2 * SIZE
-        await pool.close()
-
-    run(test())
+    pool = await new_pool(max_bytes=2 * SIZE)
+    put_into_service(store, 1, model="later")
+    await pool.refresh_all()
+    assert set(pool.serving()) == {"dcgan", "one"}
+    assert sum(count("loads_total", model) for model in MODELS) == 2
+    await pool.take("later")
+    await pool.refresh_all()
+    assert set(pool.serving()) == {"dcgan", "later"}  # the default one counts as used
+    assert count("evictions_total", "one") == 1
+    assert count("device_bytes") == 2 * SIZE
 
 
-def test_what_has_left_is_known_and_comes_back(store, new_pool, versions):
+async def test_what_has_left_is_known_and_comes_back(store, new_pool, versions):
     """The card of a resting model follows its alias, and its next request loads it."""
-
-    async def test():
-        pool = new_pool(is_lazy=True, max_bytes=SIZE)
-        await pool.start()
-        await pool.take("one")
-        assert set(pool.serving()) == {"one"}
-        assert pool.card("dcgan").version == versions["dcgan"]
-        moved = put_into_service(store, 2).version
-        await pool.refresh_all()
-        assert set(pool.serving()) == {"one"}
-        assert pool.card("dcgan").version == moved
-        assert pool.card("two") is None
-        assert (await pool.take(None)).version == moved
-        await pool.close()
-
-    run(test())
+    pool = await new_pool(is_lazy=True, max_bytes=SIZE)
+    await pool.take("one")
+    assert set(pool.serving()) == {"one"}
+    assert pool.card("dcgan").version == versions["dcgan"]
+    moved = put_into_service(store, 2).version
+    await pool.refresh_all()
+    assert set(pool.serving()) == {"one"}
+    assert pool.card("dcgan").version == moved
+    assert pool.card("two") is None
+    assert (await pool.take(None)).version == moved
 
 
-def test_who_holds_a_slot_keeps_it_until_done(new_pool, versions):
+async def test_who_holds_a_slot_keeps_it_until_done(new_pool, versions):
     """An eviction fails no request; the memory falls when the last one has ended."""
-
-    async def test():
-        pool = new_pool(is_lazy=True, max_bytes=SIZE)
-        await pool.start()
+    pool = await new_pool(is_lazy=True, max_bytes=SIZE)
+    gc.collect()
+    gc.disable()  # nothing is in a circle
+    try:
         held = await pool.take("one")
         await pool.take("two")
         assert pool.at_hand("one") is None
@@ -170,17 +134,11 @@ def test_who_holds_a_slot_keeps_it_until_done(new_pool, versions):
         engine = weakref.ref(held.engine)
         del held
         assert engine() is None
-        await pool.close()
-
-    gc.collect()
-    gc.disable()  # nothing is in a circle
-    try:
-        run(test())
     finally:
         gc.enable()
 
 
-def test_a_crowd_for_cold_models_has_each_loaded_once(new_pool, versions, count):
+async def test_a_crowd_for_cold_models_has_each_loaded_once(new_pool, versions, count):
     """Thirty requests for three models with room for one: all are answered by three loads."""
     is_loading, may_load = threading.Event(), threading.Event()
 
@@ -189,49 +147,34 @@ def test_a_crowd_for_cold_models_has_each_loaded_once(new_pool, versions, count)
             assert may_load.wait(20)
         return load_painting(path, device)
 
-    async def test():
-        pool = new_pool(is_lazy=True, max_bytes=SIZE, load=load)
-        await pool.start()
-        is_loading.set()
-        crowd = [asyncio.create_task(pool.take(model)) for _ in range(10) for model in MODELS[1:]]
-        await until(lambda: all(model in pool._loads for model in MODELS[1:]))
-        crowd += [asyncio.create_task(pool.take(model)) for model in MODELS[1:]]  # latecomers
-        await asyncio.sleep(0)
-        may_load.set()
-        slots = await asyncio.gather(*crowd)
-        assert [slot.model for slot in slots] == list(MODELS[1:]) * 11
-        assert [count("loads_total", model) for model in MODELS] == [1, 1, 1, 1]
-        assert count("device_bytes") == SIZE
-        await pool.close()
-
-    run(test())
+    pool = await new_pool(is_lazy=True, max_bytes=SIZE, load=load)
+    is_loading.set()
+    crowd = [asyncio.create_task(pool.take(model)) for _ in range(10) for model in MODELS[1:]]
+    await until(lambda: all(model in pool._loads for model in MODELS[1:]))
+    crowd += [asyncio.create_task(pool.take(model)) for model in MODELS[1:]]  # latecomers
+    await asyncio.sleep(0)
+    may_load.set()
+    slots = await asyncio.gather(*crowd)
+    assert [slot.model for slot in slots] == list(MODELS[1:]) * 11
+    assert [count("loads_total", model) for model in MODELS] == [1, 1, 1, 1]
+    assert count("device_bytes") == SIZE
 
 
-def test_an_alias_that_goes_in_the_middle_fails_no_request(store, new_pool, versions, monkeypatch):
+async def test_an_alias_that_goes_in_the_middle_fails_no_request(
+    store, new_pool, versions, monkeypatch
+):
     """What was in service when the request came is what it gets."""
-
-    async def test():
-        pool = new_pool(is_lazy=True)
-        await pool.start()
-        monkeypatch.setattr(store.aliases, "get", lambda _model: Aliases())
-        monkeypatch.setattr(store.versions, "resolve", lambda model: (model, versions[model]))
-        assert (await pool.take("one")).version == versions["one"]
-        await pool.close()
-
-    run(test())
+    pool = await new_pool(is_lazy=True)
+    monkeypatch.setattr(store.aliases, "get", lambda _model: Aliases())
+    monkeypatch.setattr(store.versions, "resolve", lambda model: (model, versions[model]))
+    assert (await pool.take("one")).version == versions["one"]
 
 
-def test_one_larger_than_the_budget_is_served_and_told(new_pool, versions, caplog):
+async def test_one_larger_than_the_budget_is_served_and_told(new_pool, versions, caplog):
     """A setting must not take a model out of service; the log says by how much it is too small."""
-
-    async def test():
-        pool = new_pool(max_bytes=SIZE - 1)
-        await pool.start()
-        assert (await pool.take("two")).version == versions["two"]
-        assert set(pool.serving()) == {"two"}
-        await pool.close()
-
-    run(test())
+    pool = await new_pool(max_bytes=SIZE - 1)
+    assert (await pool.take("two")).version == versions["two"]
+    assert set(pool.serving()) == {"two"}
     assert "one slot alone holds 100 bytes, the limit is 99" in caplog.text
 
 

@@ -5,7 +5,7 @@ import io
 import socket
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from time import monotonic, sleep
 
@@ -17,7 +17,7 @@ from PIL import Image
 
 from app.main import create_app
 from app.settings import AppSettings
-from tests.app.fake_engine import load_painting, publish, put_into_service, red_of, until
+from tests.app.fake_engine import load_painting, publish, red_of, until
 
 CLIENTS = 16
 SWAPS = 20
@@ -58,6 +58,20 @@ def app(store, tmp_path):
     return create_app(settings, store=store, load=load_painting)
 
 
+@pytest.fixture
+def address(app, version) -> Iterator[str]:
+    """Return where the app answers, with a first version in service."""
+    with listening(app) as address:
+        yield address
+
+
+@pytest.fixture
+async def client(address) -> AsyncIterator[httpx.AsyncClient]:
+    """Return a client of the app."""
+    async with httpx.AsyncClient(base_url=address, timeout=30) as client:
+        yield client
+
+
 def reds_of(response: httpx.Response) -> set[int]:
     """Return the reds of all tiles of an answer: one, unless versions were mixed."""
     if response.headers["content-type"] == "application/zip":
@@ -69,38 +83,29 @@ def reds_of(response: httpx.Response) -> set[int]:
     return {int(red) for picture in reds for red in np.unique(picture)}
 
 
-def test_not_one_request_fails_and_no_sheet_mixes_versions_through_twenty_swaps(store, app):
+async def test_not_one_request_fails_and_no_sheet_mixes_versions_through_twenty_swaps(
+    store, version, client
+):
     """16 clients ask without a pause while 20 versions come into service one after another."""
-    versions = {put_into_service(store, 1).version: red_of(1)}
     cards = [publish(store, number) for number in range(2, SWAPS + 2)]
-    versions |= {card.version: red_of(i) for i, card in enumerate(cards, 2)}
+    versions = {version: red_of(1)} | {card.version: red_of(i) for i, card in enumerate(cards, 2)}
     queries = ["n=16", "n=1&seed=3", "n=64", "n=4&format=zip"]
     answers: list[httpx.Response] = []
+    is_over = asyncio.Event()
 
-    async def ask(address, number, is_over):
-        async with httpx.AsyncClient(base_url=address, timeout=30) as client:
-            while not is_over.is_set():
-                answers.append(await client.get(f"/cats?{queries[number % len(queries)]}"))
+    async def ask(number):
+        while not is_over.is_set():
+            answers.append(await client.get(f"/cats?{queries[number % len(queries)]}"))
 
-    async def swap(address):
-        async with httpx.AsyncClient(base_url=address, timeout=30) as client:
-            for card in cards:
-                store.aliases.promote("dcgan", card.version)
-                end = monotonic() + 20
-                seen = None
-                while seen != card.version:
-                    assert monotonic() < end, "the swap did not come"
-                    seen = (await client.head("/cats?seed=0")).headers["cattery-version"]
-
-    async def test(address):
-        is_over = asyncio.Event()
-        clients = [asyncio.create_task(ask(address, i, is_over)) for i in range(CLIENTS)]
-        await swap(address)
-        is_over.set()
-        await asyncio.gather(*clients)
-
-    with listening(app) as address:
-        asyncio.run(asyncio.wait_for(test(address), 200))
+    clients = [asyncio.create_task(ask(number)) for number in range(CLIENTS)]
+    for card in cards:
+        store.aliases.promote("dcgan", card.version)
+        end, seen = monotonic() + 20, None
+        while seen != card.version:
+            assert monotonic() < end, "the swap did not come"
+            seen = (await client.head("/cats?seed=0")).headers["cattery-version"]
+    is_over.set()
+    await asyncio.gather(*clients)
 
     assert {200} == {answer.status_code for answer in answers}
     assert len(answers) >= CLIENTS
@@ -109,47 +114,33 @@ def test_not_one_request_fails_and_no_sheet_mixes_versions_through_twenty_swaps(
     assert len({answer.headers["cattery-version"] for answer in answers}) > SWAPS / 2
 
 
-def test_a_client_that_hangs_up_never_reaches_the_device(store, app):
+async def test_a_client_that_hangs_up_never_reaches_the_device(app, address, client):
     """A closed connection leaves the queue; the pictures of those who stay are rendered."""
-    put_into_service(store, 1)
-
-    async def test(address):
-        async with httpx.AsyncClient(base_url=address, timeout=30) as client:
-            engine = app.state.pool.serving()["dcgan"].engine
-            engine.may_go.clear()
-            first = asyncio.create_task(client.get("/cats?seed=1"))
-            await until(engine.is_busy.is_set)
-            host, _, port = address.removeprefix("http://").partition(":")
-            with socket.create_connection((host, int(port))) as leaves:
-                leaves.sendall(b"GET /cats?seed=2 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-                await until(lambda: app.state.batcher.waiting == 1)
-            await until(lambda: app.state.batcher.waiting == 0)
-            stays = asyncio.create_task(client.get("/cats?seed=3"))
-            await until(lambda: app.state.batcher.waiting == 1)
-            engine.may_go.set()
-            assert [(await task).status_code for task in (first, stays)] == [200, 200]
-            assert engine.batches == [[1], [3]]
-
-    with listening(app) as address:
-        asyncio.run(asyncio.wait_for(test(address), 60))
+    engine = app.state.pool.serving()["dcgan"].engine
+    engine.may_go.clear()
+    first = asyncio.create_task(client.get("/cats?seed=1"))
+    await until(engine.is_busy.is_set)
+    host, _, port = address.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port))) as leaves:
+        leaves.sendall(b"GET /cats?seed=2 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        await until(lambda: app.state.batcher.waiting == 1)
+    await until(lambda: app.state.batcher.waiting == 0)
+    stays = asyncio.create_task(client.get("/cats?seed=3"))
+    await until(lambda: app.state.batcher.waiting == 1)
+    engine.may_go.set()
+    assert [(await task).status_code for task in (first, stays)] == [200, 200]
+    assert engine.batches == [[1], [3]]
 
 
-def test_the_process_answers_while_its_device_is_busy(store, app):
+async def test_the_process_answers_while_its_device_is_busy(app, client):
     """Health, metrics and what needs no forward pass come at once, and without Redis."""
-    put_into_service(store, 1)
-
-    async def test(address):
-        async with httpx.AsyncClient(base_url=address, timeout=30) as client:
-            engine = app.state.pool.serving()["dcgan"].engine
-            engine.may_go.clear()
-            first = asyncio.create_task(client.get("/cats?seed=1"))
-            await until(engine.is_busy.is_set)
-            assert (await client.get("/healthz")).status_code == 200
-            assert (await client.get("/cats?n=64&seed=1&format=json")).status_code == 200
-            assert "cattery_waiting_images 0.0" in (await client.get("/metrics")).text
-            assert not first.done()
-            engine.may_go.set()
-            assert (await first).status_code == 200
-
-    with listening(app) as address:
-        asyncio.run(asyncio.wait_for(test(address), 60))
+    engine = app.state.pool.serving()["dcgan"].engine
+    engine.may_go.clear()
+    first = asyncio.create_task(client.get("/cats?seed=1"))
+    await until(engine.is_busy.is_set)
+    assert (await client.get("/healthz")).status_code == 200
+    assert (await client.get("/cats?n=64&seed=1&format=json")).status_code == 200
+    assert "cattery_waiting_images 0.0" in (await client.get("/metrics")).text
+    assert not first.done()
+    engine.may_go.set()
+    assert (await first).status_code == 200

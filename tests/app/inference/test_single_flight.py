@@ -8,12 +8,7 @@ from app.inference.single_flight import Loader, SingleFlight
 from models.errors import CheckpointError
 
 
-def run(coroutine):
-    """Run a test's coroutine with a limit."""
-    return asyncio.run(asyncio.wait_for(coroutine, 30))
-
-
-def test_work_is_done_once_for_all_who_wait():
+async def test_work_is_done_once_for_all_who_wait():
     """One that leaves spoils nothing, and afterwards it is done anew."""
     done, may_go = [], asyncio.Event()
 
@@ -22,54 +17,43 @@ def test_work_is_done_once_for_all_who_wait():
         done.append(1)
         return len(done)
 
-    async def test():
-        once: SingleFlight[int] = SingleFlight()
-        waiting = [asyncio.create_task(once.get("key", work)) for _ in range(3)]
-        await asyncio.sleep(0)
-        assert "key" in once
-        waiting[0].cancel()
-        may_go.set()
-        assert await asyncio.gather(*waiting[1:]) == [1, 1]
-        assert "key" not in once
-        assert await once.get("key", work) == 2
-        await once.close()
-
-    run(test())
+    once: SingleFlight[int] = SingleFlight()
+    waiting = [asyncio.create_task(once.get("key", work)) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert "key" in once
+    waiting[0].cancel()
+    may_go.set()
+    assert await asyncio.gather(*waiting[1:]) == [1, 1]
+    assert "key" not in once
+    assert await once.get("key", work) == 2
+    await once.close()
 
 
-def test_all_who_wait_are_told_what_went_wrong():
+async def test_all_who_wait_are_told_what_went_wrong():
     """And nobody is for the next time."""
 
     async def fail():
         raise CheckpointError("It is damaged.")
 
-    async def test():
-        once: SingleFlight[int] = SingleFlight()
-        told = await asyncio.gather(
-            once.get("key", fail), once.get("key", fail), return_exceptions=True
-        )
-        assert [type(err) for err in told] == [CheckpointError, CheckpointError]
-        assert "key" not in once
-
-    run(test())
+    once: SingleFlight[int] = SingleFlight()
+    told = await asyncio.gather(
+        once.get("key", fail), once.get("key", fail), return_exceptions=True
+    )
+    assert [type(err) for err in told] == [CheckpointError, CheckpointError]
+    assert "key" not in once
 
 
-def test_closing_ends_what_is_under_way():
-    """Nothing is left that would wait for ever."""
-
-    async def test():
-        once: SingleFlight[bool] = SingleFlight()
-        waiting = asyncio.create_task(once.get("key", asyncio.Event().wait))
-        await asyncio.sleep(0)
-        await once.close()
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
-        assert "key" not in once
-
-    run(test())
+async def test_closing_ends_what_is_under_way():
+    once: SingleFlight[bool] = SingleFlight()
+    waiting = asyncio.create_task(once.get("key", asyncio.Event().wait))
+    await asyncio.sleep(0)
+    await once.close()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert "key" not in once
 
 
-def test_what_is_damaged_is_not_looked_at_again_for_a_while():
+async def test_what_is_damaged_is_not_looked_at_again_for_a_while():
     """The second one who asks is told what the first one was, without a load."""
     loads = []
 
@@ -77,15 +61,12 @@ def test_what_is_damaged_is_not_looked_at_again_for_a_while():
         loads.append(f"{model}@{version}")
         raise CheckpointError("It is damaged.")
 
-    async def test():
-        loader = Loader(make)
-        for _ in range(2):
-            with pytest.raises(CheckpointError):
-                await loader.load("dcgan", "1")
-        assert loads == ["dcgan@1"]
+    loader = Loader(make)
+    for _ in range(2):
         with pytest.raises(CheckpointError):
-            loader.refuse_damaged("dcgan@1")
-        loader.refuse_damaged("dcgan@2")
-        await loader.close()
-
-    run(test())
+            await loader.load("dcgan", "1")
+    assert loads == ["dcgan@1"]
+    with pytest.raises(CheckpointError):
+        loader.refuse_damaged("dcgan@1")
+    loader.refuse_damaged("dcgan@2")
+    await loader.close()

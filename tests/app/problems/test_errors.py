@@ -47,13 +47,11 @@ def test_statuses_bring_their_headers(error, header, value):
 
 
 def test_titles_and_kinds_are_distinct():
-    """One kind of problem has one name."""
     slugs = [kind.slug for kind in KINDS.values()]
     assert len(slugs) == len(set(slugs))
 
 
 def test_an_unknown_page_is_a_problem(api):
-    """Even where no route is, the answer has the one shape."""
     document = problem_of(api.get("/kats"), 404, "not-found")
     assert "/kats" in document["detail"]
 
@@ -103,7 +101,6 @@ def test_an_unknown_parameter_is_refused(api):
 
 @pytest.mark.parametrize("body", [b"{", b"[" * 100_000, b'{"a": ' + b"9" * 5000 + b"}", b"\xff"])
 def test_a_body_that_is_no_json_is_the_clients_fault(api, body):
-    """Broken JSON of any kind ends as a 4xx problem."""
     response = api.post("/train", content=body, headers={"content-type": "application/json"})
     assert 400 <= response.status_code < 500
     problem_of(response, response.status_code)
