@@ -29,13 +29,11 @@ def test_what_wrk_said_becomes_a_load():
 
 
 def test_a_load_without_an_answer_has_no_percentiles():
-    """None came in time: no cat, and not a p99 of zero."""
     load = parsed(SAID.replace('"requests": 500', '"requests": 0').replace("100,", "0,"))
     assert (load.p50_ms, load.p99_ms, load.good_per_s) == (None, None, 0.0)
 
 
 def test_a_load_generator_that_failed_is_told():
-    """The command ends with its words, not with a table of zeros."""
     with pytest.raises(SystemExit, match="unable to connect"):
         parsed("unable to connect to 127.0.0.1:1 Connection refused")
 
@@ -71,7 +69,6 @@ def test_an_unknown_contender_ends_the_command(word):
 
 
 def test_cattery_is_told_how_many_front_ends():
-    """Its workers are its front ends."""
     entry = entry_of("cattery:3")
     told = Instructions(weights="w", port=80, device="cpu", workers=3, cores=4)
     assert entry.contender.command(Path("python"), told)[-2:] == ["--processes", "3"]

@@ -24,7 +24,6 @@ def test_a_file_that_was_cut_is_joined_again(tmp_path):
 
 
 def test_a_missing_part_is_named(tmp_path):
-    """Half a wheel is not installed."""
     wheel = tmp_path / "large.whl"
     wheel.write_bytes(bytes(250))
     cut(wheel, 100)

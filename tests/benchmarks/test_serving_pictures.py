@@ -47,7 +47,6 @@ def test_a_batch_of_requests_is_dealt_out_to_each(painter):
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_right_answer_passes_the_check(painter, name):
-    """One cat, a sheet and a zip, to the last pixel."""
     order = Order(7, CASES[name].images, CASES[name].format)
     body = body_of(order, painter.pixels(order.seeds))
     assert check(painter, CASES[name], 7, body, "somebody") == 0
@@ -61,7 +60,6 @@ def test_another_cat_fails_the_check(painter):
 
 
 def test_fewer_cats_fail_the_check(painter):
-    """Fifteen for sixteen would be fast."""
     order = Order(7, 15, "zip")
     body = body_of(order, painter.pixels(order.seeds))
     with pytest.raises(SystemExit, match="other shapes"):

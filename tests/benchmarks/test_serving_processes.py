@@ -26,7 +26,6 @@ def alive(pid):
 
 
 def test_what_is_started_while_pinned_runs_on_those_cores_only():
-    """And this thread runs where it did before."""
     before = os.sched_getaffinity(0)
     core = min(before)
     with pinned([core]):

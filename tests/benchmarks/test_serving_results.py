@@ -66,7 +66,6 @@ def test_the_rival_is_litserve_with_its_best_number_of_workers():
 
 
 def test_one_client_has_another_limit_than_many():
-    """Batches cannot form where one asks."""
     assert limit_of(LIMITS, "torch", "one", 1) == 200.0
     assert limit_of(LIMITS, "torch", "one", 32) == 400.0
     assert limit_of(LIMITS, "torch", "zip", 32) is None
@@ -87,7 +86,6 @@ def test_the_table_tells_both_ratios():
 
 
 def test_a_table_without_the_rival_leaves_its_ratios_empty():
-    """Nothing is divided by nothing."""
     rows = [line for line in markdown(results(cell("ray", 90.0))) if line.startswith("| ray")]
     assert rows == ["| ray | 90 |  | 22% | 100 | 200 | 0 | 8.25 | 500 | 0.10 |"]
 

@@ -112,13 +112,11 @@ def generate(*arguments: str, root: Path = ROOT) -> subprocess.CompletedProcess[
 
 
 def test_the_generated_pages_are_what_the_code_says_now():
-    """`make docs` would change nothing."""
     ended = generate("--check")
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_a_stale_page_is_told_by_name_and_written_again(tmp_path):
-    """The check can fail, and writing mends what it found."""
     folder = tmp_path / "docs"
     folder.mkdir()
     (folder / "generate.py").write_bytes((DOCS / "generate.py").read_bytes())
@@ -133,13 +131,11 @@ def test_a_stale_page_is_told_by_name_and_written_again(tmp_path):
 
 
 def test_every_setting_is_documented():
-    """docs/settings.md names each environment variable of both processes."""
     page = (DOCS / "settings.md").read_text(encoding="utf-8")
     assert [name for name in sorted(settings()) if f"| `{name}` |" not in page] == []
 
 
 def test_every_recipe_and_each_of_its_numbers_is_documented():
-    """docs/recipes.md has a section a recipe and a row a number."""
     page = (DOCS / "recipes.md").read_text(encoding="utf-8")
     missing = [name for name in RECIPES if f"\n## `{name}`\n" not in page]
     missing += [name for name in LIMITS if f"| `{name}` |" not in page]
@@ -147,7 +143,6 @@ def test_every_recipe_and_each_of_its_numbers_is_documented():
 
 
 def test_every_route_is_documented(app):
-    """docs/api.md has a section for each call of the OpenAPI document."""
     page = (DOCS / "api.md").read_text(encoding="utf-8")
     calls = [f"{m.upper()} {path}" for path, ms in app.openapi()["paths"].items() for m in ms]
     assert len(calls) > 20
@@ -156,7 +151,6 @@ def test_every_route_is_documented(app):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_of_a_page_leads_somewhere(page):
-    """Links within the project name files that exist, pictures included."""
     targets = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
     files = [t.partition("#")[0] for t in targets if "://" not in t and not t.startswith("#")]
     assert [name for name in files if not (page.parent / name).exists()] == []
@@ -164,7 +158,6 @@ def test_every_link_of_a_page_leads_somewhere(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_module_and_setting_that_a_page_names_exists(page):
-    """A page cannot go on about what was renamed."""
     text = page.read_text(encoding="utf-8")
     top = "app|models|worker|tools|tests|docs|benchmarks|docker"
     modules = re.findall(rf"`((?:{top})/[\w./-]+)`", text)
@@ -216,7 +209,6 @@ def test_every_command_in_the_pages_exists_with_its_options(program, words):
 
 
 def test_every_option_of_the_zoo_s_commands_is_documented():
-    """docs/training-the-zoo.md names each option of `python -m tools.zoo`."""
     page = (DOCS / "training-the-zoo.md").read_text(encoding="utf-8")
     used = PROGRAMS["python -m tools.zoo"].commands.values()
     options = {p.opts[0] for c in used for p in c.params if p.param_type_name == "option"}
@@ -266,7 +258,6 @@ def test_the_cheap_commands_of_the_readme_run(tmp_path):
 
 
 def test_the_readme_shows_the_picks_of_every_generator_that_comes_with_it():
-    """And says where a license forbids commerce, if one does."""
     cards = [json.loads(path.read_text()) for path in (ROOT / "models/zoo").glob("*/card.json")]
     assert cards
     for card in cards:

@@ -35,14 +35,11 @@ def test_on_a_cpu_results_are_not_overwritten_by_the_next_call() -> None:
 
 
 def test_on_a_cpu_batches_may_change_their_shape() -> None:
-    """No shape is fixed where nothing is captured."""
     replayed = Replayed(len, CPU)
     assert [replayed(torch.zeros(count)) for count in (3, 5)] == [3, 5]
 
 
 def test_an_error_of_the_function_is_raised_and_the_next_call_is_like_any_other() -> None:
-    """A failed step leaves nothing behind."""
-
     def root(batch: Tensor) -> float:
         if batch.item() < 0:
             raise ArithmeticError("negative")

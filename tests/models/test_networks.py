@@ -39,7 +39,6 @@ def _loss(generator: nn.Module, discriminator: nn.Module) -> Tensor:
 @pytest.mark.parametrize("size_px", [32, 64, 128])
 @pytest.mark.parametrize("kind", KINDS)
 def test_shapes_follow_the_size(kind: str, size_px: int) -> None:
-    """Latents become pictures in [-1, 1], pictures become logits, one row each."""
     generator, discriminator = _pair(kind, size_px)
     with torch.no_grad():
         pictures = generator.eval()(torch.randn(2, 10))

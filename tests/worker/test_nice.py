@@ -44,7 +44,6 @@ def test_a_kernel_without_groups_is_no_obstacle(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="needs Linux")
 def test_an_idle_process_has_idle_children() -> None:
-    """The policy, the nice value and the group's are all the lowest."""
     child = (
         "import os; from worker.nice import AUTOGROUP;"
         "group = AUTOGROUP.read_text() if AUTOGROUP.exists() else 'nice 19';"

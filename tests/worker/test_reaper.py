@@ -60,7 +60,6 @@ def test_a_queued_job_that_redis_does_not_know_is_queued_as_the_same_attempt(
 
 
 def test_a_started_job_without_a_holder_is_queued_again_with_a_reason(store, redis, reaper):
-    """An interruption is written into the job's history."""
     record = new_job(store, status=JobStatus.STARTED, progress=Progress(kimg=1.5))
     reaper.sweep()
     again = store.jobs.get(record.id)
@@ -150,7 +149,6 @@ def test_a_canceled_job_with_a_state_is_left_to_its_run(store, redis, reaper):
 
 
 def test_the_upload_of_an_import_canceled_while_it_waited_is_deleted(store, reaper, tmp_path):
-    """Nothing is left of it."""
     upload = tmp_path / "cats.zip"
     upload.touch()
     record, _ = store.jobs.create(JobKind.IMPORT, ImportOrder(name="cats", source=str(upload)))

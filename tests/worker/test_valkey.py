@@ -41,7 +41,6 @@ def test_the_socket_is_private_and_there_is_no_tcp_port(tmp_path: Path):
 
 
 def test_what_was_written_is_there_after_a_restart(tmp_path: Path):
-    """Stopping loses nothing."""
     for turn in range(3):
         with EmbeddedValkey(tmp_path) as server:
             client = connect(server.url)
@@ -87,7 +86,6 @@ def test_it_ends_with_a_killed_owner_and_starts_again_over_the_stale_socket(tmp_
 
 
 def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path):
-    """The error names the folder and the remedy."""
     (tmp_path / "file").touch()
     with pytest.raises(EmbeddedValkeyError, match=r"file.*CATTERY_DATA"):
         EmbeddedValkey(tmp_path / "file").start()

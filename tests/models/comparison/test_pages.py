@@ -64,7 +64,6 @@ def test_the_page_needs_nothing_but_itself(stage: Stage) -> None:
 
 
 def test_the_table_comes_first_then_a_figure_a_recipe(stage: Stage) -> None:
-    """With its sheet, title, paper and numbers."""
     stage.compare()
     page = _page(stage)
     assert page.tags.index("table") < page.tags.index("figure")
@@ -98,7 +97,6 @@ def test_sheets_are_kept_whole_and_shown_smaller(stage: Stage) -> None:
 
 
 def test_a_job_without_a_version_shows_its_last_sample(stage: Stage) -> None:
-    """So that one sees how it failed."""
     stage.ends["wgan"] = FAILED
     stage.compare()
     assert (stage.folder / "sheets" / "wgan.png").read_bytes() == SHEET
@@ -106,7 +104,6 @@ def test_a_job_without_a_version_shows_its_last_sample(stage: Stage) -> None:
 
 
 def test_what_was_deleted_meanwhile_is_left_out(stage: Stage) -> None:
-    """A version or a job that is gone leaves its row without a picture."""
     stage.ends["wgan"] = FAILED
     first = stage.compare()
     stage.store.versions.delete("compare-dcgan-32", str(first.rows[0].version))
@@ -116,7 +113,6 @@ def test_what_was_deleted_meanwhile_is_left_out(stage: Stage) -> None:
 
 
 def test_texts_are_escaped(stage: Stage) -> None:
-    """A reason may hold anything."""
     stage.ends["wgan"] = FAILED
     stage.compare()
     page = _page(stage)

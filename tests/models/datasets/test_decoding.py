@@ -17,7 +17,6 @@ def pixel(raw, place=(32, 32)):
 
 
 def test_the_center_square_is_cut_from_a_wide_picture(encoded):
-    """The square has the shorter side and lies in the middle."""
     image = Image.new("RGB", (200, 100), "red")
     image.paste("blue", (50, 0, 150, 100))
     cut = cut_square(encoded(image))
@@ -30,7 +29,6 @@ def test_the_center_square_is_cut_from_a_wide_picture(encoded):
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "WEBP", "JPEG"])
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_gray_and_color_pictures_become_rgb(encoded, kind, mode):
-    """One channel becomes three equal ones in every format."""
     raw = encoded(Image.new(mode, (64, 64), 100 if mode == "L" else (100, 100, 100)), kind)
     assert np.allclose(pixel(raw), (100, 100, 100), atol=2)
 
@@ -119,7 +117,6 @@ def test_a_large_picture_is_averaged_down_to_the_same_look(encoded, noise, kind)
     ],
 )
 def test_what_is_no_picture_is_unreadable(raw, reason):
-    """Text, other formats and empty files are refused by content, whatever their name."""
     with pytest.raises(Refused) as refused:
         cut_square(raw)
     assert refused.value.reason is reason
@@ -128,7 +125,6 @@ def test_what_is_no_picture_is_unreadable(raw, reason):
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP"])
 def test_a_truncated_picture_is_unreadable(encoded, noise, kind):
-    """Half a file is not half a picture."""
     raw = encoded(noise(3, (200, 200)), kind)
     with pytest.raises(Refused) as refused:
         cut_square(raw[: len(raw) // 2])
@@ -154,7 +150,6 @@ def test_damage_anywhere_is_refused_or_survived(encoded, noise, kind):
 
 
 def test_a_picture_under_32_pixels_is_too_small(encoded):
-    """Nothing is enlarged."""
     with pytest.raises(Refused, match="31 pixels") as refused:
         cut_square(encoded(Image.new("RGB", (500, 31))))
     assert refused.value.reason is Reason.TOO_SMALL

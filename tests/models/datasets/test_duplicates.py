@@ -9,7 +9,6 @@ from models.datasets.rejections import Refused
 
 
 def test_the_hash_is_one_bit_a_cell():
-    """A picture that darkens to the right has all bits set, its mirror image none."""
     ramp = np.tile(np.linspace(255, 0, 72).astype(np.uint8), (64, 1))
     assert difference_hash(Image.fromarray(ramp)) == 2**64 - 1
     assert difference_hash(Image.fromarray(ramp[:, ::-1].copy())) == 0
@@ -25,7 +24,6 @@ def test_a_resaved_and_resized_picture_is_close(pictures, encoded):
 
 @pytest.mark.parametrize("bits", [0, 1, NEAR_BITS])
 def test_near_looks_are_refused(bits):
-    """Up to three differing bits are the same picture."""
     seen = Seen()
     seen.remember("first.jpg", b"1", 2**64 - 1)
     with pytest.raises(Refused, match=r"first\.jpg"):

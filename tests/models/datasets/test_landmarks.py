@@ -107,7 +107,6 @@ def test_a_crop_that_leaves_the_picture_is_padded_not_squashed(encoded):
 
 
 def test_the_shipped_pictures_are_aligned_on_their_faces(pictures):
-    """Real faces laid at an angle come out filling the square."""
     for picture in sorted((pictures / "landmarks").glob("*.jpg")):
         face = read_face(picture.with_name(picture.name + ".cat").read_bytes())
         cut = cut_square(picture.read_bytes(), face)
@@ -131,7 +130,6 @@ def test_the_shipped_pictures_are_aligned_on_their_faces(pictures):
     ],
 )
 def test_a_damaged_file_says_what_is_wrong(raw, told):
-    """Every damage is a refusal of that picture with the value."""
     with pytest.raises(Refused, match=told) as refused:
         read_face(raw)
     assert refused.value.reason is Reason.LANDMARKS
@@ -149,7 +147,6 @@ def test_a_face_that_cannot_be_in_its_picture_is_refused(encoded, side, eyes, to
 
 
 def test_a_face_narrower_than_32_pixels_is_too_small(encoded):
-    """The face counts, not the picture."""
     face = read_face(line(placed(31, 10, (100, 100))))
     with pytest.raises(Refused) as refused:
         cut_square(encoded(Image.new("RGB", (200, 200))), face)

@@ -34,7 +34,6 @@ def entry(name, kind=0, **attributes):
     ],
 )
 def test_paths_out_of_the_zip_are_refused(zipped, name, told):
-    """Absolute, drive and parent paths are named in the refusal."""
     with pytest.raises(DatasetError, match=told):
         open_zip(zipped([("fine.jpg", b"1"), (name, b"2")]))
 
@@ -51,20 +50,17 @@ def test_a_path_with_a_nul_is_refused(zipped):
     ("kind", "told"), [(stat.S_IFLNK, "a link"), (stat.S_IFIFO, "special"), (stat.S_IFCHR, "speci")]
 )
 def test_links_and_special_files_are_refused(zipped, kind, told):
-    """A zip of pictures needs neither."""
     with pytest.raises(DatasetError, match=told):
         open_zip(zipped([(entry("cat.jpg", kind), b"/etc/passwd")]))
 
 
 def test_dots_in_names_and_folders_are_fine(zipped):
-    """Only a whole `..` part leads out."""
     path = zipped([("a..b/..c/cat..jpg", b"1"), (entry("folder/", stat.S_IFDIR), b"")])
     with open_zip(path) as archive:
         assert len(archive.infolist()) == 2
 
 
 def test_a_high_ratio_is_refused(zipped):
-    """Two megabytes in two kilobytes are no picture."""
     path = zipped([("cat.bmp", bytes(2 * 2**20))], compression=zipfile.ZIP_DEFLATED)
     with pytest.raises(DatasetError, match="2097152 bytes packed into"):
         open_zip(path)
@@ -78,14 +74,12 @@ def test_small_entries_may_compress_well(zipped):
 
 
 def test_many_small_bombs_are_refused_together(zipped):
-    """Entries below the single limit are judged by their sum."""
     many = [(f"{i}.bmp", bytes(1_000_000)) for i in range(20)]
     with pytest.raises(DatasetError, match="20000000 bytes packed into"):
         open_zip(zipped(many, compression=zipfile.ZIP_DEFLATED))
 
 
 def test_too_many_entries_are_refused_in_flat_memory(zipped):
-    """Entries are counted before an object is made of each."""
     path = zipped([])
     name = b"a.jpg"
     record = b"PK\x01\x02" + bytes(24) + struct.pack("<HHHHHLL", len(name), 0, 0, 0, 0, 0, 0) + name
@@ -103,7 +97,6 @@ def test_too_many_entries_are_refused_in_flat_memory(zipped):
 
 
 def test_an_endless_table_of_contents_is_refused(zipped):
-    """The table's size is checked before it is read."""
     path = zipped([("cat.jpg", b"1")])
     raw = bytearray(path.read_bytes())
     raw[-10:-6] = struct.pack("<L", 2**31)
@@ -113,7 +106,6 @@ def test_an_endless_table_of_contents_is_refused(zipped):
 
 
 def test_the_total_is_limited(zipped, monkeypatch):
-    """The sum of all entries counts, however each is packed."""
     monkeypatch.setattr(zips, "MAX_TOTAL_BYTES", 1000)
     with pytest.raises(DatasetError, match="1200 bytes unpacked"):
         open_zip(zipped([("a.jpg", bytes(600)), ("b.jpg", bytes(600))]))
@@ -150,7 +142,6 @@ def test_a_missing_file_is_refused(tmp_path):
 
 
 def test_zip64_and_comments_are_read(tmp_path):
-    """The honest rarities of the format open as others do."""
     path = tmp_path / "cats.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.comment = b"cats " * 100

@@ -10,7 +10,6 @@ def _pictures(count: int = 8, side: int = 16) -> torch.Tensor:
 
 
 def test_strength_zero_changes_nothing() -> None:
-    """Not even through rounding."""
     pictures = _pictures()
     assert torch.equal(augment(pictures, 0.0), pictures)
     assert torch.equal(change_colors(pictures, 0.0), pictures)
@@ -100,7 +99,6 @@ def test_gradients_flow_where_pictures_are_left() -> None:
 def test_type_and_shape_stay_in_either_layout(
     dtype: torch.dtype, layout: torch.memory_format
 ) -> None:
-    """The same random numbers change the same pictures alike, whatever the layout."""
     pictures = _pictures().to(dtype)
     torch.manual_seed(5)
     expected = augment(pictures, 1.0)

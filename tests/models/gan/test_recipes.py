@@ -16,7 +16,6 @@ def test_dcgan_has_the_original_s_settings() -> None:
 
 @pytest.mark.parametrize("name", sorted(RECIPES))
 def test_every_recipe_keeps_its_own_limits_and_describes_itself(name: str) -> None:
-    """Its defaults pass its own check, and each number is described."""
     row = recipe(name)
     defaults = row.describe()["defaults"]
     assert row.with_overrides(defaults) == row.settings
@@ -56,7 +55,6 @@ def test_the_story_s_recipes_have_the_original_s_numbers(
 
 
 def test_a_model_is_named_for_its_recipe_and_another_size() -> None:
-    """Recipe names carry no size."""
     assert recipe("projected").default_model(256) == "projected"
     assert recipe("projected").default_model(128) == "projected-128"
 
@@ -94,6 +92,5 @@ def test_an_unknown_recipe_is_told_the_known_ones() -> None:
 
 @pytest.mark.parametrize("size_px", [0, -64, 16, 63, 100, 1024])
 def test_a_size_the_networks_cannot_make_is_refused(size_px: int) -> None:
-    """Powers of two from 32 to 512 only."""
     with pytest.raises(RecipeError, match="power of two from 32 to 512"):
         check_size(size_px)

@@ -35,7 +35,6 @@ def added(monkeypatch: pytest.MonkeyPatch) -> Recipe:
 
 
 def test_a_new_row_trains(make_trainer: Callable[..., Trainer]) -> None:
-    """The trainer knows parts, not names."""
     trainer = make_trainer(NAME)
     losses = trainer.step().values()
     assert losses["discriminator"] == pytest.approx(0.69, abs=0.4)
@@ -43,7 +42,6 @@ def test_a_new_row_trains(make_trainer: Callable[..., Trainer]) -> None:
 
 
 def test_a_new_row_can_be_ordered(store_with_cats: Store) -> None:
-    """Checked against its own numbers, with its own default size and model name."""
     dataset = store_with_cats.datasets.get("small")
     order = make_order(
         recipe=NAME,

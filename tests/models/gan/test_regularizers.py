@@ -117,7 +117,6 @@ def test_a_per_sample_penalty_and_batch_norm_do_not_go_together(regularizer: obj
 
 
 def test_a_number_that_no_part_reads_is_refused() -> None:
-    """A row cannot promise a setting that does nothing, nor lack one that is read."""
     row = RECIPES["dcgan"]
     for settings in (_settings("wgan"), _settings("r3gan")):
         with pytest.raises(RecipeError, match="exactly the numbers"):

@@ -37,7 +37,6 @@ def test_every_format_has_its_row() -> None:
 
 @pytest.mark.parametrize("name", ANIMATIONS)
 def test_a_file_plays_all_frames_and_rests_at_both_ends(name: str) -> None:
-    """As many frames as came, the first and the last one held, endlessly."""
     file = ANIMATIONS[name].encode(_frames(), TEXT)
     pixels, durations = _decoded(file)
     assert pixels.shape == (5, 64, 64, 3)
@@ -66,7 +65,6 @@ def test_equal_pixels_are_equal_bytes_and_others_are_not(name: str) -> None:
 
 @pytest.mark.parametrize("name", ANIMATIONS)
 def test_a_file_says_where_it_came_from(name: str) -> None:
-    """In text chunks, EXIF or a comment, whatever the format has."""
     with Image.open(BytesIO(ANIMATIONS[name].encode(_frames(2), TEXT))) as picture:
         told = [*picture.info.items(), *picture.getexif().values(), picture.info.get("comment")]
     assert "dcgan" in str(told)

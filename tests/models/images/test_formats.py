@@ -98,7 +98,6 @@ def test_a_webp_loses_nothing(name: str) -> None:
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_equal_pixels_and_text_give_equal_bytes(encoding: PictureFormat) -> None:
-    """Again and again; other text gives other bytes."""
     encode = ENCODINGS[encoding].encode
     files = {encode(PICTURES["large"], TEXT) for _ in range(3)}
     assert len(files) == 1

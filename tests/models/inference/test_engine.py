@@ -39,7 +39,6 @@ def _lively(kind: str) -> bytes:
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("kind", sorted(NETWORKS))
 def test_one_seed_is_one_cat_at_every_batch_size(kind: str, threads: int) -> None:
-    """Pixels are equal alone and in any company, from 1 to 70, whatever the network."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -67,7 +66,6 @@ def test_truncation_changes_pictures_where_the_table_says_so(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["dcgan", "projected"])
 def test_a_walk_shows_the_cats_of_its_seeds_first_and_last(kind: str) -> None:
-    """Pixel for pixel, and something else between."""
     engine = Engine(load_generator(_lively(kind)))
     frames, cats = engine.render(walk(3, 11, 5)), engine.render([3, 11])
     assert np.array_equal(frames[[0, -1]], cats)
@@ -114,7 +112,6 @@ def test_what_is_no_whole_weights_file_is_refused(junk: bytes) -> None:
 
 
 def test_a_sheet_lays_pictures_edge_to_edge_row_by_row() -> None:
-    """Places that stay empty are black; the default is the squarest sheet."""
     pixels = np.stack([np.full((2, 2, 3), 10 * (i + 1), np.uint8) for i in range(5)])
     sheet = contact_sheet(pixels)
     assert sheet.shape == (4, 6, 3)

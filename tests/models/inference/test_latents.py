@@ -19,7 +19,6 @@ def test_the_scheme_never_changes() -> None:
 
 
 def test_latents_are_standard_normal() -> None:
-    """Mean, variance and the tails are those of N(0, 1)."""
     values = latents(range(400), 256).ravel()
     assert values.mean() == pytest.approx(0.0, abs=0.01)
     assert values.std() == pytest.approx(1.0, abs=0.01)
@@ -34,7 +33,6 @@ def test_what_is_no_seed_is_refused(seed: object) -> None:
 
 
 def test_a_walk_begins_and_ends_at_its_seeds_exactly() -> None:
-    """The first and the last latent are, bit for bit, those of the two seeds."""
     for start, end in ((3, 11), (11, 3), (0, MAX_SEED)):
         on_the_way = latents(walk(start, end, 5), 100)
         assert np.array_equal(on_the_way[[0, -1]], latents([start, end], 100))
@@ -51,7 +49,6 @@ def test_the_middle_of_a_walk_is_where_the_great_circle_says() -> None:
 
 
 def test_a_walk_turns_by_equal_angles_and_changes_its_length_evenly() -> None:
-    """Nine frames are eight equal turns; their lengths lie on a straight line."""
     on_the_way = latents(walk(3, 11, 9), 100).astype(np.float64)
     lengths = np.linalg.norm(on_the_way, axis=1)
     units = on_the_way / lengths[:, None]
@@ -80,7 +77,6 @@ def test_truncation_shortens_a_latent_and_turns_it_nowhere() -> None:
 
 
 def test_a_place_has_one_latent_whatever_it_travels_with() -> None:
-    """Seeds and places may share a batch, in any order."""
     place = Interpolated(start=7, end=8, share=0.25)
     assert np.array_equal(latents([1, place, 2], 100)[1], latents([place], 100)[0])
 

@@ -67,7 +67,6 @@ def test_a_packed_generator_makes_the_same_pictures(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", sorted(NETWORKS))
 def test_folding_leaves_the_generator_as_it_was(kind: str) -> None:
-    """Its weights, its layers and the pictures that it makes itself."""
     generator = _trained(kind)
     layers = [type(layer) for layer in generator.modules()]
     before = {name: value.clone() for name, value in generator.state_dict().items()}
@@ -216,7 +215,6 @@ def test_the_canonical_engine_runs_everywhere() -> None:
 
 @pytest.mark.parametrize("name", ["torch-fp16", "onnxruntime", ""])
 def test_an_engine_that_is_not_for_the_device_is_refused(name: str) -> None:
-    """Those that are for it are told."""
     with pytest.raises(InvalidValue, match="torch-fp32, torch-bf16 on cpu"):
         Engine(_trained("dcgan"), engine=name)
 
@@ -243,7 +241,6 @@ def test_lanes_leave_a_core_where_there_are_more_than_two(
 
 
 def test_a_lane_computes_alone() -> None:
-    """Its thread does; what other threads have stays."""
     before = torch.get_num_threads()
     seen: list[int] = []
 

@@ -44,7 +44,6 @@ def pack(store, name, size_px, *, heldout=False):
 
 
 def test_real_pictures_become_packs(run, store, pictures):
-    """Every picture is kept once, at 32 and 64 px, one in twenty or so set aside."""
     record = run(pictures / "cats", license="cite the paper")
     assert record.kept == 220
     assert record.rejected == {}
@@ -60,7 +59,6 @@ def test_real_pictures_become_packs(run, store, pictures):
 
 
 def test_the_preview_shows_sixty_four_pictures(run, store, pictures, tmp_path):
-    """Eight by eight tiles, each a picture that is trained on."""
     run(pictures / "cats")
     (tmp_path / "preview.png").write_bytes(store.datasets.preview("cats"))
     with Image.open(tmp_path / "preview.png") as sheet:
@@ -80,7 +78,6 @@ def test_a_folder_with_landmarks_is_aligned(run, store, pictures, tmp_path):
 
 
 def test_one_damaged_landmark_file_does_not_stop_the_import(run, pictures, tmp_path):
-    """Its picture is refused with the reason, the others are taken."""
     source = tmp_path / "faces"
     shutil.copytree(pictures / "landmarks", source)
     (source / "level.jpg.cat").write_text("9 1 2 three")
@@ -92,7 +89,6 @@ def test_one_damaged_landmark_file_does_not_stop_the_import(run, pictures, tmp_p
 
 
 def test_every_refusal_is_counted_and_told(run, tree, noise, encoded, tmp_path):
-    """Each kind of unusable file has its reason; the rest is a dataset."""
     (tree / "a-text.jpg").write_text("I am a text file.")
     (tree / "b-small.png").write_bytes(encoded(noise(90, (31, 64))))
     (tree / "c-same.png").write_bytes((tree / "07.png").read_bytes())
@@ -121,7 +117,6 @@ def test_every_refusal_is_counted_and_told(run, tree, noise, encoded, tmp_path):
 
 
 def test_nothing_is_enlarged(run, store, tmp_path, noise):
-    """A picture is in the packs of the sizes that its square reaches, and in no other."""
     folder = tmp_path / "mixed"
     folder.mkdir()
     for seed in range(40):
@@ -167,7 +162,6 @@ def test_landmarks_are_part_of_the_fingerprint(run, pictures, tmp_path):
 
 
 def test_a_zip_gives_the_same_dataset_as_its_folder(run, tree, tmp_path):
-    """Packed or not, pictures and split are equal."""
     packed = tmp_path / "tree.zip"
     with zipfile.ZipFile(packed, "w") as archive:
         for path in tree.iterdir():
@@ -178,7 +172,6 @@ def test_a_zip_gives_the_same_dataset_as_its_folder(run, tree, tmp_path):
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_two_entries_of_one_name_are_two_pictures(run, zipped, noise, encoded):
-    """A zip may say a name twice; content decides."""
     entries = [(f"{seed}.png", encoded(noise(seed))) for seed in range(20)]
     record = run(zipped([*entries, ("0.png", encoded(noise(50))), entries[1]]))
     assert record.kept == 21
@@ -194,14 +187,12 @@ def test_names_of_any_bytes_can_be_told(run, tree):
 
 
 def test_progress_is_told_to_the_last_file(run, tree):
-    """Done rises by one to the total."""
     seen = []
     run(tree, on_progress=lambda done, total: seen.append((done, total)))
     assert seen == [(done, 80) for done in range(1, 81)]
 
 
 def test_no_usable_picture_is_an_error_with_reasons(run, store, cache, tmp_path):
-    """Who imports a folder of texts learns why nothing came of it."""
     folder = tmp_path / "texts"
     folder.mkdir()
     (folder / "a.jpg").write_text("text")
@@ -212,7 +203,6 @@ def test_no_usable_picture_is_an_error_with_reasons(run, store, cache, tmp_path)
 
 
 def test_an_empty_folder_is_an_error(run, tmp_path):
-    """No files are said to be no files."""
     (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match="no files"):
         run(tmp_path / "empty")
@@ -228,13 +218,11 @@ def test_an_existing_name_is_a_conflict(run, store, tree, pictures):
 
 @pytest.mark.parametrize("name", ["", "../cats", "Cats", "a/b", "cats."])
 def test_a_name_that_is_none_is_refused_first(run, tree, name):
-    """Nothing is read for a name that could not be stored."""
     with pytest.raises(InvalidValue, match="dataset"):
         run(tree, name)
 
 
 def test_a_stopped_import_leaves_nothing(run, store, cache, tree):
-    """Half of the pictures are no dataset."""
     asked = iter(range(1000))
     with pytest.raises(ImportStopped):
         run(tree, should_stop=lambda: next(asked) == 40)
@@ -255,7 +243,6 @@ def test_a_full_disk_is_a_store_error_and_leaves_nothing(run, store, cache, tree
 
 
 def test_a_refused_zip_leaves_nothing(run, store, cache, zipped, tmp_path):
-    """A path out of the zip reaches no file."""
     evil = zipfile.ZipInfo("link.jpg")
     evil.external_attr = (stat.S_IFLNK | 0o777) << 16
     for entry in [("../../escaped.jpg", b"x"), (evil, b"/etc/passwd")]:
@@ -266,7 +253,6 @@ def test_a_refused_zip_leaves_nothing(run, store, cache, zipped, tmp_path):
 
 
 def test_reference_statistics_are_kept(store, cache, pictures):
-    """A finished import has what versions are measured against."""
     record = import_dataset(store, "faces", pictures / "landmarks", cache=cache)
     assert store.tree.names("datasets/faces/references")
     assert record.counts["64"] >= 2

@@ -55,7 +55,6 @@ def _after(looks: int, reason: StopReason) -> Callable[[], StopReason | None]:
 
 
 def test_a_job_ends_with_a_version_in_service(runner: Runner, small_order: Order) -> None:
-    """The first version of a model is promoted, its card tells where it comes from."""
     record = runner.run(runner.create(small_order(seed=5)))
     assert record.status is JobStatus.FINISHED, record.reason
     card = runner.store.versions.card("tiny", str(record.version))
@@ -103,7 +102,6 @@ def test_a_canceled_job_with_a_snapshot_publishes_it_and_never_promotes(
 def test_a_job_canceled_before_its_first_snapshot_publishes_nothing(
     runner: Runner, small_order: Order
 ) -> None:
-    """There is nothing worth keeping."""
     record = runner.run(runner.create(small_order()), should_stop=_after(4, StopReason.CANCEL))
     assert (record.status, record.version) == (JobStatus.CANCELED, None)
     assert runner.store.versions.models() == []
@@ -137,8 +135,6 @@ def test_a_job_canceled_while_it_waited_publishes_its_earlier_best(
 def test_a_metric_that_cannot_be_computed_never_promotes(
     runner: Runner, small_order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The job still finishes and its version is kept."""
-
     def fail(*_: object) -> float:
         raise ArithmeticError("no convergence")
 
@@ -153,7 +149,6 @@ def test_a_metric_that_cannot_be_computed_never_promotes(
 def test_a_diverged_job_ends_collapsed(
     runner: Runner, small_order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It says what was not finite and when; nothing goes into service."""
     original = Trainer.step
 
     def poisoned(self: Trainer) -> Any:
@@ -214,7 +209,6 @@ def test_a_job_goes_on_from_another_s_state(runner: Runner, small_order: Order) 
 
 
 def test_who_lost_the_lease_writes_nothing_more(runner: Runner, small_order: Order) -> None:
-    """The record stays what the new holder finds."""
     record = runner.create(small_order())
     holds = iter([True] * 8)
     with pytest.raises(LeaseLost):
@@ -223,7 +217,6 @@ def test_who_lost_the_lease_writes_nothing_more(runner: Runner, small_order: Ord
 
 
 def test_a_job_without_its_dataset_fails_and_says_so(runner: Runner, small_order: Order) -> None:
-    """Deleted between order and start."""
     record = runner.run(runner.create(small_order(dataset="lost")))
     assert record.status is JobStatus.FAILED
     assert "lost" in str(record.reason)

@@ -59,7 +59,6 @@ def test_pictures_are_scaled_as_the_network_was_trained(features: Features) -> N
 
 
 def test_what_was_done_is_told(features: Features) -> None:
-    """Network, resizer and precision; the key of kept statistics tells networks apart."""
     assert features.protocol == {
         "features": "efficientnet-lite0",
         "resizer": "torch bicubic antialiased to 224",

@@ -31,7 +31,6 @@ def test_unseen_cats_are_near_and_new(
     replaying: Replaying,
     few: Few,
 ) -> None:
-    """All five metrics in order, each with its protocol; KID holds zero within its interval."""
     heard: list[tuple[int, int]] = []
     found = measure(
         replaying(small_pictures[40:]),
@@ -71,7 +70,6 @@ def test_training_pictures_shown_again_are_told_as_memorized(
     replaying: Replaying,
     few: Few,
 ) -> None:
-    """Every sample is nearer than any held-out picture, and its picture is named."""
     shown = small_pictures[7:27]
     found = measure(replaying(shown), reference, features, CPU, few("cattery", 20))
     assert _values(found)["memorization"] == 1.0

@@ -60,7 +60,6 @@ def test_equal_sets_are_precise_and_complete() -> None:
 
 
 def test_the_nearest_picture_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With its distance, in every block."""
     monkeypatch.setattr("models.metrics.blocks.BLOCK", 2)
     distances, indices = nearest(_line(0, 4, 10), _line(9, 1, 4))
     assert distances.tolist() == [1, 0, 1]
@@ -92,6 +91,5 @@ def test_new_pictures_are_not_told_from_held_out_ones(heldout: int) -> None:
 
 
 def test_too_few_held_out_pictures_say_nothing() -> None:
-    """Nine are refused, with the number."""
     with pytest.raises(DatasetError, match=r"held out is 9\. Allowed: at least 10"):
         memorization(torch.ones(9, dtype=torch.float64), torch.ones(5, dtype=torch.float64))

@@ -148,7 +148,6 @@ def test_lite0_stays_the_network_that_figures_were_measured_with() -> None:
 
 
 def test_nothing_of_it_is_trained_or_kept() -> None:
-    """No parameters, an empty state."""
     network = efficientnet_lite2()
     assert list(network.parameters()) == []
     assert network.state_dict() == {}

@@ -65,7 +65,6 @@ def test_the_frozen_network_sees_its_own_scale() -> None:
 
 
 def test_pictures_are_enlarged_as_torch_does() -> None:
-    """Bilinear, with half-pixel centers."""
     pictures, seen = torch.randn(2, 3, 64, 64), list[torch.Tensor]()
     discriminator = _discriminator(64)
     discriminator.frozen.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))

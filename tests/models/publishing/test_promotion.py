@@ -66,7 +66,6 @@ def test_a_version_surely_better_takes_over(store_with_cats: Store, serving: str
 def test_a_version_not_significantly_better_is_not_promoted(
     store_with_cats: Store, serving: str, fake: tuple[float, ...], how: str
 ) -> None:
-    """A better estimate within its uncertainty, an equal and a worse one."""
     found = _measured(*fake)
     verdict = judge(store_with_cats, "m", found, Promote.IF_BETTER, lambda _: OLD)
     assert not verdict.promote

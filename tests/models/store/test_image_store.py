@@ -43,12 +43,10 @@ def test_where_not_all_find_room_none_of_the_new_ones_does(store, version):
 
 
 def test_a_limit_of_nothing_keeps_nothing(store, version):
-    """With 0 no file is admitted."""
     assert ImageStore(store.tree, 0).admitted("tabby", version, ["1.png"]) == set()
 
 
 def test_what_others_keep_is_counted_now_and_then(store, version):
-    """After `RECOUNT` files of its own a shelf knows of theirs."""
     shelf = ImageStore(store.tree, RECOUNT + 2)
     shelf.admitted("tabby", version, [])
     for name in ("a.png", "b.png"):

@@ -34,7 +34,6 @@ for key in sys.stdin:
 
 
 def test_a_new_job_is_queued_and_reads_back(store, order):
-    """Record, order and first event are there, the order as the type it was."""
     record, is_new = store.jobs.create(JobKind.TRAIN, order)
     assert is_new
     assert store.jobs.get(record.id) == record
@@ -53,7 +52,6 @@ def test_an_import_order_reads_back_as_one(store):
 
 
 def test_saving_replaces_the_record_with_all_its_fields(store, order):
-    """Enums, tuples and nested records survive the way to the file and back."""
     record, _ = store.jobs.create(JobKind.TRAIN, order)
     busy = replace(
         record,
@@ -125,7 +123,6 @@ def test_of_eight_threads_with_one_key_one_creates_the_job(store, order):
 
 
 def test_a_job_whose_maker_died_early_is_still_a_job(store, order):
-    """With the order alone in the store the job is queued, and a repeat finds it."""
     record, _ = store.jobs.create(JobKind.TRAIN, order, key="abc")
     store.tree.delete(f"jobs/{record.id}/job.json")
     assert store.jobs.get(record.id) == record
@@ -139,7 +136,6 @@ def test_jobs_are_listed_newest_first(store, order):
 
 
 def test_a_damaged_record_does_not_hide_the_others(store, order, caplog):
-    """The list leaves it out and says which; asking for it tells the file."""
     whole, _ = store.jobs.create(JobKind.TRAIN, order)
     broken, _ = store.jobs.create(JobKind.TRAIN, order)
     store.tree.write(f"jobs/{broken.id}/job.json", b'{"id": 1')
@@ -151,7 +147,6 @@ def test_a_damaged_record_does_not_hide_the_others(store, order, caplog):
 
 @pytest.mark.parametrize("job", ["no", "../models", "", "a/b", "x" * 300, "A"])
 def test_an_unknown_job_is_named_with_the_known_ones(store, order, job):
-    """Every way to ask for it says so, whatever the id looks like."""
     known = store.jobs.create(JobKind.TRAIN, order)[0].id
     asks = (store.jobs.get, store.jobs.events, store.jobs.request_cancel, store.jobs.delete)
     for ask in (*asks, lambda job: store.jobs.sample(job, "0")):
@@ -162,7 +157,6 @@ def test_an_unknown_job_is_named_with_the_known_ones(store, order, job):
 
 
 def test_events_are_numbered_by_line_and_replayed_after_an_id(store, order):
-    """What comes after an id is exactly what the client has not seen."""
     job = store.jobs.create(JobKind.TRAIN, order)[0].id
     for n in range(3):
         store.jobs.append_event(job, "progress", {"n": n, "text": "é\n"})
@@ -174,7 +168,6 @@ def test_events_are_numbered_by_line_and_replayed_after_an_id(store, order):
 
 
 def test_a_torn_event_is_never_returned_and_costs_no_other(store, order):
-    """Half a line is invisible, and what is written after it keeps its own number."""
     job = store.jobs.create(JobKind.TRAIN, order)[0].id
     path = f"jobs/{job}/events.jsonl"
     whole = store.tree.read(path)
@@ -202,7 +195,6 @@ def test_samples_are_kept_by_label(store, order):
 
 
 def test_canceling_is_asked_once_or_more_until_the_job_ends(store, order):
-    """The wish is in the store for whoever runs the job; an ended job refuses it."""
     record, _ = store.jobs.create(JobKind.TRAIN, order)
     assert not store.jobs.cancel_requested(record.id)
     store.jobs.request_cancel(record.id)
@@ -214,7 +206,6 @@ def test_canceling_is_asked_once_or_more_until_the_job_ends(store, order):
 
 
 def test_only_an_ended_job_can_be_deleted_and_is_gone_then(store, order):
-    """Deleting takes all of it but the mark; its key stays used."""
     record, _ = store.jobs.create(JobKind.TRAIN, order, key="abc")
     store.jobs.state(record.id).take()
     with pytest.raises(Conflict, match="queued"):
@@ -232,7 +223,6 @@ def test_only_an_ended_job_can_be_deleted_and_is_gone_then(store, order):
 
 
 def test_a_job_that_another_resumes_from_cannot_be_deleted(store, order):
-    """Its state is needed until the other one has ended."""
     first, _ = store.jobs.create(JobKind.TRAIN, order)
     store.jobs.save(replace(first, status=JobStatus.CANCELED))
     second, _ = store.jobs.create(JobKind.TRAIN, replace(order, resume_from=first.id))
@@ -243,7 +233,6 @@ def test_a_job_that_another_resumes_from_cannot_be_deleted(store, order):
 
 
 def test_a_record_of_a_newer_release_can_be_read(store, order):
-    """A key that this release does not know is ignored."""
     record, _ = store.jobs.create(JobKind.TRAIN, order)
     path = f"jobs/{record.id}/job.json"
     fields = json.loads(store.tree.read(path))
@@ -252,7 +241,6 @@ def test_a_record_of_a_newer_release_can_be_read(store, order):
 
 
 def test_listing_parses_only_what_changed(local_store, order, monkeypatch):
-    """On a local store an unchanged record is not read from its file again."""
     made = [local_store.jobs.create(JobKind.TRAIN, order)[0] for _ in range(5)]
     local_store.jobs.list()
     read = Mock(wraps=local_store.tree.read)

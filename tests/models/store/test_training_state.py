@@ -31,7 +31,6 @@ def test_state_reads_back_from_the_newest_epoch_that_has_it(state, tmp_path):
 
 
 def test_a_stale_holder_gets_lease_lost_and_changes_nothing(state):
-    """Once a newer epoch was taken, the older one writes no more."""
     stale = state.take()
     state.write(stale, "weights", b"old")
     fresh = state.take()
@@ -55,7 +54,6 @@ def test_even_a_write_past_the_fence_cannot_harm_the_successor(store, state):
 
 
 def test_every_taker_gets_an_epoch_of_its_own(state):
-    """Of eight threads that take the state at once no two share an epoch."""
     barrier = threading.Barrier(8)
 
     def take(_: int) -> int:
@@ -80,7 +78,6 @@ def test_a_local_file_is_moved_in(state, tmp_path):
 
 
 def test_pruning_keeps_the_epoch_itself(store, state):
-    """Only the older epochs go."""
     for n in range(3):
         epoch = state.take()
         state.write(epoch, "weights", b"%d" % n)
@@ -102,7 +99,6 @@ def test_dropped_state_is_gone_and_its_holder_locked_out(state):
 
 
 def test_names_cannot_leave_the_folder(store, state):
-    """Neither a file's name nor a job's id can."""
     with pytest.raises(InvalidValue):
         state.write(state.take(), "../../job.json", b"x")
     with pytest.raises(NotFound):

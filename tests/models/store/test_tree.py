@@ -11,7 +11,6 @@ from models.store import Store
 
 
 def test_a_file_reads_as_it_was_written(store):
-    """What is written is read, replaced and deleted, with its folder's names."""
     tree = store.tree
     tree.write("a/b/one", b"1")
     tree.write("a/b/one", b"two")
@@ -87,7 +86,6 @@ def test_appending_closes_a_torn_line_first(store):
 
 
 def test_lines_of_many_threads_all_arrive_whole(store):
-    """Threads that append at once lose no line and mix none."""
     lines = [b"%04d" % n * 50 + b"\n" for n in range(100)]
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda line: store.tree.append("log", line), lines))
@@ -95,7 +93,6 @@ def test_lines_of_many_threads_all_arrive_whole(store):
 
 
 def test_a_local_file_moves_in_and_out(store, tmp_path):
-    """`put` takes a local file, `local` gives one with the same bytes."""
     source = tmp_path / "pack.npy"
     source.write_bytes(b"pixels")
     store.tree.put("datasets/cats/packs/64.npy", source)
@@ -118,7 +115,6 @@ def test_a_copy_is_fetched_once_and_again_when_the_object_changed(store, tmp_pat
 
 
 def test_an_object_store_needs_a_cache_to_open_files(tmp_path):
-    """Without a cache folder the error says that one is needed."""
     store = Store("memory://needs-a-cache")
     store.tree.write("a", b"x")
     with pytest.raises(StoreError, match="cache folder is needed"):
@@ -142,7 +138,6 @@ def test_a_file_in_the_way_is_a_store_error_naming_the_path(local_store):
 
 
 def test_no_temporary_file_stays_and_none_is_listed(local_store):
-    """After writes, failed ones too, only the files themselves are there."""
     tree, root = local_store.tree, Path(local_store.url)
     tree.write("models/a/x", b"1")
     tree.create("models/a/x", b"2")

@@ -95,7 +95,6 @@ def test_variety_is_relative_to_real_pictures() -> None:
 
 
 def test_variety_cannot_be_told_from_few_pictures_or_equal_real_ones() -> None:
-    """Below sixteen pictures, and where real ones have no distance, there is no number."""
     few, same = plain(MIN_PICTURES - 1), torch.zeros(COUNT, 3, 16, 16)
     assert relative_variety(Observation(losses=LOSSES, real=few, fake=few, chance=1.0)) is None
     assert relative_variety(Observation(losses=LOSSES, real=same, fake=same, chance=1.0)) is None
@@ -112,7 +111,6 @@ def test_spots_are_saturated_values_that_stand_out_from_both_neighbors() -> None
 
 
 def test_saturated_values_are_those_at_either_end() -> None:
-    """A quarter white and a quarter black make a half."""
     picture = torch.zeros(1, 3, 16, 16)
     picture[:, :, :4], picture[:, :, 4:8] = 1.0, -1.0
     assert share_of_saturated(picture) == 0.5
@@ -120,7 +118,6 @@ def test_saturated_values_are_those_at_either_end() -> None:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_loss_that_is_not_finite_ends_training_at_once(value: float) -> None:
-    """Whichever it is, at the first look."""
     for name in LOSSES:
         with pytest.raises(TrainingCollapsed) as caught:
             CollapseDetector(1.0).check(50, {**LOSSES, name: value}, plain(), plain())
@@ -128,7 +125,6 @@ def test_a_loss_that_is_not_finite_ends_training_at_once(value: float) -> None:
 
 
 def test_one_pixel_that_is_not_finite_ends_training_at_once() -> None:
-    """Although every loss looks well."""
     fake = plain().clone()
     fake[3, 1, 5, 7] = math.nan
     with pytest.raises(TrainingCollapsed, match="was 1 "):
@@ -314,7 +310,6 @@ def test_training_checks_as_often_as_the_rules_say(build: Build) -> None:
 
 
 def test_the_page_states_every_rule_as_it_is() -> None:
-    """The table of docs/collapse.md is the table of the code."""
     rows = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line[:3] == "| `"]
     told = rows[: len(RULES)]
     assert told == [

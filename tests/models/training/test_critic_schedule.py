@@ -35,7 +35,6 @@ def test_a_short_run_s_boosts_are_shortened_in_proportion(kimg: float, boost: in
 
 
 def test_what_was_shortened_is_said() -> None:
-    """With both numbers and the reason."""
     note = str(_schedule("wgan", 200).note)
     assert all(word in note for word in ("50", "100", "200 of 400 kimg"))
 

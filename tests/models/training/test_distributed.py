@@ -105,7 +105,6 @@ def test_torchrun_and_the_command_line_make_one_version_together(
 
 
 def test_the_shares_of_all_processes_are_the_batch() -> None:
-    """In order, none twice, each as large as the next."""
     batch = torch.arange(12).view(6, 2)
     shares = [Team(rank=rank, size=3).share(batch) for rank in range(3)]
     assert [len(share) for share in shares] == [2, 2, 2]

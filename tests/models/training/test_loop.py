@@ -104,7 +104,6 @@ def test_random_numbers_of_others_do_not_change_a_run(make_trainer: Make) -> Non
 
 
 def test_a_wgan_critic_moves_five_times_and_stays_within_its_clip(make_trainer: Make) -> None:
-    """Each generator step shows five batches, and no weight of the critic leaves the box."""
     trainer = make_trainer("wgan", clip=0.005)
     trainer.step()
     assert trainer.stream.position == 5 * trainer.settings.batch
@@ -194,7 +193,6 @@ def test_a_loss_that_is_not_finite_ends_training(make_trainer: Make) -> None:
 
 
 def test_a_state_of_another_shape_is_refused(make_trainer: Make, tmp_path: Path) -> None:
-    """The error tells both shapes; the trainer is left as it was."""
     path = tmp_path / "state.safetensors"
     path.write_bytes(save_state(make_trainer(width=8), {}))
     with pytest.raises(CheckpointError, match=r'"width": 8.*"width": 4'):

@@ -107,7 +107,6 @@ def test_a_grown_training_resumes_bit_for_bit(build: Build, saved, tmp_path: Pat
     ],
 )
 def test_what_differs_is_named_before_anything_changes(build: Build, saved, wanted, told) -> None:
-    """Recipe, larger size and every number that shapes the networks."""
     path = saved(size_px=64)
     trainer = build(**{"size_px": 64, **wanted})
     before = {name: value.clone() for name, value in trainer.tensors()}
@@ -124,7 +123,6 @@ def test_networks_whose_layers_change_with_the_size_cannot_grow(build: Build, sa
 
 
 def test_a_damaged_state_is_refused(build: Build, saved) -> None:
-    """Half a file is none."""
     path = saved("dcgan")
     content = Path(path).read_bytes()
     Path(path).write_bytes(content[: len(content) // 2])

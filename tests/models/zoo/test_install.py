@@ -42,7 +42,6 @@ def register(store, tmp_path):
 
 
 def test_a_fresh_store_serves_the_zoo(store, entry, register):
-    """Its versions are published and in service; a second start changes nothing."""
     version = entry(b"one")
     assert register() == []
     assert store.versions.resolve("dcgan") == ("dcgan", version)
@@ -119,7 +118,6 @@ def test_damaged_entries_are_skipped_and_told(store, entry, register, tmp_path):
 
 
 def test_an_entry_of_another_size_than_the_user_s_model_is_told(store, entry, register, card):
-    """It cannot join the model, which goes on as it is."""
     mine = store.versions.publish("dcgan", b"mine", card(size_px=128), b"png").version
     store.aliases.promote("dcgan", mine)
     entry(b"one", size_px=64)
@@ -140,7 +138,6 @@ def test_weights_that_this_release_cannot_load_are_skipped_and_told(store, entry
 
 
 def test_only_what_is_new_to_the_store_is_loaded(store, entry, register):
-    """A start that finds the zoo registered does not load it once more."""
     entry(b"one")
     looked: list[bytes] = []
     for _ in range(2):

@@ -67,14 +67,12 @@ def test_a_trained_zoo_is_left_alone(ended: Stage, zoo: Command) -> None:
 
 
 def test_names_choose_entries(ended: Stage, zoo: Command) -> None:
-    """The table has only those."""
     outcome = zoo(*TOY, "ralsgan-32")
     assert len(outcome.out.splitlines()) == 2
     assert outcome.err == "Trained: 1 of 1 models.\n"
 
 
 def test_a_failed_entry_is_skipped(cat: Store, zoo: Command, tmp_path: Path) -> None:
-    """Its reason and the remedy are printed; the exit status is 1."""
     stage = Stage(cat, tmp_path, ends={"dcgan": (JobStatus.COLLAPSED, "All alike.")})
     stage.run(_job_for(cat, "dcgan-32"))
     outcome = zoo(*TOY, "dcgan-32")
@@ -87,7 +85,6 @@ def test_a_failed_entry_is_skipped(cat: Store, zoo: Command, tmp_path: Path) -> 
 
 
 def test_no_job_starts_after_the_time_limit(cat: Store, zoo: Command) -> None:
-    """That is no failure."""
     outcome = zoo(*TOY, "--stop-after", "0")
     assert outcome.code == 0
     assert outcome.err == "Saved. Rerun the command to resume.\n"
@@ -132,7 +129,6 @@ def test_every_order_is_checked_before_anything_trains(
 
 
 def test_training_twice_at_once_is_refused(zoo: Command, data: Path) -> None:
-    """The holder of the lock is named."""
     with zoo_lock(data):
         outcome = zoo(*TOY)
     assert outcome.code == 1
@@ -142,7 +138,6 @@ def test_training_twice_at_once_is_refused(zoo: Command, data: Path) -> None:
 def test_a_job_that_was_not_saved_in_time_is_a_failure(
     cat: Store, zoo: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The error says how to resume."""
     monkeypatch.setattr("tools.zoo.train.Session.run", lambda *_: Outcome.LOST)
     outcome = zoo(*TOY)
     assert outcome.code == 1
@@ -150,7 +145,6 @@ def test_a_job_that_was_not_saved_in_time_is_a_failure(
 
 
 def test_the_default_edition_is_that_of_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the settings name it."""
     monkeypatch.setenv("CATTERY_DEVICE", "cpu")
     assert default_edition() == "cpu"
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)

@@ -85,7 +85,6 @@ def test_a_version_becomes_an_entry_that_a_fresh_store_serves(
     ],
 )
 def test_what_cannot_be_packed_is_told(zoo, trained, tmp_path, arguments, told):
-    """In one line, and nothing is written."""
     done = zoo("pack", *arguments, "--to", str(tmp_path / "zoo"))
     assert done.code == 1
     assert told in done.err

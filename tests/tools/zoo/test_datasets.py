@@ -53,14 +53,12 @@ def test_a_missing_folder_is_told_before_anything_is_made(
 
 
 def test_a_stop_ends_the_import(album: Path, store: Store, tmp_path: Path) -> None:
-    """And leaves no dataset."""
     with pytest.raises(ImportStopped):
         import_datasets(store, [CAT], album, cache=tmp_path / "cache", should_stop=lambda: True)
     assert store.datasets.list() == []
 
 
 def test_missing_datasets_are_told_with_the_remedy() -> None:
-    """All of them in one sentence."""
     assert str(NoPictures([CAT, CATS])) == (
         "The store lacks the dataset 'cat' and 'cats'. "
         "Name the folder that holds cat/ and afhq/ with --pictures."

@@ -83,13 +83,11 @@ def test_a_packed_file_has_half_the_size_and_the_same_pictures(kind):
 
 
 def test_weights_too_large_for_float16_are_refused():
-    """They would be infinite; the error names the tensor."""
     with pytest.raises(CheckpointError, match=r"\w+\.weight in the weights file is not finite"):
         pack_generator(_weights(scale=1e8))
 
 
 def test_packing_publishes_a_new_version(store, trained):
-    """With its own metrics, its parent, and the order of the job that trained it."""
     made = pack_version(store, f"dcgan@{trained.version}", _measured, picks=[7, 3])
     card = store.versions.card("dcgan", made.card.version)
     assert card == made.card
@@ -133,20 +131,17 @@ def test_picks_must_be_seeds(store, trained, picks):
 
 
 def test_a_version_that_cannot_be_measured_is_not_packed(store, trained):
-    """And none is published."""
     with pytest.raises(CatteryError, match="cannot be measured"):
         pack_version(store, f"dcgan@{trained.version}", lambda _card, _weights: ())
     assert len(store.versions.list("dcgan")) == 1
 
 
 def test_an_unknown_version_is_an_error(store, trained):
-    """The error lists the known ones."""
     with pytest.raises(NotFound, match=trained.version):
         pack_version(store, "dcgan@000000000000", _measured)
 
 
 def test_the_release_folder_is_complete(store, trained, tmp_path):
-    """Weights, card, samples and picks of each generator."""
     made = pack_version(store, f"dcgan@{trained.version}", _measured, picks=[7, 3, 5])
     write_zoo(tmp_path / "zoo", [made])
     entry = tmp_path / "zoo" / "dcgan"
@@ -224,7 +219,6 @@ def test_every_entry_that_may_ship_fits_the_limit(entry):
 
 
 def test_the_zoo_of_this_release_is_within_its_limits():
-    """The folder that is packaged."""
     sizes = [path.stat().st_size for path in ZOO.glob(f"*/{WEIGHTS}")]
     assert 0 < max(sizes) <= MOST_FILE_BYTES
     assert sum(sizes) <= MOST_ZOO_BYTES

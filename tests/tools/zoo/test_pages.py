@@ -65,7 +65,6 @@ def test_the_command_is_that_of_the_order():
 
 
 def test_the_page_has_all_of_a_card():
-    """Samples, metrics with their protocol, training, hardware, dataset and its license."""
     page = _page(Exhibit(card=_card(), sheet="sheet.png", is_shipped=True))
     for told in (
         "](sheet.png)",
@@ -101,5 +100,4 @@ def test_an_unknown_recipe_is_listed():
 
 @pytest.mark.parametrize("name", sorted(RECIPES))
 def test_every_recipe_states_what_was_published(name):
-    """A result with its protocol, or why there is none."""
     assert PUBLISHED[name].protocol

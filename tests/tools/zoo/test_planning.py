@@ -158,7 +158,6 @@ def test_an_import_is_no_training() -> None:
 
 
 def test_a_deleted_version_is_trained_again() -> None:
-    """Its finished job does not count."""
     done = job(version="a" * 12)
     assert status(done, published=False) == EntryStatus(entry=TABBY, state=State.TO_DO)
 
@@ -215,7 +214,6 @@ def test_one_always_starts_alone() -> None:
 
 
 def test_a_survey_reads_jobs_and_versions(tmp_path: Path) -> None:
-    """A finished job whose version does not exist counts for nothing."""
     store = Store.open(str(tmp_path / "store"))
     assert survey([TABBY], store) == waiting(State.TO_DO, TABBY)
     record, _ = store.jobs.create(JobKind.TRAIN, order_for(TABBY), runner="cli")

@@ -51,7 +51,6 @@ def test_the_chosen_rival_ships_with_the_fixed_entries(tmp_path):
 
 @pytest.mark.parametrize("rival", [None, "wgan", "nobody"])
 def test_one_of_several_rivals_must_be_chosen(tmp_path, rival):
-    """The error lists the trained ones."""
     store = Store.open(str(tmp_path))
     for entry in ENTRIES[:3]:
         _train(store, entry)
