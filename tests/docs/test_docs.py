@@ -65,18 +65,23 @@ def of_compose() -> set[str]:
     return set(re.findall(r"\$\{(CATTERY_[A-Z_]+)", text))
 
 
-def cattery(*arguments: str, data: Path) -> subprocess.CompletedProcess[str]:
-    """Run the real command line on a data folder of its own."""
-    environment = {"CATTERY_DATA": str(data), "PATH": "/usr/bin:/bin", "COLUMNS": "120"}
+def run(*command: str, cwd: Path = ROOT, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a program with next to nothing in its environment but what is told."""
     return subprocess.run(
-        [sys.executable, "-m", "app.cli", *arguments],
-        cwd=ROOT,
-        env=environment,
+        command,
+        cwd=cwd,
+        env={"PATH": "/usr/bin:/bin", **more},
         capture_output=True,
         text=True,
         timeout=RUN_S,
         check=False,
     )
+
+
+def cattery(*arguments: str, data: Path) -> subprocess.CompletedProcess[str]:
+    """Run the real command line on a data folder of its own."""
+    command = (sys.executable, "-m", "app.cli", *arguments)
+    return run(*command, CATTERY_DATA=str(data), COLUMNS="120")
 
 
 def documented_calls() -> Iterator[tuple[str, list[str]]]:
@@ -100,15 +105,7 @@ def app():
 
 def generate(*arguments: str, root: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """Run the generator in a folder's `docs/`, which writes or checks the pages beside it."""
-    return subprocess.run(
-        [sys.executable, "-m", "docs.generate", *arguments],
-        cwd=root,
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=RUN_S,
-        check=False,
-    )
+    return run(sys.executable, "-m", "docs.generate", *arguments, cwd=root, PYTHONPATH=str(ROOT))
 
 
 def test_the_generated_pages_are_what_the_code_says_now():
@@ -184,14 +181,7 @@ def test_the_table_of_components_is_the_directory_listing():
 @pytest.mark.parametrize("words", commands_in("make"), ids=" ".join)
 def test_every_make_target_in_the_pages_exists(words):
     """Make itself finds a way to it (it only says what it would do)."""
-    ended = subprocess.run(
-        ["make", "--dry-run", *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=RUN_S,
-        check=False,
-    )
+    ended = run("make", "--dry-run", *words)
     assert ended.returncode == 0, ended.stderr
 
 

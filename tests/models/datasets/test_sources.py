@@ -91,21 +91,18 @@ def test_a_pipe_is_not_waited_for(tmp_path):
         assert refusal(entry) is Reason.UNSUPPORTED
 
 
-def test_other_files_are_unsupported(tmp_path, zipped):
-    (tmp_path / "tree").mkdir()
-    (tmp_path / "tree" / "cat.gif").write_bytes(b"GIF89a")
-    for source in (tmp_path / "tree", zipped([("cat.gif", b"GIF89a")])):
-        with open_source(source) as (entry,):
-            assert refusal(entry) is Reason.UNSUPPORTED
-
-
-def test_files_over_the_limit_are_too_large(tmp_path, zipped, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "raw", "reason"),
+    [("cat.gif", b"GIF89a", Reason.UNSUPPORTED), ("cat.jpg", bytes(1001), Reason.TOO_LARGE)],
+)
+def test_other_and_too_large_files_are_refused(tmp_path, zipped, monkeypatch, name, raw, reason):
+    """In folders and zips alike."""
     monkeypatch.setattr(sources, "MAX_FILE_BYTES", 1000)
     (tmp_path / "tree").mkdir()
-    (tmp_path / "tree" / "cat.jpg").write_bytes(bytes(1001))
-    for source in (tmp_path / "tree", zipped([("cat.jpg", bytes(1001))])):
+    (tmp_path / "tree" / name).write_bytes(raw)
+    for source in (tmp_path / "tree", zipped([(name, raw)])):
         with open_source(source) as (entry,):
-            assert refusal(entry) is Reason.TOO_LARGE
+            assert refusal(entry) is reason
 
 
 def test_a_damaged_entry_of_a_zip_is_unreadable(zipped):

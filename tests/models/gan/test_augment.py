@@ -114,10 +114,6 @@ def test_as_many_numbers_are_drawn_whatever_comes_of_them() -> None:
     after = []
     for strength in (0.01, 1.0):
         torch.manual_seed(3)
-        augment(_pictures_without_seed(), strength)
+        augment(torch.linspace(-1, 1, 4 * 3 * 8 * 8).view(4, 3, 8, 8), strength)
         after.append(torch.rand(1).item())
     assert after[0] == after[1]
-
-
-def _pictures_without_seed() -> torch.Tensor:
-    return torch.linspace(-1, 1, 4 * 3 * 8 * 8).view(4, 3, 8, 8)

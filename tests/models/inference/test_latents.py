@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,8 @@ def test_a_seed_has_one_latent_whatever_it_travels_with() -> None:
     alone = latents([7], 100)[0]
     assert np.array_equal(alone, latents([1, 2, 7, MAX_SEED], 100)[2])
     assert np.array_equal(alone, latents([7, 7], 100)[1])
+    place = Interpolated(start=7, end=8, share=0.25)
+    assert np.array_equal(latents([1, place, 2], 100)[1], latents([place], 100)[0])
 
 
 def test_the_scheme_never_changes() -> None:
@@ -24,12 +28,6 @@ def test_latents_are_standard_normal() -> None:
     assert values.std() == pytest.approx(1.0, abs=0.01)
     assert (np.abs(values) > 1.96).mean() == pytest.approx(0.05, abs=0.003)
     assert latents([3], 7).shape == (1, 7)
-
-
-@pytest.mark.parametrize("seed", [-1, MAX_SEED + 1, 1.5, True, "7"])
-def test_what_is_no_seed_is_refused(seed: object) -> None:
-    with pytest.raises(InvalidValue, match=str(MAX_SEED)):
-        latents([seed], 4)  # type: ignore[list-item]
 
 
 def test_a_walk_begins_and_ends_at_its_seeds_exactly() -> None:
@@ -76,24 +74,17 @@ def test_truncation_shortens_a_latent_and_turns_it_nowhere() -> None:
     assert np.array_equal(halved, whole * np.float32(0.5))
 
 
-def test_a_place_has_one_latent_whatever_it_travels_with() -> None:
-    place = Interpolated(start=7, end=8, share=0.25)
-    assert np.array_equal(latents([1, place, 2], 100)[1], latents([place], 100)[0])
-
-
 @pytest.mark.parametrize(
-    ("changed", "field"),
-    [
-        ({"share": 1.5}, "share"),
-        ({"share": float("nan")}, "share"),
-        ({"truncation": -0.1}, "trunc"),
+    ("place", "told"),
+    [(seed, str(MAX_SEED)) for seed in (-1, MAX_SEED + 1, 1.5, True, "7")]
+    + [
+        (Interpolated(start=1, end=2, share=1.5), "share.*0 to 1"),
+        (Interpolated(start=1, end=2, share=float("nan")), "share.*0 to 1"),
+        (Interpolated(start=1, end=2, truncation=-0.1), "trunc.*0 to 1"),
     ],
 )
-def test_what_is_no_place_is_refused(changed: dict[str, float], field: str) -> None:
-    with pytest.raises(InvalidValue, match=f"{field}.*0 to 1"):
-        latents([Interpolated(start=1, end=2, **changed)], 4)
-
-
-def test_a_walk_has_two_frames_at_least() -> None:
+def test_what_is_no_seed_and_no_place_is_refused(place: Any, told: str) -> None:
+    with pytest.raises(InvalidValue, match=told):
+        latents([place], 4)
     with pytest.raises(InvalidValue, match="at least 2"):
         walk(1, 2, 1)

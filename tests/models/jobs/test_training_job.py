@@ -86,13 +86,17 @@ def test_a_paused_job_ends_with_the_weights_of_an_uninterrupted_one(
     assert "resumed" in runner.events(resumed)
 
 
+@pytest.mark.parametrize("is_waiting", [False, True])
 def test_a_canceled_job_with_a_snapshot_publishes_it_and_never_promotes(
-    runner: Runner, small_order: Order, monkeypatch: pytest.MonkeyPatch
+    runner: Runner, small_order: Order, monkeypatch: pytest.MonkeyPatch, is_waiting: bool
 ) -> None:
-    """Even if the order says always."""
+    """Even if the order says always; of a job that waited, the snapshot is in its state."""
     monkeypatch.setattr("models.training.schedule.MIN_SNAPSHOT_KIMG", 0.01)
-    order = small_order(promote=Promote.ALWAYS)
-    record = runner.run(runner.create(order), should_stop=_after(8, StopReason.CANCEL))
+    record, looks = runner.create(small_order(promote=Promote.ALWAYS)), 8
+    if is_waiting:
+        record, looks = runner.run(record, should_stop=_after(looks, StopReason.PAUSE)), 0
+        assert record.best is not None
+    record = runner.run(record, should_stop=_after(looks, StopReason.CANCEL))
     assert record.status is JobStatus.CANCELED
     assert record.version is not None
     assert record.promoted is False
@@ -117,19 +121,6 @@ def test_the_order_s_wish_decides(runner: Runner, small_order: Order) -> None:
     never = runner.run(runner.create(small_order(seed=4, promote=Promote.NEVER)))
     assert runner.store.aliases.get("tiny").serving == always.version
     assert never.promoted is False
-
-
-def test_a_job_canceled_while_it_waited_publishes_its_earlier_best(
-    runner: Runner, small_order: Order, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The process that takes it up finds the snapshot in its state."""
-    monkeypatch.setattr("models.training.schedule.MIN_SNAPSHOT_KIMG", 0.01)
-    paused = runner.run(runner.create(small_order()), should_stop=_after(8, StopReason.PAUSE))
-    assert paused.best is not None
-    ended = runner.run(paused, should_stop=_after(0, StopReason.CANCEL))
-    assert ended.status is JobStatus.CANCELED
-    assert ended.version is not None
-    assert ended.promoted is False
 
 
 def test_a_metric_that_cannot_be_computed_never_promotes(

@@ -40,10 +40,7 @@ def test_precision_and_recall_are_the_hand_computed_shares() -> None:
     real, fake = _line(0, 1, 10), _line(2, 2.5, 20, 21)
     found = precision_recall(real, squared_radii(real, 1), fake, squared_radii(fake, 1))
     assert found == (0.5, 0.0)
-
-
-def test_recall_counts_reals_among_the_fakes() -> None:
-    """Fakes 0 and 4 reach 4 each: reals 1 and 3 and -4 are among them, 9 is not."""
+    # Fakes 0 and 4 reach 4 each: reals 1 and 3 and -4 are among them, 9 is not.
     real, fake = _line(1, 3, -4, 9), _line(0, 4)
     found = precision_recall(real, squared_radii(real, 1), fake, squared_radii(fake, 1))
     assert found == (1.0, 0.75)

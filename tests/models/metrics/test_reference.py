@@ -93,14 +93,9 @@ def test_more_reals_than_wanted_are_represented_from_all_over(
     dataset = store.datasets.get("small")
     heard: list[tuple[int, int]] = []
     found = reference_statistics(
-        store,
-        dataset,
-        32,
-        cache=tmp_path,
-        features=features,
-        reals_at_most=3,
+        store, dataset, 32, cache=tmp_path, features=features, reals_at_most=3,
         on_progress=lambda done, total: heard.append((done, total)),
-    )
+    )  # fmt: skip
     assert found.pictures.tolist() == [0, 20, 39]
     assert (len(found.heldout), len(found.squared_radii)) == (3, 0)
     assert heard[-1] == (6, 6)

@@ -114,13 +114,6 @@ def test_a_copy_is_fetched_once_and_again_when_the_object_changed(store, tmp_pat
     assert store.tree.local("a", tmp_path / "cache").read_bytes() == b"new"
 
 
-def test_an_object_store_needs_a_cache_to_open_files(tmp_path):
-    store = Store("memory://needs-a-cache")
-    store.tree.write("a", b"x")
-    with pytest.raises(StoreError, match="cache folder is needed"):
-        store.tree.local("a")
-
-
 def test_a_file_in_the_way_is_a_store_error_naming_the_path(local_store):
     """A file where a folder should be never shows as a bare OSError."""
     tree = local_store.tree
@@ -150,7 +143,11 @@ def test_no_temporary_file_stays_and_none_is_listed(local_store):
     assert files == {"models/a/x", "models/a/y/z", "models/.locks/a.lock"}
 
 
-def test_free_space_is_told_before_the_folder_exists(tmp_path):
-    """A store not yet made tells the space of the disk it will be on."""
+def test_what_a_folder_has_and_an_object_store_has_not(tmp_path):
+    """Free space, even of the disk that a store will be on; and files to open without a cache."""
     assert (Store(str(tmp_path / "not" / "yet")).tree.free_bytes() or 0) > 0
-    assert Store("memory://x").tree.free_bytes() is None
+    store = Store("memory://needs-a-cache")
+    assert store.tree.free_bytes() is None
+    store.tree.write("a", b"x")
+    with pytest.raises(StoreError, match="cache folder is needed"):
+        store.tree.local("a")

@@ -3,35 +3,22 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
-from models.datasets.batches import BatchStream
-from models.devices import FLOAT32
 from models.errors import CheckpointError
-from models.gan.recipes import recipe
 from models.training.state import load_state, save_state
 from models.training.trainer import Trainer
 from models.training.warm_start import GROWN_RATE, start_from
 
-CPU = torch.device("cpu")
 Build = Callable[..., Trainer]
 
 
 @pytest.fixture
-def build(small_pictures: np.ndarray) -> Build:
+def build(make_trainer: Build) -> Build:
     """Return a builder of tiny trainers of any recipe and size."""
-
-    def make(name: str = "projected", size_px: int = 32, **overrides: object) -> Trainer:
-        row = recipe(name)
-        settings = row.with_overrides({"width": 4, "batch": 4, "z_dim": 8, **overrides})
-        times = size_px // 32
-        pictures = small_pictures.repeat(times, 1).repeat(times, 2)
-        stream = BatchStream(pictures, settings.batch, 0, CPU)
-        return Trainer(row, settings, size_px, stream, seed=3, device=CPU, precision=FLOAT32)
-
-    return make
+    tiny = {"seed": 3, "width": 4, "batch": 4, "z_dim": 8}
+    return lambda name="projected", **changes: make_trainer(name, **{**tiny, **changes})
 
 
 @pytest.fixture

@@ -135,6 +135,10 @@ def test_a_failure_stops_nothing_else(fleet: Fleet) -> None:
     log = fleet.folder / "dcgan-32.log"
     assert f"dcgan-32: Collapsed: Training collapsed at step 50. Log: {log}" in fleet.log
     assert fleet.store.versions.list("lsgan-32")
+    fleet.stage.ends.clear()  # the next session starts it over with a new job
+    assert fleet.train(DCGAN) is Outcome.COMPLETE
+    assert fleet.started[2:] == [("dcgan", False, 0)]
+    assert fleet.store.versions.list("dcgan-32")
 
 
 def test_a_killed_process_is_resumed_by_the_next_session(fleet: Fleet) -> None:
@@ -145,15 +149,6 @@ def test_a_killed_process_is_resumed_by_the_next_session(fleet: Fleet) -> None:
     assert fleet.train(DCGAN) is Outcome.COMPLETE
     assert fleet.started == [("dcgan", False, 0), ("dcgan", True, 0)]
     assert any("resuming job 2" in line for line in fleet.log)
-
-
-def test_an_entry_that_failed_before_starts_over(fleet: Fleet) -> None:
-    fleet.stage.ends["dcgan"] = (JobStatus.FAILED, "No space.")
-    fleet.train(DCGAN)
-    fleet.stage.ends.clear()
-    assert fleet.train(DCGAN) is Outcome.COMPLETE
-    assert fleet.started == [("dcgan", False, 0), ("dcgan", False, 0)]
-    assert fleet.store.versions.list("dcgan-32")
 
 
 @pytest.mark.parametrize("saves", [True, False])
