@@ -86,7 +86,11 @@ def test_noise_is_drawn_in_training_and_absent_in_eval_mode() -> None:
     assert torch.equal(one, again)
     generator.eval()
     assert torch.equal(generator(z), generator(z))
-    assert torch.allclose(generator(z), generator(3 * z), atol=1e-5), "a latent is normalized"
+
+
+def test_the_latent_s_length_does_not_matter() -> None:
+    generator, z = _trained_a_little(32).eval(), torch.randn(4, 8)
+    assert torch.allclose(generator(z), generator(3 * z), atol=1e-5)
 
 
 def test_small_maps_gate_large_ones() -> None:
