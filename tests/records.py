@@ -1,7 +1,13 @@
 """Records whose fields a test seldom cares for are filled in; any of them can be changed."""
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from models.store import Store
 from models.store.records import Budget, Card, DatasetRecord, TrainingOrder
 
 
@@ -46,3 +52,18 @@ def dataset_record(counts: dict[str, int], heldout: int = 0, **changes: Any) -> 
         "heldout_counts": dict.fromkeys(counts, heldout) if heldout else {},
     }
     return DatasetRecord(**fields | changes)
+
+
+def add_dataset(
+    store: Store, folder: Path, packs: dict[str, NDArray[np.uint8]], **changes: Any
+) -> None:
+    """Add a dataset to a store: packs by file name, such as "32-heldout", through a folder."""
+    files = {"preview.png": folder / "preview.png"}
+    Image.fromarray(next(iter(packs.values()))[0]).save(files["preview.png"])
+    for name, rows in packs.items():
+        if len(rows):
+            files[f"packs/{name}.npy"] = folder / f"{name}.npy"
+            np.save(files[f"packs/{name}.npy"], rows)
+    counts = {name: len(rows) for name, rows in packs.items() if "-" not in name}
+    heldout = max((len(rows) for name, rows in packs.items() if "-" in name), default=0)
+    store.datasets.add(dataset_record(counts, heldout, **changes), files)

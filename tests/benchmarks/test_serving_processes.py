@@ -4,9 +4,9 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
-from benchmarks.serving.processes import free_port, pinned, running, tree
+from benchmarks.serving.processes import pinned, running, tree
+from tests.worker.waiting import is_running
 
 PARENT = """
 import subprocess, sys, time
@@ -16,17 +16,7 @@ time.sleep(600)
 """
 
 
-def alive(pid):
-    """Say whether a process runs still."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-
-
 def test_what_is_started_while_pinned_runs_on_those_cores_only():
-    """And this thread runs where it did before."""
     before = os.sched_getaffinity(0)
     core = min(before)
     with pinned([core]):
@@ -46,9 +36,4 @@ def test_a_server_ends_with_all_that_it_started(tmp_path):
         assert server.now_bytes() > 1e6
         assert 0 <= server.used_s() < 60
     assert server.process.returncode == -signal.SIGTERM
-    assert not alive(child)
-
-
-def test_a_free_port_can_be_used():
-    """It is a number that a server may listen on."""
-    assert 1024 <= free_port() <= 65535
+    assert not is_running(child)

@@ -78,18 +78,23 @@ def of_compose() -> set[str]:
     return set(re.findall(r"\$\{(CATTERY_[A-Z_]+)", text))
 
 
-def cattery(*arguments: str, data: Path) -> subprocess.CompletedProcess[str]:
-    """Run the real command line on a data folder of its own."""
-    environment = {"CATTERY_DATA": str(data), "PATH": "/usr/bin:/bin", "COLUMNS": "120"}
+def run(*command: str, cwd: Path = ROOT, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a program with next to nothing in its environment but what is told."""
     return subprocess.run(
-        [sys.executable, "-m", "app.cli", *arguments],
-        cwd=ROOT,
-        env=environment,
+        command,
+        cwd=cwd,
+        env={"PATH": "/usr/bin:/bin", **more},
         capture_output=True,
         text=True,
         timeout=RUN_S,
         check=False,
     )
+
+
+def cattery(*arguments: str, data: Path) -> subprocess.CompletedProcess[str]:
+    """Run the real command line on a data folder of its own."""
+    command = (sys.executable, "-m", "app.cli", *arguments)
+    return run(*command, CATTERY_DATA=str(data), COLUMNS="120")
 
 
 def documented_calls() -> Iterator[tuple[str, list[str]]]:
@@ -113,25 +118,15 @@ def app():
 
 def generate(*arguments: str, root: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """Run the generator in a folder's `docs/`, which writes or checks the pages beside it."""
-    return subprocess.run(
-        [sys.executable, "-m", "docs.generate", *arguments],
-        cwd=root,
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=RUN_S,
-        check=False,
-    )
+    return run(sys.executable, "-m", "docs.generate", *arguments, cwd=root, PYTHONPATH=str(ROOT))
 
 
 def test_the_generated_pages_are_what_the_code_says_now():
-    """`make docs` would change nothing."""
     ended = generate("--check")
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_a_stale_page_is_told_by_name_and_written_again(tmp_path):
-    """The check can fail, and writing mends what it found."""
     folder = tmp_path / "docs"
     folder.mkdir()
     (folder / "generate.py").write_bytes((DOCS / "generate.py").read_bytes())
@@ -146,13 +141,11 @@ def test_a_stale_page_is_told_by_name_and_written_again(tmp_path):
 
 
 def test_every_setting_is_documented():
-    """docs/settings.md names each environment variable of both processes."""
     page = (DOCS / "settings.md").read_text(encoding="utf-8")
     assert [name for name in sorted(settings()) if f"| `{name}` |" not in page] == []
 
 
 def test_every_recipe_and_each_of_its_numbers_is_documented():
-    """docs/recipes.md has a section a recipe and a row a number."""
     page = (DOCS / "recipes.md").read_text(encoding="utf-8")
     missing = [name for name in RECIPES if f"\n## `{name}`\n" not in page]
     missing += [name for name in LIMITS if f"| `{name}` |" not in page]
@@ -160,7 +153,6 @@ def test_every_recipe_and_each_of_its_numbers_is_documented():
 
 
 def test_every_route_is_documented(app):
-    """docs/api.md has a section for each call of the OpenAPI document."""
     page = (DOCS / "api.md").read_text(encoding="utf-8")
     calls = [f"{m.upper()} {path}" for path, ms in app.openapi()["paths"].items() for m in ms]
     assert len(calls) > 20
@@ -205,14 +197,7 @@ def test_the_table_of_components_is_the_directory_listing():
 @pytest.mark.parametrize("words", commands_in("make"), ids=" ".join)
 def test_every_make_target_in_the_pages_exists(words):
     """Make itself finds a way to it (it only says what it would do)."""
-    ended = subprocess.run(
-        ["make", "--dry-run", *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=RUN_S,
-        check=False,
-    )
+    ended = run("make", "--dry-run", *words)
     assert ended.returncode == 0, ended.stderr
 
 
@@ -231,7 +216,6 @@ def test_every_command_in_the_pages_exists_with_its_options(program, words):
 
 
 def test_every_option_of_the_zoo_s_commands_is_documented():
-    """docs/training-the-zoo.md names each option of `python -m tools.zoo`."""
     page = (DOCS / "training-the-zoo.md").read_text(encoding="utf-8")
     used = PROGRAMS["python -m tools.zoo"].commands.values()
     options = {p.opts[0] for c in used for p in c.params if p.param_type_name == "option"}
@@ -281,7 +265,6 @@ def test_the_cheap_commands_of_the_readme_run(tmp_path):
 
 
 def test_the_readme_shows_the_picks_of_every_generator_that_comes_with_it():
-    """And says where a license forbids commerce, if one does."""
     cards = [json.loads(path.read_text()) for path in (ROOT / "models/zoo").glob("*/card.json")]
     assert cards
     for card in cards:

@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
 from models.datasets.batches import BatchStream
 from models.devices import FLOAT32, Precision
 from models.gan.recipes import recipe
 from models.store import Store
 from models.training.trainer import Trainer
-from tests.records import dataset_record
+from tests.records import add_dataset
 
 HERE = Path(__file__).parent
 REASON = "no CUDA device is here; `make gpu-check` runs these where one is"
@@ -71,14 +70,7 @@ def make_trainer(noise: NDArray[np.uint8], gpu: torch.device) -> Callable[..., T
 def store(tmp_path: Path, noise: NDArray[np.uint8]) -> Store:
     """A store that holds the dataset "noise" at 32 and 64 px."""
     store = Store.open(str(tmp_path / "store"))
-    files = {}
-    for size_px in (32, 64):
-        large = noise.repeat(size_px // SIZE_PX, 1).repeat(size_px // SIZE_PX, 2)
-        for name, rows in ((f"{size_px}", large), (f"{size_px}-heldout", large[:64])):
-            files[f"packs/{name}.npy"] = tmp_path / f"{name}.npy"
-            np.save(tmp_path / f"{name}.npy", rows)
-    files["preview.png"] = tmp_path / "preview.png"
-    Image.fromarray(noise[0]).save(files["preview.png"])
-    record = dataset_record({"32": PICTURES, "64": PICTURES}, 64, name="noise")
-    store.datasets.add(record, files)
+    large = noise.repeat(2, 1).repeat(2, 2)
+    packs = {"32": noise, "32-heldout": noise[:64], "64": large, "64-heldout": large[:64]}
+    add_dataset(store, tmp_path, packs, name="noise")
     return store

@@ -11,9 +11,11 @@ BUNDLED = [name for name, row in FEATURES.items() if not row.needs_weights]
 @pytest.mark.parametrize("name", BUNDLED)
 def test_a_gpu_sees_in_pictures_what_a_cpu_sees(name: str, noise: NDArray[np.uint8]) -> None:
     """Features agree to a thousandth of their spread, so figures can be compared."""
-    pictures = noise[:32]
+    pictures, settings = noise[:32], torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    precision = settings.fp32_precision
     here = Features(torch.device("cpu"), name)(pictures)
     there = Features(torch.device("cuda"), name)(pictures)
+    assert settings.fp32_precision == precision, "TF32 is off for the features alone"
     assert there.shape == here.shape
     assert np.abs(there - here).max() < 1e-3 * here.std()
 

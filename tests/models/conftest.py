@@ -17,7 +17,7 @@ from models.gan.recipes import recipe
 from models.store import Store
 from models.store.records import Budget, TrainingOrder
 from models.training.trainer import Trainer
-from tests.records import dataset_record
+from tests.records import add_dataset
 
 OVERRIDES = {"width": 4, "batch": 8}
 
@@ -34,13 +34,19 @@ def make_trainer(small_pictures: NDArray[np.uint8]) -> Callable[..., Trainer]:
     """Build a tiny trainer of any recipe; equal arguments give equal trainers."""
 
     def make(
-        name: str = "dcgan", seed: int = 0, precision: Precision = FLOAT32, **overrides: object
+        name: str = "dcgan",
+        seed: int = 0,
+        precision: Precision = FLOAT32,
+        size_px: int = 32,
+        **overrides: object,
     ) -> Trainer:
-        row = recipe(name)
+        row, device, times = recipe(name), torch.device("cpu"), size_px // 32
         settings = row.with_overrides({**OVERRIDES, **overrides})
-        device = torch.device("cpu")
-        stream = BatchStream(small_pictures, settings.batch, seed, device)
-        return Trainer(row, settings, 32, stream, seed=seed, device=device, precision=precision)
+        pictures = small_pictures.repeat(times, 1).repeat(times, 2)
+        stream = BatchStream(pictures, settings.batch, seed, device)
+        return Trainer(
+            row, settings, size_px, stream, seed=seed, device=device, precision=precision
+        )
 
     return make
 
@@ -49,15 +55,7 @@ def make_trainer(small_pictures: NDArray[np.uint8]) -> Callable[..., Trainer]:
 def store_with_cats(tmp_path: Path, small_pictures: NDArray[np.uint8]) -> Store:
     """A store that holds the dataset "small" at 32 px."""
     store = Store.open(str(tmp_path / "store"))
-    files = {}
-    for name, rows in (("32", small_pictures[4:]), ("32-heldout", small_pictures[:4])):
-        path = tmp_path / f"{name}.npy"
-        np.save(path, rows)
-        files[f"packs/{name}.npy"] = path
-    preview = tmp_path / "preview.png"
-    Image.fromarray(small_pictures[0]).save(preview)
-    files["preview.png"] = preview
-    store.datasets.add(dataset_record({"32": len(small_pictures) - 4}, 4), files)
+    add_dataset(store, tmp_path, {"32": small_pictures[4:], "32-heldout": small_pictures[:4]})
     return store
 
 

@@ -1,28 +1,18 @@
 """The reaper, with a real Valkey and a real store, without processes."""
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
 from models.store.names import timestamp
-from models.store.records import (
-    Budget,
-    ImportOrder,
-    JobKind,
-    JobStatus,
-    Progress,
-    TrainingOrder,
-)
+from models.store.records import ImportOrder, JobKind, JobStatus, Progress
+from tests.records import training_order
 from worker import reaper as reaping
 from worker.protocol import lease_key
 from worker.queue import Attempt, enqueue, job_queue, look_up
 from worker.reaper import Reaper
 from worker.settings import WorkerSettings
-
-ORDER = TrainingOrder(
-    recipe="dcgan", dataset="cats", model="dcgan", size_px=64, budget=Budget(kimg=1)
-)
 
 
 @pytest.fixture
@@ -40,7 +30,7 @@ def reaper(store, redis, settings, monkeypatch):
 
 def new_job(store, **changes):
     """Write down a training job and return its record."""
-    record, _ = store.jobs.create(JobKind.TRAIN, ORDER)
+    record, _ = store.jobs.create(JobKind.TRAIN, training_order())
     record = replace(record, **changes)
     store.jobs.save(record)
     return record
@@ -60,7 +50,6 @@ def test_a_queued_job_that_redis_does_not_know_is_queued_as_the_same_attempt(
 
 
 def test_a_started_job_without_a_holder_is_queued_again_with_a_reason(store, redis, reaper):
-    """An interruption is written into the job's history."""
     record = new_job(store, status=JobStatus.STARTED, progress=Progress(kimg=1.5))
     reaper.sweep()
     again = store.jobs.get(record.id)
@@ -89,16 +78,11 @@ def test_jobs_with_a_holder_of_the_command_line_or_ended_are_left_alone(store, r
     assert job_queue(redis).get_job_ids() == []
 
 
-def test_twenty_reapers_queue_a_job_once(store, redis, settings, monkeypatch):
-    """Any number of workers may look at the same time."""
-    monkeypatch.setattr(reaping, "CERTAIN_AFTER", 0.0)
+def test_twenty_reapers_queue_a_job_once(store, redis, reaper, settings):
     record = new_job(store, status=JobStatus.STARTED)
     reapers = [Reaper(store, redis, settings) for _ in range(20)]
-    threads = [threading.Thread(target=reaper.sweep) for reaper in reapers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(20) as threads:
+        list(threads.map(Reaper.sweep, reapers))
     assert job_queue(redis).get_job_ids() == [f"{record.id}-1"]
     events = [event.type for event in store.jobs.events(record.id)]
     assert events.count("interrupted") == 1
@@ -150,7 +134,6 @@ def test_a_canceled_job_with_a_state_is_left_to_its_run(store, redis, reaper):
 
 
 def test_the_upload_of_an_import_canceled_while_it_waited_is_deleted(store, reaper, tmp_path):
-    """Nothing is left of it."""
     upload = tmp_path / "cats.zip"
     upload.touch()
     record, _ = store.jobs.create(JobKind.IMPORT, ImportOrder(name="cats", source=str(upload)))

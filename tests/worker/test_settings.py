@@ -27,6 +27,5 @@ def test_a_job_process_has_the_settings_of_its_worker(monkeypatch, tmp_path: Pat
 
 
 def test_a_missing_url_names_the_setting():
-    """The remedy is in the message."""
     with pytest.raises(RedisUrlMissing, match=r"CATTERY_REDIS_URL.*cattery serve"):
         connect("")

@@ -1,11 +1,11 @@
 """The embedded Valkey, with the real server."""
 
-import contextlib
 import os
 import signal
 import stat
 import subprocess
 import sys
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -41,12 +41,9 @@ def test_the_socket_is_private_and_there_is_no_tcp_port(tmp_path: Path):
 
 
 def test_what_was_written_is_there_after_a_restart(tmp_path: Path):
-    """Stopping loses nothing."""
     for turn in range(3):
-        with EmbeddedValkey(tmp_path) as server:
-            client = connect(server.url)
+        with EmbeddedValkey(tmp_path) as server, closing(connect(server.url)) as client:
             assert client.incr("turns") == turn + 1
-            client.close()
         assert not server.alive()
 
 
@@ -66,9 +63,8 @@ def test_a_second_one_in_the_same_folder_is_refused(tmp_path: Path, monkeypatch)
     with EmbeddedValkey(tmp_path) as server:
         with pytest.raises(EmbeddedValkeyError, match="Another Cattery is using"):
             EmbeddedValkey(tmp_path).start()
-        client = connect(server.url)
-        assert client.ping()
-        client.close()
+        with closing(connect(server.url)) as client:
+            assert client.ping()
 
 
 def test_it_ends_with_a_killed_owner_and_starts_again_over_the_stale_socket(tmp_path: Path):
@@ -87,7 +83,6 @@ def test_it_ends_with_a_killed_owner_and_starts_again_over_the_stale_socket(tmp_
 
 
 def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path):
-    """The error names the folder and the remedy."""
     (tmp_path / "file").touch()
     with pytest.raises(EmbeddedValkeyError, match=r"file.*CATTERY_DATA"):
         EmbeddedValkey(tmp_path / "file").start()
@@ -95,10 +90,8 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path):
 
 def test_a_damaged_file_is_told_in_one_line(tmp_path: Path):
     """A server that cannot read its data ends at once, with its last words."""
-    with EmbeddedValkey(tmp_path) as server:
-        client = connect(server.url)
+    with EmbeddedValkey(tmp_path) as server, closing(connect(server.url)) as client:
         client.set("a", "b")
-        client.close()
     for file in (tmp_path / "appendonlydir").glob("*.aof"):
         file.write_bytes(b"*1\r\n$3\r\nfoo\r\n*9\r\n" + os.urandom(64))
     server = EmbeddedValkey(tmp_path)
@@ -110,8 +103,6 @@ def test_a_damaged_file_is_told_in_one_line(tmp_path: Path):
 def test_ended_by_others_it_is_not_alive(tmp_path: Path):
     """The supervisor can see that it died."""
     with EmbeddedValkey(tmp_path) as server:
-        client = connect(server.url)
-        with contextlib.suppress(redis.ConnectionError):  # the answer to it
-            client.execute_command("SHUTDOWN", "NOSAVE")
-        client.close()
+        with suppress(redis.ConnectionError), closing(connect(server.url)) as client:
+            client.execute_command("SHUTDOWN", "NOSAVE")  # the error is the answer to it
         until(lambda: not server.alive(), 5, "it is seen to be dead")

@@ -17,7 +17,6 @@ FAILED = (JobStatus.FAILED, "Out of memory on cpu with batch 8.")
 
 
 def test_no_name_and_all_mean_every_recipe_and_a_name_twice_is_one() -> None:
-    """In the table's order, or in the order given."""
     assert chosen([]) == chosen(["all"]) == tuple(RECIPES)
     assert chosen(["wgan", "dcgan", "wgan"]) == ("wgan", "dcgan")
     with pytest.raises(NotFound, match="dcgna"):
@@ -43,7 +42,6 @@ def test_each_recipe_is_an_ordinary_job_with_the_same_order_but_for_its_name(sta
 
 
 def test_a_row_has_what_job_card_and_meter_say(stage: Stage) -> None:
-    """And so has the file from which the next call goes on."""
     stage.notes["wgan"] = "Boosts were shortened."
     comparison = stage.compare()
     row = comparison.rows[1]
@@ -56,13 +54,16 @@ def test_a_row_has_what_job_card_and_meter_say(stage: Stage) -> None:
     assert (row.peak_bytes, row.peak_of) == (300_000_000, OF_RUN)
     assert (row.hardware, row.software) == ("a CPU", {"torch": "2.13.0"})
     assert read_comparison(stage.folder) == comparison
+    record = json.loads((stage.folder / RECORD).read_text(encoding="utf-8"))
+    assert record["asked"]["recipes"] == ["dcgan", "wgan", "lsgan"]
+    assert record["asked"]["overrides"] == {"width": 4, "batch": 8}
+    assert [row["status"] for row in record["rows"]] == ["finished"] * 3
 
 
 @pytest.mark.parametrize(("end", "has_version"), [(COLLAPSED, True), (FAILED, False)])
 def test_a_recipe_that_fails_is_a_row_and_not_the_end(
     stage: Stage, end: tuple[JobStatus, str], has_version: bool
 ) -> None:
-    """It says why; the others are trained."""
     stage.ends["wgan"] = end
     comparison = stage.compare()
     assert [row.status for row in comparison.rows] == ["finished", end[0], "finished"]
@@ -91,8 +92,6 @@ def test_an_interrupted_comparison_goes_on_where_it_was(stage: Stage) -> None:
 
 
 def test_a_process_killed_while_it_trains_has_left_its_job_in_the_record(stage: Stage) -> None:
-    """The next call takes the same job up."""
-
     def die(record: JobRecord) -> JobRecord:
         raise KeyboardInterrupt(record.id)
 
@@ -104,8 +103,6 @@ def test_a_process_killed_while_it_trains_has_left_its_job_in_the_record(stage: 
 
 
 def test_a_job_that_ended_before_the_record_knew_is_taken_as_it_is(stage: Stage) -> None:
-    """Its results are read, and it is not run again."""
-
     def die_late(record: JobRecord) -> JobRecord:
         raise KeyboardInterrupt(stage.run(record).id)
 
@@ -130,7 +127,6 @@ def test_an_ended_comparison_is_written_again_and_trains_nothing(stage: Stage) -
 
 
 def test_an_interrupted_job_that_was_deleted_is_trained_anew(stage: Stage) -> None:
-    """From the start, and only its new costs count."""
     stage.ends["dcgan"] = PAUSED
     interrupted = stage.store.jobs.get(str(stage.compare().rows[0].job))
     stage.store.jobs.save(stage.run(interrupted))
@@ -155,7 +151,6 @@ def test_an_interrupted_job_that_was_deleted_is_trained_anew(stage: Stage) -> No
 def test_asking_something_else_in_the_same_folder_is_refused(
     stage: Stage, changes: dict[str, Any], says: str
 ) -> None:
-    """The differing value is named, and what to do; nothing is trained or written."""
     stage.compare()
     before = (stage.folder / RECORD).read_bytes()
     with pytest.raises(InvalidValue, match=f"(?s){says}.*another --output"):
@@ -165,7 +160,8 @@ def test_asking_something_else_in_the_same_folder_is_refused(
 
 
 def test_a_number_goes_to_the_recipes_that_have_it(stage: Stage) -> None:
-    """The others are trained with their own, and their rows say so."""
+    with pytest.raises(RecipeError):
+        stage.compare(overrides={"clop": 1})
     comparison = stage.compare(overrides={"width": 4, "batch": 8, "clip": 0.02})
     assert [row.lacks for row in comparison.rows] == [("clip",), (), ("clip",)]
     made = {record.order["recipe"]: record.order["overrides"] for record in stage.store.jobs.list()}
@@ -190,20 +186,13 @@ def test_a_number_goes_to_the_recipes_that_have_it(stage: Stage) -> None:
 def test_what_cannot_be_is_refused_before_anything_trains(
     stage: Stage, changes: dict[str, Any], says: str
 ) -> None:
-    """The recipe and the value are named; there is no job and no folder."""
     with pytest.raises(InvalidValue, match=f"(?s){says}"):
         stage.compare(**changes)
     assert stage.store.jobs.list() == []
     assert not stage.folder.exists()
 
 
-def test_a_number_that_no_recipe_has_is_a_recipe_error(stage: Stage) -> None:
-    with pytest.raises(RecipeError):
-        stage.compare(overrides={"clop": 1})
-
-
 def test_it_says_how_much_there_is_and_how_long_it_takes(stage: Stage) -> None:
-    """The whole length at the beginning, the time left after each recipe."""
     stage.ends["lsgan"] = PAUSED
     stage.compare()
     assert stage.told[0] == "3 recipes of 0.5 kimg each: 1.5 kimg in total."
@@ -217,7 +206,6 @@ def test_it_says_how_much_there_is_and_how_long_it_takes(stage: Stage) -> None:
 
 
 def test_a_damaged_record_is_said_to_be_and_kept(stage: Stage) -> None:
-    """Nothing is trained over it."""
     stage.folder.mkdir()
     (stage.folder / RECORD).write_text("{", encoding="utf-8")
     with pytest.raises(StoreError, match="Comparison record is not JSON"):
@@ -231,12 +219,3 @@ def test_an_output_that_cannot_be_a_folder_is_refused_before_anything_trains(sta
     with pytest.raises(InvalidValue, match=r"output is .*writable folder"):
         stage.compare()
     assert stage.ran == []
-
-
-def test_the_record_is_plain_json_that_says_what_was_asked(stage: Stage) -> None:
-    """Other programs can read it."""
-    stage.compare()
-    record = json.loads((stage.folder / RECORD).read_text(encoding="utf-8"))
-    assert record["asked"]["recipes"] == ["dcgan", "wgan", "lsgan"]
-    assert record["asked"]["overrides"] == {"width": 4, "batch": 8}
-    assert [row["status"] for row in record["rows"]] == ["finished"] * 3

@@ -39,7 +39,6 @@ def test_where_the_peak_cannot_be_reset_it_is_the_process_s_and_says_so(tmp_path
 
 
 def test_a_kernel_that_tells_no_peak_is_asked_the_other_way(tmp_path: Path) -> None:
-    """The reset worked, but the line is missing."""
     (tmp_path / "status").write_text("VmRSS:\t1024 kB\n", encoding="utf-8")
     meter = Meter(CPU, proc=tmp_path)
     meter.start()

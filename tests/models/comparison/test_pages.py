@@ -53,7 +53,11 @@ def _page(stage: Stage) -> Page:
 
 
 def test_the_page_needs_nothing_but_itself(stage: Stage) -> None:
-    """No script, no style sheet, no address: pictures are in it. Every tag is closed."""
+    """No script, no style sheet, no address: pictures are in it. Every tag is closed.
+
+    The table comes first, then a figure a recipe with its sheet, title, paper and numbers. On a
+    phone a wide table scrolls by itself.
+    """
     stage.compare()
     page = _page(stage)
     assert page.open == []
@@ -61,12 +65,6 @@ def test_the_page_needs_nothing_but_itself(stage: Stage) -> None:
     values = [value or "" for name, value in page.attributes if name in ("src", "href")]
     assert values
     assert all(value.startswith("data:image/webp;base64,") for value in values)
-
-
-def test_the_table_comes_first_then_a_figure_a_recipe(stage: Stage) -> None:
-    """With its sheet, title, paper and numbers."""
-    stage.compare()
-    page = _page(stage)
     assert page.tags.index("table") < page.tags.index("figure")
     assert (page.tags.count("tr"), page.tags.count("figure"), page.tags.count("img")) == (4, 3, 3)
     assert page.tags.count("td") == 3 * len(COLUMNS)
@@ -75,11 +73,6 @@ def test_the_table_comes_first_then_a_figure_a_recipe(stage: Stage) -> None:
         assert recipe(name).source in page.text
     assert "KID (95 %) 0.0625 (0.06 to 0.065)" in page.text
     assert "fingerprint 0000" in page.text
-
-
-def test_a_phone_shows_it_at_its_own_width_in_light_or_dark(stage: Stage) -> None:
-    """A wide table scrolls by itself, pictures shrink."""
-    stage.compare()
     text = (stage.folder / "index.html").read_text(encoding="utf-8")
     assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in text
     assert "color-scheme: light dark" in text
@@ -97,16 +90,7 @@ def test_sheets_are_kept_whole_and_shown_smaller(stage: Stage) -> None:
     assert pixel == pytest.approx([10, 200, 90], abs=6)
 
 
-def test_a_job_without_a_version_shows_its_last_sample(stage: Stage) -> None:
-    """So that one sees how it failed."""
-    stage.ends["wgan"] = FAILED
-    stage.compare()
-    assert (stage.folder / "sheets" / "wgan.png").read_bytes() == SHEET
-    assert len(_page(stage).pictures()) == 3
-
-
 def test_what_was_deleted_meanwhile_is_left_out(stage: Stage) -> None:
-    """A version or a job that is gone leaves its row without a picture."""
     stage.ends["wgan"] = FAILED
     first = stage.compare()
     stage.store.versions.delete("compare-dcgan-32", str(first.rows[0].version))
@@ -115,10 +99,11 @@ def test_what_was_deleted_meanwhile_is_left_out(stage: Stage) -> None:
     assert len(_page(stage).pictures()) == 1
 
 
-def test_texts_are_escaped(stage: Stage) -> None:
-    """A reason may hold anything."""
+def test_a_failed_job_shows_its_last_sample_and_its_reason_escaped(stage: Stage) -> None:
     stage.ends["wgan"] = FAILED
     stage.compare()
+    assert (stage.folder / "sheets" / "wgan.png").read_bytes() == SHEET
     page = _page(stage)
+    assert len(page.pictures()) == 3
     assert "Failed: <b>No</b> memory & more." in page.text
     assert "b" not in page.tags

@@ -33,17 +33,12 @@ def test_a_row_of_the_table_has_a_text_for_every_figure(stage: Stage) -> None:
 
 
 def test_the_markdown_is_one_table_with_a_line_a_recipe(stage: Stage) -> None:
-    """Every line has as many cells as there are columns."""
     text = markdown(stage.compare())
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert len(lines) == 2 + 3
     assert {line.count("|") for line in lines} == {len(COLUMNS) + 1}
     assert (stage.folder / "comparison.md").read_text(encoding="utf-8") == text
-
-
-def test_it_says_what_the_figures_depend_on(stage: Stage) -> None:
-    """Dataset and fingerprint, protocol, hardware, software, memory's meaning and date."""
-    text = markdown(stage.compare())
+    # What the figures depend on follows it.
     assert f"- dataset: small, fingerprint {'0' * 64}" in text
     assert "- protocol: name cattery, features efficientnet-lite0, fakes 2000" in text
     assert "- hardware: a CPU\n" in text
@@ -57,7 +52,6 @@ def test_it_says_what_the_figures_depend_on(stage: Stage) -> None:
 def test_a_short_comparison_says_that_it_ranks_nothing(
     stage: Stage, kimg: float, ranks: bool
 ) -> None:
-    """Below 100 kimg per recipe."""
     assert ("too little to rank them" not in markdown(stage.compare(kimg=kimg))) == ranks
 
 
@@ -81,22 +75,16 @@ def test_a_snapshot_s_figures_are_marked_beside_finished_versions(stage: Stage) 
 
 
 def test_of_two_protocols_on_a_card_the_default_one_is_shown(stage: Stage) -> None:
-    """`cattery evaluate` may have added the other."""
+    """`cattery evaluate` may have added the other; what was not measured is empty and said."""
     lab = {"name": "kid", "value": 9.0, "protocol": {"name": "lab"}}
-    stage.metrics["dcgan"] = (lab, *FIGURES)
-    assert cells(stage.compare())[0]["KID (95 %)"] == "0.0625 (0.06 to 0.065)"
-
-
-def test_what_could_not_be_measured_is_empty_and_said(stage: Stage) -> None:
-    """A version without figures."""
-    stage.metrics["dcgan"] = ()
+    stage.metrics.update(dcgan=(lab, *FIGURES), wgan=())
     comparison = stage.compare()
-    assert cells(comparison)[0]["FD"] == ""
-    assert "It could not be evaluated." in list(remarks(comparison.rows[0], None))
+    assert cells(comparison)[0]["KID (95 %)"] == "0.0625 (0.06 to 0.065)"
+    assert cells(comparison)[1]["FD"] == ""
+    assert "It could not be evaluated." in list(remarks(comparison.rows[1], None))
 
 
 def test_notes_of_recipe_and_card_are_remarks(stage: Stage) -> None:
-    """What one must know to read the row."""
     stage.notes["wgan"] = "Boosts have 5 steps"
     said = list(remarks(stage.compare().rows[1], FIGURES[0]["protocol"]))
     assert said[0] == "Boosts have 5 steps."
@@ -104,18 +92,12 @@ def test_notes_of_recipe_and_card_are_remarks(stage: Stage) -> None:
     assert said[1].endswith(".")
 
 
-def test_an_unfinished_comparison_says_so(stage: Stage) -> None:
-    """An interrupted recipe and one that was not begun have a status of their own."""
+def test_an_unfinished_comparison_says_so_and_may_go_on_elsewhere(stage: Stage) -> None:
+    """Then speeds are said not to compare."""
     stage.ends["wgan"] = (JobStatus.QUEUED, None)
     comparison = stage.compare()
     assert [row["status"] for row in cells(comparison)] == ["finished", "interrupted", "to do"]
     assert "1 of 3 recipes have ended; run the same command to resume." in markdown(comparison)
-
-
-def test_speeds_of_two_machines_are_said_not_to_compare(stage: Stage) -> None:
-    """The comparison went on elsewhere."""
-    stage.ends["wgan"] = (JobStatus.QUEUED, None)
-    stage.compare()
     del stage.ends["wgan"]
     stage.hardware = "another CPU"
     text = markdown(stage.compare())

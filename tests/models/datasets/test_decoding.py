@@ -17,7 +17,6 @@ def pixel(raw, place=(32, 32)):
 
 
 def test_the_center_square_is_cut_from_a_wide_picture(encoded):
-    """The square has the shorter side and lies in the middle."""
     image = Image.new("RGB", (200, 100), "red")
     image.paste("blue", (50, 0, 150, 100))
     cut = cut_square(encoded(image))
@@ -30,14 +29,8 @@ def test_the_center_square_is_cut_from_a_wide_picture(encoded):
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "WEBP", "JPEG"])
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_gray_and_color_pictures_become_rgb(encoded, kind, mode):
-    """One channel becomes three equal ones in every format."""
     raw = encoded(Image.new(mode, (64, 64), 100 if mode == "L" else (100, 100, 100)), kind)
     assert np.allclose(pixel(raw), (100, 100, 100), atol=2)
-
-
-def test_cmyk_becomes_rgb(encoded):
-    raw = encoded(Image.new("CMYK", (64, 64), (0, 255, 255, 0)), "JPEG")
-    assert np.allclose(pixel(raw), (255, 0, 0), atol=4)
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
@@ -59,10 +52,11 @@ def test_a_palette_with_a_transparent_color_is_laid_over_white(encoded):
     assert pixel(raw, (50, 5)) == (255, 255, 255)
 
 
-def test_sixteen_bits_are_scaled_not_clipped(encoded):
-    """A 16-bit gray of one half is an 8-bit gray of one half."""
+def test_sixteen_bits_are_scaled_and_cmyk_becomes_rgb(encoded):
     raw = encoded(Image.fromarray(np.full((64, 64), 0x8000, np.uint16)))
     assert pixel(raw) == (128, 128, 128)
+    raw = encoded(Image.new("CMYK", (64, 64), (0, 255, 255, 0)), "JPEG")
+    assert np.allclose(pixel(raw), (255, 0, 0), atol=4)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
@@ -109,36 +103,29 @@ def test_a_large_picture_is_averaged_down_to_the_same_look(encoded, noise, kind)
 
 
 @pytest.mark.parametrize(
-    ("raw", "reason"),
+    "raw",
     [
-        (b"", Reason.UNREADABLE),
-        (b"This is a text file, not a cat.\n" * 50, Reason.UNREADABLE),
-        (b"GIF89a\x40\x00\x40\x00\x80\x00\x00" + bytes(100), Reason.UNREADABLE),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n", Reason.UNREADABLE),
-        (b"\x89PNG\r\n\x1a\n" + bytes(64), Reason.UNREADABLE),
+        b"",
+        b"This is a text file, not a cat.\n" * 50,
+        b"GIF89a\x40\x00\x40\x00\x80\x00\x00" + bytes(100),
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n",
+        b"\x89PNG\r\n\x1a\n" + bytes(64),
     ],
 )
-def test_what_is_no_picture_is_unreadable(raw, reason):
-    """Text, other formats and empty files are refused by content, whatever their name."""
+def test_what_is_no_picture_is_unreadable(raw):
     with pytest.raises(Refused) as refused:
         cut_square(raw)
-    assert refused.value.reason is reason
-    assert "0x" not in refused.value.detail, "no address of an object in what users read"
-
-
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP"])
-def test_a_truncated_picture_is_unreadable(encoded, noise, kind):
-    """Half a file is not half a picture."""
-    raw = encoded(noise(3, (200, 200)), kind)
-    with pytest.raises(Refused) as refused:
-        cut_square(raw[: len(raw) // 2])
     assert refused.value.reason is Reason.UNREADABLE
+    assert "0x" not in refused.value.detail, "no address of an object in what users read"
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP"])
 def test_damage_anywhere_is_refused_or_survived(encoded, noise, kind):
     """Flipped bytes never raise anything but a refusal."""
     raw = bytearray(encoded(noise(4, (64, 64)), kind))
+    with pytest.raises(Refused) as half:
+        cut_square(bytes(raw[: len(raw) // 2]))
+    assert half.value.reason is Reason.UNREADABLE
     random = np.random.default_rng(0)
     outcomes = set()
     for _ in range(300):
@@ -154,7 +141,6 @@ def test_damage_anywhere_is_refused_or_survived(encoded, noise, kind):
 
 
 def test_a_picture_under_32_pixels_is_too_small(encoded):
-    """Nothing is enlarged."""
     with pytest.raises(Refused, match="31 pixels") as refused:
         cut_square(encoded(Image.new("RGB", (500, 31))))
     assert refused.value.reason is Reason.TOO_SMALL

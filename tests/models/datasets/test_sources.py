@@ -25,7 +25,6 @@ def refusal(entry):
 
 
 def test_a_folder_is_read_in_order_and_in_depth(tmp_path):
-    """Names are sorted whatever the file system says; litter is left out."""
     for name in ["b/2.jpg", "a/1.PNG", "c.webp", ".DS_Store", "__MACOSX/._c.webp", "a/.x/y.jpg"]:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,7 +35,6 @@ def test_a_folder_is_read_in_order_and_in_depth(tmp_path):
 
 
 def test_a_zip_lists_what_its_folder_would(tmp_path):
-    """The same tree gives the same entries, packed or not."""
     tree = tmp_path / "tree"
     for name in ["CAT_00/1.jpg", "CAT_00/1.jpg.cat", "CAT_01/1.jpg", ".hidden.jpg"]:
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
@@ -93,27 +91,21 @@ def test_a_pipe_is_not_waited_for(tmp_path):
         assert refusal(entry) is Reason.UNSUPPORTED
 
 
-def test_other_files_are_unsupported(tmp_path, zipped):
-    """What is no picture by its name is told, and not read."""
-    (tmp_path / "tree").mkdir()
-    (tmp_path / "tree" / "cat.gif").write_bytes(b"GIF89a")
-    for source in (tmp_path / "tree", zipped([("cat.gif", b"GIF89a")])):
-        with open_source(source) as (entry,):
-            assert refusal(entry) is Reason.UNSUPPORTED
-
-
-def test_files_over_the_limit_are_too_large(tmp_path, zipped, monkeypatch):
-    """Reading stops at the limit, in folders and zips alike."""
+@pytest.mark.parametrize(
+    ("name", "raw", "reason"),
+    [("cat.gif", b"GIF89a", Reason.UNSUPPORTED), ("cat.jpg", bytes(1001), Reason.TOO_LARGE)],
+)
+def test_other_and_too_large_files_are_refused(tmp_path, zipped, monkeypatch, name, raw, reason):
+    """In folders and zips alike."""
     monkeypatch.setattr(sources, "MAX_FILE_BYTES", 1000)
     (tmp_path / "tree").mkdir()
-    (tmp_path / "tree" / "cat.jpg").write_bytes(bytes(1001))
-    for source in (tmp_path / "tree", zipped([("cat.jpg", bytes(1001))])):
+    (tmp_path / "tree" / name).write_bytes(raw)
+    for source in (tmp_path / "tree", zipped([(name, raw)])):
         with open_source(source) as (entry,):
-            assert refusal(entry) is Reason.TOO_LARGE
+            assert refusal(entry) is reason
 
 
 def test_a_damaged_entry_of_a_zip_is_unreadable(zipped):
-    """A wrong checksum refuses that file, not the zip."""
     path = zipped([("a.jpg", b"cat a"), ("b.jpg", b"cat b")])
     path.write_bytes(path.read_bytes().replace(b"cat a", b"rat a"))
     with open_source(path) as (first, second):
@@ -123,7 +115,6 @@ def test_a_damaged_entry_of_a_zip_is_unreadable(zipped):
 
 @pytest.mark.parametrize("lie", [10, 2**31])
 def test_a_zip_that_lies_about_sizes_gives_no_more_than_it_says(zipped, lie):
-    """An entry that unpacks to another size than declared is refused."""
     path = zipped([("a.jpg", bytes(100_000))], compression=zipfile.ZIP_DEFLATED)
     raw = bytearray(path.read_bytes())
     place = raw.find(b"PK\x01\x02") + 24

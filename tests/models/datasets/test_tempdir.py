@@ -20,7 +20,6 @@ with workplace(Path(sys.argv[1])) as folder:
 
 
 def test_the_folder_goes_with_the_context(cache):
-    """Neither success nor failure leaves it behind."""
     with workplace(cache) as folder:
         assert list(folder.iterdir()) == []
     with pytest.raises(KeyError), workplace(cache) as folder:
@@ -29,7 +28,6 @@ def test_the_folder_goes_with_the_context(cache):
 
 
 def test_the_folder_of_a_killed_process_is_swept_and_of_a_living_one_is_not(cache):
-    """The next import removes what dead ones left, and nothing else."""
     holders = [
         subprocess.Popen(
             [sys.executable, "-c", HOLD, str(cache)],

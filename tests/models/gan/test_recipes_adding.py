@@ -34,16 +34,19 @@ def added(monkeypatch: pytest.MonkeyPatch) -> Recipe:
     return row
 
 
-def test_a_new_row_trains(make_trainer: Callable[..., Trainer]) -> None:
-    """The trainer knows parts, not names."""
+def test_a_new_row_trains_and_is_documented(
+    make_trainer: Callable[..., Trainer], added: Recipe
+) -> None:
     trainer = make_trainer(NAME)
     losses = trainer.step().values()
     assert losses["discriminator"] == pytest.approx(0.69, abs=0.4)
     assert trainer.step_count == 1
+    page = "\n".join(recipes_page())
+    assert f"## `{NAME}`" in page
+    assert added.source in page
 
 
 def test_a_new_row_can_be_ordered(store_with_cats: Store) -> None:
-    """Checked against its own numbers, with its own default size and model name."""
     dataset = store_with_cats.datasets.get("small")
     order = make_order(
         recipe=NAME,
@@ -55,12 +58,6 @@ def test_a_new_row_can_be_ordered(store_with_cats: Store) -> None:
     assert (order.model, order.size_px) == (NAME, 32)
     with pytest.raises(RecipeError, match=f"hyperparameters of {NAME}"):
         recipe(NAME).with_overrides({"r1": 1})
-
-
-def test_a_new_row_is_documented(added: Recipe) -> None:
-    page = "\n".join(recipes_page())
-    assert f"## `{NAME}`" in page
-    assert added.source in page
 
 
 def test_no_other_module_names_a_recipe() -> None:

@@ -1,5 +1,7 @@
 """Penalties by hand: a critic whose gradients are known everywhere."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -39,19 +41,23 @@ def _pass(score: nn.Module | None = None, slope: Tensor | None = None) -> Critic
     )
 
 
+def _scored_by(critic: Callable[[Tensor], Tensor]) -> CriticPass:
+    real, fake = _pass().real.detach(), _pass().fake.detach()
+    return CriticPass(
+        real=real, fake=fake, logits_real=critic(real), logits_fake=critic(fake), score=critic
+    )
+
+
 def test_r1_and_r2_are_half_the_squared_gradient_norms() -> None:
-    """The critic slope * |x|^2 / 2 has gradient slope * x: 12 values of 0.5, of -1."""
-    settings = _settings("r3gan", r1=2.0, r2=4.0)
+    """The critic slope * |x|^2 / 2 has gradient slope * x: 12 values of 0.5, of -1.
+
+    They reach the critic's weights: the derivative of slope^2 is 2 * slope.
+    """
     at_real = 2 / 2 * 12 * (SLOPE * 0.5) ** 2
     at_fake = 4 / 2 * 12 * (SLOPE * 1.0) ** 2
-    penalty = zero_centered_penalty(_pass(), settings)
-    assert penalty.item() == pytest.approx(at_real + at_fake, rel=1e-6)
-
-
-def test_r1_and_r2_reach_the_critic_s_weights() -> None:
-    """The derivative of slope^2 is 2 * slope: the penalty is quadratic in it."""
     slope = torch.tensor(SLOPE, requires_grad=True)
     penalty = zero_centered_penalty(_pass(slope=slope), _settings("r3gan", r1=2.0, r2=4.0))
+    assert penalty.item() == pytest.approx(at_real + at_fake, rel=1e-6)
     (gradient,) = torch.autograd.grad(penalty, slope)
     assert gradient.item() == pytest.approx(2 * penalty.item() / SLOPE, rel=1e-6)
 
@@ -63,12 +69,7 @@ def test_the_gradient_penalty_is_the_squared_distance_of_the_norm_from_one() -> 
     def critic(x: Tensor) -> Tensor:
         return x.flatten(1).sum(1) * slope
 
-    base = _pass()
-    linear = CriticPass(
-        real=base.real.detach(), fake=base.fake.detach(), logits_real=critic(base.real),
-        logits_fake=critic(base.fake), score=critic,
-    )  # fmt: skip
-    penalty = gradient_penalty(linear, _settings("wgan-gp"))
+    penalty = gradient_penalty(_scored_by(critic), _settings("wgan-gp"))
     norm = SLOPE * 12**0.5
     assert penalty.item() == pytest.approx(10 * (norm - 1) ** 2, rel=1e-5)
     (gradient,) = torch.autograd.grad(penalty, slope)
@@ -83,12 +84,7 @@ def test_the_gradient_penalty_looks_between_real_and_made_pictures() -> None:
         seen.append(x.detach())
         return x.flatten(1).sum(1)
 
-    base = _pass()
-    spy = CriticPass(
-        real=base.real.detach(), fake=base.fake.detach(), logits_real=critic(base.real),
-        logits_fake=critic(base.fake), score=critic,
-    )  # fmt: skip
-    gradient_penalty(spy, _settings("wgan-gp"))
+    gradient_penalty(_scored_by(critic), _settings("wgan-gp"))
     shares = (0.5 - seen[-1]) / 1.5
     assert shares.min() >= 0
     assert shares.max() <= 1
@@ -117,7 +113,6 @@ def test_a_per_sample_penalty_and_batch_norm_do_not_go_together(regularizer: obj
 
 
 def test_a_number_that_no_part_reads_is_refused() -> None:
-    """A row cannot promise a setting that does nothing, nor lack one that is read."""
     row = RECIPES["dcgan"]
     for settings in (_settings("wgan"), _settings("r3gan")):
         with pytest.raises(RecipeError, match="exactly the hyperparameters"):

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,8 @@ def test_a_seed_has_one_latent_whatever_it_travels_with() -> None:
     alone = latents([7], 100)[0]
     assert np.array_equal(alone, latents([1, 2, 7, MAX_SEED], 100)[2])
     assert np.array_equal(alone, latents([7, 7], 100)[1])
+    place = Interpolated(start=7, end=8, share=0.25)
+    assert np.array_equal(latents([1, place, 2], 100)[1], latents([place], 100)[0])
 
 
 def test_the_scheme_never_changes() -> None:
@@ -19,7 +23,6 @@ def test_the_scheme_never_changes() -> None:
 
 
 def test_latents_are_standard_normal() -> None:
-    """Mean, variance and the tails are those of N(0, 1)."""
     values = latents(range(400), 256).ravel()
     assert values.mean() == pytest.approx(0.0, abs=0.01)
     assert values.std() == pytest.approx(1.0, abs=0.01)
@@ -27,14 +30,7 @@ def test_latents_are_standard_normal() -> None:
     assert latents([3], 7).shape == (1, 7)
 
 
-@pytest.mark.parametrize("seed", [-1, MAX_SEED + 1, 1.5, True, "7"])
-def test_what_is_no_seed_is_refused(seed: object) -> None:
-    with pytest.raises(InvalidValue, match=str(MAX_SEED)):
-        latents([seed], 4)  # type: ignore[list-item]
-
-
 def test_a_walk_begins_and_ends_at_its_seeds_exactly() -> None:
-    """The first and the last latent are, bit for bit, those of the two seeds."""
     for start, end in ((3, 11), (11, 3), (0, MAX_SEED)):
         on_the_way = latents(walk(start, end, 5), 100)
         assert np.array_equal(on_the_way[[0, -1]], latents([start, end], 100))
@@ -51,7 +47,6 @@ def test_the_middle_of_a_walk_is_where_the_great_circle_says() -> None:
 
 
 def test_a_walk_turns_by_equal_angles_and_changes_its_length_evenly() -> None:
-    """Nine frames are eight equal turns; their lengths lie on a straight line."""
     on_the_way = latents(walk(3, 11, 9), 100).astype(np.float64)
     lengths = np.linalg.norm(on_the_way, axis=1)
     units = on_the_way / lengths[:, None]
@@ -79,25 +74,17 @@ def test_truncation_shortens_a_latent_and_turns_it_nowhere() -> None:
     assert np.array_equal(halved, whole * np.float32(0.5))
 
 
-def test_a_place_has_one_latent_whatever_it_travels_with() -> None:
-    """Seeds and places may share a batch, in any order."""
-    place = Interpolated(start=7, end=8, share=0.25)
-    assert np.array_equal(latents([1, place, 2], 100)[1], latents([place], 100)[0])
-
-
 @pytest.mark.parametrize(
-    ("changed", "field"),
-    [
-        ({"share": 1.5}, "share"),
-        ({"share": float("nan")}, "share"),
-        ({"truncation": -0.1}, "trunc"),
+    ("place", "told"),
+    [(seed, str(MAX_SEED)) for seed in (-1, MAX_SEED + 1, 1.5, True, "7")]
+    + [
+        (Interpolated(start=1, end=2, share=1.5), "share.*0 to 1"),
+        (Interpolated(start=1, end=2, share=float("nan")), "share.*0 to 1"),
+        (Interpolated(start=1, end=2, truncation=-0.1), "trunc.*0 to 1"),
     ],
 )
-def test_what_is_no_place_is_refused(changed: dict[str, float], field: str) -> None:
-    with pytest.raises(InvalidValue, match=f"{field}.*0 to 1"):
-        latents([Interpolated(start=1, end=2, **changed)], 4)
-
-
-def test_a_walk_has_two_frames_at_least() -> None:
+def test_what_is_no_seed_and_no_place_is_refused(place: Any, told: str) -> None:
+    with pytest.raises(InvalidValue, match=told):
+        latents([place], 4)
     with pytest.raises(InvalidValue, match="at least 2"):
         walk(1, 2, 1)

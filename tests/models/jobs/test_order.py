@@ -57,13 +57,11 @@ def test_defaults_are_filled_in(store_with_cats: Store) -> None:
 def test_an_order_that_cannot_be_carried_out_is_refused(
     store_with_cats: Store, changes: dict[str, Any], error: type[Exception], says: str
 ) -> None:
-    """Before anything is queued, with value and limit."""
     with pytest.raises(error, match=says):
         _order(store_with_cats, **changes)
 
 
 def test_all_versions_of_a_model_have_one_size(store_with_cats: Store) -> None:
-    """The error names the size and the way out."""
     card = Card(
         model="m", version="", sha256="", recipe="dcgan", size_px=64, z_dim=8, latent="x",
         settings={}, kimg=1, seed=0, created_at="now",

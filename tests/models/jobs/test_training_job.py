@@ -55,7 +55,6 @@ def _after(looks: int, reason: StopReason) -> Callable[[], StopReason | None]:
 
 
 def test_a_job_ends_with_a_version_in_service(runner: Runner, small_order: Order) -> None:
-    """The first version of a model is promoted, its card tells where it comes from."""
     record = runner.run(runner.create(small_order(seed=5)))
     assert record.status is JobStatus.FINISHED, record.reason
     card = runner.store.versions.card("tiny", str(record.version))
@@ -87,13 +86,17 @@ def test_a_paused_job_ends_with_the_weights_of_an_uninterrupted_one(
     assert "resumed" in runner.events(resumed)
 
 
+@pytest.mark.parametrize("is_waiting", [False, True])
 def test_a_canceled_job_with_a_snapshot_publishes_it_and_never_promotes(
-    runner: Runner, small_order: Order, monkeypatch: pytest.MonkeyPatch
+    runner: Runner, small_order: Order, monkeypatch: pytest.MonkeyPatch, is_waiting: bool
 ) -> None:
-    """Even if the order says always."""
+    """Even if the order says always; of a job that waited, the snapshot is in its state."""
     monkeypatch.setattr("models.training.schedule.MIN_SNAPSHOT_KIMG", 0.01)
-    order = small_order(promote=Promote.ALWAYS)
-    record = runner.run(runner.create(order), should_stop=_after(8, StopReason.CANCEL))
+    record, looks = runner.create(small_order(promote=Promote.ALWAYS)), 8
+    if is_waiting:
+        record, looks = runner.run(record, should_stop=_after(looks, StopReason.PAUSE)), 0
+        assert record.best is not None
+    record = runner.run(record, should_stop=_after(looks, StopReason.CANCEL))
     assert record.status is JobStatus.CANCELED
     assert record.version is not None
     assert record.promoted is False
@@ -103,7 +106,6 @@ def test_a_canceled_job_with_a_snapshot_publishes_it_and_never_promotes(
 def test_a_job_canceled_before_its_first_snapshot_publishes_nothing(
     runner: Runner, small_order: Order
 ) -> None:
-    """There is nothing worth keeping."""
     record = runner.run(runner.create(small_order()), should_stop=_after(4, StopReason.CANCEL))
     assert (record.status, record.version) == (JobStatus.CANCELED, None)
     assert runner.store.versions.models() == []
@@ -121,24 +123,9 @@ def test_the_order_s_wish_decides(runner: Runner, small_order: Order) -> None:
     assert never.promoted is False
 
 
-def test_a_job_canceled_while_it_waited_publishes_its_earlier_best(
-    runner: Runner, small_order: Order, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The process that takes it up finds the snapshot in its state."""
-    monkeypatch.setattr("models.training.schedule.MIN_SNAPSHOT_KIMG", 0.01)
-    paused = runner.run(runner.create(small_order()), should_stop=_after(8, StopReason.PAUSE))
-    assert paused.best is not None
-    ended = runner.run(paused, should_stop=_after(0, StopReason.CANCEL))
-    assert ended.status is JobStatus.CANCELED
-    assert ended.version is not None
-    assert ended.promoted is False
-
-
 def test_a_metric_that_cannot_be_computed_never_promotes(
     runner: Runner, small_order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The job still finishes and its version is kept."""
-
     def fail(*_: object) -> float:
         raise ArithmeticError("no convergence")
 
@@ -153,7 +140,6 @@ def test_a_metric_that_cannot_be_computed_never_promotes(
 def test_a_diverged_job_ends_collapsed(
     runner: Runner, small_order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It says what was not finite and when; nothing goes into service."""
     original = Trainer.step
 
     def poisoned(self: Trainer) -> Any:
@@ -225,7 +211,6 @@ def test_a_job_starts_with_another_s_weights(runner: Runner, small_order: Order)
 
 
 def test_who_lost_the_lease_writes_nothing_more(runner: Runner, small_order: Order) -> None:
-    """The record stays what the new holder finds."""
     record = runner.create(small_order())
     holds = iter([True] * 8)
     with pytest.raises(LeaseLost):
@@ -234,7 +219,6 @@ def test_who_lost_the_lease_writes_nothing_more(runner: Runner, small_order: Ord
 
 
 def test_a_job_without_its_dataset_fails_and_says_so(runner: Runner, small_order: Order) -> None:
-    """Deleted between order and start."""
     record = runner.run(runner.create(small_order(dataset="lost")))
     assert record.status is JobStatus.FAILED
     assert "lost" in str(record.reason)

@@ -16,7 +16,7 @@ from models.metrics.measuring import reference_statistics
 from models.metrics.protocols import PROTOCOLS, Protocol
 from models.metrics.reference import Reference
 from models.store import Store
-from tests.records import dataset_record
+from tests.records import add_dataset
 
 CPU = torch.device("cpu")
 REALS, HELDOUT = 40, 16
@@ -34,15 +34,8 @@ def make_store(small_pictures: NDArray[np.uint8]) -> Callable[..., Store]:
 
     def make(folder: Path, reals: int = REALS, heldout: int = HELDOUT) -> Store:
         store = Store.open(str(folder / "store"))
-        files = {"preview.png": folder / "preview.png"}
-        files["preview.png"].write_bytes(b"png")
         packs = {"32": small_pictures[:reals], "32-heldout": small_pictures[reals:][:heldout]}
-        for name, rows in packs.items():
-            if len(rows):
-                files[f"packs/{name}.npy"] = folder / f"{name}.npy"
-                np.save(files[f"packs/{name}.npy"], rows)
-        record = dataset_record({"32": reals}, heldout, fingerprint="ab" * 32)
-        store.datasets.add(record, files)
+        add_dataset(store, folder, packs, fingerprint="ab" * 32)
         return store
 
     return make

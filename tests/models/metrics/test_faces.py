@@ -43,7 +43,6 @@ def test_four_cats_in_a_picture_are_not_one(counter, cats):
 
 
 def test_without_opencv_the_remedy_is_named(monkeypatch):
-    """It is an extra, and says which."""
     monkeypatch.setitem(sys.modules, "cv2", None)
     monkeypatch.setattr("models.metrics.faces.find_spec", lambda _name: None)
     with pytest.raises(FacesUnavailable, match="opencv-python-headless<5"):

@@ -59,7 +59,6 @@ def test_pictures_are_scaled_as_the_network_was_trained(features: Features) -> N
 
 
 def test_what_was_done_is_told(features: Features) -> None:
-    """Network, resizer and precision; the key of kept statistics tells networks apart."""
     assert features.protocol == {
         "features": "efficientnet-lite0",
         "resizer": "torch bicubic antialiased to 224",
@@ -75,16 +74,3 @@ def test_an_unknown_network_and_an_unwanted_file_are_refused(tmp_path: Path) -> 
         Features(CPU, "vgg")
     with pytest.raises(InvalidValue, match="has its own weights"):
         Features(CPU, weights=tmp_path / "any.safetensors")
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_gpu_and_a_cpu_see_the_same(
-    features: Features, small_pictures: NDArray[np.uint8]
-) -> None:
-    """float32 without TF32: equal to a ten-thousandth, and the setting is as before after it."""
-    settings = torch.backends.cudnn.conv  # type: ignore[attr-defined]
-    before = settings.fp32_precision
-    there = Features(torch.device("cuda"))(small_pictures)
-    assert np.allclose(there, features(small_pictures), rtol=1e-4, atol=1e-4)
-    assert settings.fp32_precision == before

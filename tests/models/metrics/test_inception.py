@@ -90,7 +90,6 @@ def test_loading_folds_the_batch_norms_and_changes_nothing(
 
 
 def test_as_a_feature_network_it_gives_2048_numbers(weights: Path) -> None:
-    """And its key and protocol name the weights by their sum."""
     features = Features(torch.device("cpu"), "inception-v3", weights)
     rows = features(np.zeros((1, 32, 32, 3), np.uint8))
     assert rows.shape == (1, 2048)

@@ -1,6 +1,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,18 @@ from models.store import Store
 CPU = torch.device("cpu")
 
 Few = Callable[[str, int], Protocol]
+Measured = Callable[..., Measurement]
 Replaying = Callable[[NDArray[np.uint8]], Generator]
+
+
+@pytest.fixture
+def measured(reference: Reference, features: Features, replaying: Replaying, few: Few) -> Measured:
+    """Return what measures given pictures by a protocol with so many fakes."""
+
+    def look(shown: NDArray[np.uint8], name: str, fakes: int, **heard: Any) -> Measurement:
+        return measure(replaying(shown), reference, features, CPU, few(name, fakes), **heard)
+
+    return look
 
 
 def _values(found: Measurement) -> dict[str, float]:
@@ -28,21 +40,11 @@ def _values(found: Measurement) -> dict[str, float]:
 
 
 def test_unseen_cats_are_near_and_new(
-    features: Features,
-    reference: Reference,
-    small_pictures: NDArray[np.uint8],
-    replaying: Replaying,
-    few: Few,
+    measured: Measured, small_pictures: NDArray[np.uint8]
 ) -> None:
-    """All five metrics in order, each with its protocol; KID holds zero within its interval."""
     heard: list[tuple[int, int]] = []
-    found = measure(
-        replaying(small_pictures[40:]),
-        reference,
-        features,
-        CPU,
-        few("cattery", 24),
-        on_progress=lambda done, total: heard.append((done, total)),
+    found = measured(
+        small_pictures[40:], "cattery", 24, on_progress=lambda *done: heard.append(done)
     )
     assert heard[-1] == (24, 24)
     names = ["frechet_distance", "kid", "precision", "recall", "memorization"]
@@ -68,15 +70,10 @@ def test_unseen_cats_are_near_and_new(
 
 
 def test_training_pictures_shown_again_are_told_as_memorized(
-    features: Features,
-    reference: Reference,
-    small_pictures: NDArray[np.uint8],
-    replaying: Replaying,
-    few: Few,
+    measured: Measured, small_pictures: NDArray[np.uint8]
 ) -> None:
-    """Every sample is nearer than any held-out picture, and its picture is named."""
     shown = small_pictures[7:27]
-    found = measure(replaying(shown), reference, features, CPU, few("cattery", 20))
+    found = measured(shown, "cattery", 20)
     assert _values(found)["memorization"] == 1.0
     assert _values(found)["precision"] == 1.0
     details = found.rows[4]["details"]
@@ -89,17 +86,12 @@ def test_training_pictures_shown_again_are_told_as_memorized(
 
 
 def test_a_snapshot_is_measured_by_two_metrics(
-    features: Features,
-    reference: Reference,
-    small_pictures: NDArray[np.uint8],
-    replaying: Replaying,
-    few: Few,
+    measured: Measured, small_pictures: NDArray[np.uint8]
 ) -> None:
     """KID with its interval and the Frechet distance; noise is told from cats by both."""
-    protocol = few("snapshot", 16)
-    cats = measure(replaying(small_pictures[40:56]), reference, features, CPU, protocol)
+    cats = measured(small_pictures[40:56], "snapshot", 16)
     noise = np.random.default_rng(0).integers(0, 256, (16, 32, 32, 3)).astype(np.uint8)
-    worse = measure(replaying(noise), reference, features, CPU, protocol)
+    worse = measured(noise, "snapshot", 16)
     assert [row["name"] for row in cats.rows] == ["frechet_distance", "kid"]
     assert (cats.closest, dict(cats.absent)) == ((), {})
     assert all(_values(worse)[name] > _values(cats)[name] for name in _values(cats))

@@ -40,10 +40,7 @@ def test_precision_and_recall_are_the_hand_computed_shares() -> None:
     real, fake = _line(0, 1, 10), _line(2, 2.5, 20, 21)
     found = precision_recall(real, squared_radii(real, 1), fake, squared_radii(fake, 1))
     assert found == (0.5, 0.0)
-
-
-def test_recall_counts_reals_among_the_fakes() -> None:
-    """Fakes 0 and 4 reach 4 each: reals 1 and 3 and -4 are among them, 9 is not."""
+    # Fakes 0 and 4 reach 4 each: reals 1 and 3 and -4 are among them, 9 is not.
     real, fake = _line(1, 3, -4, 9), _line(0, 4)
     found = precision_recall(real, squared_radii(real, 1), fake, squared_radii(fake, 1))
     assert found == (1.0, 0.75)
@@ -60,7 +57,6 @@ def test_equal_sets_are_precise_and_complete() -> None:
 
 
 def test_the_nearest_picture_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With its distance, in every block."""
     monkeypatch.setattr("models.metrics.blocks.BLOCK", 2)
     distances, indices = nearest(_line(0, 4, 10), _line(9, 1, 4))
     assert distances.tolist() == [1, 0, 1]
@@ -92,6 +88,5 @@ def test_new_pictures_are_not_told_from_held_out_ones(heldout: int) -> None:
 
 
 def test_too_few_held_out_pictures_say_nothing() -> None:
-    """Nine are refused, with the number."""
     with pytest.raises(DatasetError, match=r"held out is 9\. Allowed: at least 10"):
         memorization(torch.ones(9, dtype=torch.float64), torch.ones(5, dtype=torch.float64))

@@ -14,13 +14,11 @@ def _row(name: str, of: str, value: float = 0.0, **more: object) -> Json:
 
 @pytest.mark.parametrize("row", PROTOCOLS.values(), ids=str)
 def test_every_protocol_names_a_feature_network(row: Protocol) -> None:
-    """Its own name is its key, and its features are in the table."""
     assert PROTOCOLS[row.name] is row
     assert row.features in FEATURES
 
 
 def test_the_protocols_have_the_numbers_that_were_agreed_on() -> None:
-    """Fakes at 64 and 256 px; seeds from 0 on; at most ten thousand reals."""
     fakes = {name: (len(row.seeds(64)), len(row.seeds(256))) for name, row in PROTOCOLS.items()}
     assert fakes == {
         "cattery": (2000, 2000),

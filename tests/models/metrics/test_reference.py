@@ -21,7 +21,6 @@ CPU = torch.device("cpu")
 
 
 def test_it_holds_what_follows_from_the_reals_alone(reference: Reference) -> None:
-    """Forty training pictures, sixteen held out, and nothing is computed twice."""
     rows = as_rows(reference.rows, CPU)
     assert (reference.count, rows.shape[1], len(reference.heldout)) == (40, 1280, 16)
     assert reference.pictures.tolist() == list(range(40))
@@ -94,14 +93,9 @@ def test_more_reals_than_wanted_are_represented_from_all_over(
     dataset = store.datasets.get("small")
     heard: list[tuple[int, int]] = []
     found = reference_statistics(
-        store,
-        dataset,
-        32,
-        cache=tmp_path,
-        features=features,
-        reals_at_most=3,
+        store, dataset, 32, cache=tmp_path, features=features, reals_at_most=3,
         on_progress=lambda done, total: heard.append((done, total)),
-    )
+    )  # fmt: skip
     assert found.pictures.tolist() == [0, 20, 39]
     assert (len(found.heldout), len(found.squared_radii)) == (3, 0)
     assert heard[-1] == (6, 6)
@@ -121,7 +115,6 @@ def test_fewer_than_two_pictures_are_refused(
 def test_a_damaged_reference_in_the_store_is_named(
     make_store: Callable[..., Store], features: Features, tmp_path: Path
 ) -> None:
-    """So that it can be deleted."""
     store = make_store(tmp_path)
     key = "abababababab-efficientnet-lite0-fp32-32-40-2"
     store.datasets.write_reference("small", key, b"torn")

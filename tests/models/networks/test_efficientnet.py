@@ -2,6 +2,7 @@ import hashlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -41,11 +42,22 @@ LITE2 = [
     (1, 3, 1, 6, 352),
 ]
 Table = list[tuple[int, int, int, int, int]]
+
+
+class Lite(NamedTuple):
+    """One of the two networks, its weights, its table and the side of what it was trained on."""
+
+    build: Callable[[], nn.Sequential]
+    read: Callable[[], State]
+    table: Table
+    side_px: int
+
+
 BOTH = pytest.mark.parametrize(
-    ("build", "read", "table", "side_px"),
+    "lite",
     [
-        (efficientnet_lite0, lite0_weights, LITE0, 224),
-        (efficientnet_lite2, lite2_weights, LITE2, 260),
+        Lite(efficientnet_lite0, lite0_weights, LITE0, 224),
+        Lite(efficientnet_lite2, lite2_weights, LITE2, 260),
     ],
     ids=["lite0", "lite2"],
 )
@@ -59,13 +71,11 @@ def _convolutions(network: nn.Sequential) -> list[tuple[tuple[int, ...], int]]:
 
 
 @BOTH
-def test_the_layers_are_the_published_ones(
-    build: Callable[[], nn.Sequential], read: Callable[[], State], table: Table, side_px: int
-) -> None:
+def test_the_layers_are_the_published_ones(lite: Lite) -> None:
     """Each convolution's shape and stride, in order; stem 32 and head 1280 wide in both."""
     expected: list[tuple[tuple[int, ...], int]] = [((32, 3, 3, 3), 2)]
     inputs = 32
-    for repeats, kernel, stride, expansion, outputs in table:
+    for repeats, kernel, stride, expansion, outputs in lite.table:
         for repeat in range(repeats):
             inner = inputs * expansion
             if expansion > 1:
@@ -74,7 +84,7 @@ def test_the_layers_are_the_published_ones(
             expected.append(((outputs, inner, 1, 1), 1))
             inputs = outputs
     expected.append(((1280, inputs, 1, 1), 1))
-    assert _convolutions(build()) == expected
+    assert _convolutions(lite.build()) == expected
 
 
 def _layer(left: State, x: Tensor, conv: str, norm: str, stride: int = 1) -> Tensor:
@@ -106,35 +116,27 @@ def _by_definition(left: State, x: Tensor, table: Table) -> Tensor:
 
 
 @BOTH
-def test_it_computes_what_the_definition_says(
-    build: Callable[[], nn.Sequential], read: Callable[[], State], table: Table, side_px: int
-) -> None:
+def test_it_computes_what_the_definition_says(lite: Lite) -> None:
     """Batch norms apart and padding by TensorFlow's formula give the same, odd sides included."""
-    left = read()
+    left = lite.read()
     x = torch.randn(2, 3, 36, 36, generator=torch.Generator().manual_seed(0))  # 18, 9, 5, 3, 2
     with torch.no_grad():
-        made, expected = build()(x), _by_definition(left, x, table)
+        made, expected = lite.build()(x), _by_definition(left, x, lite.table)
     assert set(left) == {"_fc.weight", "_fc.bias"}
     assert made.shape == expected.shape == (2, 1280, 2, 2)
     assert torch.allclose(made, expected, rtol=1e-4, atol=1e-4)
 
 
 @BOTH
-def test_it_knows_cats(
-    build: Callable[[], nn.Sequential],
-    read: Callable[[], State],
-    table: Table,
-    side_px: int,
-    pictures: Path,
-) -> None:
+def test_it_knows_cats(lite: Lite, pictures: Path) -> None:
     """With its classifier, a cat is among its five guesses for fifteen of sixteen cats or more."""
     files = sorted((pictures / "cats").glob("*.jpg"))[:16]
     rows = np.stack([np.asarray(Image.open(file).convert("RGB")) for file in files])
     x = torch.from_numpy(rows).permute(0, 3, 1, 2).float()
-    x = F.interpolate(x, (side_px, side_px), mode="bicubic", antialias=True).clamp(0, 255)
-    weights = read()
+    x = F.interpolate(x, (lite.side_px, lite.side_px), mode="bicubic", antialias=True).clamp(0, 255)
+    weights = lite.read()
     with torch.no_grad():
-        features = build()((x - 127) / 128).mean((2, 3))
+        features = lite.build()((x - 127) / 128).mean((2, 3))
         guesses = F.linear(features, weights["_fc.weight"], weights["_fc.bias"]).topk(5).indices
     assert torch.isin(guesses, torch.tensor(CATS)).any(1).sum() >= 15
 
@@ -148,7 +150,6 @@ def test_lite0_stays_the_network_that_figures_were_measured_with() -> None:
 
 
 def test_nothing_of_it_is_trained_or_kept() -> None:
-    """No parameters, an empty state."""
     network = efficientnet_lite2()
     assert list(network.parameters()) == []
     assert network.state_dict() == {}

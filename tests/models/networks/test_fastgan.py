@@ -89,7 +89,6 @@ def test_noise_is_drawn_in_training_and_absent_in_eval_mode() -> None:
 
 
 def test_the_latent_s_length_does_not_matter() -> None:
-    """It is normalized first."""
     generator, z = _trained_a_little(32).eval(), torch.randn(4, 8)
     assert torch.allclose(generator(z), generator(3 * z), atol=1e-5)
 

@@ -30,15 +30,10 @@ def test_channels_double_down_to_8_widths() -> None:
     assert paper.channels == [768, 768, 768, 768, 384, 192, 96]
 
 
-def test_the_generator_has_the_paper_s_parameters() -> None:
-    """Learned 4x4 maps weighed by a linear function of the latent, stages, 1x1 to colors."""
-    opening = 512 * 16 + 64 * 512
+def test_the_pair_has_the_paper_s_parameters() -> None:
+    opening = 512 * 16 + 64 * 512  # learned 4x4 maps, weighed by a linear function of the latent
     assert _parameters(R3ganGenerator(CONFIG)) == opening + _blocks() + WIDENINGS + 64 * 3
-
-
-def test_the_discriminator_has_the_paper_s_parameters() -> None:
-    """1x1 from colors, stages, a 4x4 weight a channel, a linear logit without bias."""
-    closing = 512 * 16 + 512
+    closing = 512 * 16 + 512  # a 4x4 weight a channel, a linear logit without bias
     assert _parameters(R3ganDiscriminator(CONFIG)) == 3 * 64 + _blocks() + WIDENINGS + closing
 
 

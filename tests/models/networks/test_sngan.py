@@ -20,18 +20,14 @@ def test_channels_double_down_to_16_widths() -> None:
     assert paper.channels == [1024, 1024, 512, 256, 128, 64]
 
 
-def test_the_generator_has_the_table_s_parameters() -> None:
-    """Linear to 4x4x1024, four blocks, norm and convolution to three colors."""
+def test_the_pair_has_the_table_s_parameters() -> None:
     blocks = sum(
         2 * a + (9 * a * b + b) + 2 * b + (9 * b * b + b) + (a * b + b)
         for a, b in pairwise([1024, 512, 256, 128, 64])
     )
-    opening, closing = (128 + 1) * 1024 * 16, 2 * 64 + 9 * 64 * 3 + 3
+    opening, closing = (128 + 1) * 1024 * 16, 2 * 64 + 9 * 64 * 3 + 3  # linear; norm, convolution
     assert _parameters(SnganGenerator(CONFIG)) == opening + blocks + closing
-
-
-def test_the_discriminator_has_the_table_s_parameters() -> None:
-    """A first block from three colors, three that halve, one that does not, a linear logit."""
+    # A first block from three colors, three that halve, one that does not, a linear logit.
     first = (9 * 3 * 64 + 64) + (9 * 64 * 64 + 64) + (3 * 64 + 64)
     blocks = sum(
         (9 * a * a + a) + (9 * a * b + b) + (a * b + b)

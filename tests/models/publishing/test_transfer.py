@@ -49,13 +49,11 @@ def test_a_version_travels_between_stores_with_its_card(store, card, weights, tm
 
 
 def test_importing_twice_changes_nothing(store, weights):
-    """The second import gives the first card."""
     assert import_version(store, "tabby", weights) == import_version(store, "tabby", weights)
 
 
 @pytest.mark.parametrize("changes", [{"sha256": "0" * 64}, {"size_px": 64}, {"z_dim": 9}])
 def test_a_card_of_other_weights_is_refused(store, card, weights, tmp_path, changes):
-    """Checksum, size and latent length must be those of the file."""
     there = Store.open(str(tmp_path / "there"))
     sent = there.versions.publish("dcgan", weights, card(size_px=32, z_dim=8), b"png")
     with pytest.raises(CheckpointError, match="not that of the weights"):
@@ -64,7 +62,6 @@ def test_a_card_of_other_weights_is_refused(store, card, weights, tmp_path, chan
 
 
 def test_damaged_weights_are_refused(store, generator, weights):
-    """Truncated, foreign, and not finite: none of them is published."""
     with torch.no_grad():
         broken = DcganGenerator(DcganConfig(size_px=32, z_dim=8, width=4))
         next(broken.parameters()).fill_(float("nan"))

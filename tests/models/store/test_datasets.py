@@ -65,7 +65,6 @@ def test_a_size_that_is_not_there_is_named_with_those_that_are(
 
 
 def test_a_missing_pack_is_a_store_error(store, dataset, files, tmp_path):
-    """Damage to the store is told with the file and what to do."""
     store.datasets.add(dataset, files())
     store.tree.delete("datasets/cats/packs/64.npy")
     with pytest.raises(StoreError, match=r"packs/64\.npy"):
@@ -83,7 +82,6 @@ def test_an_unknown_dataset_is_named_with_the_known_ones(store, dataset, files, 
 
 
 def test_a_dataset_that_a_job_needs_cannot_be_deleted(store, dataset, files, order):
-    """It can once the job has ended."""
     store.datasets.add(dataset, files())
     job, _ = store.jobs.create(JobKind.TRAIN, order)
     with pytest.raises(Conflict, match=job.id):

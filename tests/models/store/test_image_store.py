@@ -35,6 +35,7 @@ def test_a_shelf_says_what_it_will_keep_and_after_one_look_without_the_store(sto
 
 def test_where_not_all_find_room_none_of_the_new_ones_does(store, version):
     """Those that are kept stay; what another process has kept meanwhile is found."""
+    assert ImageStore(store.tree, 0).admitted("tabby", version, ["1.png"]) == set()
     shelf = ImageStore(store.tree, 2)
     shelf.keep("tabby", version, {"1.png": b"1"})
     assert shelf.admitted("tabby", version, ["1.png", "2.png", "3.png"]) == {"1.png"}
@@ -42,13 +43,7 @@ def test_where_not_all_find_room_none_of_the_new_ones_does(store, version):
     assert shelf.admitted("tabby", version, ["1.png", "2.png", "3.png"]) == {"1.png", "3.png"}
 
 
-def test_a_limit_of_nothing_keeps_nothing(store, version):
-    """With 0 no file is admitted."""
-    assert ImageStore(store.tree, 0).admitted("tabby", version, ["1.png"]) == set()
-
-
 def test_what_others_keep_is_counted_now_and_then(store, version):
-    """After `RECOUNT` files of its own a shelf knows of theirs."""
     shelf = ImageStore(store.tree, RECOUNT + 2)
     shelf.admitted("tabby", version, [])
     for name in ("a.png", "b.png"):

@@ -20,16 +20,11 @@ def test_making_a_store_touches_nothing(tmp_path):
     assert list(folder.rglob("*")) in ([], [folder / ".tmp"])
 
 
-def test_opening_twice_is_fine(store):
-    """A store that is open already opens again and is as it was."""
-    store.tree.write("a", b"x")
-    assert Store.open(store.url).tree.read("a") == b"x"
-
-
 def test_a_file_url_is_a_local_store(tmp_path):
     store = Store.open(f"file://{tmp_path}/store")
     store.tree.write("a", b"x")
     assert (tmp_path / "store" / "a").read_bytes() == b"x"
+    assert Store.open(store.url).tree.read("a") == b"x", "it opens again as it was"
 
 
 @pytest.mark.parametrize(
@@ -43,7 +38,6 @@ def test_a_file_url_is_a_local_store(tmp_path):
     ],
 )
 def test_a_broken_store_gives_one_clear_line(url, says):
-    """The error names the store and fits on one line."""
     with pytest.raises(StoreError) as caught:
         Store.open(url)
     assert says in str(caught.value)
@@ -64,7 +58,6 @@ def test_a_backend_that_is_not_installed_names_what_to_install(monkeypatch):
 
 
 def test_a_full_disk_is_a_store_error():
-    """What the disk refuses is told with its reason."""
     if not Path("/dev/full").exists():
         pytest.skip("needs /dev/full")
     store = Store("/dev")
@@ -73,7 +66,6 @@ def test_a_full_disk_is_a_store_error():
 
 
 def test_opening_sweeps_what_dead_processes_left(tmp_path):
-    """Old temporary files go, those of a process that may be writing stay."""
     store = Store.open(str(tmp_path))
     store.tree.write("models/x", b"1")
     old, new = (tmp_path / "models" / ".tmp" / name for name in ("old", "new"))

@@ -48,7 +48,6 @@ def started(local_store):
 
 
 def test_a_writer_killed_at_any_moment_leaves_a_whole_file(local_store, started):
-    """Five times in a row the file is one of the two, and the store opens again."""
     for _ in range(5):
         local_store.tree.write("jobs/x/job.json", b"start")
         writer = started(WRITE)
@@ -73,7 +72,6 @@ def test_the_lock_of_a_killed_process_is_free(local_store, started, card):
 
 @pytest.mark.parametrize("damage", [b"", b"[]", b"\xff", b'{"id": 1}', b'{"progress": 5}'])
 def test_a_damaged_record_of_any_kind_is_a_store_error(local_store, order, damage):
-    """No damage shows as another exception."""
     job = local_store.jobs.create(JobKind.TRAIN, order)[0].id
     local_store.tree.write(f"jobs/{job}/job.json", damage)
     with pytest.raises(StoreError, match=f"jobs/{job}/job.json"):

@@ -28,10 +28,14 @@ def test_state_reads_back_from_the_newest_epoch_that_has_it(state, tmp_path):
     state.write(second, "weights", b"2")
     assert state.newest("weights") == b"2"
     assert state.newest_path("weights", tmp_path).read_bytes() == b"2"
+    file = tmp_path / "state.safetensors"  # large states need not pass through memory
+    file.write_bytes(b"tensors")
+    state.write(state.take(), "weights", file)
+    assert state.newest("weights") == b"tensors"
+    assert not file.exists()
 
 
-def test_a_stale_holder_gets_lease_lost_and_changes_nothing(state):
-    """Once a newer epoch was taken, the older one writes no more."""
+def test_a_stale_holder_gets_lease_lost_and_changes_nothing(store, state):
     stale = state.take()
     state.write(stale, "weights", b"old")
     fresh = state.take()
@@ -40,6 +44,7 @@ def test_a_stale_holder_gets_lease_lost_and_changes_nothing(state):
     assert state.newest("weights") == b"old"
     state.write(fresh, "weights", b"new")
     state.prune(fresh)
+    assert store.tree.names("jobs/20260101-000000-abcdef/state") == [f"{fresh:06d}"]
     with pytest.raises(LeaseLost):
         state.write(stale, "weights", b"later")
     assert state.newest("weights") == b"new"
@@ -55,7 +60,6 @@ def test_even_a_write_past_the_fence_cannot_harm_the_successor(store, state):
 
 
 def test_every_taker_gets_an_epoch_of_its_own(state):
-    """Of eight threads that take the state at once no two share an epoch."""
     barrier = threading.Barrier(8)
 
     def take(_: int) -> int:
@@ -68,25 +72,6 @@ def test_every_taker_gets_an_epoch_of_its_own(state):
     with pytest.raises(LeaseLost):
         state.write(min(epochs), "weights", b"x")
     state.write(max(epochs), "weights", b"x")
-
-
-def test_a_local_file_is_moved_in(state, tmp_path):
-    """Large states need not pass through memory."""
-    file = tmp_path / "state.safetensors"
-    file.write_bytes(b"tensors")
-    state.write(state.take(), "weights", file)
-    assert state.newest("weights") == b"tensors"
-    assert not file.exists()
-
-
-def test_pruning_keeps_the_epoch_itself(store, state):
-    """Only the older epochs go."""
-    for n in range(3):
-        epoch = state.take()
-        state.write(epoch, "weights", b"%d" % n)
-    state.prune(epoch)
-    assert store.tree.names("jobs/20260101-000000-abcdef/state") == [f"{epoch:06d}"]
-    assert state.newest("weights") == b"2"
 
 
 def test_dropped_state_is_gone_and_its_holder_locked_out(state):
@@ -102,7 +87,6 @@ def test_dropped_state_is_gone_and_its_holder_locked_out(state):
 
 
 def test_names_cannot_leave_the_folder(store, state):
-    """Neither a file's name nor a job's id can."""
     with pytest.raises(InvalidValue):
         state.write(state.take(), "../../job.json", b"x")
     with pytest.raises(NotFound):

@@ -11,7 +11,6 @@ from models.store import Store
 
 
 def test_a_file_reads_as_it_was_written(store):
-    """What is written is read, replaced and deleted, with its folder's names."""
     tree = store.tree
     tree.write("a/b/one", b"1")
     tree.write("a/b/one", b"two")
@@ -87,7 +86,6 @@ def test_appending_closes_a_torn_line_first(store):
 
 
 def test_lines_of_many_threads_all_arrive_whole(store):
-    """Threads that append at once lose no line and mix none."""
     lines = [b"%04d" % n * 50 + b"\n" for n in range(100)]
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda line: store.tree.append("log", line), lines))
@@ -95,7 +93,6 @@ def test_lines_of_many_threads_all_arrive_whole(store):
 
 
 def test_a_local_file_moves_in_and_out(store, tmp_path):
-    """`put` takes a local file, `local` gives one with the same bytes."""
     source = tmp_path / "pack.npy"
     source.write_bytes(b"pixels")
     store.tree.put("datasets/cats/packs/64.npy", source)
@@ -117,14 +114,6 @@ def test_a_copy_is_fetched_once_and_again_when_the_object_changed(store, tmp_pat
     assert store.tree.local("a", tmp_path / "cache").read_bytes() == b"new"
 
 
-def test_an_object_store_needs_a_cache_to_open_files(tmp_path):
-    """Without a cache folder the error says that one is needed."""
-    store = Store("memory://needs-a-cache")
-    store.tree.write("a", b"x")
-    with pytest.raises(StoreError, match="cache folder is needed"):
-        store.tree.local("a")
-
-
 def test_a_file_in_the_way_is_a_store_error_naming_the_path(local_store):
     """A file where a folder should be never shows as a bare OSError."""
     tree = local_store.tree
@@ -142,7 +131,6 @@ def test_a_file_in_the_way_is_a_store_error_naming_the_path(local_store):
 
 
 def test_no_temporary_file_stays_and_none_is_listed(local_store):
-    """After writes, failed ones too, only the files themselves are there."""
     tree, root = local_store.tree, Path(local_store.url)
     tree.write("models/a/x", b"1")
     tree.create("models/a/x", b"2")
@@ -155,7 +143,11 @@ def test_no_temporary_file_stays_and_none_is_listed(local_store):
     assert files == {"models/a/x", "models/a/y/z", "models/.locks/a.lock"}
 
 
-def test_free_space_is_told_before_the_folder_exists(tmp_path):
-    """A store not yet made tells the space of the disk it will be on."""
+def test_what_a_folder_has_and_an_object_store_has_not(tmp_path):
+    """Free space, even of the disk that a store will be on; and files to open without a cache."""
     assert (Store(str(tmp_path / "not" / "yet")).tree.free_bytes() or 0) > 0
-    assert Store("memory://x").tree.free_bytes() is None
+    store = Store("memory://needs-a-cache")
+    assert store.tree.free_bytes() is None
+    store.tree.write("a", b"x")
+    with pytest.raises(StoreError, match="cache folder is needed"):
+        store.tree.local("a")

@@ -9,7 +9,6 @@ from models.store import Store
 
 
 def test_a_published_version_reads_back_whole(store, card, tmp_path):
-    """Id and checksum come from the weights; card, sheet and weights are all there."""
     published = store.versions.publish("tabby", b"weights", card(), b"png")
 
     digest = hashlib.sha256(b"weights").hexdigest()
@@ -24,7 +23,6 @@ def test_a_published_version_reads_back_whole(store, card, tmp_path):
 
 
 def test_publishing_an_existing_id_changes_nothing(store, card):
-    """The first card and sheet stay; the caller gets the first card."""
     first = store.versions.publish("tabby", b"weights", card(kimg=1.0), b"png")
     again = store.versions.publish("tabby", b"weights", card(kimg=9.0), b"other")
     assert again == first
@@ -51,7 +49,6 @@ def test_versions_are_listed_newest_first(store, card):
 
 
 def test_all_versions_of_a_model_have_one_size(store, card):
-    """A second size is refused, naming the field and the size that is allowed."""
     store.versions.publish("tabby", b"a", card(size_px=64), b"png")
     with pytest.raises(InvalidValue, match="64") as caught:
         store.versions.publish("tabby", b"b", card(size_px=128), b"png")
@@ -70,7 +67,6 @@ def test_a_bad_model_name_is_refused_and_never_found(store, card, name):
 
 
 def test_references_resolve_to_one_version(store, card):
-    """A name, an id, a prefix of an id and both aliases all resolve."""
     old = store.versions.publish("tabby", b"old", card(), b"png").version
     new = store.versions.publish("tabby", b"new", card(), b"png").version
     store.aliases.promote("tabby", old)
@@ -95,7 +91,6 @@ def test_what_is_unknown_is_named_with_the_known_ones(store, card, kind, ref):
 
 
 def test_damaged_weights_are_refused(store, card, tmp_path):
-    """A changed or missing weights file is a CheckpointError, by bytes and by path."""
     version = store.versions.publish("tabby", b"weights", card(), b"png").version
     path = f"models/tabby/versions/{version}/generator.safetensors"
     for damage in (lambda: store.tree.write(path, b"weighty"), lambda: store.tree.delete(path)):
@@ -129,7 +124,6 @@ def test_a_damaged_card_does_not_hide_the_others(store, card, caplog):
 
 
 def test_only_findings_can_be_added_to_a_card(store, card):
-    """Metrics, promotion and note change; provenance does not."""
     version = store.versions.publish("tabby", b"a", card(), b"png").version
     store.versions.update_card("tabby", version, metrics=({"name": "fid"},), note="nice")
     now = store.versions.card("tabby", version)
@@ -139,7 +133,6 @@ def test_only_findings_can_be_added_to_a_card(store, card):
 
 
 def test_what_serves_cannot_be_deleted_and_what_was_deleted_is_gone(store, card):
-    """Serving and previous are in use; another one goes, stays known as gone, and can return."""
     ids = [store.versions.publish("tabby", b"%d" % n, card(), b"png").version for n in range(3)]
     for version in ids[:2]:
         store.aliases.promote("tabby", version)

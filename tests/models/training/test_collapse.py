@@ -6,16 +6,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from unittest.mock import Mock
 
-import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from models.datasets.batches import BatchStream
-from models.devices import FLOAT32
 from models.errors import TrainingCollapsed
-from models.gan.recipes import recipe
 from models.store.records import Budget
 from models.training.collapse import (
     CHECK_EVERY,
@@ -89,16 +84,18 @@ def test_the_distance_to_the_nearest_picture_is_the_median_one() -> None:
 
 
 def test_variety_is_relative_to_real_pictures() -> None:
-    """Made pictures a quarter as far apart as real ones have a quarter of their variety."""
-    seen = Observation(losses=LOSSES, real=plain(), fake=plain(step=0.025), chance=1.0)
-    assert relative_variety(seen) == pytest.approx(0.25, abs=1e-4)
+    """Made pictures a quarter as far apart as real ones have a quarter of their variety.
 
-
-def test_variety_cannot_be_told_from_few_pictures_or_equal_real_ones() -> None:
-    """Below sixteen pictures, and where real ones have no distance, there is no number."""
+    Below sixteen pictures, and where real ones have no distance, there is no number.
+    """
     few, same = plain(MIN_IMAGES - 1), torch.zeros(COUNT, 3, 16, 16)
-    assert relative_variety(Observation(losses=LOSSES, real=few, fake=few, chance=1.0)) is None
-    assert relative_variety(Observation(losses=LOSSES, real=same, fake=same, chance=1.0)) is None
+    for real, fake, variety in (
+        (plain(), plain(step=0.025), pytest.approx(0.25, abs=1e-4)),
+        (few, few, None),
+        (same, same, None),
+    ):
+        seen = Observation(losses=LOSSES, real=real, fake=fake, chance=1.0)
+        assert relative_variety(seen) == variety
 
 
 def test_spots_are_saturated_values_that_stand_out_from_both_neighbors() -> None:
@@ -109,28 +106,19 @@ def test_spots_are_saturated_values_that_stand_out_from_both_neighbors() -> None
     assert share_of_spots(checkered() * 0.95) == 0
     assert share_of_spots(line) == pytest.approx(1 / 14 / 2, abs=1e-6)
     assert share_of_spots(edge) == 0
-
-
-def test_saturated_values_are_those_at_either_end() -> None:
-    """A quarter white and a quarter black make a half."""
-    picture = torch.zeros(1, 3, 16, 16)
+    picture = torch.zeros(1, 3, 16, 16)  # a quarter white and a quarter black make a half
     picture[:, :, :4], picture[:, :, 4:8] = 1.0, -1.0
     assert share_of_saturated(picture) == 0.5
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_loss_that_is_not_finite_ends_training_at_once(value: float) -> None:
-    """Whichever it is, at the first look."""
+def test_a_loss_or_one_pixel_that_is_not_finite_ends_training_at_once(value: float) -> None:
     for name in LOSSES:
         with pytest.raises(TrainingCollapsed) as caught:
             CollapseDetector(1.0).check(50, {**LOSSES, name: value}, plain(), plain())
         assert (caught.value.rule, caught.value.step) == ("non_finite", 50)
-
-
-def test_one_pixel_that_is_not_finite_ends_training_at_once() -> None:
-    """Although every loss looks well."""
     fake = plain().clone()
-    fake[3, 1, 5, 7] = math.nan
+    fake[3, 1, 5, 7] = value
     with pytest.raises(TrainingCollapsed, match="was 1 "):
         check(CollapseDetector(1.0), 50, fake)
 
@@ -161,13 +149,10 @@ def test_made_pictures_that_become_alike_are_detected() -> None:
     found = collapse_of(detector, plain(step=0.005), first=100)
     assert (found.rule, found.step) == ("alike", 50 + rule.within_steps)
     assert "was 0.05 " in str(found)
-
-
-def test_a_new_generator_may_make_gray_pictures_for_a_while() -> None:
-    """What never was varied counts as alike only after some thousand steps."""
+    # What never was varied counts as alike only after some thousand steps.
     found = collapse_of(CollapseDetector(1.0), torch.zeros(COUNT, 3, 16, 16))
     assert found.rule == "alike"
-    assert found.step == UNVARIED_STEPS + RULES["alike"].within_steps - CHECK_EVERY
+    assert found.step == UNVARIED_STEPS + rule.within_steps - CHECK_EVERY
 
 
 def test_small_batches_are_never_alike() -> None:
@@ -216,16 +201,9 @@ def test_a_resumed_watch_goes_on_counting() -> None:
 
 
 @pytest.fixture
-def build(small_pictures: NDArray[np.uint8]) -> Callable[..., Trainer]:
+def build(make_trainer: Build) -> Build:
     """Build a small trainer of any recipe on the real cats of the tests."""
-
-    def make(name: str, **overrides: object) -> Trainer:
-        row, device = recipe(name), torch.device("cpu")
-        settings = row.with_overrides({"width": 8, "batch": 16, **overrides})
-        stream = BatchStream(small_pictures, settings.batch, 0, device)
-        return Trainer(row, settings, 32, stream, seed=0, device=device, precision=FLOAT32)
-
-    return make
+    return lambda name, **changes: make_trainer(name, **{"width": 8, "batch": 16, **changes})
 
 
 def run(trainer: Trainer, steps: int, detector: CollapseDetector | None = None) -> CollapseDetector:
@@ -307,14 +285,11 @@ def test_training_checks_as_often_as_the_rules_say(build: Build) -> None:
     """The stated numbers of steps rely on it."""
     detector = Mock(spec=CollapseDetector)
     run(build("dcgan"), 2 * CHECK_EVERY + 10, detector)
-    assert [call.args[0] for call in detector.check.call_args_list] == [
-        CHECK_EVERY,
-        2 * CHECK_EVERY,
-    ]
+    looks = [call.args[0] for call in detector.check.call_args_list]
+    assert looks == [CHECK_EVERY, 2 * CHECK_EVERY]
 
 
 def test_the_page_states_every_rule_as_it_is() -> None:
-    """The table of docs/collapse.md is the table of the code."""
     rows = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line[:3] == "| `"]
     told = rows[: len(RULES)]
     assert told == [

@@ -3,35 +3,22 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
-from models.datasets.batches import BatchStream
-from models.devices import FLOAT32
 from models.errors import CheckpointError
-from models.gan.recipes import recipe
 from models.training.state import load_state, save_state
 from models.training.trainer import Trainer
 from models.training.warm_start import GROWN_RATE, start_from
 
-CPU = torch.device("cpu")
 Build = Callable[..., Trainer]
 
 
 @pytest.fixture
-def build(small_pictures: np.ndarray) -> Build:
+def build(make_trainer: Build) -> Build:
     """Return a builder of tiny trainers of any recipe and size."""
-
-    def make(name: str = "projected", size_px: int = 32, **overrides: object) -> Trainer:
-        row = recipe(name)
-        settings = row.with_overrides({"width": 4, "batch": 4, "z_dim": 8, **overrides})
-        times = size_px // 32
-        pictures = small_pictures.repeat(times, 1).repeat(times, 2)
-        stream = BatchStream(pictures, settings.batch, 0, CPU)
-        return Trainer(row, settings, size_px, stream, seed=3, device=CPU, precision=FLOAT32)
-
-    return make
+    tiny = {"seed": 3, "width": 4, "batch": 4, "z_dim": 8}
+    return lambda name="projected", **changes: make_trainer(name, **{**tiny, **changes})
 
 
 @pytest.fixture
@@ -107,7 +94,6 @@ def test_a_grown_training_resumes_bit_for_bit(build: Build, saved, tmp_path: Pat
     ],
 )
 def test_what_differs_is_named_before_anything_changes(build: Build, saved, wanted, told) -> None:
-    """Recipe, larger size and every number that shapes the networks."""
     path = saved(size_px=64)
     trainer = build(**{"size_px": 64, **wanted})
     before = {name: value.clone() for name, value in trainer.tensors()}
@@ -124,7 +110,6 @@ def test_networks_whose_layers_change_with_the_size_cannot_grow(build: Build, sa
 
 
 def test_a_damaged_state_is_refused(build: Build, saved) -> None:
-    """Half a file is none."""
     path = saved("dcgan")
     content = Path(path).read_bytes()
     Path(path).write_bytes(content[: len(content) // 2])

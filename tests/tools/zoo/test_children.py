@@ -52,7 +52,6 @@ def test_a_child_can_be_terminated_from_its_start_on(tmp_path: Path) -> None:
 def test_an_entry_is_trained_or_its_job_resumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each entry has its own log."""
     calls: list[tuple[object, ...]] = []
     monkeypatch.setattr("tools.zoo.children.start_cattery", lambda *args: calls.append(args))
     entry, environment = EDITIONS["toy"][0], {"CATTERY_THREADS": "1"}
@@ -67,7 +66,6 @@ def test_an_entry_is_trained_or_its_job_resumed(
 
 
 def test_a_data_folder_that_cannot_be_created_is_refused(tmp_path: Path) -> None:
-    """The error names the setting to change."""
     (tmp_path / "file").write_text("")
     with pytest.raises(StartError, match="CATTERY_DATA"), zoo_lock(tmp_path / "file"):
         pass

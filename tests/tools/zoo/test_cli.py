@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from models.store import Store
-from models.store.records import DatasetRecord, JobKind, JobRecord, JobStatus
+from models.store.records import JobKind, JobRecord, JobStatus
 from tests.app.cli.conftest import Command
-from tests.models.comparison.comparisons import SHEET, Stage
+from tests.models.comparison.comparisons import Stage
+from tests.records import add_dataset
 from tools.zoo.children import zoo_lock
 from tools.zoo.cli import default_edition
 from tools.zoo.planning import order_for
@@ -24,19 +25,7 @@ TOY = ("train", "--edition", "toy")
 @pytest.fixture
 def cat(store: Store, tmp_path: Path) -> Store:
     """Return the store with a dataset `cat` of no pictures to train on."""
-    record = DatasetRecord(
-        name="cat",
-        fingerprint="0" * 64,
-        kept=60,
-        heldout=0,
-        counts={"32": 60},
-        heldout_counts={},
-    )
-    preview, pack = tmp_path / "preview.png", tmp_path / "32.npy"
-    preview.write_bytes(SHEET)
-    np.save(pack, np.zeros((60, 32, 32, 3), np.uint8))
-    store.datasets.add(record, {"preview.png": preview, "packs/32.npy": pack})
-    return store
+    return _with_cats(store, tmp_path, 60)
 
 
 @pytest.fixture
@@ -46,6 +35,11 @@ def ended(cat: Store, tmp_path: Path) -> Stage:
     for entry in EDITIONS["toy"]:
         stage.run(_job_for(cat, entry.model))
     return stage
+
+
+def _with_cats(store: Store, folder: Path, count: int) -> Store:
+    add_dataset(store, folder, {"32": np.zeros((count, 32, 32, 3), np.uint8)}, name="cat")
+    return store
 
 
 def _job_for(store: Store, model: str) -> JobRecord:
@@ -64,17 +58,12 @@ def test_a_trained_zoo_is_left_alone(ended: Stage, zoo: Command) -> None:
     assert [line[0] for line in lines[1:]] == ["dcgan-32", "ralsgan-32", "projected-32"]
     assert outcome.err == "Trained: 3 of 3 models.\n"
     assert len(ended.store.jobs.list()) == 3
-
-
-def test_names_choose_entries(ended: Stage, zoo: Command) -> None:
-    """The table has only those."""
-    outcome = zoo(*TOY, "ralsgan-32")
-    assert len(outcome.out.splitlines()) == 2
-    assert outcome.err == "Trained: 1 of 1 models.\n"
+    chosen = zoo(*TOY, "ralsgan-32")
+    assert len(chosen.out.splitlines()) == 2
+    assert chosen.err == "Trained: 1 of 1 models.\n"
 
 
 def test_a_failed_entry_is_skipped(cat: Store, zoo: Command, tmp_path: Path) -> None:
-    """Its reason and the remedy are printed; the exit status is 1."""
     stage = Stage(cat, tmp_path, ends={"dcgan": (JobStatus.COLLAPSED, "All alike.")})
     stage.run(_job_for(cat, "dcgan-32"))
     outcome = zoo(*TOY, "dcgan-32")
@@ -87,7 +76,6 @@ def test_a_failed_entry_is_skipped(cat: Store, zoo: Command, tmp_path: Path) -> 
 
 
 def test_no_job_starts_after_the_time_limit(cat: Store, zoo: Command) -> None:
-    """That is no failure."""
     outcome = zoo(*TOY, "--stop-after", "0")
     assert outcome.code == 0
     assert outcome.err == "Saved. Rerun the command to resume.\n"
@@ -119,12 +107,7 @@ def test_every_order_is_checked_before_anything_trains(
     store: Store, zoo: Command, tmp_path: Path
 ) -> None:
     """Six pictures make no batch of eight; the error names the entry."""
-    record = DatasetRecord(
-        name="cat", fingerprint="", kept=6, heldout=0, counts={"32": 6}, heldout_counts={}
-    )
-    preview = tmp_path / "preview.png"
-    preview.write_bytes(SHEET)
-    store.datasets.add(record, {"preview.png": preview})
+    _with_cats(store, tmp_path, 6)
     outcome = zoo(*TOY)
     assert outcome.code == 1
     assert "dataset of dcgan-32 is 'cat (6 training images of 32 px)'" in outcome.err
@@ -132,7 +115,6 @@ def test_every_order_is_checked_before_anything_trains(
 
 
 def test_training_twice_at_once_is_refused(zoo: Command, data: Path) -> None:
-    """The holder of the lock is named."""
     with zoo_lock(data):
         outcome = zoo(*TOY)
     assert outcome.code == 1
@@ -142,7 +124,6 @@ def test_training_twice_at_once_is_refused(zoo: Command, data: Path) -> None:
 def test_a_job_that_was_not_saved_in_time_is_a_failure(
     cat: Store, zoo: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The error says how to resume."""
     monkeypatch.setattr("tools.zoo.train.Session.run", lambda *_: Outcome.LOST)
     outcome = zoo(*TOY)
     assert outcome.code == 1
@@ -150,7 +131,6 @@ def test_a_job_that_was_not_saved_in_time_is_a_failure(
 
 
 def test_the_default_edition_is_that_of_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the settings name it."""
     monkeypatch.setenv("CATTERY_DEVICE", "cpu")
     assert default_edition() == "cpu"
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)

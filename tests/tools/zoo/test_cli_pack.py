@@ -10,9 +10,8 @@ from PIL import Image
 from models.inference.checkpoints import save_generator
 from models.networks import NETWORKS
 from models.store import Store
-from models.store.names import timestamp
-from models.store.records import Card, DatasetRecord
 from models.zoo.install import register_zoo
+from tests.records import add_dataset, card
 
 
 @pytest.fixture
@@ -21,57 +20,31 @@ def trained(store, pictures, tmp_path, monkeypatch):
     monkeypatch.setenv("CATTERY_FAKES", "16")
     files = sorted((pictures / "cats").glob("*.jpg"))[:24]
     cats = np.stack([np.asarray(Image.open(f).convert("RGB").resize((32, 32))) for f in files])
-    parts = {"preview.png": tmp_path / "preview.png"}
-    parts["preview.png"].write_bytes(b"png")
-    for place, rows in (("32", cats[:16]), ("32-heldout", cats[16:])):
-        parts[f"packs/{place}.npy"] = tmp_path / f"{place}.npy"
-        np.save(parts[f"packs/{place}.npy"], rows)
-    record = DatasetRecord(
-        name="cats",
-        fingerprint="ab" * 32,
-        kept=24,
-        heldout=8,
-        counts={"32": 16},
-        heldout_counts={"32": 8},
-    )
-    store.datasets.add(record, parts)
+    data = {"name": "cats", "fingerprint": "ab" * 32}
+    add_dataset(store, tmp_path, {"32": cats[:16], "32-heldout": cats[16:]}, **data)
     torch.manual_seed(1)
     network = NETWORKS["dcgan"]
     config = network.config(size_px=32, z_dim=8, width=8)
     weights = save_generator(network.generator(config).eval(), kind="dcgan", config=config)
-    card = Card(
-        model="tabby",
-        version="",
-        sha256="",
-        recipe="dcgan",
-        size_px=32,
-        z_dim=8,
-        latent="any",
-        settings={"width": 8},
-        kimg=1.0,
-        seed=0,
-        created_at=timestamp(),
-        dataset={"name": "cats", "fingerprint": "ab" * 32, "license": "CC0"},
-    )
-    return store.versions.publish("tabby", weights, card, b"png")
+    made = card(size_px=32, settings={"width": 8}, dataset={**data, "license": "CC0"})
+    return store.versions.publish("tabby", weights, made, b"png")
 
 
-def test_a_version_becomes_an_entry_that_a_fresh_store_serves(
-    zoo, store, trained, tmp_path, new_store
-):
+def test_a_version_becomes_an_entry_that_a_fresh_store_serves(zoo, store, trained, tmp_path):
     """Measured on its own data, its picks on its card, and taken in as any zoo is."""
     folder = tmp_path / "zoo"
     ref = f"tabby@{trained.version}"
     done = zoo("pack", ref, "--as", "dcgan", "--picks", "3,1", "--to", str(folder))
     assert done.code == 0, done.err
-    card = json.loads((folder / "dcgan" / "card.json").read_text())
-    assert (card["parent"], card["picks"]) == (trained.version, [3, 1])
-    assert [row["protocol"]["fakes"] for row in card["metrics"]] == [16] * len(card["metrics"])
-    assert {"kid", "precision"} <= {row["name"] for row in card["metrics"]}
-    assert f"dcgan@{card['version']}, packed from {trained.version}: 0.0 MB, KID" in done.err
+    packed = json.loads((folder / "dcgan" / "card.json").read_text())
+    assert (packed["parent"], packed["picks"]) == (trained.version, [3, 1])
+    assert [row["protocol"]["fakes"] for row in packed["metrics"]] == [16] * len(packed["metrics"])
+    assert {"kid", "precision"} <= {row["name"] for row in packed["metrics"]}
+    assert f"dcgan@{packed['version']}, packed from {trained.version}: 0.0 MB, KID" in done.err
+    new_store = Store.open(str(tmp_path / "elsewhere"))
     assert register_zoo(new_store, folder) == []
-    assert new_store.versions.resolve("dcgan") == ("dcgan", card["version"])
-    assert new_store.versions.card("dcgan", card["version"]).picks == (3, 1)
+    assert new_store.versions.resolve("dcgan") == ("dcgan", packed["version"])
+    assert new_store.versions.card("dcgan", packed["version"]).picks == (3, 1)
 
 
 @pytest.mark.parametrize(
@@ -85,15 +58,8 @@ def test_a_version_becomes_an_entry_that_a_fresh_store_serves(
     ],
 )
 def test_what_cannot_be_packed_is_told(zoo, trained, tmp_path, arguments, told):
-    """In one line, and nothing is written."""
     done = zoo("pack", *arguments, "--to", str(tmp_path / "zoo"))
     assert done.code == 1
     assert told in done.err
     assert "Traceback" not in done.err
     assert not (tmp_path / "zoo").exists()
-
-
-@pytest.fixture
-def new_store(tmp_path):
-    """An empty store, not the one that the commands use."""
-    return Store.open(str(tmp_path / "elsewhere"))

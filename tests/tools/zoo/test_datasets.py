@@ -40,7 +40,7 @@ def test_both_datasets_are_made_with_their_licenses(
     )
 
 
-def test_a_missing_folder_is_told_before_anything_is_made(
+def test_a_missing_folder_or_a_stop_leaves_no_dataset(
     album: Path, store: Store, tmp_path: Path
 ) -> None:
     """Pictures of one set only are not taken for both."""
@@ -49,18 +49,12 @@ def test_a_missing_folder_is_told_before_anything_is_made(
         import_datasets(store, [CAT, CATS], album, cache=tmp_path / "cache")
     with pytest.raises(DatasetError, match="a folder that holds cat/"):
         import_datasets(store, [CAT], tmp_path / "nowhere", cache=tmp_path / "cache")
-    assert store.datasets.list() == []
-
-
-def test_a_stop_ends_the_import(album: Path, store: Store, tmp_path: Path) -> None:
-    """And leaves no dataset."""
     with pytest.raises(ImportStopped):
         import_datasets(store, [CAT], album, cache=tmp_path / "cache", should_stop=lambda: True)
     assert store.datasets.list() == []
 
 
 def test_missing_datasets_are_told_with_the_remedy() -> None:
-    """All of them in one sentence."""
     assert str(NoPictures([CAT, CATS])) == (
         "The store lacks the dataset 'cat' and 'cats'. "
         "Name the folder that holds cat/ and afhq/ with --pictures."

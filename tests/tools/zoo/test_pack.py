@@ -13,9 +13,10 @@ from models.errors import CatteryError, CheckpointError, InvalidValue, NotFound
 from models.inference.checkpoints import load_generator, pack_generator, save_generator
 from models.inference.engine import Engine
 from models.networks import NETWORKS
-from models.store.records import Budget, Card, JobKind, Json, TrainingOrder
+from models.store.records import Budget, Card, JobKind, Json
 from models.store.serialization import loads
 from models.store.versions import WEIGHTS
+from tests import records
 from tools.zoo.cli import ZOO
 from tools.zoo.pack import MOST_FILE_BYTES, pack_version
 from tools.zoo.release import MOST_ZOO_BYTES, check_sizes, write_cards, write_zoo
@@ -41,27 +42,12 @@ def _weights(kind: str = "dcgan", seed: int = 0, scale: float = 1.0) -> bytes:
 @pytest.fixture
 def trained(store) -> Card:
     """A version that a job trained, as the store knows it."""
-    order = TrainingOrder(
-        recipe="dcgan", dataset="small", model="dcgan", size_px=32, budget=Budget(kimg=2), seed=3
-    )
+    order = records.training_order(size_px=32, budget=Budget(kimg=2), seed=3)
     job, _ = store.jobs.create(JobKind.TRAIN, order, runner="cli")
-    card = Card(
-        model="",
-        version="",
-        sha256="",
-        recipe="dcgan",
-        size_px=32,
-        z_dim=8,
-        latent="any",
-        settings={"width": 8},
-        kimg=2.0,
-        seed=3,
-        created_at="2026-01-01T00:00:00Z",
-        dataset={"name": "small", "license": "CC0"},
-        metrics=({**KID, "value": 0.5},),
-        job=job.id,
+    made = records.card(
+        size_px=32, seed=3, dataset={"license": "CC0"}, metrics=({**KID, "value": 0.5},), job=job.id
     )
-    return store.versions.publish("dcgan", _weights(), card, b"png")
+    return store.versions.publish("dcgan", _weights(), made, b"png")
 
 
 def _measured(_card: Card, _weights: bytes) -> tuple[Json, ...]:
@@ -83,13 +69,11 @@ def test_a_packed_file_has_half_the_size_and_the_same_pictures(kind):
 
 
 def test_weights_too_large_for_float16_are_refused():
-    """They would be infinite; the error names the tensor."""
     with pytest.raises(CheckpointError, match=r"weights file: \S+\.weight is not finite"):
         pack_generator(_weights(scale=1e8))
 
 
 def test_packing_publishes_a_new_version(store, trained):
-    """With its own metrics, its parent, and the order of the job that trained it."""
     made = pack_version(store, f"dcgan@{trained.version}", _measured, picks=[7, 3])
     card = store.versions.card("dcgan", made.card.version)
     assert card == made.card
@@ -100,12 +84,8 @@ def test_packing_publishes_a_new_version(store, trained):
     assert (card.order["seed"], card.order["budget"]["kimg"]) == (3, 2)
     assert card.job is None
     assert store.versions.weights("dcgan", card.version) == made.weights
-
-
-def test_packing_under_another_name_joins_that_model(store, trained):
-    """A model may be trained under a working title."""
-    made = pack_version(store, f"dcgan@{trained.version}", _measured, model="tabby")
-    assert store.versions.card("tabby", made.card.version).model == "tabby"
+    renamed = pack_version(store, f"dcgan@{trained.version}", _measured, model="tabby")
+    assert store.versions.card("tabby", renamed.card.version).model == "tabby"
 
 
 def test_packing_again_changes_picks_and_nothing_else(store, trained):
@@ -117,36 +97,24 @@ def test_packing_again_changes_picks_and_nothing_else(store, trained):
     assert store.versions.card("dcgan", first.card.version).picks == (3,)
 
 
-def test_a_version_ships_only_if_its_license_is_known(store, trained):
-    """The license of the dataset, as its card states it."""
-    card = replace(trained, dataset={"name": "small", "license": ""})
-    version = store.versions.publish("other", _weights(seed=1), card, b"png").version
-    with pytest.raises(InvalidValue, match="license"):
-        pack_version(store, f"other@{version}", _measured)
-
-
-@pytest.mark.parametrize("picks", [[-1], [2**53]])
-def test_picks_must_be_seeds(store, trained, picks):
-    """The error names the value."""
-    with pytest.raises(InvalidValue, match=str(picks[0])):
-        pack_version(store, f"dcgan@{trained.version}", _measured, picks=picks)
-
-
-def test_a_version_that_cannot_be_measured_is_not_packed(store, trained):
-    """And none is published."""
-    with pytest.raises(CatteryError, match="cannot be measured"):
-        pack_version(store, f"dcgan@{trained.version}", lambda _card, _weights: ())
-    assert len(store.versions.list("dcgan")) == 1
-
-
-def test_an_unknown_version_is_an_error(store, trained):
-    """The error lists the known ones."""
+def test_a_version_that_cannot_ship_is_not_packed(store, trained):
+    """Unknown, unmeasured, with picks that are no seeds, or of data of an unknown license."""
+    ref = f"dcgan@{trained.version}"
     with pytest.raises(NotFound, match=trained.version):
         pack_version(store, "dcgan@000000000000", _measured)
+    with pytest.raises(CatteryError, match="cannot be measured"):
+        pack_version(store, ref, lambda _card, _weights: ())
+    for pick in (-1, 2**53):
+        with pytest.raises(InvalidValue, match=str(pick)):
+            pack_version(store, ref, _measured, picks=[pick])
+    card = replace(trained, dataset={"name": "small", "license": ""})
+    other = store.versions.publish("other", _weights(seed=1), card, b"png").version
+    with pytest.raises(InvalidValue, match="license"):
+        pack_version(store, f"other@{other}", _measured)
+    assert len(store.versions.list("dcgan")) == len(store.versions.list("other")) == 1
 
 
 def test_the_release_folder_is_complete(store, trained, tmp_path):
-    """Weights, card, samples and picks of each generator."""
     made = pack_version(store, f"dcgan@{trained.version}", _measured, picks=[7, 3, 5])
     write_zoo(tmp_path / "zoo", [made])
     entry = tmp_path / "zoo" / "dcgan"
@@ -224,7 +192,6 @@ def test_every_entry_that_may_ship_fits_the_limit(entry):
 
 
 def test_the_zoo_of_this_release_is_within_its_limits():
-    """The folder that is packaged."""
     sizes = [path.stat().st_size for path in ZOO.glob(f"*/{WEIGHTS}")]
     assert 0 < max(sizes) <= MOST_FILE_BYTES
     assert sum(sizes) <= MOST_ZOO_BYTES

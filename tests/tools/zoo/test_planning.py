@@ -9,16 +9,9 @@ import pytest
 from models.errors import NotFound, RecipeError
 from models.jobs.order import make_order
 from models.store import Store
-from models.store.records import (
-    Budget,
-    DatasetRecord,
-    JobKind,
-    JobRecord,
-    JobStatus,
-    Json,
-    Promote,
-)
+from models.store.records import Budget, JobKind, JobRecord, JobStatus, Json, Promote
 from models.store.serialization import to_json
+from tests.records import dataset_record
 from tools.zoo.datasets import SOURCES
 from tools.zoo.planning import (
     Capacity,
@@ -85,9 +78,7 @@ def test_no_two_entries_of_an_edition_have_one_name(name: str) -> None:
 def test_an_entry_s_order_is_that_of_its_command(each: Entry, tmp_path: Path) -> None:
     """Validation leaves it unchanged, so that its job is recognized."""
     counts = {str(px): 5000 for px in (32, 64, 128, 256)}
-    record = DatasetRecord(
-        name=each.dataset, fingerprint="", kept=1, heldout=0, counts=counts, heldout_counts={}
-    )
+    record = dataset_record(counts, name=each.dataset)
     made = make_order(
         recipe=each.recipe,
         dataset=record,
@@ -152,15 +143,12 @@ def test_a_job_with_another_order_is_another_job(other: Json) -> None:
     assert status(job(version="a" * 12, **other)).state is State.TO_DO
 
 
-def test_an_import_is_no_training() -> None:
-    """Whatever its order contains."""
-    assert status(replace(job(), kind=JobKind.IMPORT)).state is State.TO_DO
-
-
-def test_a_deleted_version_is_trained_again() -> None:
-    """Its finished job does not count."""
+def test_what_has_no_version_of_the_command_line_s_is_still_to_do() -> None:
+    """A deleted version is trained again; imports and a worker's open jobs count for nothing."""
     done = job(version="a" * 12)
     assert status(done, published=False) == EntryStatus(entry=TABBY, state=State.TO_DO)
+    assert status(replace(job(), kind=JobKind.IMPORT)).state is State.TO_DO
+    assert status(job(JobStatus.STARTED, runner="worker")).state is State.TO_DO
 
 
 @pytest.mark.parametrize("end", [JobStatus.FAILED, JobStatus.COLLAPSED, JobStatus.CANCELED])
@@ -178,11 +166,6 @@ def test_a_job_that_has_not_ended_can_be_resumed(open_status: JobStatus) -> None
     open_job = job(open_status)
     assert status(open_job).state is State.INTERRUPTED
     assert status(job(JobStatus.FAILED, "two"), open_job).job == open_job
-
-
-def test_a_worker_s_open_job_is_left_to_it() -> None:
-    """Only jobs of the command line are resumed."""
-    assert status(job(JobStatus.STARTED, runner="worker")).state is State.TO_DO
 
 
 def test_interrupted_entries_start_first() -> None:
@@ -204,18 +187,13 @@ def test_a_smaller_entry_overtakes_one_that_does_not_fit() -> None:
     capacity = Capacity(memory_gb=20)
     started = startable(waiting(State.TO_DO, *entries), [entry("dcgan", 6)], capacity)
     assert [each.entry.recipe for each in started] == ["lsgan", "wgan"]
-
-
-def test_one_always_starts_alone() -> None:
-    """However little memory there is: estimates may be wrong."""
-    started = startable(
-        waiting(State.TO_DO, entry("dcgan", 40), entry("lsgan", 40)), [], Capacity(memory_gb=10)
-    )
+    # Estimates may be wrong: one always starts alone, however little memory there is.
+    large = waiting(State.TO_DO, entry("dcgan", 40), entry("lsgan", 40))
+    started = startable(large, [], Capacity(memory_gb=10))
     assert [each.entry.model for each in started] == ["dcgan"]
 
 
 def test_a_survey_reads_jobs_and_versions(tmp_path: Path) -> None:
-    """A finished job whose version does not exist counts for nothing."""
     store = Store.open(str(tmp_path / "store"))
     assert survey([TABBY], store) == waiting(State.TO_DO, TABBY)
     record, _ = store.jobs.create(JobKind.TRAIN, order_for(TABBY), runner="cli")

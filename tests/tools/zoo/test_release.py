@@ -6,7 +6,8 @@ import pytest
 
 from models.errors import InvalidValue
 from models.store import Store
-from models.store.records import Budget, Card, JobKind, JobStatus
+from models.store.records import Budget, JobKind, JobStatus
+from tests import records
 from tools.zoo.planning import order_for
 from tools.zoo.release import select_versions
 from tools.zoo.table import Entry, Role
@@ -22,46 +23,30 @@ ENTRIES = (
 
 def _train(store: Store, entry: Entry) -> str:
     """Leave a job and its version in the store, as training would; return the reference."""
-    card = Card(
-        model="",
-        version="",
-        sha256="",
-        recipe=entry.recipe,
-        size_px=64,
-        z_dim=100,
-        latent="any",
-        settings={},
-        kimg=1.0,
-        seed=1,
-        created_at="2026-01-01T00:00:00Z",
-    )
-    card = store.versions.publish(entry.model, entry.recipe.encode(), card, b"png")
+    weights = entry.recipe.encode()
+    card = store.versions.publish(entry.model, weights, records.card(recipe=entry.recipe), b"png")
     job, _ = store.jobs.create(JobKind.TRAIN, order_for(entry), runner="cli")
     store.jobs.save(replace(job, status=JobStatus.FINISHED, version=card.version))
     return f"{card.model}@{card.version}"
 
 
-def test_the_chosen_rival_ships_with_the_fixed_entries(tmp_path):
+def test_the_chosen_rival_ships_with_the_fixed_entries(store):
     """Other rivals and entries that are only shown do not."""
-    store = Store.open(str(tmp_path))
     dcgan, lsgan, ralsgan, ragan, wgan = (_train(store, entry) for entry in ENTRIES)
     found = select_versions(ENTRIES, store, "ralsgan")
     assert found == ([dcgan, ralsgan], [lsgan, ragan, wgan])
 
 
 @pytest.mark.parametrize("rival", [None, "wgan", "nobody"])
-def test_one_of_several_rivals_must_be_chosen(tmp_path, rival):
-    """The error lists the trained ones."""
-    store = Store.open(str(tmp_path))
+def test_one_of_several_rivals_must_be_chosen(store, rival):
     for entry in ENTRIES[:3]:
         _train(store, entry)
     with pytest.raises(InvalidValue, match="one of lsgan, ralsgan: look at their samples"):
         select_versions(ENTRIES, store, rival)
 
 
-def test_untrained_entries_are_ignored(tmp_path):
+def test_untrained_entries_are_ignored(store):
     """As are versions of other orders; a single rival needs no choice."""
-    store = Store.open(str(tmp_path))
     dcgan = _train(store, ENTRIES[0])
     _train(store, replace(ENTRIES[1], kimg=2))
     assert order_for(ENTRIES[1]).budget == Budget(kimg=1)

@@ -36,7 +36,6 @@ def of(state: State, job: JobRecord | None = None) -> EntryStatus:
 
 
 def test_a_start_and_a_resumption_name_the_log() -> None:
-    """And the point from which training resumes."""
     assert started_line(of(State.TO_DO), LOG) == f"dcgan-32: started; log: {LOG}"
     resumed = started_line(of(State.INTERRUPTED, HALF), LOG)
     assert resumed == f"dcgan-32: resuming job one at 1 kimg; log: {LOG}"
@@ -63,12 +62,10 @@ def test_progress_is_kimg_speed_and_time_left() -> None:
     ],
 )
 def test_why_there_is_no_version(status: EntryStatus, exit_status: int, line: str) -> None:
-    """The job's reason, or how its process ended."""
     assert ended_line(status, EMPTY, exit_status, LOG) == f"dcgan-32: {line} Log: {LOG}"
 
 
 def test_rows_of_entries_without_a_version() -> None:
-    """Their state, and how far they came."""
     assert row(of(State.TO_DO), EMPTY) == ("dcgan-32", "to do", "", "", "")
     pending = "interrupted; rerun the command to resume"
     assert row(of(State.INTERRUPTED, HALF), EMPTY) == ("dcgan-32", pending, "1", "8.0", "")
