@@ -5,13 +5,13 @@ from collections.abc import Awaitable
 from importlib.metadata import version
 
 from fastapi import APIRouter, Request, Response
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from app.api.dependencies import PoolDep, QueueDep, RootDep, SettingsDep, StoreDep, TelemetryDep
 from app.api.schemas import Live, Ready
 from app.api.views import picks_of
 from app.inference.pool import GeneratorPool
 from app.jobs.queue import JobQueue
-from app.observability.metrics import CONTENT_TYPE
 from app.problems.errors import NotReady
 from app.problems.openapi import problems
 from app.settings import AppSettings
@@ -89,7 +89,7 @@ async def readyz(
 @router.head("/metrics", include_in_schema=False)
 async def metrics(telemetry: TelemetryDep) -> Response:
     """Counters, gauges and histograms of this process in Prometheus' text format."""
-    return Response(telemetry.exposition(), headers={"Content-Type": CONTENT_TYPE})
+    return Response(telemetry.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 async def _within(check: Awaitable[str]) -> str:

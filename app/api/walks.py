@@ -1,12 +1,12 @@
 """Walks between cats over HTTP: `GET /cats/walk` and the walks' permanent addresses."""
 
-import secrets
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.responses import RedirectResponse
 
 from app.api.dependencies import PoolDep, RootDep, SettingsDep
+from app.cats.latents import seed_or_random
 from app.cats.parameters import ONE_WALK, SOME_WALK, WalkQuery, WalksQuery
 from app.cats.request import Freshness
 from app.cats.response import send
@@ -35,8 +35,8 @@ async def find_walk(
     most = most_frames(slot.card.size_px, settings.max_walk_pixels)
     walk = Walk(
         slot=slot,
-        start=_seed(query.start),
-        end=_seed(query.end),
+        start=seed_or_random(query.start),
+        end=seed_or_random(query.end),
         frames=query.frames or max(FEWEST_FRAMES, min(FRAMES, most)),
         truncation=query.truncation,
         format=query.format,
@@ -98,7 +98,3 @@ async def get_walk(
 
 def _redirect(walk: Walk, freshness: Freshness) -> Response:
     return RedirectResponse(walk.address, headers={"Cache-Control": freshness})
-
-
-def _seed(seed: int | None) -> int:
-    return secrets.randbelow(MAX_SEED + 1) if seed is None else seed

@@ -1,11 +1,12 @@
-"""Variations of a seed's picture: neighbors of another seed, and truncation."""
+"""Seeds and variations of their pictures: neighbors of another seed, and truncation."""
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.inference.slot import Slot
 from models.errors import InvalidValue
-from models.inference.latents import Interpolated, Point, check_seed
+from models.inference.latents import MAX_SEED, Interpolated, Point, check_seed
 
 DISTANCE = 0.2
 LEAST_TRUNCATION = 0.1
@@ -40,21 +41,15 @@ class Variation:
 
     @classmethod
     def asked(cls, near: int | None, distance: float | None, truncation: float) -> "Variation":
-        """Return the variation that query parameters ask for.
-
-        Args:
-            near: See `Variation`.
-            distance: None for the default.
-            truncation: See `Variation`.
+        """Return the variation that optional parameters describe; a distance may be None.
 
         Raises:
             InvalidValue: As `Variation`, or there is a distance without `near`.
         """
         if near is None and distance is not None:
-            raise InvalidValue("distance", distance, "only beside near, the seed to be near to")
-        return cls(
-            near=near, distance=DISTANCE if distance is None else distance, truncation=truncation
-        )
+            raise InvalidValue("distance", distance, "only with near, the seed to stay close to")
+        distance = DISTANCE if distance is None else distance
+        return cls(near=near, distance=distance, truncation=truncation)
 
     def check(self, slot: Slot) -> None:
         """Reject what a version does not support.
@@ -87,6 +82,25 @@ class Variation:
         if self.truncation != 1:
             query["truncation"] = _spelled(self.truncation)
         return query
+
+
+def consecutive_seeds(first: int | None, count: int) -> range:
+    """Return consecutive seeds, starting at a random one for None.
+
+    Raises:
+        InvalidValue: The last one would be out of range.
+    """
+    last_start = MAX_SEED - count + 1
+    if first is None:
+        first = secrets.randbelow(last_start + 1)
+    elif first > last_start:
+        raise InvalidValue("seed", first, f"0 to {last_start} for n={count}")
+    return range(first, first + count)
+
+
+def seed_or_random(seed: int | None) -> int:
+    """Return the seed, or a random one for None."""
+    return secrets.randbelow(MAX_SEED + 1) if seed is None else seed
 
 
 def _check(field: str, value: float, least: float) -> None:
