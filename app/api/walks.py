@@ -1,4 +1,4 @@
-"""Walks between cats over HTTP: `GET /cats/walk` and the walks' permanent addresses."""
+"""Walks between cats over HTTP: `GET /cats/walk` and permanent addresses."""
 
 from typing import Annotated
 
@@ -72,7 +72,7 @@ async def get_walk(
         AnimationFormat, Path(description="Format of the animation.", examples=["webp"])
     ],
 ) -> Response:
-    """An animation of one cat turning into another; it loops, and its bytes never change.
+    """A looping animation of one cat turning into another; its bytes never change.
 
     An alias, a shortened id or a padded seed is redirected (307).
     """
@@ -86,6 +86,7 @@ async def get_walk(
         root=root,
     )
     walk.check_size(settings.max_walk_pixels)
+    # As for cats, each animation has one URL: caches would otherwise hold it several times.
     asked = [request.path_params[name] for name in ("version", "from", "to")]
     if asked != [walk.slot.version, str(start), str(end)]:
         return _redirect(walk, Freshness.MOVABLE)

@@ -75,7 +75,7 @@ def test_a_zip_without_weights_is_refused(tmp_path):
     (tmp_path / "broken.zip").write_text("no zip")
     with pytest.raises(CheckpointError, match="has no generator"):
         read_export(tmp_path / "other.zip")
-    with pytest.raises(CheckpointError, match="no readable zip"):
+    with pytest.raises(CheckpointError, match="not a readable zip"):
         read_export(tmp_path / "broken.zip")
 
 

@@ -189,4 +189,5 @@ def test_an_announcement_that_fails_is_no_failure():
     """With Redis away a move is still a move."""
     queue = JobQueue(AppSettings(redis_url="unix:///nowhere/valkey.sock"))
     assert not queue.announce("dcgan")
-    assert not queue.is_alive()
+    with pytest.raises(QueueUnavailable):
+        queue.check()
