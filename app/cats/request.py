@@ -7,7 +7,7 @@ from functools import cached_property
 from math import ceil
 from urllib.parse import urlencode
 
-from app.cats.etags import etag_of, kept_etag_of
+from app.cats.etags import etag_of
 from app.cats.latents import PLAIN, Variation
 from app.cats.renderer import SOFTWARE, labels
 from app.http.negotiation import MEDIA_TYPES, Format
@@ -92,10 +92,10 @@ class ImageRequest:
         parts = (*shape, self.root, *self.variation.query().items())
         kept = [seed in self.kept for seed in self.seeds]
         if self.is_single and all(kept):
-            return kept_etag_of(self.slot, *parts)
+            return etag_of(self.slot, *parts, is_kept=True)
         if all(kept):
             # The files stay the same, but a release may change the archive around them.
-            return kept_etag_of(self.slot, *parts, SOFTWARE)
+            return etag_of(self.slot, *parts, SOFTWARE, is_kept=True)
         encoder = ENCODINGS[self.encoding].encoder
         return etag_of(self.slot, *parts, encoder, *(kept if any(kept) else ()))
 

@@ -1,4 +1,4 @@
-"""From query parameters to an image request, and from that to a response."""
+"""Requests for cats: from parameters to an image request, and from that to a response."""
 
 import asyncio
 import json
@@ -71,11 +71,11 @@ def one_cat(
 
 
 async def respond(request: Request, wanted: ImageRequest) -> Response:
-    """Return the response with the images, rendered only if that is necessary."""
+    """Return the response to an image request, rendered only if necessary."""
     cache: ImageCache = request.app.state.image_cache
     telemetry: Telemetry = request.app.state.telemetry
     if wanted.bypasses_cache and request.method == "GET" and "if-none-match" not in request.headers:
-        # Before any header is computed: under overload, refusing must be cheap.
+        # Before any header is computed: refusing must be cheap under overload.
         request.app.state.renderer.check_room(len(wanted.seeds))
     resolved = await cache.resolve(wanted)
 
@@ -95,6 +95,7 @@ async def _body(renderer: Renderer, cache: ImageCache, wanted: ImageRequest) -> 
         return await renderer.sheet(
             wanted.slot, seeds, wanted.columns, wanted.variation, wanted.encoding
         )
+    # Zip and multipart consist of permalinks' files, so the cache serves those, too.
     cats = await cache.files(wanted)
     if wanted.is_single:
         return cats[0]
@@ -140,5 +141,5 @@ def _encoding(query: CatsQuery, kind: Format) -> PictureFormat:
     """
     wanted = query.encoding or kind.picture or PictureFormat.PNG
     if kind.picture not in (None, wanted):
-        raise InvalidValue("encoding", wanted, "only beside format=zip, multipart or json")
+        raise InvalidValue("encoding", wanted, "only with format=zip, multipart or json")
     return wanted

@@ -8,7 +8,7 @@ import typer
 
 from app.cli.console import interruptible, say, show_table
 from app.cli.store import open_store
-from app.cli.train import local_context, parse_overrides, run_with_bar
+from app.cli.train import Overrides, local_context, parse_overrides, run_with_bar
 from models.errors import CatteryError
 
 if TYPE_CHECKING:
@@ -33,14 +33,7 @@ def compare(
     ],
     size_px: Annotated[int, typer.Option("--size", help="Image width and height, pixels.")] = 64,
     seed: Annotated[int, typer.Option(min=0, help="Random seed of every recipe.")] = 0,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="Override a hyperparameter of every recipe that has it; repeatable.",
-        ),
-    ] = None,
+    overrides: Overrides = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for the table and the web page.")
     ] = Path("comparison"),
@@ -50,6 +43,8 @@ def compare(
     ] = None,
 ) -> None:
     """Train recipes with the same data, seed and budget, and compare them in a table and a page.
+
+    --set applies to the recipes that have the hyperparameter.
 
     Ctrl-C saves a checkpoint; run the same command to resume.
     """
@@ -67,7 +62,7 @@ def compare(
         kimg=kimg,
         size_px=size_px,
         seed=seed,
-        overrides=parse_overrides(overrides or []),
+        overrides=parse_overrides(overrides),
         fakes=context.fakes,
     )
     _report(_compare(asked, dataset, context, output), output)

@@ -2,7 +2,7 @@
 
 import sys
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -74,20 +74,11 @@ def run(program: typer.Typer) -> None:
 def _settings_errors(err: ValueError) -> list[str]:
     """Return a line per invalid setting; none if the error is not about settings."""
     from pydantic import ValidationError
-    from pydantic_settings import BaseSettings
 
-    if not isinstance(err, ValidationError):
-        return []
     # By name: pydantic's error does not carry the class that it is about.
-    names = {cls.__name__ for cls in _subclasses(BaseSettings)}
-    if err.title not in names:
+    if not isinstance(err, ValidationError) or not err.title.endswith("Settings"):
         return []
     return [
         f"CATTERY_{'_'.join(map(str, e['loc'])).upper()} is {e['input']!r}: {e['msg']}."
         for e in err.errors(include_url=False)
     ]
-
-
-def _subclasses(cls: type[Any]) -> list[type[Any]]:
-    children: list[type[Any]] = cls.__subclasses__()
-    return children + [s for child in children for s in _subclasses(child)]

@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from models.store import Store
 
 RUNNER = "cli"  # the worker's reaper leaves such jobs alone
-LOOK_EVERY_S = 0.5
+POLL_S = 0.5
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Override a hyperparameter, for example --set width=64; repeatable.",
+    ),
+]
 
 
 class TrainingFailed(CatteryError):
@@ -52,14 +61,7 @@ def train(
     seed: Annotated[
         int, typer.Option(min=0, help="Random seed of weights, latents and data order.")
     ] = 0,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="Override a hyperparameter, for example --set width=64; repeatable.",
-        ),
-    ] = None,
+    overrides: Overrides = None,
     promote: Annotated[
         Promote, typer.Option(help="When to put the new version into service.")
     ] = Promote.IF_BETTER,
@@ -86,7 +88,7 @@ def train(
             size_px=size_px,
             budget=budget,
             seed=seed,
-            overrides=parse_overrides(overrides or []),
+            overrides=parse_overrides(overrides),
             promote=promote,
         )
 
@@ -112,16 +114,16 @@ def _train_together(store: "Store", order: Callable[[], JobRecord]) -> None:
             run_following(context)
 
 
-def parse_overrides(texts: list[str]) -> dict[str, Any]:
+def parse_overrides(texts: list[str] | None) -> dict[str, Any]:
     """Return `NAME=VALUE` texts as a mapping; a value is JSON, such as 64, 2e-4 or true.
 
     Raises:
         InvalidValue: A text has no "=", or its value is not JSON.
     """
-    overrides = {}
-    for text in texts:
+    overrides: dict[str, Any] = {}
+    for text in texts or ():
         name, _, value = text.partition("=")
-        try:
+        try:  # as JSON, the form that the API takes: both check the same types
             overrides[name.strip()] = json.loads(value)
         except ValueError:
             raise InvalidValue("set", text, "NAME=VALUE with a number, true or false") from None
@@ -201,7 +203,7 @@ def _progress_bar(read: Callable[[], JobRecord]) -> Iterator[None]:
         task = bar.add_task("waiting", total=1.0, status="")
 
         def follow() -> None:
-            while not done.wait(LOOK_EVERY_S):
+            while not done.wait(POLL_S):
                 bar.update(task, **view(read()))
 
         follower = threading.Thread(target=follow, name="progress", daemon=True)

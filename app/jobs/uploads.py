@@ -69,7 +69,7 @@ class Uploads:
 
 async def _write(file: BinaryIO, chunks: AsyncIterator[bytes]) -> None:
     """Write chunks in a thread."""
-    # In pieces of a megabyte: a thread for each of the server's 64 KiB would cost more than the write.
+    # A megabyte each: a thread for every 64 KiB of the server costs more than the write.
     waiting, is_first = bytearray(), True
     async for chunk in chunks:
         waiting += chunk

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from app.cats import renderer as rendering
-from app.cats.renderer import MOST_WALKS, Renderer
+from app.cats.renderer import MAX_WALKS, Renderer
 from app.inference.batcher import Batcher
 from app.inference.slot import Slot
 from app.observability.metrics import Telemetry
@@ -61,7 +61,7 @@ def test_too_many_pictures_to_encode_are_refused_before_the_forward_pass(slot, e
         batcher = Batcher(64, 1000, 30)
         renderer = Renderer(batcher, max_waiting=3)
         first = asyncio.create_task(renderer.sheet(slot, range(4), None))
-        await until(lambda: renderer.encoding == 4)
+        await until(lambda: renderer._encoding == 4)
         with pytest.raises(Busy):
             await renderer.cats(slot, range(2))
         encoders.may_go.set()
@@ -93,12 +93,12 @@ def test_a_walk_leaves_a_thread_to_the_cats_and_the_loop_to_everybody(slot, monk
             )
             for n in (1, 2)
         ]
-        await until(lambda: renderer.encoding == 48 and begun)
+        await until(lambda: renderer._encoding == 48 and begun)
         assert len(await renderer.cats(slot, [7])) == 1
-        assert (begun, renderer.encoding) == (["1"], 48)
+        assert (begun, renderer._encoding) == (["1"], 48)
         may_go.set()
         assert [len(file) for file in await asyncio.gather(*walks)] == [24, 24]
-        assert renderer.encoding == 0
+        assert renderer._encoding == 0
         renderer.close()
         await batcher.close()
 
@@ -125,19 +125,19 @@ def test_walks_whose_clients_leave_hold_up_no_cat_and_count_until_they_end(slot,
                 renderer.walk(slot, walk(1, 9, 24), AnimationFormat.GIF, {"n": str(n)})
             )
 
-        left = [ask(n) for n in range(MOST_WALKS)]
-        await until(lambda: renderer.encoding == 24 * MOST_WALKS and begun)
+        left = [ask(n) for n in range(MAX_WALKS)]
+        await until(lambda: renderer._encoding == 24 * MAX_WALKS and begun)
         with pytest.raises(Busy, match="walks"):
             await ask(99)
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
         # The one that is being encoded cannot be called off; the others were.
-        await until(lambda: renderer.encoding == 24)
+        await until(lambda: renderer._encoding == 24)
         assert len(await renderer.cats(slot, [7])) == 1
         may_go.set()
         assert await ask(5) == b"walk"
-        assert (begun, renderer.encoding) == (["0", "5"], 0)
+        assert (begun, renderer._encoding) == (["0", "5"], 0)
         renderer.close()
         await batcher.close()
 
@@ -158,7 +158,7 @@ def test_the_frames_of_a_walk_count_as_pictures_that_wait(slot, monkeypatch):
 
         monkeypatch.setattr(rendering, "ANIMATIONS", {"gif": SimpleNamespace(encode=encode)})
         first = asyncio.create_task(renderer.walk(slot, walk(1, 9, 24), AnimationFormat.GIF, {}))
-        await until(lambda: renderer.encoding == 24)
+        await until(lambda: renderer._encoding == 24)
         with pytest.raises(Busy):
             await renderer.walk(slot, walk(1, 9, 2), AnimationFormat.GIF, {})
         may_go.set()

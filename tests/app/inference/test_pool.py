@@ -121,9 +121,9 @@ def test_the_previous_version_is_warmed_after_a_restart(store, new_pool):
     async def test():
         pool = new_pool()
         await pool.start()
-        assert pool.at_hand(f"dcgan@{first.version}") is None
+        assert pool.if_loaded(f"dcgan@{first.version}") is None
         await pool.refresh_all()
-        assert pool.at_hand(f"dcgan@{first.version}").version == first.version
+        assert pool.if_loaded(f"dcgan@{first.version}").version == first.version
         await pool.close()
 
     run(test())

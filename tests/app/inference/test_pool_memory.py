@@ -47,9 +47,9 @@ def test_a_lazy_pool_begins_with_the_default_model(new_pool, versions, count):
         await pool.start()
         await pool.refresh_all()
         assert set(pool.serving()) == {"dcgan"}
-        assert pool.at_hand("one") is None
+        assert pool.if_loaded("one") is None
         assert (await pool.take("one")).version == versions["one"]
-        assert pool.at_hand("one") is pool.serving()["one"]
+        assert pool.if_loaded("one") is pool.serving()["one"]
         assert pool.problems() == []
         assert (count("loads_total", "one"), count("device_bytes")) == (1, 2 * SIZE)
         await pool.close()
@@ -67,10 +67,10 @@ def test_an_alias_that_moves_loads_only_what_is_in_memory(store, new_pool, versi
         swapped = put_into_service(store, 2).version
         await pool.refresh_all()
         assert {m: slot.version for m, slot in pool.serving().items()} == {"dcgan": swapped}
-        assert pool.at_hand(f"dcgan@{versions['dcgan']}") is not None
+        assert pool.if_loaded(f"dcgan@{versions['dcgan']}") is not None
         assert (await pool.take("one")).version == moved
         await pool.refresh_all()
-        assert pool.at_hand(f"one@{versions['one']}") is None  # no way back is loaded ahead
+        assert pool.if_loaded(f"one@{versions['one']}") is None  # no way back is loaded ahead
         await pool.close()
 
     run(test())
@@ -86,7 +86,7 @@ def test_a_version_that_was_checked_serves_a_model_that_is_not_in_memory(store, 
         slot = await pool.take(f"one@{checked.version}")
         store.aliases.promote("one", checked.version)
         await pool.refresh("one")
-        assert pool.at_hand("one") is slot
+        assert pool.if_loaded("one") is slot
         await pool.close()
 
     run(test())
@@ -165,7 +165,7 @@ def test_who_holds_a_slot_keeps_it_until_done(new_pool, versions):
         await pool.start()
         held = await pool.take("one")
         await pool.take("two")
-        assert pool.at_hand("one") is None
+        assert pool.if_loaded("one") is None
         assert held.engine.render([0])[0, 0, 0, 0] == red_of(1)
         engine = weakref.ref(held.engine)
         del held
@@ -232,7 +232,7 @@ def test_one_larger_than_the_budget_is_served_and_told(new_pool, versions, caplo
         await pool.close()
 
     run(test())
-    assert "one slot alone holds 100 bytes, the limit is 99" in caplog.text
+    assert "A single slot has 100 bytes, the limit is 99" in caplog.text
 
 
 def test_the_api_tells_what_is_on_the_device(new_api, store, monkeypatch):
