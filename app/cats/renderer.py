@@ -97,14 +97,7 @@ class Renderer:
         variation: Variation = PLAIN,
         encoding: PictureFormat = PictureFormat.PNG,
     ) -> bytes:
-        """Return a contact sheet: all pictures edge to edge, row by row.
-
-        Args:
-            slot: The version.
-            seeds: One per picture.
-            columns: Pictures per row; None for the smallest square that holds all.
-            variation: See `Variation`.
-            encoding: Format of the file.
+        """Return a contact sheet with rows of `columns` pictures, or a square for None.
 
         Raises:
             Busy, DeadlineExceeded: As `Batcher.render`.
@@ -128,13 +121,7 @@ class Renderer:
         format: AnimationFormat,
         text: Mapping[str, str],
     ) -> bytes:
-        """Return an animation with a frame per point.
-
-        Args:
-            slot: The version.
-            points: One per frame.
-            format: Format of the animation.
-            text: Provenance, embedded in the file.
+        """Return an animation with a frame per point and a text embedded in the file.
 
         Raises:
             Busy: Too many walks are in progress, or as `Batcher.render`.

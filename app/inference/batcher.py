@@ -100,10 +100,7 @@ class Batcher:
         return files
 
     def check_room(self, count: int) -> None:
-        """Refuse a request that the queue has no room for.
-
-        Args:
-            count: Number of its pictures.
+        """Refuse a request for a number of pictures that the queue has no room for.
 
         Raises:
             Busy: Too many pictures are waiting, or the app is shutting down.

@@ -74,7 +74,7 @@ class GeneratorPool:
         """
         default = self._default[0]
         for model in sorted(await self._models(), key=lambda name: (name != default, name)):
-            await self._follow(model, is_starting=True)
+            await self.refresh(model, is_starting=True)
         self._residents.use(default)  # loaded first, it would otherwise be evicted first
 
     async def close(self) -> None:
@@ -127,14 +127,10 @@ class GeneratorPool:
             _, wanted = await asyncio.to_thread(self._store.versions.resolve, f"{model}@{wanted}")
         return self._residents.use(model, wanted) or await self._loaded(model, wanted)
 
-    async def refresh(self, model: str) -> None:
-        """Update a model to its aliases; if a new version fails, the old one stays in service."""
-        await self._follow(model)
-
     async def refresh_all(self) -> None:
         """Update all models in the store to their aliases."""
         for model in await self._models():
-            await self._follow(model)
+            await self.refresh(model)
 
     async def forget(self, model: str, version: str) -> None:
         """Drop a deleted version that is not in service."""
@@ -151,7 +147,8 @@ class GeneratorPool:
         self._problems.pop("", None)
         return names
 
-    async def _follow(self, model: str, *, is_starting: bool = False) -> None:
+    async def refresh(self, model: str, *, is_starting: bool = False) -> None:
+        """Update a model to its aliases; if a new version fails, the old one stays in service."""
         try:
             aliases, _ = await self._swap(model)
             if not is_starting:  # first every model in service, then warm ones

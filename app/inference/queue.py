@@ -137,7 +137,7 @@ class FairQueue:
         return sum(request.left for request in self._queues.get(slot, ()))
 
     def gather(self, slot: Slot, places: int) -> Batch:
-        """Return a slot's next batch, at most `places` pictures; then the next slot has its turn."""
+        """Return a slot's next batch, at most `places` pictures, and end its turn."""
         queue = self._queues[slot]
         # Rounded up and down in turn: a batch of one must not always favor short requests.
         turn = self._turns[slot] = 1 - self._turns.get(slot, 0)
