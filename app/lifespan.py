@@ -1,4 +1,4 @@
-"""What an app opens and starts before its first request, and closes after its last."""
+"""The app's lifespan: what it opens before the first request and closes after the last."""
 
 import asyncio
 import logging
@@ -32,13 +32,7 @@ log = logging.getLogger(__name__)
 def lifespan_of(
     settings: AppSettings, store: Store | None, load: EngineLoader | None
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Return the lifespan of an app whose `state` has its telemetry.
-
-    Args:
-        settings: The front end's.
-        store: An opened store; None: that of the settings is opened.
-        load: Makes an engine of a weights file; None: as the settings say.
-    """
+    """Return the lifespan of an app whose `state` has its telemetry; see `create_app`."""
     load = load or partial(load_engine, wanted=settings.engine)
 
     @asynccontextmanager
@@ -60,20 +54,20 @@ def lifespan_of(
 
 
 async def _open_store(state: State, settings: AppSettings, store: Store | None) -> None:
-    """Open the store and register the release's generators in it."""
+    """Open the store and register the generators of this release in it."""
     state.store = store or await asyncio.to_thread(Store.open, settings.store_url)
     state.zoo_problems = await asyncio.to_thread(register_zoo, state.store)
     for problem in state.zoo_problems:
-        log.warning("%s", problem)
+        log.warning("%s", problem)  # not fatal: all other models can be served
 
 
 async def _open_queue_and_uploads(
     state: State, settings: AppSettings, stack: AsyncExitStack
 ) -> None:
-    """Connect to the queue, lazily, and make a folder for uploads in flight."""
+    """Set up the queue, which connects on first use, and a folder for unfinished uploads."""
     state.queue = JobQueue(settings)
     stack.callback(state.queue.close)
-    # A folder of this process alone: others may be receiving uploads in the same data folder.
+    # A folder of its own: other processes may receive uploads in the same data folder.
     unfinished = await asyncio.to_thread(stack.enter_context, workplace(settings.uploads))
     state.uploads = Uploads(settings.uploads, unfinished)
 
@@ -81,7 +75,7 @@ async def _open_queue_and_uploads(
 def _start_rendering(
     state: State, settings: AppSettings, device: str, stack: AsyncExitStack
 ) -> None:
-    """Make what turns seeds into files: batches, encoders, and the cache in front of them."""
+    """Set up the batcher, the encoders and the cache in front of them."""
     lag = LagMeter(state.telemetry)
     lag.start()
     stack.push_async_callback(lag.close)
@@ -131,7 +125,7 @@ async def _start_pool(
 
 
 async def _start_watcher(state: State, settings: AppSettings, stack: AsyncExitStack) -> None:
-    """Follow aliases that others move from now on."""
+    """Start following changes of the aliases in the store."""
     state.watcher = Watcher(state.pool, redis_url=settings.redis_url, watch_s=settings.watch_s)
     stack.push_async_callback(state.watcher.close)
     await state.watcher.start()

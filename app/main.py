@@ -1,4 +1,4 @@
-"""The front end as one ASGI app: `create_app` joins the parts, `app.lifespan` runs them."""
+"""The front end as an ASGI app."""
 
 from importlib.metadata import version
 
@@ -25,17 +25,16 @@ def create_app(
 ) -> FastAPI:
     """Return the app; nothing is opened before its lifespan begins.
 
-    A server that ends should set `app.state.stopping` before it waits for its
-    connections: event streams then end by themselves.
-
     Args:
-        settings: The front end's.
-        store: An opened store; by default that of the settings.
-        load: Makes an engine of a weights file; by default as the settings say.
+        settings: The front end's settings.
+        store: An open store; default: that of the settings.
+        load: Loads a weights file into an engine; default: that of the settings.
 
     Raises:
         SettingsError: It would be open to the whole network without a key.
     """
+    # A server that shuts down should set `app.state.stopping` before it waits for connections:
+    # event streams would otherwise keep theirs open.
     check_closed(settings)
     telemetry = Telemetry()
     app = FastAPI(
@@ -50,7 +49,7 @@ def create_app(
     app.state.settings = settings
     app.state.telemetry = telemetry
     register(app)
-    app.router.routes[:0] = cats.router.routes  # first: nothing else is matched before them
+    app.router.routes[:0] = cats.router.routes  # first: matched before all others
     for module in ROUTERS:
         app.include_router(module.router)
     describe(app)

@@ -5,16 +5,18 @@ Every field is an environment variable `CATTERY_<FIELD>`; nothing else reads the
 
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 
 from models.inference.registry import AUTO, ENGINES
 from worker.protocol import SharedSettings
 
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
 
 def is_loopback(host: str) -> bool:
-    """Say whether a host name or address reaches this machine only.
+    """Return whether a host name or address reaches this machine only.
 
     Args:
         host: Name or address without port; IPv6 with or without brackets.
@@ -26,12 +28,13 @@ def is_loopback(host: str) -> bool:
         address = ip_address(name)
     except ValueError:
         return False
+    # "::ffff:127.0.0.1" is loopback as well, which Python 3.11 denies.
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return (mapped or address).is_loopback
 
 
 class AppSettings(SharedSettings):
-    """The front end's settings, beside those that it shares with the worker."""
+    """The front end's settings, in addition to those that it shares with the worker."""
 
     host: str = Field(
         default="127.0.0.1",
@@ -61,10 +64,10 @@ class AppSettings(SharedSettings):
         "less one if there are more than two; at most four on a GPU.",
     )
     default_model: str = Field(
-        default="dcgan", description="Model for requests that name none: name or name@version."
+        default="dcgan", description="Model for requests without one: name or name@version."
     )
     max_batch: int = Field(
-        default=16,  # more in one are no faster, on a CPU or on a GPU
+        default=16,  # larger batches are no faster, on a CPU or on a GPU
         ge=1,
         le=64,
         description="Maximum batch size of a forward pass, images.",
@@ -72,7 +75,7 @@ class AppSettings(SharedSettings):
     max_waiting_images: int = Field(
         default=4096,
         ge=64,
-        description="Maximum number of pictures waiting to be rendered, images; then 503.",
+        description="Maximum number of images waiting to be rendered; then 503.",
     )
     max_walk_pixels: int = Field(
         default=8_388_608,  # 128 frames of 256 px: two seconds of encoding
@@ -95,10 +98,8 @@ class AppSettings(SharedSettings):
         description="Maximum number of rendered files per version with CATTERY_RENDERED=store. "
         "Others are rendered on request, and their ETags name engine and encoder.",
     )
-    deadline_s: float = Field(
+    deadline_s: Seconds = Field(
         default=30.0,
-        gt=0,
-        allow_inf_nan=False,
         description="Timeout for rendering a request's pictures, seconds; then 504.",
     )
     max_connections: int = Field(
@@ -107,24 +108,18 @@ class AppSettings(SharedSettings):
         description="Maximum number of open connections; more are answered with 503. Lower where "
         "the limit of open files (`ulimit -Hn`) requires it.",
     )
-    header_timeout_s: float = Field(
+    header_timeout_s: Seconds = Field(
         default=10.0,
-        gt=0,
-        allow_inf_nan=False,
         description="Timeout for a request's complete headers, from the opening of the "
         "connection or the request's first byte, seconds; then 408.",
     )
-    body_timeout_s: float = Field(
+    body_timeout_s: Seconds = Field(
         default=30.0,
-        gt=0,
-        allow_inf_nan=False,
         description="Timeout for the next 32 KiB of a request's body, or its end, seconds; "
         "then 408.",
     )
-    send_timeout_s: float = Field(
+    send_timeout_s: Seconds = Field(
         default=30.0,
-        gt=0,
-        allow_inf_nan=False,
         description="Timeout for a client to take the next 32 KiB of a response, or its end, "
         "seconds; then the connection is closed.",
     )
@@ -135,19 +130,17 @@ class AppSettings(SharedSettings):
     )
     load: Literal["eager", "lazy"] = Field(
         default="eager",
-        description="When a model is loaded: once it is in service, if there is room (eager), "
+        description="When to load a model: as soon as it is in service, if it fits (eager), "
         "or at its first request (lazy). The default model is always loaded at start.",
     )
     max_device_bytes: int = Field(
         default=0,
         ge=0,
         description="Maximum device memory for the weights of all loaded versions, bytes; "
-        "0: no limit. The least recently used are evicted first, those in service last.",
+        "0: no limit. Eviction is least recently used first, versions in service last.",
     )
-    watch_s: float = Field(
+    watch_s: Seconds = Field(
         default=2.0,
-        gt=0,
-        allow_inf_nan=False,
         description="Interval at which the store is checked for promotions, seconds.",
     )
     encode_threads: int = Field(
@@ -164,37 +157,33 @@ class AppSettings(SharedSettings):
     retry_after_s: int = Field(
         default=5, ge=1, description="`Retry-After` of 503 responses, seconds."
     )
-    redis_timeout_s: float = Field(
+    redis_timeout_s: Seconds = Field(
         default=1.0,
-        gt=0,
-        allow_inf_nan=False,
         description="Timeout for a call to Redis, seconds.",
     )
-    events_poll_s: float = Field(
+    events_poll_s: Seconds = Field(
         default=0.5,
-        gt=0,
-        allow_inf_nan=False,
         description="Interval at which an event stream checks its job for new events, seconds.",
     )
-    events_keep_alive_s: float = Field(
+    events_keep_alive_s: Seconds = Field(
         default=15.0,
-        gt=0,
-        allow_inf_nan=False,
         description="Maximum silence on an event stream before a comment is sent, seconds.",
     )
 
     @field_validator("api_key")
     @classmethod
     def _empty_is_none(cls, key: SecretStr | None) -> SecretStr | None:
-        """Treat a blank key as none: it would let everyone in."""
+        """Treat a blank key as none."""
+        # `CATTERY_API_KEY=` in an environment file means "not set"; as a key it would fit anyone.
         return key if key is not None and key.get_secret_value().strip() else None
 
     @field_validator("engine")
     @classmethod
     def _is_an_engine(cls, engine: str) -> str:
-        """Refuse a name that no engine has."""
+        """Reject an unknown engine."""
+        # Not a Literal: the registry is the only list of engines.
         if engine not in (AUTO, *ENGINES):
-            raise ValueError(f"{engine!r} is none of {', '.join((AUTO, *ENGINES))}")
+            raise ValueError(f"{engine!r} is not one of {', '.join((AUTO, *ENGINES))}")
         return engine
 
     @property

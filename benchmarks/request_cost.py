@@ -47,7 +47,7 @@ def _arguments() -> argparse.Namespace:
 async def _measure(app: FastAPI, requests: int, rounds: int) -> None:
     async with app.router.lifespan_context(app):
         app.state.renderer.cats = _cats
-        permalink = f"/cats/{app.state.pool.at_hand(None).name}/7.png"
+        permalink = f"/cats/{app.state.pool.if_loaded(None).name}/7.png"
         paths = {"/cats": "", "/cats?seed=7": "seed=7", permalink: ""}
         print("us of a core per request                  least  median")
         for path, query in paths.items():

@@ -36,6 +36,8 @@ class EmbeddedValkey:
         folder: For its files; created if absent, mode 700.
     """
 
+    name = "queue"
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
         self._process: subprocess.Popen[bytes] | None = None

@@ -1,1 +1,1 @@
-"""What the front end answers, one module per noun."""
+"""Routes and schemas of the HTTP API, one module per resource."""

@@ -13,21 +13,21 @@ from app.cats.service import one_cat, respond, some_cats
 
 PERMALINK = "/cats/{model}@{version}/{seed}.{format}"
 
+# FastAPI matches routes of an included router twice. These become routes of the app itself.
 router = APIRouter(
     tags=["cats"],
     route_class=DirectRoute,
     default_response_class=Response,
     generate_unique_id_function=lambda route: route.name,
 )
-"""Its routes go into the app's own list, first: an included router would match them twice."""
 
 
 @router.head("/cats", include_in_schema=False)
 @router.get("/cats", responses=SOME_CATS, summary="Some cats")
 async def get_cats(request: Request, query: Annotated[CatsQuery, Query()]) -> Response:
-    """Cats with the seeds `seed` to `seed + n - 1`, as a picture, a zip, multipart or links.
+    """Cats with the seeds `seed` to `seed + n - 1`, as a picture, zip, multipart or links.
 
-    With `near` they are neighbors of that cat, each toward one of the seeds.
+    With `near`, neighbors of that cat, each in the direction of one of the seeds.
     """
     slot = await request.app.state.pool.take(query.model)
     accept = ", ".join(request.headers.getlist("accept"))

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from app.api.dependencies import QueueDep, RootDep, StoreDep, known_parameters_only
-from app.api.responses import ASK_FIRST, CONTACT_SHEET, LOCATION, png
+from app.api.responses import CONTACT_SHEET, LOCATION, REVALIDATE, png
 from app.api.schemas import DatasetList, DatasetView, JobView
 from app.api.views import dataset_view, job_view
 from app.jobs.queue import JobQueue
@@ -31,16 +31,16 @@ Name = Annotated[str, Path(description="Name of a dataset.", examples=["cats"])]
 _ZIP = {
     "requestBody": {
         "required": True,
-        "description": "A zip file of pictures, with or without `.cat` landmark files.",
+        "description": "Zip file of pictures, optionally with `.cat` landmark files.",
         "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
-_QUEUED: Responses = {202: {"description": "The import waits for its turn.", "headers": LOCATION}}
+_QUEUED: Responses = {202: {"description": "The import is queued.", "headers": LOCATION}}
 
 
 @router.get("", summary="All datasets", operation_id="list_datasets")
 def list_datasets(store: StoreDep, root: RootDep) -> DatasetList:
-    """Datasets by name, with their counts per resolution."""
+    """Datasets by name, with pictures per resolution."""
     return DatasetList(datasets=[dataset_view(record, root) for record in store.datasets.list()])
 
 
@@ -51,7 +51,7 @@ def list_datasets(store: StoreDep, root: RootDep) -> DatasetList:
     responses=problems(404, 410),
 )
 def get_dataset(name: Name, store: StoreDep, root: RootDep) -> DatasetView:
-    """Counts per resolution, what was refused and why, and the fingerprint."""
+    """Pictures per resolution, rejected pictures with reasons, and the fingerprint."""
     return dataset_view(store.datasets.get(name), root)
 
 
@@ -63,8 +63,8 @@ def get_dataset(name: Name, store: StoreDep, root: RootDep) -> DatasetView:
     responses=CONTACT_SHEET | problems(404, 410),
 )
 def get_dataset_preview(request: Request, name: Name, store: StoreDep) -> Response:
-    """Some of its pictures on one sheet."""
-    return png(request, store.datasets.preview(name), ASK_FIRST)
+    """A contact sheet of some of its pictures."""
+    return png(request, store.datasets.preview(name), REVALIDATE)
 
 
 @router.post(
@@ -84,13 +84,11 @@ async def import_dataset(
     root: RootDep,
     license: Annotated[
         str,
-        Query(max_length=500, description="The pictures' license.", examples=["CC BY 4.0"]),
+        Query(max_length=500, description="License of the pictures.", examples=["CC BY 4.0"]),
     ] = "",
 ) -> JobView:
-    """Take a zip file and queue its import; datasets never change, so the name must be new.
-
-    Everything that can be refused is refused before the body is read.
-    """
+    """Upload a zip file and queue its import. Datasets are immutable: the name must be new."""
+    # Everything that can be checked before the body is read, which may be gigabytes.
     check_name("name", name)
     uploads: Uploads = request.app.state.uploads
     with uploads.reserved(name):
@@ -111,12 +109,12 @@ async def import_dataset(
     responses=problems(404, 409, 410),
 )
 def delete_dataset(name: Name, store: StoreDep) -> None:
-    """Delete a dataset that no waiting or running job needs; its name becomes free."""
+    """Delete a dataset, unless a queued or running job uses it; its name becomes available."""
     store.datasets.delete(name)
 
 
 def _submit(store: Store, queue: JobQueue, order: ImportOrder) -> JobRecord:
-    """Submit the import job; the upload goes if that fails."""
+    """Submit the import job; delete the upload if that fails."""
     try:
         _refuse_taken(store, order.name)  # again: a large upload takes its time
         return submit(store, queue, order)
@@ -131,6 +129,6 @@ def _refuse_taken(store: Store, name: str) -> None:
         is_import = job.kind is JobKind.IMPORT and not job.status.has_ended
         if is_import and job.order.get("name") == name:
             raise Conflict(
-                f"The job {job.id} imports a dataset {name!r} already.",
+                f"The job {job.id} is already importing a dataset {name!r}.",
                 "Choose another name, or cancel that job.",
             )

@@ -1,6 +1,6 @@
-"""What routes ask for: parts of the app, by their type."""
+"""Dependencies of routes: parts of the app, by their type."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
@@ -12,36 +12,19 @@ from app.settings import AppSettings
 from models.errors import InvalidValue
 from models.store import Store
 
-# All of these are coroutines: FastAPI would send plain functions through a thread.
 
+def _part(name: str) -> Any:
+    """Return the dependency on a part of the app, an attribute of `app.state`."""
 
-async def _settings(request: Request) -> AppSettings:
-    settings: AppSettings = request.app.state.settings
-    return settings
+    # A coroutine: FastAPI would send a plain function through a thread.
+    async def part(request: Request) -> Any:
+        return getattr(request.app.state, name)
 
-
-async def _store(request: Request) -> Store:
-    store: Store = request.app.state.store
-    return store
-
-
-async def _pool(request: Request) -> GeneratorPool:
-    pool: GeneratorPool = request.app.state.pool
-    return pool
-
-
-async def _queue(request: Request) -> JobQueue:
-    queue: JobQueue = request.app.state.queue
-    return queue
-
-
-async def _telemetry(request: Request) -> Telemetry:
-    telemetry: Telemetry = request.app.state.telemetry
-    return telemetry
+    return Depends(part)
 
 
 def root_of(request: Request) -> str:
-    """Return the path that the app is mounted at, "" or without a slash at its end."""
+    """Return the path that the app is mounted at, "" or without a trailing slash."""
     return str(request.scope.get("root_path", "")).rstrip("/")
 
 
@@ -53,7 +36,7 @@ async def known_parameters_only(request: Request) -> None:
     """Refuse query parameters that the operation does not have.
 
     Raises:
-        InvalidValue: There is one; those that exist are told.
+        InvalidValue: There is one; the message lists the known ones.
     """
     if not request.query_params:
         return
@@ -66,9 +49,9 @@ async def known_parameters_only(request: Request) -> None:
             raise InvalidValue(name[:100], value, allowed, detail)
 
 
-SettingsDep = Annotated[AppSettings, Depends(_settings)]
-StoreDep = Annotated[Store, Depends(_store)]
-PoolDep = Annotated[GeneratorPool, Depends(_pool)]
-QueueDep = Annotated[JobQueue, Depends(_queue)]
-TelemetryDep = Annotated[Telemetry, Depends(_telemetry)]
+SettingsDep = Annotated[AppSettings, _part("settings")]
+StoreDep = Annotated[Store, _part("store")]
+PoolDep = Annotated[GeneratorPool, _part("pool")]
+QueueDep = Annotated[JobQueue, _part("queue")]
+TelemetryDep = Annotated[Telemetry, _part("telemetry")]
 RootDep = Annotated[str, Depends(_root)]

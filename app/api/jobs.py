@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from starlette.responses import StreamingResponse
 
 from app.api.dependencies import QueueDep, RootDep, SettingsDep, StoreDep, known_parameters_only
-from app.api.responses import ASK_FIRST, CONTACT_SHEET, LOCATION, png
+from app.api.responses import CONTACT_SHEET, LOCATION, REVALIDATE, png
 from app.api.schemas import JobList, JobView, TrainBody
 from app.api.views import job_view
 from app.jobs.events import follow, has_seen_all
@@ -28,19 +28,20 @@ LastEventId = Annotated[
     Header(
         alias="Last-Event-ID",
         ge=0,
-        description="Id of the last event that the client has.",
+        description="Id of the last event that the client has received.",
         examples=[17],
     ),
 ]
 LastEventQuery = Annotated[
-    int | None, Query(ge=0, description="As the header, for clients that cannot send one.")
+    int | None,
+    Query(ge=0, description="Same as the header Last-Event-ID, for clients that cannot send it."),
 ]
 
 _QUEUED: Responses = {202: {"description": "The job is queued.", "headers": LOCATION}}
 _STREAM: Responses = {
     200: {
-        "description": "One event per line of the job's history: its id, its type, its data "
-        "as JSON. The stream ends with the job.",
+        "description": "One event per entry of the job's history: id, type and data as JSON. "
+        "The stream ends with the job.",
         "content": {
             "text/event-stream": {
                 "schema": {"type": "string"},
@@ -48,7 +49,7 @@ _STREAM: Responses = {
             }
         },
     },
-    204: {"description": "The job has ended and the client has all of its events."},
+    204: {"description": "The job has ended and the client has received all of its events."},
 }
 
 
@@ -71,18 +72,15 @@ def train(
             alias="Idempotency-Key",
             min_length=1,
             max_length=255,
-            description="The same key and order again return the same job; with another order: "
-            "409.",
+            description="A repeated key returns the job of the first request, or 409 if the "
+            "order differs.",
             examples=["0b6b3c52-6c8e-4f4e-9d7b-7f6d3f1a2b11"],
         ),
     ] = None,
 ) -> JobView:
-    """Check an order against its recipe and dataset, and queue it.
-
-    While Redis is unavailable nothing is written and the answer is 503.
-    """
+    """Check an order against its recipe and dataset, and queue it; 503 without Redis."""
     order = _order(body, store)
-    queue.check()  # before the job exists: a refused order leaves nothing behind
+    queue.check()  # before the job exists: a rejected order leaves nothing behind
     record = submit(store, queue, order, key=key)
     response.headers["Location"] = f"{root}/jobs/{record.id}"
     return job_view(record, root)
@@ -92,9 +90,9 @@ def train(
 def list_jobs(
     store: StoreDep,
     root: RootDep,
-    status: Annotated[JobStatus | None, Query(description="Only those.")] = None,
-    kind: Annotated[JobKind | None, Query(description="Only those.")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000, description="How many at most.")] = 100,
+    status: Annotated[JobStatus | None, Query(description="Only with this status.")] = None,
+    kind: Annotated[JobKind | None, Query(description="Only of this kind.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Maximum number of jobs.")] = 100,
 ) -> JobList:
     """Jobs, newest first."""
     found = [
@@ -108,13 +106,13 @@ def list_jobs(
 
 @router.get("/jobs/{job}", summary="One job", operation_id="get_job", responses=problems(404, 410))
 def get_job(job: JobId, store: StoreDep, root: RootDep) -> JobView:
-    """Status and phase, kimg done and to do, images a second, what is left, losses, samples."""
+    """Status, phase, progress, speed, remaining time, losses and samples."""
     return job_view(store.jobs.get(job), root)
 
 
 @router.get(
     "/jobs/{job}/events",
-    summary="A job's history as it happens",
+    summary="A job's events",
     operation_id="follow_job",
     response_class=Response,
     responses=_STREAM | problems(404, 410),
@@ -127,8 +125,8 @@ async def follow_job(
     reached: LastEventId = None,
     last_event_id: LastEventQuery = None,
 ) -> Response:
-    """Server-sent events from the job's first, or the one after Last-Event-ID, to its last."""
-    # The header first: a client that reconnects repeats the address it began with.
+    """Server-sent events from the first, or the one after Last-Event-ID, to the job's last."""
+    # The header wins: an EventSource reconnects with the original URL and adds the header.
     after = reached if reached is not None else last_event_id or 0
     if await has_seen_all(store, job, after):
         return Response(status_code=204)  # tells an EventSource not to reconnect
@@ -155,11 +153,11 @@ async def follow_job(
 def get_job_sample(
     request: Request,
     job: JobId,
-    kimg: Annotated[str, Path(description="One of the job's `samples`.", examples=["20"])],
+    kimg: Annotated[str, Path(description="Label of one of the job's `samples`.", examples=["20"])],
     store: StoreDep,
 ) -> Response:
-    """What the generator painted at that moment, always of the same seeds."""
-    return png(request, store.jobs.sample(job, kimg), ASK_FIRST)
+    """Images generated at that point of the training, always from the same seeds."""
+    return png(request, store.jobs.sample(job, kimg), REVALIDATE)
 
 
 @router.post(
@@ -170,7 +168,7 @@ def get_job_sample(
     responses=problems(404, 409, 410),
 )
 def cancel_job(job: JobId, store: StoreDep, root: RootDep) -> JobView:
-    """Ask a job to stop. What it has learned is published as a version, never promoted."""
+    """Stop a job. Its best snapshot is published as a version, but never promoted."""
     return job_view(cancel(store, job), root)
 
 
@@ -182,14 +180,14 @@ def cancel_job(job: JobId, store: StoreDep, root: RootDep) -> JobView:
     responses=problems(404, 409, 410),
 )
 def delete_job(job: JobId, store: StoreDep) -> None:
-    """Delete its history, samples and training state; what it published stays."""
+    """Delete its history, samples and training state, but not what it published."""
     store.jobs.delete(job)
 
 
 def _order(body: TrainBody, store: Store) -> TrainingOrder:
     for source in (body.resume_from, body.init_from):
         if source is not None and "@" not in source:
-            store.jobs.get(source)  # an unknown job is a 404 like any unknown thing
+            store.jobs.get(source)  # an unknown job is a 404, not a 422 of the order
     return make_order(
         recipe=body.recipe,
         dataset=store.datasets.get(body.dataset),

@@ -16,7 +16,7 @@ from app.api.dependencies import (
     StoreDep,
     known_parameters_only,
 )
-from app.api.responses import CONTACT_SHEET, FOR_EVER, png
+from app.api.responses import CONTACT_SHEET, IMMUTABLE, png
 from app.api.schemas import ModelList, ModelView, PromoteBody, VersionView
 from app.api.views import model_summary, model_view, version_view
 from app.http.conditional import not_modified
@@ -37,18 +37,18 @@ Version = Annotated[str, Path(description="Full version id.", examples=["0123456
 _FILE = {"schema": {"type": "string", "format": "binary"}}
 _WEIGHTS: Responses = {
     200: {
-        "description": "The weights, a safetensors file.",
+        "description": "Weights as a safetensors file.",
         "content": {"application/octet-stream": _FILE},
         "headers": {"ETag": {"description": "Its SHA-256.", "schema": {"type": "string"}}},
     },
-    206: {"description": "The range asked for."},
-    304: {"description": "The client has it already."},
+    206: {"description": "The requested range."},
+    304: {"description": "Not modified: the client has it."},
 }
 
 
 @dataclass(frozen=True, slots=True)
 class _Aliases:
-    """Moves a model's aliases, and everything that follows them."""
+    """Moves a model's aliases and updates the front ends."""
 
     store: StoreDep
     pool: PoolDep
@@ -57,7 +57,7 @@ class _Aliases:
     later: BackgroundTasks
 
     async def move(self, model: str, to: str | None, move: Callable[[], object]) -> ModelView:
-        """Check that the version can be served, move the alias, and tell every front end."""
+        """Load and check the version, move the alias and announce that to all front ends."""
         if to is not None:
             await self._check_servable(model, to)
         await asyncio.to_thread(move)
@@ -80,15 +80,16 @@ AliasesDep = Annotated[_Aliases, Depends()]
 
 @router.get("", summary="All models", operation_id="list_models")
 def list_models(store: StoreDep, settings: SettingsDep, pool: PoolDep, root: RootDep) -> ModelList:
-    """Models by name, with what they have in service and whether that is on the device."""
+    """Models by name, with the version in service and whether it is loaded."""
     names = store.versions.models()
     found = [model_summary(store, name, _loaded(pool, name), root) for name in names]
+    # None: its last version was deleted since the names were listed.
     return ModelList(default=settings.default_model, models=[one for one in found if one])
 
 
 @router.get("/{model}", summary="One model", operation_id="get_model", responses=problems(404))
 def get_model(model: Name, store: StoreDep, pool: PoolDep, root: RootDep) -> ModelView:
-    """All versions with their cards, the aliases and their history."""
+    """Aliases, their history, and all versions with their cards."""
     return model_view(store, model, _loaded(pool, model), root)
 
 
@@ -99,7 +100,7 @@ def get_model(model: Name, store: StoreDep, pool: PoolDep, root: RootDep) -> Mod
     responses=problems(404, 409, 410),
 )
 async def promote(model: Name, body: PromoteBody, aliases: AliasesDep) -> ModelView:
-    """Load and check the version, then move the alias; the next request sees it."""
+    """Load and check the version, then put it into service for the next request on."""
     store, ref = aliases.store, f"{model}@{body.version}"
     _, version = await asyncio.to_thread(store.versions.resolve, ref)
     return await aliases.move(
@@ -111,12 +112,12 @@ async def promote(model: Name, body: PromoteBody, aliases: AliasesDep) -> ModelV
 
 @router.post(
     "/{model}/rollback",
-    summary="Bring the previous version back",
+    summary="Restore the previous version",
     operation_id="rollback",
     responses=problems(404, 409, 410),
 )
 async def rollback(model: Name, aliases: AliasesDep) -> ModelView:
-    """Swap `serving` and `previous`; the version that comes back was kept warm."""
+    """Swap `serving` and `previous`; the previous version is usually still loaded."""
     table = aliases.store.aliases
     previous = (await asyncio.to_thread(table.get, model)).previous
     return await aliases.move(model, previous, lambda: table.rollback(model))
@@ -129,7 +130,7 @@ async def rollback(model: Name, aliases: AliasesDep) -> ModelView:
     responses=problems(404, 410),
 )
 def get_version(model: Name, version: Version, store: StoreDep, root: RootDep) -> VersionView:
-    """Everything known about a version: where it came from and how good it is."""
+    """Everything known about a version: its origin, settings and metrics."""
     return version_view(store.versions.card(model, version), store.aliases.get(model), root)
 
 
@@ -143,8 +144,8 @@ def get_version(model: Name, version: Version, store: StoreDep, root: RootDep) -
 def get_version_samples(
     request: Request, model: Name, version: Version, store: StoreDep
 ) -> Response:
-    """Cats of fixed seeds, painted when the version was published."""
-    return png(request, store.versions.samples(model, version), FOR_EVER)
+    """Cats of fixed seeds, rendered when the version was published."""
+    return png(request, store.versions.samples(model, version), IMMUTABLE)
 
 
 @router.head("/{model}/versions/{version}/generator.safetensors", include_in_schema=False)
@@ -158,9 +159,9 @@ def get_version_samples(
 def get_version_weights(
     request: Request, model: Name, version: Version, store: StoreDep, settings: SettingsDep
 ) -> Response:
-    """The weights file, checked against its checksum before it is sent."""
+    """The weights file, verified by its checksum before it is sent."""
     etag = f'"{store.versions.card(model, version).sha256}"'
-    headers = {"ETag": etag, "Cache-Control": FOR_EVER}
+    headers = {"ETag": etag, "Cache-Control": IMMUTABLE}
     known = not_modified(request, headers)
     if known is not None:
         return known

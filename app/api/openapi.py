@@ -1,4 +1,4 @@
-"""The OpenAPI document, completed: examples, problem documents, the key."""
+"""The OpenAPI document with examples, problem documents and the key."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from app.problems.openapi import Problem, problems
 EXAMPLES: dict[str, dict[str, Any]] = json.loads(
     Path(__file__).with_name("examples.json").read_text(encoding="utf-8")
 )
-"""What responses look like, by the schema's name; a test holds each against its schema."""
+"""Examples by the name of their schema; a test validates each."""
 
 TAGS = [
     {"name": "cats", "description": "Pictures."},
@@ -34,7 +34,7 @@ _KEY = {
 
 
 def describe(app: FastAPI) -> None:
-    """Make the app's OpenAPI document list all that the gate and the handlers answer."""
+    """Add the responses of the gate and the exception handlers to the app's OpenAPI document."""
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -61,6 +61,7 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
     problem = Problem.model_json_schema(ref_template=_REFERENCE)
     schemas.update(problem.pop("$defs", {}))
     schemas["Problem"] = problem
+    # FastAPI documents its own form of a 422, which our handlers replace.
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     for name, example in EXAMPLES.items():
@@ -73,7 +74,7 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _complete_operation(method: str, operation: dict[str, Any]) -> None:
-    """Add what the gate refuses before any route is asked."""
+    """Add the responses of the gate, which comes before the routes."""
     answers = operation["responses"]
     common = [403, 500]
     if "422" in answers:

@@ -1,4 +1,4 @@
-"""The table of recipes over HTTP."""
+"""Recipes over HTTP."""
 
 from typing import Annotated
 
@@ -19,11 +19,11 @@ router = APIRouter(
 
 @router.get("", summary="All recipes", operation_id="list_recipes")
 async def list_recipes() -> RecipeList:
-    """Every recipe with its paper, its numbers and how far an order may change them."""
+    """All recipes with their papers, hyperparameters and the limits of overrides."""
     return RecipeList(recipes=[RecipeView(**row.describe()) for row in RECIPES.values()])
 
 
 @router.get("/{name}", summary="One recipe", operation_id="get_recipe", responses=problems(404))
 async def get_recipe(name: Annotated[str, Path(examples=["dcgan"])]) -> RecipeView:
-    """One row of the table."""
+    """A recipe with its hyperparameters and their limits."""
     return RecipeView(**recipe(name).describe())

@@ -1,4 +1,4 @@
-"""What several routes answer with: PNG files with entity tags, and their OpenAPI entries."""
+"""Responses of several routes: PNG files with entity tags, and their OpenAPI entries."""
 
 import hashlib
 
@@ -8,8 +8,8 @@ from starlette.responses import Response
 from app.http.conditional import not_modified
 from app.problems.openapi import Responses
 
-FOR_EVER = "public, max-age=31536000, immutable"
-ASK_FIRST = "no-cache"
+IMMUTABLE = "public, max-age=31536000, immutable"
+REVALIDATE = "no-cache"  # a sheet is replaced while its job runs
 
 LOCATION = {"Location": {"description": "Path of the job.", "schema": {"type": "string"}}}
 CONTACT_SHEET: Responses = {
@@ -17,16 +17,16 @@ CONTACT_SHEET: Responses = {
         "description": "A contact sheet.",
         "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
     },
-    304: {"description": "The client has it already."},
+    304: {"description": "Not modified: the client has it."},
 }
 
 
 def png(request: Request, content: bytes, freshness: str) -> Response:
-    """Return a picture, or 304 if the client has it.
+    """Return a PNG file, or 304 if the client has it.
 
     Args:
-        request: Whose If-None-Match counts.
-        content: A PNG file.
+        request: Provides If-None-Match.
+        content: The file.
         freshness: Cache-Control.
     """
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'

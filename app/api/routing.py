@@ -1,4 +1,4 @@
-"""Routes without dependency injection, for requests that come by the hundred a second."""
+"""Routes without dependency injection, for hundreds of requests per second."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any, get_type_hints
@@ -11,21 +11,23 @@ from starlette.responses import Response
 
 
 class DirectRoute(APIRoute):
-    """An operation that FastAPI documents, but whose parameters pydantic reads in one step.
+    """An operation that FastAPI documents and whose parameters pydantic parses in one step.
 
-    FastAPI solves dependencies and reads one parameter after the other, which takes longer than
-    the forward pass of a small generator. The endpoint is a coroutine function of the request
-    and of at most two pydantic models, called `path` and `query`.
+    The endpoint is a coroutine function of the request and of up to two pydantic models, named
+    `path` and `query`.
     """
 
+    # FastAPI's own handler resolves dependencies and parses one parameter after another, which
+    # takes longer than the forward pass of a small generator.
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what answers a request, as FastAPI asks of its subclasses."""
+        """Return the handler of a request, the method that FastAPI asks subclasses to override."""
         hints = get_type_hints(self.endpoint)
         models = {where: hints[where] for where in ("path", "query") if where in hints}
 
         async def handle(request: Request) -> Response:
             given = {"path": request.path_params, "query": dict(request.query_params)}
-            values, errors = {}, []
+            values, errors = {}, _repeated(request)
             for where, model in models.items():
                 try:
                     values[where] = model.model_validate(given[where])
@@ -37,3 +39,21 @@ class DirectRoute(APIRoute):
             return response
 
         return handle
+
+
+def _repeated(request: Request) -> list[Any]:
+    """Return a validation error for each query parameter that occurs more than once."""
+    query = request.query_params
+    if len(query) == len(query.multi_items()):
+        return []
+    # A plain dict would keep the last one, and a client would get other cats than it thinks.
+    again = {name: query.getlist(name) for name in query if len(query.getlist(name)) > 1}
+    return [
+        {
+            "type": "repeated",
+            "loc": ("query", name),
+            "msg": "it may occur only once",
+            "input": values,
+        }
+        for name, values in again.items()
+    ]

@@ -1,4 +1,4 @@
-"""From the store's records to what clients see: the same, with links."""
+"""Views of the store's records for clients: the same fields and links."""
 
 from dataclasses import fields, replace
 from typing import Any
@@ -18,7 +18,8 @@ from models.store.records import Aliases, Card, DatasetRecord, JobKind, JobRecor
 
 
 def job_view(record: JobRecord, root: str) -> JobView:
-    """Return a job with its links; where an upload lies on our disk stays ours."""
+    """Return a job with its links."""
+    # The path of an upload on the server's disk is nothing for clients.
     if record.kind is JobKind.IMPORT:
         shown = {name: value for name, value in record.order.items() if name != "source"}
         record = replace(record, order=shown)
@@ -55,9 +56,9 @@ def version_view(card: Card, aliases: Aliases, root: str) -> VersionView:
 
 
 def model_summary(store: Store, name: str, loaded: str | None, root: str) -> ModelSummary | None:
-    """Return one model in short, or None when its last version went a moment ago.
+    """Return a model in brief, or None if its last version has just been deleted.
 
-    Arguments are those of `model_view`.
+    The arguments are those of `model_view`.
     """
     cards, aliases = store.versions.list(name), store.aliases.get(name)
     if not cards:
@@ -77,7 +78,7 @@ def model_summary(store: Store, name: str, loaded: str | None, root: str) -> Mod
 
 
 def picks_of(card: Card, root: str) -> list[str]:
-    """Return the permalinks of a version's cats worth showing."""
+    """Return the permalinks of a version's hand-picked cats."""
     return [f"{root}/cats/{card.model}@{card.version}/{seed}.png" for seed in card.picks]
 
 
@@ -85,9 +86,9 @@ def model_view(store: Store, name: str, loaded: str | None, root: str) -> ModelV
     """Return one model with all its versions.
 
     Args:
-        store: Where it is.
-        name: The model.
-        loaded: Version in service that is on this process's device, or None.
+        store: The store.
+        name: Name of the model.
+        loaded: Version in service, if it is loaded in this process.
         root: Path that the app is mounted at.
 
     Raises:
@@ -95,7 +96,7 @@ def model_view(store: Store, name: str, loaded: str | None, root: str) -> ModelV
     """
     cards, aliases = store.versions.list(name), store.aliases.get(name)
     if not cards:
-        store.versions.resolve(name)  # says which models there are
+        store.versions.resolve(name)  # raises NotFound with the known models
     return ModelView(
         name=name,
         serving=aliases.serving,

@@ -1,12 +1,12 @@
-"""Walks between cats over HTTP: `GET /cats/walk` and the walks' permanent addresses."""
+"""Walks between cats over HTTP: `GET /cats/walk` and permanent addresses."""
 
-import secrets
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.responses import RedirectResponse
 
 from app.api.dependencies import PoolDep, RootDep, SettingsDep
+from app.cats.latents import seed_or_random
 from app.cats.parameters import ONE_WALK, SOME_WALK, WalkQuery, WalksQuery
 from app.cats.request import Freshness
 from app.cats.response import send
@@ -35,8 +35,8 @@ async def find_walk(
     most = most_frames(slot.card.size_px, settings.max_walk_pixels)
     walk = Walk(
         slot=slot,
-        start=_seed(query.start),
-        end=_seed(query.end),
+        start=seed_or_random(query.start),
+        end=seed_or_random(query.end),
         frames=query.frames or max(FEWEST_FRAMES, min(FRAMES, most)),
         truncation=query.truncation,
         format=query.format,
@@ -72,7 +72,7 @@ async def get_walk(
         AnimationFormat, Path(description="Format of the animation.", examples=["webp"])
     ],
 ) -> Response:
-    """An animation of one cat turning into another; it loops, and its bytes never change.
+    """A looping animation of one cat turning into another; its bytes never change.
 
     An alias, a shortened id or a padded seed is redirected (307).
     """
@@ -86,6 +86,7 @@ async def get_walk(
         root=root,
     )
     walk.check_size(settings.max_walk_pixels)
+    # As for cats, each animation has one URL: caches would otherwise hold it several times.
     asked = [request.path_params[name] for name in ("version", "from", "to")]
     if asked != [walk.slot.version, str(start), str(end)]:
         return _redirect(walk, Freshness.MOVABLE)
@@ -98,7 +99,3 @@ async def get_walk(
 
 def _redirect(walk: Walk, freshness: Freshness) -> Response:
     return RedirectResponse(walk.address, headers={"Cache-Control": freshness})
-
-
-def _seed(seed: int | None) -> int:
-    return secrets.randbelow(MAX_SEED + 1) if seed is None else seed

@@ -1,7 +1,6 @@
-"""A cache of encoded cats: memory first, then the store, and one rendering for all who wait.
+"""A cache of encoded cats: memory, then the store, then one rendering for all who wait.
 
-Every file is a permalink's and is keyed by that permalink's entity tag, so a file can never be
-mistaken for one with another tag.
+Every file is that of a permalink, keyed by the permalink's entity tag.
 """
 
 import asyncio
@@ -20,15 +19,13 @@ Files = dict[str, bytes]
 
 
 class ImageCache:
-    """Returns the files of cats and remembers them.
-
-    Used from one event loop. Random cats bypass it: nobody asks for them again.
+    """Caches the files of cats; random cats bypass it. Used from one event loop.
 
     Args:
         renderer: Renders what is not cached.
-        max_bytes: Most bytes of files in memory; 0 disables the memory cache.
-        store: Keeps first renderings for ever; None disables that.
-        telemetry: Where hits and misses are counted.
+        max_bytes: Maximum size of files in memory; 0 disables the memory cache.
+        store: Keeps first renderings for good; None disables that.
+        telemetry: Counts hits and misses.
     """
 
     def __init__(
@@ -51,6 +48,7 @@ class ImageCache:
         Raises:
             StoreError: First renderings are kept, and the store cannot be read.
         """
+        # A random cat is not requested again, unless by its permalink.
         is_random = request.freshness is Freshness.RANDOM
         if self._store is None or not request.has_files or is_random:
             return request
@@ -79,7 +77,7 @@ class ImageCache:
         return [found[tag] for tag in seeds]
 
     async def _fetch(self, request: ImageRequest, missing: Mapping[str, int]) -> Files:
-        """Join what others already wait for, and start the rest."""
+        """Return files that are not in memory; join loads in progress and start the others."""
         joined = {tag: self._in_flight[tag] for tag in missing if tag in self._in_flight}
         self._telemetry.cache_hits.labels("flight").inc(len(joined))
         rest = {tag: seed for tag, seed in missing.items() if tag not in joined}
@@ -124,7 +122,7 @@ class ImageCache:
         return {names[name]: data for name, data in read.items()}
 
     async def _keep(self, request: ImageRequest, kept: Mapping[str, int], fresh: Files) -> Files:
-        """Write fresh files; where another process was faster, return its bytes instead."""
+        """Add fresh files to the store; if another process was faster, return its bytes."""
         if self._store is None or not kept:
             return {}
         names = {request.short_name(seed): tag for tag, seed in kept.items()}
@@ -156,6 +154,7 @@ class _LruBytes:
 
     def add(self, files: Files) -> None:
         for tag, data in files.items():
+            # A file larger than the cache would evict everything, and then itself.
             if len(data) <= self._max_bytes and tag not in self._files:
                 self._files[tag] = data
                 self._bytes += len(data)
@@ -166,11 +165,11 @@ class _LruBytes:
 
 
 class _InFlight:
-    """Files being loaded for everyone who waits for one of them; canceled when nobody does.
+    """A load of files that several requests wait for; canceled when none does any more.
 
     Args:
-        in_flight: Registers it under each of its tags until it is done.
-        tags: Tags of the files that it loads.
+        in_flight: Loads in progress by tag, which it adds itself to.
+        tags: Tags of the files.
         work: Loads them.
     """
 
@@ -193,13 +192,13 @@ class _InFlight:
     def leave(self) -> None:
         self._waiters -= 1
         if not self._waiters and not self.task.done():
-            self._unregister()  # first: nobody may join a task that is being canceled
+            self._unregister()  # first: no request may join a task that is being canceled
             self.task.cancel()
 
     def _finish(self, task: asyncio.Task[Files]) -> None:
         self._unregister()
         if not task.cancelled():
-            task.exception()  # retrieved, so that asyncio does not warn if nobody waits any more
+            task.exception()  # or asyncio warns, if nobody waits any more
 
     def _unregister(self) -> None:
         for tag in self._tags:

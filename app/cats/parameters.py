@@ -1,5 +1,6 @@
-"""Parameters and responses of the cats' operations, for validation and OpenAPI."""
+"""Parameters and responses of the operations on cats, for validation and OpenAPI."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,8 +19,8 @@ Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Near = Annotated[
     Seed | None,
     Field(
-        description="Neighbors of this seed: each cat lies between it and the cat's own seed, on "
-        "the great circle through their latents.",
+        description="Return neighbors of this seed's cat. Each lies between it and the cat of its "
+        "own seed, on the great circle through their latents.",
         examples=[7],
     ),
 ]
@@ -29,8 +30,8 @@ Distance = Annotated[
         ge=0,
         le=1,
         allow_inf_nan=False,
-        description="How far from that seed, as a fraction of the way, at most three decimals; "
-        f"default: {DISTANCE:g}. Only with near.",
+        description="Distance from near, as a fraction of the way to the cat's own seed, with up "
+        f"to three decimals; default: {DISTANCE:g}. Only with near.",
         examples=[0.2],
     ),
 ]
@@ -40,8 +41,8 @@ Truncation = Annotated[
         ge=LEAST_TRUNCATION,
         le=1,
         allow_inf_nan=False,
-        description="Factor of the latents, at most three decimals; the smaller, the less varied "
-        "the cats and the nearer to the average one. Below 1 only for models whose pictures "
+        description="Truncation factor of the latents, with up to three decimals. Below 1, cats "
+        "are less varied and closer to the average. Below 1 only for models whose pictures "
         "depend on the latent's length.",
         examples=[0.7],
     ),
@@ -56,35 +57,35 @@ Model = Annotated[
 ]
 
 
-class CatsQuery(BaseModel):
-    """Query parameters of `GET /cats`."""
-
+class _Query(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
+
+class CatsQuery(_Query):
+    """Query parameters of `GET /cats`."""
+
     model: Model = None
-    n: int = Field(1, ge=1, le=MAX_CATS, description="How many cats.", examples=[16])
-    seed: int | None = Field(
-        None,
-        ge=0,
-        le=MAX_SEED,
-        description="Seed of the first cat; the others follow. Default: a random one.",
-        examples=[7],
+    n: int = Field(
+        1, ge=1, le=MAX_CATS, description="Number of cats, with consecutive seeds.", examples=[16]
+    )
+    seed: Seed | None = Field(
+        None, description="Seed of the first cat; default: random.", examples=[7]
     )
     columns: int | None = Field(
         None,
         ge=1,
         le=MAX_CATS,
-        description="Cats in a row of a contact sheet; default: ceil(sqrt(n)).",
+        description="Cats per row of a contact sheet; default: ceil(sqrt(n)).",
     )
     format: Format | None = Field(
         None,
         description="Format of the response; default: negotiated with Accept. "
-        "png and webp are one cat or a contact sheet, both lossless.",
+        "png and webp mean one cat or a contact sheet, both lossless.",
     )
     encoding: PictureFormat | None = Field(
         None,
-        description="Format of the files in a zip, of the parts of a multipart message and of "
-        "what json links to; default: png.",
+        description="Format of the files in a zip, the parts of a multipart message and the "
+        "links in json; default: png.",
     )
     near: Near = None
     distance: Distance = None
@@ -96,56 +97,47 @@ class CatPath(BaseModel):
 
     model: str = Field(examples=["dcgan"])
     version: str = Field(description="Full version id.", examples=["0123456789ab"])
-    seed: int = Field(ge=0, le=MAX_SEED, examples=[7])
+    seed: Seed = Field(examples=[7])
     format: PictureFormat = Field(description="Lossless format of the picture.", examples=["png"])
 
 
-class CatQuery(BaseModel):
+class CatQuery(_Query):
     """Query parameters of a permalink."""
-
-    model_config = ConfigDict(extra="forbid")
 
     near: Near = None
     distance: Distance = None
     truncation: Truncation = 1.0
 
 
-class WalkQuery(BaseModel):
-    """Query parameters of a walk's own address."""
-
-    model_config = ConfigDict(extra="forbid")
+class WalkQuery(_Query):
+    """Query parameters of a walk's permanent address."""
 
     frames: int = Field(
         FRAMES,
         ge=FEWEST_FRAMES,
         le=MOST_FRAMES,
-        description="How many frames, the first and the last cat included. "
-        "Together they have at most CATTERY_MAX_WALK_PIXELS pixels.",
+        description="Number of frames, both cats included; "
+        "CATTERY_MAX_WALK_PIXELS limits their pixels in all.",
     )
     truncation: Truncation = 1.0
 
 
-class WalksQuery(BaseModel):
+class WalksQuery(_Query):
     """Query parameters of `GET /cats/walk`."""
-
-    model_config = ConfigDict(extra="forbid")
 
     model: Model = None
     start: Seed | None = Field(
-        None,
-        alias="from",
-        description="Seed of the first cat. Default: a random one.",
-        examples=[3],
+        None, alias="from", description="Seed of the first cat; default: random.", examples=[3]
     )
     end: Seed | None = Field(
-        None, alias="to", description="Seed of the last cat. Default: a random one.", examples=[11]
+        None, alias="to", description="Seed of the last cat; default: random.", examples=[11]
     )
     frames: int | None = Field(
         None,
         ge=FEWEST_FRAMES,
         le=MOST_FRAMES,
-        description="How many frames, the first and the last cat included; "
-        f"default: {FRAMES}, or as many as CATTERY_MAX_WALK_PIXELS allows.",
+        description=f"Number of frames, both cats included; default: {FRAMES}, "
+        "or as many as CATTERY_MAX_WALK_PIXELS allows.",
         examples=[24],
     )
     format: AnimationFormat = Field(
@@ -155,23 +147,23 @@ class WalksQuery(BaseModel):
 
 
 def variation_of(query: CatsQuery | CatQuery) -> Variation:
-    """Return the variation that a query asks for.
+    """Return the variation that a query describes.
 
     Raises:
-        InvalidValue: It has a distance without `near`, or too many decimals.
+        InvalidValue: There is a distance without `near`, or a number has too many decimals.
     """
     return Variation.asked(query.near, query.distance, query.truncation)
 
 
 class CatLink(BaseModel):
-    """One cat of a JSON answer."""
+    """A cat of a JSON response."""
 
     seed: int = Field(examples=[7])
     permalink: str = Field(examples=["/cats/dcgan@0123456789ab/7.png"])
 
 
 class CatsListing(BaseModel):
-    """The JSON answer of `GET /cats`."""
+    """The JSON response of `GET /cats`."""
 
     model: str = Field(examples=["dcgan"])
     version: str = Field(examples=["0123456789ab"])
@@ -180,15 +172,29 @@ class CatsListing(BaseModel):
 
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
-_ORIGIN = {
+_VERSION = {
     "Cattery-Model": "Model that generated the cats.",
     "Cattery-Version": "Full id of its version.",
 }
-_ALWAYS = {"Content-Location": "Permanent address of the same bytes."}
-_CHANGED = {
+_TRUNCATION = {"Cattery-Truncation": "Truncation factor of the latents, unless 1."}
+_ADDRESS = {"Content-Location": "Permanent address of the same bytes."}
+_CATS = {
+    **_VERSION,
+    "Cattery-Seeds": 'The seed, or first and last: "7-22".',
     "Cattery-Near": "Seed whose neighbors they are, if any.",
-    "Cattery-Distance": "How far from that seed, if any.",
-    "Cattery-Truncation": "Factor of the latents, if not 1.",
+    "Cattery-Distance": "Distance from that seed, if any.",
+    **_TRUNCATION,
+    **_ADDRESS,
+    "ETag": "Known without rendering; absent if the seed was random.",
+}
+_WALK = {
+    **_VERSION,
+    "Cattery-From": "Seed of the first frame.",
+    "Cattery-To": "Seed of the last frame.",
+    "Cattery-Frames": "Number of frames.",
+    **_TRUNCATION,
+    **_ADDRESS,
+    "ETag": "Known without rendering.",
 }
 
 
@@ -198,63 +204,32 @@ def _headers(texts: dict[str, str]) -> dict[str, object]:
     }
 
 
-_HEADERS = _headers(
-    {
-        **_ORIGIN,
-        "Cattery-Seeds": 'The seed, or first and last: "7-22".',
-        **_CHANGED,
-        **_ALWAYS,
-        "ETag": "Known without rendering; absent if the seed was random.",
+def _rendered(
+    description: str, headers: dict[str, str], media_types: Iterable[str], **more: object
+) -> Responses:
+    """Return the responses of an operation that renders."""
+    content = dict.fromkeys(media_types, _BINARY)
+    found = {"description": description, "headers": _headers(headers), "content": content, **more}
+    known = {"description": "Not modified: the client has it."}
+    return {200: found, 304: known, **problems(404, 410, 422, 500, 503, 504)}
+
+
+_ELSEWHERE: Responses = {
+    307: {
+        "description": "Redirect to the permanent address.",
+        "headers": _headers({"Location": "That address."}),
     }
+}
+_PICTURES = [encoding.media_type for encoding in ENCODINGS.values()]
+_ANIMATIONS = [animation.media_type for animation in ANIMATIONS.values()]
+_FILES = [media_type for kind, media_type in MEDIA_TYPES.items() if kind is not Format.JSON]
+
+ONE_CAT = _rendered("The cat.", _CATS, _PICTURES) | _ELSEWHERE
+SOME_CATS = problems(406) | _rendered(
+    "One cat, a contact sheet, several files, or their permalinks.",
+    _CATS,
+    _FILES,
+    model=CatsListing,
 )
-_WALK_HEADERS = _headers(
-    {
-        **_ORIGIN,
-        "Cattery-From": "Seed of the first frame.",
-        "Cattery-To": "Seed of the last frame.",
-        "Cattery-Frames": "How many frames.",
-        "Cattery-Truncation": _CHANGED["Cattery-Truncation"],
-        **_ALWAYS,
-        "ETag": "Known without rendering.",
-    }
-)
-_KNOWN = {"description": "Not modified: the client has it."}
-_ELSEWHERE = {
-    "description": "Its permanent address is another one.",
-    "headers": {"Location": {"description": "That address.", "schema": {"type": "string"}}},
-}
-ONE_CAT: Responses = {
-    200: {
-        "description": "The cat.",
-        "headers": _HEADERS,
-        "content": {encoding.media_type: _BINARY for encoding in ENCODINGS.values()},
-    },
-    304: _KNOWN,
-    307: _ELSEWHERE,
-    **problems(404, 410, 422, 500, 503, 504),
-}
-SOME_CATS: Responses = {
-    200: {
-        "description": "One cat, a contact sheet, several files, or their permalinks.",
-        "model": CatsListing,
-        "headers": _HEADERS,
-        "content": {
-            media_type: _BINARY
-            for kind, media_type in MEDIA_TYPES.items()
-            if kind is not Format.JSON
-        },
-    },
-    304: _KNOWN,
-    **problems(404, 406, 410, 422, 500, 503, 504),
-}
-ONE_WALK: Responses = {
-    200: {
-        "description": "The walk, which loops.",
-        "headers": _WALK_HEADERS,
-        "content": {animation.media_type: _BINARY for animation in ANIMATIONS.values()},
-    },
-    304: _KNOWN,
-    307: _ELSEWHERE,
-    **problems(404, 410, 422, 500, 503, 504),
-}
-SOME_WALK: Responses = {307: _ELSEWHERE, **problems(404, 410, 422, 500, 503)}
+ONE_WALK = _rendered("The walk, in a loop.", _WALK, _ANIMATIONS) | _ELSEWHERE
+SOME_WALK = _ELSEWHERE | problems(404, 410, 422, 500, 503)

@@ -1,9 +1,9 @@
 """Renders points and encodes the pictures, both off the event loop."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from importlib.metadata import version
 
 from app.cats.latents import PLAIN, Variation
@@ -18,28 +18,25 @@ from models.inference.latents import Point
 
 SOFTWARE = f"Cattery {version('cattery')}"
 
+# Part of every ETag: a release of any of these may change a picture's bytes.
 RELEASE = f"{SOFTWARE}, torch {version('torch')}, Pillow {version('pillow')}"
-"""All software but the encoder that determines a response's bytes; part of every ETag."""
 
-MOST_WALKS = 4
-"""Walks that are in progress at a time, from rendering to encoding."""
-
+MAX_WALKS = 4  # from rendering to encoding: each holds all of its frames in memory
 WALK_RETRY_S = 5
 
 
 class Renderer:
     """Renders and encodes for many clients at once.
 
-    A cat is encoded in the batcher's lane that rendered it. A contact sheet needs all of its
-    cats first, so sheets have threads of their own. Walks have a single thread, because encoding
-    one takes seconds, and only a few are in progress at a time.
-
     Args:
         batcher: Renders the pictures.
-        encode_threads: How many sheets are encoded at a time.
-        max_waiting: Most pictures that may wait to be encoded.
-        telemetry: Where encodings and refusals are counted.
+        encode_threads: Number of sheets encoded at a time.
+        max_waiting: Maximum number of pictures waiting to be encoded.
+        telemetry: Counts encodings and refusals.
     """
+
+    # A cat is encoded in the batcher's lane that rendered it. A contact sheet needs all of its
+    # cats first, which several lanes may render, so sheets have threads of their own.
 
     def __init__(
         self,
@@ -50,19 +47,13 @@ class Renderer:
         telemetry: Telemetry | None = None,
     ) -> None:
         self._batcher = batcher
-        self._threads = encode_threads
         self._max_waiting = max_waiting
         self._telemetry = telemetry or Telemetry()
         self._encoders = ThreadPoolExecutor(encode_threads, thread_name_prefix="cattery-encode")
-        # A thread of their own: encoding a walk takes seconds and cannot be canceled.
+        # A single one: encoding a walk takes seconds and must not use every core.
         self._walker = ThreadPoolExecutor(1, thread_name_prefix="cattery-walk")
         self._walks = 0
         self._encoding = 0
-
-    @property
-    def encoding(self) -> int:
-        """Pictures that are being encoded or wait for that."""
-        return self._encoding
 
     def close(self) -> None:
         """Stop the threads after their current files."""
@@ -70,7 +61,7 @@ class Renderer:
         self._walker.shutdown(cancel_futures=True)
 
     def check_room(self, count: int) -> None:
-        """Refuse so many pictures now if they would be refused later.
+        """Refuse a number of pictures now if they would be refused later.
 
         Raises:
             Busy: Too many pictures are waiting, or the app is shutting down.
@@ -85,7 +76,7 @@ class Renderer:
         variation: Variation = PLAIN,
         encoding: PictureFormat = PictureFormat.PNG,
     ) -> list[bytes]:
-        """Return one file per seed, the same bytes whatever shares its batch.
+        """Return one file per seed; its bytes do not depend on what else is in the batch.
 
         Raises:
             Busy, DeadlineExceeded: As `Batcher.render`.
@@ -106,14 +97,7 @@ class Renderer:
         variation: Variation = PLAIN,
         encoding: PictureFormat = PictureFormat.PNG,
     ) -> bytes:
-        """Return a contact sheet: all pictures edge to edge, row by row.
-
-        Args:
-            slot: The version.
-            seeds: One per picture.
-            columns: Pictures in a row; None for the smallest square that holds all.
-            variation: How the pictures differ from those that the seeds alone make.
-            encoding: Format of the file.
+        """Return a contact sheet with rows of `columns` pictures, or a square for None.
 
         Raises:
             Busy, DeadlineExceeded: As `Batcher.render`.
@@ -124,8 +108,11 @@ class Renderer:
         def encode() -> bytes:
             return self._encoded("sheet", encoding, contact_sheet(pixels, columns), text)
 
-        with self._counted(len(seeds)):
+        self._count(len(seeds))
+        try:
             return await asyncio.get_running_loop().run_in_executor(self._encoders, encode)
+        finally:
+            self._count(-len(seeds))
 
     async def walk(
         self,
@@ -134,21 +121,15 @@ class Renderer:
         format: AnimationFormat,
         text: Mapping[str, str],
     ) -> bytes:
-        """Return an animation with a frame per point.
-
-        Args:
-            slot: The version.
-            points: One per frame.
-            format: Format of the animation.
-            text: Provenance, embedded in the file.
+        """Return an animation with a frame per point and a text embedded in the file.
 
         Raises:
             Busy: Too many walks are in progress, or as `Batcher.render`.
             DeadlineExceeded: As `Batcher.render`.
         """
-        if self._walks >= MOST_WALKS:
+        if self._walks >= MAX_WALKS:
             self._telemetry.refused.labels("busy").inc()
-            raise Busy(f"{self._walks} walks are in progress, the most allowed.", WALK_RETRY_S)
+            raise Busy(f"{self._walks} walks are in progress, the maximum.", WALK_RETRY_S)
         self._walks += 1
         try:
             pixels = await self._render(slot, points)
@@ -167,7 +148,7 @@ class Renderer:
             with suppress(RuntimeError):  # the service was stopped meanwhile
                 loop.call_soon_threadsafe(self._walk_ended, len(points))
 
-        # Not when the client disconnects: encoding goes on, and must count until it is done.
+        # Not when the client disconnects: encoding cannot be canceled, and counts until it ends.
         encoding.add_done_callback(ended)
         return await asyncio.wrap_future(encoding)
 
@@ -182,21 +163,13 @@ class Renderer:
     def _check_room(self) -> None:
         if self._encoding > self._max_waiting:
             self._telemetry.refused.labels("busy").inc()
-            raise Busy(f"{self._encoding} pictures are waiting to be encoded already.")
+            raise Busy(f"{self._encoding} pictures are already waiting to be encoded.")
 
     def _encoded(
         self, kind: str, encoding: PictureFormat, pixels: Pixels, text: Mapping[str, str]
     ) -> bytes:
         with self._telemetry.encode_s.labels(kind, encoding).time():
             return ENCODINGS[encoding].encode(pixels, text)
-
-    @contextmanager
-    def _counted(self, images: int) -> Iterator[None]:
-        self._count(images)
-        try:
-            yield
-        finally:
-            self._count(-images)
 
     def _count(self, change: int) -> None:
         self._encoding += change
@@ -219,6 +192,6 @@ def provenance(slot: Slot, facts: Mapping[str, str]) -> dict[str, str]:
 
 
 def labels(slot: Slot, facts: Mapping[str, str]) -> dict[str, str]:
-    """Return a version and facts under their names in headers and files, as `Cattery-Seed`."""
-    told = {"model": slot.model, "version": slot.version, **facts}
-    return {f"Cattery-{name.capitalize()}": fact for name, fact in told.items()}
+    """Return a version and facts by their names in headers and files, such as `Cattery-Seed`."""
+    named = {"model": slot.model, "version": slot.version, **facts}
+    return {f"Cattery-{name.capitalize()}": fact for name, fact in named.items()}

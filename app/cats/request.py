@@ -1,4 +1,4 @@
-"""What a client asked for, resolved: which images, in which form, with which headers."""
+"""A resolved request for cats: which images, in which format, with which headers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ from functools import cached_property
 from math import ceil
 from urllib.parse import urlencode
 
-from app.cats.etags import etag_of, kept_etag_of
+from app.cats.etags import etag_of
 from app.cats.latents import PLAIN, Variation
 from app.cats.renderer import SOFTWARE, labels
 from app.http.negotiation import MEDIA_TYPES, Format
@@ -92,9 +92,10 @@ class ImageRequest:
         parts = (*shape, self.root, *self.variation.query().items())
         kept = [seed in self.kept for seed in self.seeds]
         if self.is_single and all(kept):
-            return kept_etag_of(self.slot, *parts)
-        if all(kept):  # the files stay, but a release may change the archive around them
-            return kept_etag_of(self.slot, *parts, SOFTWARE)
+            return etag_of(self.slot, *parts, is_kept=True)
+        if all(kept):
+            # The files stay the same, but a release may change the archive around them.
+            return etag_of(self.slot, *parts, SOFTWARE, is_kept=True)
         encoder = ENCODINGS[self.encoding].encoder
         return etag_of(self.slot, *parts, encoder, *(kept if any(kept) else ()))
 
@@ -111,6 +112,7 @@ class ImageRequest:
         }
         if self.columns is not None:
             query["columns"] = self.columns
+        # Defaults stay out of the address: it must not change when a parameter is added.
         if self.format.picture is None and self.encoding is not PictureFormat.PNG:
             query["encoding"] = self.encoding
         query |= self.variation.query()
@@ -118,15 +120,17 @@ class ImageRequest:
 
     def link(self, seed: int) -> str:
         """Return the permalink of one of the cats."""
-        return permalink(self.slot, seed, self.root, self.variation, self.encoding)
+        query = self.variation.query()
+        path = f"{self.root}/cats/{self.slot.name}/{seed}.{self.encoding}"
+        return f"{path}?{urlencode(query)}" if query else path
 
     def file_name(self, seed: int) -> str:
         """Return the file name of one of the cats, unique across versions."""
-        return file_name(self.slot, seed, self.variation, self.encoding)
+        return f"{self.slot.name}-{self.short_name(seed)}"
 
     def short_name(self, seed: int) -> str:
         """Return the file name of one of the cats, unique within its version."""
-        return short_name(seed, self.variation, self.encoding)
+        return f"{seed}{self._suffix}.{self.encoding}"
 
     @property
     def boundary(self) -> str:
@@ -140,8 +144,9 @@ class ImageRequest:
             "Content-Disposition": self._disposition(),
             "Content-Location": self.address,
             "Cache-Control": self.freshness,
-            **labels(self.slot, {"seeds": seeds_text(self.seeds), **self.variation.query()}),
+            **labels(self.slot, {"seeds": self._seeds_text, **self.variation.query()}),
         }
+        # Nobody can ask again for a random cat by this URL, so a tag would never match.
         if self.freshness is not Freshness.RANDOM:
             headers["ETag"] = self.etag
         if self.was_negotiated:
@@ -158,42 +163,16 @@ class ImageRequest:
         if self.format is Format.MULTIPART:
             return "inline"
         kind = "attachment" if self.format is Format.ZIP else "inline"
-        stem = f"{self.slot.name}-{seeds_text(self.seeds)}{suffix(self.variation)}"
+        stem = f"{self.slot.name}-{self._seeds_text}{self._suffix}"
         return f'{kind}; filename="{stem}.{self.format}"'
 
+    @property
+    def _suffix(self) -> str:
+        """The part of a file name that spells the variation; empty for none."""
+        return "".join(f"-{name}-{value}" for name, value in self.variation.query().items())
 
-def permalink(
-    slot: Slot,
-    seed: int,
-    root: str,
-    variation: Variation = PLAIN,
-    encoding: PictureFormat = PictureFormat.PNG,
-) -> str:
-    """Return the address of one cat, which never changes."""
-    path, query = f"{root}/cats/{slot.name}/{seed}.{encoding}", variation.query()
-    return f"{path}?{urlencode(query)}" if query else path
-
-
-def file_name(
-    slot: Slot,
-    seed: int,
-    variation: Variation = PLAIN,
-    encoding: PictureFormat = PictureFormat.PNG,
-) -> str:
-    """Return the file name of one cat, unique across versions."""
-    return f"{slot.name}-{short_name(seed, variation, encoding)}"
-
-
-def short_name(seed: int, variation: Variation, encoding: PictureFormat) -> str:
-    """Return the file name of one cat, unique within its version."""
-    return f"{seed}{suffix(variation)}.{encoding}"
-
-
-def suffix(variation: Variation) -> str:
-    """Return the part of a file name that spells a variation; empty for none."""
-    return "".join(f"-{name}-{value}" for name, value in variation.query().items())
-
-
-def seeds_text(seeds: Sequence[int]) -> str:
-    """Return "7" or "7-22"."""
-    return str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]}-{seeds[-1]}"
+    @property
+    def _seeds_text(self) -> str:
+        """The seeds as "7" or "7-22"."""
+        first, last = self.seeds[0], self.seeds[-1]
+        return str(first) if first == last else f"{first}-{last}"

@@ -1,4 +1,4 @@
-"""Sends images, unless the client has them already or has disconnected."""
+"""Responses with images, rendered unless the client has them or disconnects."""
 
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from app.http.conditional import not_modified
 from app.http.disconnect import HungUp, while_connected
 from app.observability.metrics import Telemetry
 
-HUNG_UP = 499  # as in nginx's log; only the request counter sees it
+CLIENT_CLOSED_REQUEST = 499  # as in nginx; only the request counter sees it
 
 
 async def send(
@@ -19,19 +19,19 @@ async def send(
     headers: Mapping[str, str],
     render: Callable[[Renderer], Coroutine[Any, Any, bytes]],
 ) -> Response:
-    """Render and send a body; 304 if the client has it, headers alone for HEAD.
+    """Return a response with a rendered body, 304 if the client has it, or headers for HEAD.
 
     Args:
-        request: Whose If-None-Match and method count.
+        request: Provides If-None-Match and the method.
         headers: All but Content-Length; without an ETag the body is always rendered.
-        render: Makes the body.
+        render: Renders the body.
     """
     known = not_modified(request, headers)
     if known is not None:
         return known
     if request.method == "HEAD":
         response = Response(headers=headers)
-        # RFC 9110, 9.3.2: a length that only rendering could tell may be left out.
+        # RFC 9110, 9.3.2, allows to omit it: only rendering would show the length.
         del response.headers["content-length"]
         return response
     try:
@@ -39,5 +39,5 @@ async def send(
     except HungUp:
         telemetry: Telemetry = request.app.state.telemetry
         telemetry.refused.labels("hung_up").inc()
-        return Response(status_code=HUNG_UP)
+        return Response(status_code=CLIENT_CLOSED_REQUEST)
     return Response(body, headers=headers)

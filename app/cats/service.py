@@ -1,15 +1,14 @@
-"""From query parameters to an image request, and from that to a response."""
+"""Requests for cats: from parameters to an image request, and from that to a response."""
 
 import asyncio
 import json
-import secrets
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from app.cats.archives import multipart_of, zip_of
 from app.cats.cache import ImageCache
-from app.cats.latents import Variation
+from app.cats.latents import Variation, consecutive_seeds
 from app.cats.parameters import CatsQuery, variation_of
 from app.cats.renderer import Renderer
 from app.cats.request import Freshness, ImageRequest
@@ -19,21 +18,20 @@ from app.inference.slot import Slot
 from app.observability.metrics import Telemetry
 from models.errors import InvalidValue
 from models.images.formats import PictureFormat, default_columns
-from models.inference.latents import MAX_SEED
 from models.store.names import is_version
 
 
 def some_cats(query: CatsQuery, accept: str, slot: Slot, root: str) -> ImageRequest:
-    """Return what `GET /cats` asks for; seeds are random where none is given.
+    """Return the request for images that `GET /cats` makes; without a seed it is random.
 
     Args:
         query: The parameters.
-        accept: The Accept header; counts where the query names no format.
-        slot: The version that the query means.
+        accept: The Accept header, used if the query names no format.
+        slot: The version that the query names.
         root: Path that the app is mounted at.
 
     Raises:
-        InvalidValue: The parameters contradict each other, or the version lacks one.
+        InvalidValue: Parameters contradict each other, or the version does not support one.
         NotAcceptable: The header accepts none of the formats.
     """
     kind = query.format or negotiate(accept)
@@ -41,7 +39,7 @@ def some_cats(query: CatsQuery, accept: str, slot: Slot, root: str) -> ImageRequ
     variation.check(slot)
     return ImageRequest(
         slot=slot,
-        seeds=_seeds(query),
+        seeds=consecutive_seeds(query.seed, query.n),
         format=kind,
         freshness=_freshness(query),
         variation=variation,
@@ -55,7 +53,7 @@ def some_cats(query: CatsQuery, accept: str, slot: Slot, root: str) -> ImageRequ
 def one_cat(
     slot: Slot, seed: int, encoding: PictureFormat, variation: Variation, root: str
 ) -> ImageRequest:
-    """Return what a permalink asks for.
+    """Return the request for an image that a permalink makes.
 
     Raises:
         InvalidValue: The version does not support the variation.
@@ -73,11 +71,11 @@ def one_cat(
 
 
 async def respond(request: Request, wanted: ImageRequest) -> Response:
-    """Return the response with the images, rendered only if that is necessary."""
+    """Return the response to an image request, rendered only if necessary."""
     cache: ImageCache = request.app.state.image_cache
     telemetry: Telemetry = request.app.state.telemetry
     if wanted.bypasses_cache and request.method == "GET" and "if-none-match" not in request.headers:
-        # Before any header is computed: under overload, refusing must be cheap.
+        # Before any header is computed: refusing must be cheap under overload.
         request.app.state.renderer.check_room(len(wanted.seeds))
     resolved = await cache.resolve(wanted)
 
@@ -97,6 +95,7 @@ async def _body(renderer: Renderer, cache: ImageCache, wanted: ImageRequest) -> 
         return await renderer.sheet(
             wanted.slot, seeds, wanted.columns, wanted.variation, wanted.encoding
         )
+    # Zip and multipart consist of permalinks' files, so the cache serves those, too.
     cats = await cache.files(wanted)
     if wanted.is_single:
         return cats[0]
@@ -118,22 +117,6 @@ def _listing(wanted: ImageRequest) -> bytes:
         "cats": [{"seed": seed, "permalink": wanted.link(seed)} for seed in wanted.seeds],
     }
     return json.dumps(listing).encode()
-
-
-def _seeds(query: CatsQuery) -> range:
-    """Return consecutive seeds, from a random one on where none is given.
-
-    Raises:
-        InvalidValue: The last one would be out of range.
-    """
-    last_start = MAX_SEED - query.n + 1
-    if query.seed is None:
-        first = secrets.randbelow(last_start + 1)
-    elif query.seed > last_start:
-        raise InvalidValue("seed", query.seed, f"0 to {last_start} for n={query.n}")
-    else:
-        first = query.seed
-    return range(first, first + query.n)
 
 
 def _freshness(query: CatsQuery) -> Freshness:
@@ -158,5 +141,5 @@ def _encoding(query: CatsQuery, kind: Format) -> PictureFormat:
     """
     wanted = query.encoding or kind.picture or PictureFormat.PNG
     if kind.picture not in (None, wanted):
-        raise InvalidValue("encoding", wanted, "only beside format=zip, multipart or json")
+        raise InvalidValue("encoding", wanted, "only with format=zip, multipart or json")
     return wanted

@@ -1,4 +1,4 @@
-"""A walk from one cat to another: an animation, its address, headers and provenance."""
+"""A walk from one cat to another: its frames, address, headers and provenance."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,9 +13,7 @@ from models.errors import InvalidValue
 from models.images.animations import ANIMATIONS, Animation, AnimationFormat
 from models.inference.latents import Interpolated, check_seed, walk
 
-FRAMES = 48
-"""Frames of an address that names none. Never change it: such addresses are permanent."""
-
+FRAMES = 48  # of an address without a number: never change it, those addresses are permanent
 FEWEST_FRAMES = 2
 MOST_FRAMES = 120
 
@@ -25,10 +23,10 @@ class Walk:
     """Frames at equal steps along the great circle between two seeds, before they are rendered.
 
     Attributes:
-        slot: The version.
+        slot: Version that renders it.
         start: Seed of the first frame.
         end: Seed of the last frame.
-        frames: How many frames, both included.
+        frames: Number of frames, both included.
         truncation: See `Variation`.
         format: Format of the animation.
         root: Path that the app is mounted at, "" or without a trailing slash.
@@ -53,13 +51,13 @@ class Walk:
         self._variation.check(self.slot)
 
     def check_size(self, max_pixels: int) -> None:
-        """Reject a walk that is too large.
+        """Check the size.
 
         Args:
-            max_pixels: Most pixels of all its frames.
+            max_pixels: Maximum size of all frames together, pixels.
 
         Raises:
-            InvalidValue: It has more; names the most frames that it may have.
+            InvalidValue: It is too large; the message has the maximum number of frames.
         """
         side = self.slot.card.size_px
         most = most_frames(side, max_pixels)
@@ -124,10 +122,10 @@ class Walk:
 
 
 def most_frames(size_px: int, max_pixels: int) -> int:
-    """Return the most frames that a walk may have; fewer than two allow no walk.
+    """Return the maximum number of frames of a walk; with fewer than two none is possible.
 
     Args:
-        size_px: Side of a frame, pixels.
-        max_pixels: Most pixels of all frames.
+        size_px: Width and height of a frame, pixels.
+        max_pixels: Maximum size of all frames together, pixels.
     """
     return min(MOST_FRAMES, max_pixels // size_px**2)

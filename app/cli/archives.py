@@ -1,4 +1,4 @@
-"""A version on its way between machines: a zip or a folder of weights and card."""
+"""An exported version: a zip or a folder of weights and card."""
 
 import io
 import zipfile
@@ -14,11 +14,11 @@ CARD = "card.json"
 LARGEST_BYTES = 4 << 30
 
 
-def write_parcel(target: Path, weights: bytes, card: Card) -> None:
-    """Write a zip if the target ends in .zip, else a folder; all of it or nothing.
+def write_export(target: Path, weights: bytes, card: Card) -> None:
+    """Write a zip if the target ends in .zip, else a folder.
 
     Args:
-        target: Must not exist yet.
+        target: File or folder to create.
         weights: The safetensors file.
         card: Its card.
 
@@ -27,8 +27,9 @@ def write_parcel(target: Path, weights: bytes, card: Card) -> None:
         OSError: It cannot be written.
     """
     if target.exists():
-        raise Conflict(f"{target} exists already.", "Remove it first, or name another target.")
+        raise Conflict(f"{target} already exists.", "Remove it first, or choose another target.")
     files = {WEIGHTS: weights, CARD: dumps(card)}
+    # Renamed when complete: an interrupted export must not look like a whole one.
     part = target.with_name(f".{target.name}.part")
     if target.suffix.lower() == ".zip":
         part.write_bytes(_zipped(files))
@@ -39,11 +40,11 @@ def write_parcel(target: Path, weights: bytes, card: Card) -> None:
     part.rename(target)
 
 
-def read_parcel(source: Path) -> tuple[bytes, Card | None]:
-    """Read what `write_parcel` wrote, or a weights file alone.
+def read_export(source: Path) -> tuple[bytes, Card | None]:
+    """Read what `write_export` wrote, or a weights file alone.
 
     Raises:
-        CheckpointError: There are no weights in it, or the card is damaged.
+        CheckpointError: It has no weights, or the card is damaged.
         OSError: It cannot be read.
     """
     if source.is_dir():
@@ -53,25 +54,29 @@ def read_parcel(source: Path) -> tuple[bytes, Card | None]:
     else:
         files = {WEIGHTS: source.read_bytes()}
     if WEIGHTS not in files:
-        raise CheckpointError(f"{source} holds no {WEIGHTS}.", "Name what `models export` wrote.")
+        raise CheckpointError(
+            f"{source} has no {WEIGHTS}.", "Choose an export of `cattery models export`."
+        )
     return files[WEIGHTS], loads(Card, files[CARD]) if CARD in files else None
 
 
 def _zipped(files: Mapping[str, bytes]) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as parcel:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in files.items():
-            parcel.writestr(name, data)
+            archive.writestr(name, data)
     return buffer.getvalue()
 
 
 def _unzipped(source: Path) -> dict[str, bytes]:
-    """Read the two files by name; nothing else in the zip is looked at or unpacked."""
+    """Return the two files of a zip, by name."""
     try:
-        with zipfile.ZipFile(source) as parcel:
-            entries = [e for e in parcel.infolist() if e.filename in (WEIGHTS, CARD)]
+        with zipfile.ZipFile(source) as archive:
+            # By name alone: no other member is unpacked, and no path in the zip is followed.
+            entries = [e for e in archive.infolist() if e.filename in (WEIGHTS, CARD)]
+            # Before reading: a few kilobytes can unpack to all of the memory.
             if sum(e.file_size for e in entries) > LARGEST_BYTES:
                 raise CheckpointError(f"{source} unpacks to more than {LARGEST_BYTES} bytes.")
-            return {e.filename: parcel.read(e) for e in entries}
+            return {e.filename: archive.read(e) for e in entries}
     except zipfile.BadZipFile as err:
-        raise CheckpointError(f"{source} is no readable zip: {err}.") from err
+        raise CheckpointError(f"{source} is not a readable zip: {err}.") from err

@@ -1,4 +1,4 @@
-"""`cattery compare`: recipes side by side, each trained alike, as one table and one page."""
+"""`cattery compare`: recipes trained with the same budget, in one table and one web page."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +8,7 @@ import typer
 
 from app.cli.console import interruptible, say, show_table
 from app.cli.store import open_store
-from app.cli.train import local_context, parse_overrides, run_with_bar
+from app.cli.train import Overrides, local_context, parse_overrides, run_with_bar
 from models.errors import CatteryError
 
 if TYPE_CHECKING:
@@ -18,42 +18,35 @@ if TYPE_CHECKING:
 
 
 class ComparisonFailed(CatteryError):
-    """No recipe made a version."""
+    """No recipe produced a version."""
 
 
 def compare(
     recipes: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[RECIPE]...", help="Names of recipes; all of them if none is given."
-        ),
+        typer.Argument(metavar="[RECIPE]...", help="Names of recipes; default: all."),
     ] = None,
     *,
     data: Annotated[str, typer.Option("--data", "--dataset", help="Name of an imported dataset.")],
-    kimg: Annotated[float, typer.Option(help="Thousands of images to train each recipe on.")],
+    kimg: Annotated[
+        float, typer.Option(help="Training budget of each recipe, thousands of images.")
+    ],
     size_px: Annotated[int, typer.Option("--size", help="Image width and height, pixels.")] = 64,
     seed: Annotated[int, typer.Option(min=0, help="Random seed of every recipe.")] = 0,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="Override a hyperparameter of every recipe that has it; repeatable.",
-        ),
-    ] = None,
+    overrides: Overrides = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for the table and the page.")
+        Path, typer.Option("--output", "-o", help="Folder for the table and the web page.")
     ] = Path("comparison"),
     fakes: Annotated[
         int | None,
-        typer.Option(
-            min=16, help="Images to generate for evaluating each; default: the protocol's."
-        ),
+        typer.Option(min=16, help="Generated images per evaluation; default: the protocol's."),
     ] = None,
 ) -> None:
-    """Train recipes with the same data, seed and budget, and write one table and one page.
+    """Train recipes with the same data, seed and budget, and compare them in a table and a page.
 
-    Ctrl-C saves a checkpoint; the same command resumes.
+    --set applies to the recipes that have the hyperparameter.
+
+    Ctrl-C saves a checkpoint; run the same command to resume.
     """
     from models.comparison.comparison import chosen
     from models.comparison.records import Asked
@@ -69,7 +62,7 @@ def compare(
         kimg=kimg,
         size_px=size_px,
         seed=seed,
-        overrides=parse_overrides(overrides or []),
+        overrides=parse_overrides(overrides),
         fakes=context.fakes,
     )
     _report(_compare(asked, dataset, context, output), output)
@@ -94,10 +87,10 @@ def _compare(
 
 
 def _report(comparison: "Comparison", output: Path) -> None:
-    """Print the table, where the pages are and what to do next.
+    """Print the table, the location of the page and what to do next.
 
     Raises:
-        ComparisonFailed: No recipe made a version.
+        ComparisonFailed: No recipe produced a version.
     """
     from models.comparison.table import COLUMNS, caveats, cells
 
@@ -108,5 +101,5 @@ def _report(comparison: "Comparison", output: Path) -> None:
         say("Saved. Run the same command to resume.")
         return
     if not any(row.version for row in comparison.rows):
-        raise ComparisonFailed(f"No recipe made a version; {output}/comparison.md says why.")
-    say(f"See them side by side:  {output}/index.html")
+        raise ComparisonFailed(f"No recipe produced a version; {output}/comparison.md says why.")
+    say(f"Samples side by side:  {output}/index.html")

@@ -1,4 +1,4 @@
-"""`cattery doctor`: is everything there that Cattery needs?"""
+"""`cattery doctor`: check what Cattery needs."""
 
 import platform
 import shutil
@@ -22,7 +22,7 @@ LEAST_FREE_GB = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was looked at, what was found, and whether that is all right."""
+    """The result of one check."""
 
     what: str
     found: str
@@ -30,9 +30,11 @@ class Finding:
 
 
 def doctor(
-    device: Annotated[str | None, typer.Option(help="Device to look for.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Device to check; default: CATTERY_DEVICE.")
+    ] = None,
 ) -> None:
-    """Look at everything that Cattery needs; exit 1 when something is wrong."""
+    """Check everything that Cattery needs; exit with status 1 if a check fails."""
     from app.settings import AppSettings
 
     settings = AppSettings()
@@ -45,7 +47,7 @@ def doctor(
 
 
 def _findings(settings: "AppSettings", device: str) -> Iterator[Finding]:
-    looks: dict[str, Callable[[], str]] = {
+    checks: dict[str, Callable[[], str]] = {
         "python": _python,
         "torch": lambda: version("torch"),
         "device": lambda: _device(device),
@@ -57,22 +59,22 @@ def _findings(settings: "AppSettings", device: str) -> Iterator[Finding]:
         "queue": lambda: _queue(settings),
         "address": lambda: _address(settings),
     }
-    for what, look in looks.items():
-        yield _found(what, look)
+    for what, check in checks.items():
+        yield _checked(what, check)
 
 
-def _found(what: str, look: Callable[[], str]) -> Finding:
-    """Look once; whatever goes wrong is the finding."""
+def _checked(what: str, check: Callable[[], str]) -> Finding:
+    """Run a check; an error is its finding."""
     try:
-        return Finding(what, look())
+        return Finding(what, check())
     except CatteryError as err:
         return Finding(what, str(err), ok=False)
-    except Exception as err:  # noqa: BLE001 - a doctor reports, it does not fall ill
+    except Exception as err:  # noqa: BLE001 - reported; the other checks go on
         return Finding(what, f"{type(err).__name__}: {err}", ok=False)
 
 
-class Unwell(CatteryError):
-    """Something is there, but not as it must be."""
+class CheckFailed(CatteryError):
+    """Something is there, but not usable."""
 
 
 def _python() -> str:
@@ -107,7 +109,7 @@ def _data(folder: Path) -> str:
         use = "in use by a running Cattery"
     free_gb = shutil.disk_usage(folder).free / 1e9
     if free_gb < LEAST_FREE_GB:
-        raise Unwell(f"{folder.resolve()} has {free_gb:.1f} GB left.", "Free some space.")
+        raise CheckFailed(f"{folder.resolve()} has {free_gb:.1f} GB left.", "Free some space.")
     return f"{folder.resolve()}, {use}, {free_gb:.1f} GB free"
 
 
@@ -125,8 +127,8 @@ def _zoo(url: str) -> str:
 
     problems = register_zoo(Store(url))
     if problems:
-        raise Unwell(" ".join(problems), "Install Cattery again.")
-    return "every generator that came with this release is in the store"
+        raise CheckFailed(" ".join(problems), "Install Cattery again.")
+    return "all generators of this release are in the store"
 
 
 def _features() -> str:
@@ -152,10 +154,11 @@ def _address(settings: "AppSettings") -> str:
     from app.cli.locks import StartError, listening_socket
 
     if not settings.is_local and settings.api_key is None:
-        raise Unwell(f"{settings.host} is open to others.", "Set CATTERY_API_KEY.")
+        raise CheckFailed(f"{settings.host} is open to others.", "Set CATTERY_API_KEY.")
     try:
         listening_socket(settings.host, settings.port).close()
     except StartError as err:
+        # A port in use is fine if a Cattery uses it: a service may be running.
         if _is_ours(settings):
             return f"a Cattery answers on {settings.host}:{settings.port}"
         raise err from None
@@ -163,7 +166,7 @@ def _address(settings: "AppSettings") -> str:
 
 
 def _is_ours(settings: "AppSettings") -> bool:
-    """Return whether a Cattery answers on the address."""
+    """Return whether a Cattery answers at the address."""
     request = f"GET /healthz HTTP/1.0\r\nHost: {settings.host}:{settings.port}\r\n\r\n"
     try:
         with socket.create_connection((settings.host, settings.port), timeout=2) as connection:

@@ -1,13 +1,12 @@
-"""`cattery evaluate`: how good a version is, measured now and kept on its card."""
+"""`cattery evaluate`: measure a version and record the results on its card."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.console import counting_bar, say, show_table
+from app.cli.console import counted, say, show_table
+from app.cli.generate import Device
 from app.cli.store import open_store_with_zoo, shared_settings
 from models.errors import InvalidValue
 from models.metrics.protocols import PROTOCOLS, Protocol, merged, protocol
@@ -19,27 +18,27 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    ref: Annotated[str, typer.Argument(help="model, model@version or model@previous.")],
+    ref: Annotated[str, typer.Argument(help="Name: model, model@version or model@previous.")],
     dataset: Annotated[
         str | None,
-        typer.Option(help="Dataset to compare with; none: the one it was trained on."),
+        typer.Option(help="Dataset to compare with; default: the one it was trained on."),
     ] = None,
     protocol_name: Annotated[
-        str, typer.Option("--protocol", help=f"One of {', '.join(PROTOCOLS)}.")
+        str, typer.Option("--protocol", help=f"Evaluation protocol: {', '.join(PROTOCOLS)}.")
     ] = "cattery",
     inception: Annotated[
         Path | None,
-        typer.Option(help="Safetensors file with the FID's Inception weights, for inception."),
+        typer.Option(help="Safetensors file of Inception weights, for --protocol inception."),
     ] = None,
     neighbors: Annotated[
         Path | None,
         typer.Option(
-            help="PNG to write: the samples nearest to a training picture, above that picture."
+            help="PNG file to write: the samples closest to training pictures, above those."
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Device = "auto",
 ) -> None:
-    """Measure a version against real pictures; print the results and add them to its card."""
+    """Measure a version against real pictures, print the results and add them to its card."""
     row = protocol(protocol_name)
     _check_target(neighbors, row)
     store = open_store_with_zoo()
@@ -54,30 +53,30 @@ def evaluate(
         say(f"No {name}: {reason}")
     if neighbors is not None:
         _draw(store, card, record, measurement, neighbors)
-    say(f"{model}@{version} against {record.name}, protocol {row.name}; the card keeps it.")
+    say(f"Added to the card of {model}@{version}: against {record.name}, protocol {row.name}.")
 
 
 def _check_target(path: Path | None, row: Protocol) -> None:
-    """Refuse a file that could not be written, before the minutes of measuring."""
+    """Refuse a file that could not be written, before minutes of measuring are spent on it."""
     if path is None:
         return
     if not row.has_neighbors:
-        raise InvalidValue("neighbors", str(path), f"nothing: {row.name} looks for no neighbors")
+        raise InvalidValue("neighbors", str(path), f"no file with --protocol {row.name}")
     if path.suffix.lower() != ".png" or not path.parent.is_dir():
         raise InvalidValue("neighbors", str(path), "a .png file in an existing folder")
 
 
 def _dataset(store: "Store", card: "Card", name: str | None) -> "DatasetRecord":
-    """Return the dataset to compare with, and say so if it is not what it was trained on."""
+    """Return the dataset to compare with; print a note if its pictures have changed."""
     trained = card.dataset.get("name")
     wanted = name or trained
     if not isinstance(wanted, str):
-        raise InvalidValue("dataset", None, "a dataset in the store, since the card names none")
+        raise InvalidValue("dataset", None, "a dataset of the store; the card names none")
     record = store.datasets.get(wanted)
     learned = card.dataset.get("fingerprint")
     if isinstance(learned, str) and learned != record.fingerprint:
         say(
-            f"Note: {card.model}@{card.version} was trained on other pictures than {wanted} holds "
+            f"Note: {card.model}@{card.version} was not trained on the pictures of {wanted} "
             f"(fingerprint {learned[:12]}, not {record.fingerprint[:12]})."
         )
     return record
@@ -99,7 +98,7 @@ def _measure(
     device = pick_device(device_name)
     features = Features(device, row.features, inception)
     generator = load_generator(store.versions.weights(card.model, card.version))
-    with _counted("real pictures") as tell:
+    with counted("real pictures") as tell:
         reference = reference_statistics(
             store,
             record,
@@ -110,16 +109,8 @@ def _measure(
             device=device,
             on_progress=tell,
         )
-    with _counted("samples") as tell:
+    with counted("samples") as tell:
         return measure(generator, reference, features, device, row, on_progress=tell)
-
-
-@contextmanager
-def _counted(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar once there is something to count; yield what moves it."""
-    with counting_bar() as bar:
-        task = bar.add_task(what, total=None, visible=False)
-        yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
 
 
 def _cells(row: dict[str, Any]) -> tuple[object, ...]:
@@ -138,7 +129,7 @@ def _cells(row: dict[str, Any]) -> tuple[object, ...]:
 def _draw(
     store: "Store", card: "Card", record: "DatasetRecord", measurement: "Measurement", path: Path
 ) -> None:
-    """Write the closest samples as one row, the training pictures nearest to them as the next."""
+    """Write a row of the closest samples above a row of the training pictures nearest to them."""
     import numpy as np
 
     from models.datasets.batches import open_pack

@@ -1,6 +1,5 @@
-"""`cattery generate`: cats to a file, without a service."""
+"""`cattery generate`: cats in a file, without a running service."""
 
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -24,7 +23,14 @@ BATCH = 64
 MOST = 1024
 
 Writer = Callable[["Slot", Sequence[int], "Variation", "NDArray[np.uint8]"], bytes]
-"""Turns a slot, seeds, their variation and their (N, H, W, 3) pictures into a file."""
+"""Encodes a slot's pictures of seeds with a variation, (N, H, W, 3) uint8, as a file."""
+
+
+Model = Annotated[str, typer.Option(help="Name: model, model@version or model@previous.")]
+Device = Annotated[str, typer.Option(help="Device to use: auto, cpu, cuda or cuda:N.")]
+Truncation = Annotated[
+    float, typer.Option(help="0.1 to 1; below 1, cats are less varied and closer to the average.")
+]
 
 
 def generate(
@@ -32,44 +38,38 @@ def generate(
         Path,
         typer.Option("--output", "-o", help="File to write: .png or .webp (one sheet), or .zip."),
     ] = Path("cats.png"),
-    model: Annotated[str, typer.Option(help="model, model@version or model@previous.")] = "dcgan",
-    n: Annotated[int, typer.Option("--n", "-n", min=1, max=MOST, help="How many cats.")] = 16,
+    model: Model = "dcgan",
+    n: Annotated[int, typer.Option("--n", "-n", min=1, max=MOST, help="Number of cats.")] = 16,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Seed of the first cat; none: a random one.")
+        int | None, typer.Option(min=0, help="Seed of the first cat; default: random.")
     ] = None,
     columns: Annotated[
-        int | None, typer.Option(min=1, max=MOST, help="Cats in a row of the sheet.")
+        int | None, typer.Option(min=1, max=MOST, help="Cats per row; default: a square.")
     ] = None,
     near: Annotated[
-        int | None, typer.Option(min=0, help="Neighbors of this seed, each toward its own.")
+        int | None, typer.Option(min=0, help="Generate neighbors of the cat with this seed.")
     ] = None,
     distance: Annotated[
-        float | None, typer.Option(help="How far from it, 0 to 1; none: 0.2.")
+        float | None, typer.Option(help="Distance from that cat, 0 to 1; default: 0.2.")
     ] = None,
-    truncation: Annotated[
-        float, typer.Option(help="0.1 to 1: less varied cats, nearer to the average one.")
-    ] = 1.0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    truncation: Truncation = 1.0,
+    device: Device = "auto",
 ) -> None:
-    """Make cats and write them to a file: the same bytes that the service answers."""
-    write = _writer(output, columns)
-    from app.cats.latents import Variation
-    from models.inference.latents import MAX_SEED
+    """Generate cats and write them to a file; the same bytes as from the service."""
+    write = _writer(output, columns)  # first: an unknown suffix should not cost a rendering
+    from app.cats.latents import Variation, consecutive_seeds
 
     variation = Variation.asked(near, distance, truncation)
-    first = secrets.randbelow(MAX_SEED - n + 2) if seed is None else seed
-    if first + n - 1 > MAX_SEED:
-        raise InvalidValue("seed", first, f"0 to {MAX_SEED - n + 1} for {n} cats")
+    seeds = consecutive_seeds(seed, n)
     slot = open_slot(model, device)
     variation.check(slot)
-    seeds = range(first, first + n)
     pixels = render(slot, variation.points(seeds))
     output.write_bytes(write(slot, seeds, variation, pixels))
     say(f"{output}: {n} of {slot.name}, seeds {seeds[0]} to {seeds[-1]}")
 
 
 def _writer(output: Path, columns: int | None) -> Writer:
-    """Return what turns pictures into the file that the suffix asks for."""
+    """Return the writer for the suffix of the file."""
     writers: Mapping[str, Writer] = {
         ".png": partial(_picture, "png", columns),
         ".webp": partial(_picture, "webp", columns),
@@ -130,12 +130,21 @@ def _zip(
 ) -> bytes:
     from app.cats.archives import zip_of
     from app.cats.renderer import cat_text
-    from app.cats.request import file_name
+    from app.cats.request import Freshness, ImageRequest
+    from app.http.negotiation import Format
     from models.images.formats import encode_png
 
+    # The service's own request for these cats: the names of the files are the same there.
+    request = ImageRequest(
+        slot=slot,
+        seeds=seeds,
+        format=Format.ZIP,
+        freshness=Freshness.FIXED,
+        variation=variation,
+    )
     return zip_of(
         {
-            file_name(slot, seed, variation): encode_png(picture, cat_text(slot, seed, variation))
+            request.file_name(seed): encode_png(picture, cat_text(slot, seed, variation))
             for seed, picture in zip(seeds, pixels, strict=True)
         }
     )

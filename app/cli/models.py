@@ -1,4 +1,4 @@
-"""`cattery models`: versions, their cards and the aliases that say which one serves."""
+"""`cattery models`: versions, their cards and the aliases that put one into service."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from models.store import Store
     from models.store.records import Card
 
-model_commands = typer.Typer(help="Look at trained versions, and choose which one serves.")
+model_commands = typer.Typer(help="List, promote, export and import trained versions.")
 
 Model = Annotated[str, typer.Argument(help="Name of the model.")]
-Ref = Annotated[str, typer.Argument(help="model, model@version or model@previous.")]
+Ref = Annotated[str, typer.Argument(help="Name: model, model@version or model@previous.")]
+Version = Annotated[str, typer.Argument(help="Name: model@version.")]
 
 
 @model_commands.command("list")
@@ -24,7 +25,7 @@ def list_() -> None:
     """List all versions of all models, newest first."""
     store = open_store_with_zoo()
     show_table(
-        ("version", "serves", "px", "recipe", "kimg", "KID", "created"),
+        ("version", "alias", "px", "recipe", "kimg", "KID", "created"),
         [row for model in store.versions.models() for row in _rows(store, model)],
     )
 
@@ -39,7 +40,7 @@ def _rows(store: "Store", model: str) -> Iterator[tuple[object, ...]]:
 
 
 def _kid(card: "Card") -> str | None:
-    """Return a version's kernel distance with half of its interval, if it was measured."""
+    """Return the KID of a version with half of its interval, or None if it was not measured."""
     from models.metrics.protocols import headline
 
     found = headline(card.metrics)
@@ -58,47 +59,45 @@ def show(ref: Ref) -> None:
 
 @model_commands.command()
 def promote(
-    ref: Annotated[str, typer.Argument(help="model@version.")],
-    reason: Annotated[str, typer.Option(help="Kept in the model's history.")] = "",
+    ref: Version,
+    reason: Annotated[str, typer.Option(help="Reason, recorded in the model's history.")] = "",
 ) -> None:
-    """Put a version into service; a running service takes it over within seconds."""
+    """Put a version into service; a running service switches within seconds."""
     store = open_store_with_zoo()
     model, version = store.versions.resolve(ref)
     store.aliases.promote(model, version, reason=reason)
-    say(f"{model}@{version} serves now.")
+    say(f"{model}@{version} is in service.")
 
 
 @model_commands.command()
 def rollback(model: Model) -> None:
     """Put the previous version back into service."""
     aliases = open_store().aliases.rollback(model)
-    say(f"{model}@{aliases.serving} serves again.")
+    say(f"{model}@{aliases.serving} is in service again.")
 
 
 @model_commands.command()
-def delete(ref: Annotated[str, typer.Argument(help="model@version.")]) -> None:
-    """Delete a version; the serving and the previous one are kept."""
+def delete(ref: Version) -> None:
+    """Delete a version, unless it is serving or previous."""
     store = open_store()
     model, version = store.versions.resolve(ref)
     store.versions.delete(model, version)
-    say(f"{model}@{version} was deleted.")
+    say(f"Deleted {model}@{version}.")
 
 
 @model_commands.command()
 def export(
     ref: Ref,
-    target: Annotated[
-        Path, typer.Option("--output", "-o", help="A zip to write, or a folder to make.")
-    ],
+    target: Annotated[Path, typer.Option("--output", "-o", help="Zip file or folder to create.")],
 ) -> None:
-    """Write a version's weights and card, to import them elsewhere."""
-    from app.cli.archives import write_parcel
+    """Write the weights and card of a version to a file or folder, to import elsewhere."""
+    from app.cli.archives import write_export
 
     store = open_store_with_zoo()
     model, version = store.versions.resolve(ref)
     card = store.versions.card(model, version)
-    write_parcel(target, store.versions.weights(model, version), card)
-    say(f"{model}@{version} is in {target}.")
+    write_export(target, store.versions.weights(model, version), card)
+    say(f"Exported {model}@{version} to {target}.")
 
 
 @model_commands.command("import")
@@ -106,14 +105,14 @@ def import_(
     model: Model,
     source: Annotated[
         Path,
-        typer.Argument(exists=True, help="What export wrote, or a generator.safetensors alone."),
+        typer.Argument(exists=True, help="An export, or a generator.safetensors file."),
     ],
 ) -> None:
-    """Check a version from elsewhere as any other, and add it; it does not serve yet."""
-    from app.cli.archives import read_parcel
+    """Check an exported version and add it to a model, without putting it into service."""
+    from app.cli.archives import read_export
     from models.publishing.transfer import import_version
 
-    weights, card = read_parcel(source)
+    weights, card = read_export(source)
     card = import_version(open_store(), model, weights, card)
-    say(f"{model}@{card.version} was imported; put it into service with:")
+    say(f"Imported {model}@{card.version}. Put it into service with:")
     say(f"  cattery models promote {model}@{card.version}")

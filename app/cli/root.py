@@ -1,13 +1,13 @@
-"""The tree of commands, and how each ends when something is wrong."""
+"""The tree of commands, and the exit status of errors."""
 
 import sys
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from app.cli.compare import compare
-from app.cli.console import complain
+from app.cli.console import print_error
 from app.cli.dataset import dataset_commands
 from app.cli.doctor import doctor
 from app.cli.evaluate import evaluate
@@ -56,37 +56,29 @@ def main() -> None:
 
 
 def run(program: typer.Typer) -> None:
-    """Run a command line: exit 1 with one line for what we foresaw, 2 for wrong usage."""
+    """Run a command line; exit 1 with one line for an expected error, 2 for wrong usage."""
     try:
         program()
     except CatteryError as err:
-        complain(str(err))
+        print_error(str(err))
         sys.exit(1)
     except ValueError as err:  # pydantic's errors are ValueErrors; importing it here costs 0.1 s
         lines = _settings_errors(err)
         if not lines:
             raise
         for line in lines:
-            complain(line)
+            print_error(line)
         sys.exit(1)
 
 
 def _settings_errors(err: ValueError) -> list[str]:
-    """Return one line for each setting that a settings class refused; none for other errors."""
+    """Return a line per invalid setting; none if the error is not about settings."""
     from pydantic import ValidationError
-    from pydantic_settings import BaseSettings
 
-    if not isinstance(err, ValidationError):
-        return []
-    names = {cls.__name__ for cls in _subclasses(BaseSettings)}
-    if err.title not in names:
+    # By name: pydantic's error does not carry the class that it is about.
+    if not isinstance(err, ValidationError) or not err.title.endswith("Settings"):
         return []
     return [
         f"CATTERY_{'_'.join(map(str, e['loc'])).upper()} is {e['input']!r}: {e['msg']}."
         for e in err.errors(include_url=False)
     ]
-
-
-def _subclasses(cls: type[Any]) -> list[type[Any]]:
-    children: list[type[Any]] = cls.__subclasses__()
-    return children + [s for child in children for s in _subclasses(child)]

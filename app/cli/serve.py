@@ -1,7 +1,9 @@
 """`cattery serve`: the API, a worker and an embedded Valkey under one foreground command."""
 
+import gc
 import logging
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +16,7 @@ import typer
 
 from app.cli.console import say
 from app.cli.locks import StartError, address_of, claimed, listening_socket
-from app.cli.supervisor import Child, Queue, Supervisor, Worker
+from app.cli.supervisor import Child, Supervisor, Worker
 
 if TYPE_CHECKING:
     import socket
@@ -22,31 +24,36 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from app.settings import AppSettings
-    from models.store import Store
 
 GRACE_S = 10
-"""How long open requests may go on after Ctrl-C, seconds."""
+"""Time for open requests to finish after Ctrl-C, seconds."""
 
+# Longer than a proxy's (nginx: 60). If we closed first, the proxy could send a request into a
+# connection that is just being closed.
 KEEP_ALIVE_S = 75
-"""How long an idle connection is kept, seconds: longer than proxies do (nginx: 60), which must be
-the first to close, or they would send a request into a connection that is just being closed."""
+"""How long an idle connection is kept, seconds."""
 
-AT_A_TIME = 16
-"""New connections that are let in between two rounds of answers."""
+ACCEPTS_PER_ROUND = 16
+"""New connections accepted in one iteration of the event loop."""
+
+# Python's default is ten times as long. Render threads need the interpreter for microseconds
+# between two layers, the event loop between two batches.
+SWITCH_INTERVAL_S = 0.0005
+"""How long a thread may hold the interpreter while others wait for it, seconds."""
 
 
 def serve(
     host: Annotated[
-        str | None, typer.Option(help="Address to listen on, instead of CATTERY_HOST.")
+        str | None, typer.Option(help="Address to listen on; overrides CATTERY_HOST.")
     ] = None,
     port: Annotated[
-        int | None, typer.Option(help="TCP port, instead of CATTERY_PORT; 0: any free one.")
+        int | None, typer.Option(help="TCP port, 0 for any free one; overrides CATTERY_PORT.")
     ] = None,
     with_worker: Annotated[
-        bool, typer.Option("--worker/--no-worker", help="Whether a worker runs beside the API.")
+        bool, typer.Option("--worker/--no-worker", help="Whether to start a worker as well.")
     ] = True,
 ) -> None:
-    """Serve cats and train new ones, in the foreground, until Ctrl-C."""
+    """Run the service, its worker and its queue in the foreground until Ctrl-C."""
     from app.http.security import check_closed
     from app.settings import AppSettings
 
@@ -67,11 +74,10 @@ def _serve(
     began: float,
     with_worker: bool,
 ) -> None:
-    """Claim and check everything, then start in order; the stack stops it in reverse order."""
+    """Acquire what the service needs, then start everything; the stack stops it in reverse."""
     from models.store import Store
 
-    # Only an embedded queue needs the data folder alone: with a queue that they share, any
-    # number of front ends may have the same one.
+    # An embedded queue needs the data folder to itself; front ends with a common queue share it.
     claim = stack.enter_context(claimed(settings.data, is_shared=bool(settings.redis_url)))
     listener = stack.enter_context(listening_socket(settings.host, settings.port))
     address = address_of(listener)
@@ -90,39 +96,36 @@ def _serve(
         leave()
         return
     say("Loading generators ...")
-    run_api(_api(settings, store), listener, stopping, ready, leave)
+    from app.main import create_app  # only now: it takes a second, and the worker starts meanwhile
+
+    run_api(create_app(settings, store=store), listener, stopping, ready, leave)
 
 
 def _start_children(
     settings: "AppSettings", stack: ExitStack, with_worker: bool
 ) -> "tuple[AppSettings, list[str]]":
-    """Start Valkey, unless a Redis was named, and the worker.
+    """Start the worker and, unless a Redis is configured, Valkey.
 
     Returns:
-        Settings that know the queue's URL, and the names of what was started, in order.
+        The settings with the queue's URL, and the names of the children in order of start.
     """
     from worker.settings import WorkerSettings
+    from worker.valkey import EmbeddedValkey
 
-    queue = None if settings.redis_url else Queue(settings.data / "valkey")
+    queue = None if settings.redis_url else EmbeddedValkey(settings.data / "valkey")
 
     def redis_url() -> str:
         return queue.url if queue else settings.redis_url
 
     children: list[Child] = [queue] if queue else []
     if with_worker:
-        # On top of its own limit: it saves its job's state first.
+        # Longer than its own limit, within which it saves the state of its job.
         children.append(Worker(redis_url, WorkerSettings().shutdown_s + 10.0))
     supervisor = Supervisor(children, say)
     supervisor.start()
     stack.callback(supervisor.stop)
     known = settings.model_copy(update={"redis_url": redis_url()})
     return known, [child.name for child in children]
-
-
-def _api(settings: "AppSettings", store: "Store") -> "FastAPI":
-    from app.main import create_app  # only now: it takes a second, and the worker starts meanwhile
-
-    return create_app(settings, store=store)
 
 
 def run_api(
@@ -132,37 +135,39 @@ def run_api(
     ready: Callable[[], None],
     leave: Callable[[], None],
 ) -> None:
-    """Serve until a signal comes.
+    """Run the app until a signal comes.
 
     Args:
-        api: What to serve.
-        listener: Where.
-        stopping: Set by a signal that came before.
-        ready: Called when it serves.
-        leave: Called when it begins to shut down.
+        api: The app.
+        listener: Its listening socket.
+        stopping: Set if a signal has already come.
+        ready: Called when the app accepts requests.
+        leave: Called when shutdown begins.
 
     Raises:
-        StartError: Its lifespan failed to begin.
+        StartError: The app did not start.
     """
     import uvicorn
 
-    from app.cli.gc_tuning import share_often, spare_what_stays
     from app.http.protocol import protocol_class
 
-    share_often()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: "list[socket.socket] | None" = None) -> None:
             await super().startup(sockets)
-            spare_what_stays()
-            # A signal may have come before uvicorn listened to signals.
+            # PyTorch and the framework are hundreds of thousands of objects that stay to the end;
+            # each full collection would halt everything for a tenth of a second.
+            gc.collect()
+            gc.freeze()
+            # A signal may have come before uvicorn installed its handlers.
             self.should_exit = self.should_exit or stopping.is_set()
             if not self.should_exit:
                 ready()
 
         async def shutdown(self, sockets: "list[socket.socket] | None" = None) -> None:
             leave()
-            api.state.stopping.set()  # who follows a job's events would never hang up
+            api.state.stopping.set()  # or event streams would keep their connections open
             await super().shutdown(sockets)
 
     config = uvicorn.Config(
@@ -176,19 +181,16 @@ def run_api(
         timeout_graceful_shutdown=GRACE_S,
     )
     try:
-        Server(config).run(sockets=doors_of(listener))
-    except SystemExit as err:  # uvicorn's word for a lifespan that failed; it has logged why
+        Server(config).run(sockets=listeners_of(listener))
+    except SystemExit as err:  # how uvicorn reports a failed lifespan; it has logged why
         raise StartError("The API did not start.", "The log above says why.") from err
 
 
-def doors_of(listener: "socket.socket") -> "list[socket.socket]":
-    """Return a listening socket, and the same one again and again.
-
-    libuv accepts a single connection of each in a round of the event loop (since 1.45). A round
-    in which hundreds of requests are answered takes long, and whoever is new, a health check
-    for example, would wait for as many rounds as others came before.
-    """
-    return [listener, *(listener.dup() for _ in range(AT_A_TIME - 1))]
+def listeners_of(listener: "socket.socket") -> "list[socket.socket]":
+    """Return a listening socket and duplicates of it, for the event loop to accept from each."""
+    # libuv accepts one connection per socket in an iteration of the loop (since 1.45). Under load
+    # an iteration takes long, and a health check would wait one for each connection before it.
+    return [listener, *(listener.dup() for _ in range(ACCEPTS_PER_ROUND - 1))]
 
 
 def _announce(address: str, settings: "AppSettings", began: float) -> None:
@@ -199,18 +201,16 @@ def _announce(address: str, settings: "AppSettings", began: float) -> None:
 
 @contextmanager
 def stop_signals() -> Iterator[threading.Event]:
-    """Turn the signals that stop a service into an event, from start to end.
-
-    A flag and no exception: an exception could come between a child's start and the line that
-    remembers it. While uvicorn runs it has handlers of its own and raises the signal again after.
-    """
+    """Turn the signals that stop a service into an event; handlers are restored at the end."""
+    # Not an exception: it could strike between a child's start and the line that registers it.
+    # While uvicorn runs, it has handlers of its own, and raises the signal again afterwards.
     stopping = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         stopping.set()
 
     def hang_up(_number: int, _frame: FrameType | None) -> None:
-        signal.raise_signal(signal.SIGTERM)  # a closed terminal ends as tidily
+        signal.raise_signal(signal.SIGTERM)  # a closed terminal stops it as cleanly
 
     before = {
         signal.SIGINT: signal.signal(signal.SIGINT, stop),

@@ -1,8 +1,8 @@
-"""What most commands open first: the shared settings and the store they name."""
+"""The shared settings and the store, which most commands open first."""
 
 from typing import TYPE_CHECKING
 
-from app.cli.console import complain
+from app.cli.console import print_error
 
 if TYPE_CHECKING:
     from models.store import Store
@@ -28,7 +28,7 @@ def open_store() -> "Store":
 
 
 def open_store_with_zoo() -> "Store":
-    """Open the store and register the generators that came with this release.
+    """Open the store and register the generators of this release in it.
 
     Raises:
         StoreError: It cannot be read and written.
@@ -37,5 +37,5 @@ def open_store_with_zoo() -> "Store":
 
     store = open_store()
     for problem in register_zoo(store):
-        complain(problem)
+        print_error(problem)  # not raised: all other versions can be used
     return store

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Protocol
 
@@ -18,7 +17,7 @@ POLL_S = 0.25
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 HEALTHY_AFTER_S = 60.0
-"""What ran for so long is restarted after the first pause, not after a longer one."""
+"""A child that ran for this long is restarted after the first pause again."""
 
 
 class Child(Protocol):
@@ -26,48 +25,16 @@ class Child(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is, in a word."""
+        """What to call it in messages."""
 
-    def start(self) -> None:
-        """Start it; it must not run."""
+    def start(self) -> object:
+        """Start it; it must not be running."""
 
     def alive(self) -> bool:
-        """Return whether it runs."""
+        """Return whether it is running."""
 
     def stop(self) -> None:
         """Ask it to exit and wait until it has; does nothing for one that has exited."""
-
-
-class Queue:
-    """The embedded Valkey as a child process.
-
-    Args:
-        folder: Where its files lie.
-    """
-
-    name = "queue"
-
-    def __init__(self, folder: Path) -> None:
-        from worker.valkey import EmbeddedValkey
-
-        self._valkey = EmbeddedValkey(folder)
-
-    @property
-    def url(self) -> str:
-        """The URL to reach it by, once it has started."""
-        return self._valkey.url
-
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-        self._valkey.start()
-
-    def alive(self) -> bool:
-        """Return whether it runs."""
-        return self._valkey.alive()
-
-    def stop(self) -> None:
-        """Let it write out its data and exit."""
-        self._valkey.stop()
 
 
 class Worker:
@@ -76,8 +43,8 @@ class Worker:
     It leads a session of its own, so that Ctrl-C in the terminal reaches the supervisor alone.
 
     Args:
-        redis_url: Returns the URL of its queue, which may be known only once that runs.
-        grace_s: How long it may take to exit when it is told to, seconds.
+        redis_url: Returns the URL of its queue, which may be known only once the queue runs.
+        grace_s: Time to exit after SIGTERM, seconds; then it is killed.
     """
 
     name = "worker"
@@ -89,21 +56,21 @@ class Worker:
 
     def start(self) -> None:
         """Start it."""
-        # In the environment, since anyone on this machine may read a process's arguments.
+        # In the environment: any user of this machine can read a process's arguments.
         url = {"CATTERY_REDIS_URL": self._redis_url()}
-        environment = {**os.environ, **url}  # noqa: TID251 - handed on, not read
-        # -P: a folder named `app` where the user happens to stand is not ours.
+        environment = {**os.environ, **url}  # noqa: TID251 - passed on, not read
+        # -P: a folder named `app` in the current directory must not shadow ours.
         command = [sys.executable, "-P", "-m", "app.cli", "worker", "--parent", str(os.getpid())]
         self._process = subprocess.Popen(  # noqa: S603 - our own program, no shell
             command, stdin=subprocess.DEVNULL, env=environment, start_new_session=True
         )
 
     def alive(self) -> bool:
-        """Return whether it runs."""
+        """Return whether it is running."""
         return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
-        """Tell it to exit and wait; kill it when it takes too long."""
+        """Send SIGTERM and wait; kill it after the grace period."""
         if self._process is None:
             return
         self._process.send_signal(signal.SIGTERM)
@@ -123,11 +90,12 @@ class Supervisor:
 
     Args:
         children: In the order in which they start.
-        report: Called with a sentence on each restart.
+        report: Called with one sentence per restart.
     """
 
     def __init__(self, children: Sequence[Child], report: Callable[[str], None]) -> None:
         self._watched = [_Watched(child, report) for child in children]
+        # One item when all have started, or why one did not: `start` raises it in its own thread.
         self._started: SimpleQueue[Exception | None] = SimpleQueue()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="supervisor")
@@ -182,6 +150,7 @@ class _Watched:
         elif self._start_at is None:
             self._report(f"The {self.child.name} exited; restarting it in {self._pause_s:g} s.")
             self._start_at = now + self._pause_s
+            # Doubled: a child that fails at once would otherwise fill the log.
             self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
         elif now >= self._start_at:
             self._restart(now)
@@ -190,7 +159,7 @@ class _Watched:
         self._start_at = None
         self._started_at = now
         try:
-            self.child.stop()  # releases what the exited process has left
+            self.child.stop()  # releases what the exited process left behind
             self.child.start()
-        except (OSError, CatteryError) as err:
+        except (OSError, CatteryError) as err:  # the next check counts it as exited again
             self._report(f"The {self.child.name} could not be restarted: {err}")

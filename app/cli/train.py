@@ -1,4 +1,4 @@
-"""`cattery train`: a training job in the foreground, without queue or service."""
+"""`cattery train`: a training job in the foreground, without a queue or service."""
 
 import json
 import signal
@@ -20,47 +20,54 @@ if TYPE_CHECKING:
     from models.jobs.context import JobContext
     from models.store import Store
 
-RUNNER = "cli"
-LOOK_EVERY_S = 0.5
+RUNNER = "cli"  # the worker's reaper leaves such jobs alone
+POLL_S = 0.5
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Override a hyperparameter, for example --set width=64; repeatable.",
+    ),
+]
 
 
 class TrainingFailed(CatteryError):
-    """The job ended without a version."""
+    """The job ended without publishing a version."""
 
 
 def train(
     recipe: Annotated[
         str | None,
-        typer.Argument(help="Name of a recipe, such as dcgan; not needed with --resume."),
+        typer.Argument(help="Name of a recipe, such as dcgan; omit with --resume."),
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="Name of an imported dataset.")] = None,
     minutes: Annotated[
-        float | None, typer.Option(help="Minutes of training; or use --kimg.")
+        float | None, typer.Option(help="Training budget in minutes; alternative: --kimg.")
     ] = None,
     kimg: Annotated[
-        float | None, typer.Option(help="Thousands of images to train on; or use --minutes.")
+        float | None,
+        typer.Option(help="Training budget in thousands of images; alternative: --minutes."),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Model to add the version to.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Model to add the version to; default: named after the recipe."),
+    ] = None,
     size_px: Annotated[
-        int | None, typer.Option("--size", help="Image width and height, pixels.")
+        int | None,
+        typer.Option("--size", help="Image width and height in pixels; default: the recipe's."),
     ] = None,
     seed: Annotated[
         int, typer.Option(min=0, help="Random seed of weights, latents and data order.")
     ] = 0,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="Override a hyperparameter, for example --set width=64; repeatable.",
-        ),
-    ] = None,
+    overrides: Overrides = None,
     promote: Annotated[
         Promote, typer.Option(help="When to put the new version into service.")
     ] = Promote.IF_BETTER,
     resume: Annotated[
         str | None,
-        typer.Option(metavar="JOB", help="Resume a job, named by its id or by its version."),
+        typer.Option(metavar="JOB", help="Job id or model@version whose training to resume."),
     ] = None,
     init_from: Annotated[
         str | None,
@@ -72,7 +79,7 @@ def train(
 ) -> None:
     """Train a generator, evaluate it and add it to the store; Ctrl-C saves a checkpoint.
 
-    Under `torchrun` the processes train it together, one GPU each.
+    Run it with `torchrun` to train on several GPUs, one process each.
     """
     store = open_store()
     budget = Budget(kimg=kimg, minutes=minutes)
@@ -88,7 +95,7 @@ def train(
             size_px=size_px,
             budget=budget,
             seed=seed,
-            overrides=parse_overrides(overrides or []),
+            overrides=parse_overrides(overrides),
             promote=promote,
             init_from=init_from,
         )
@@ -97,14 +104,14 @@ def train(
 
 
 def _train_together(store: "Store", order: Callable[[], JobRecord]) -> None:
-    """Lead a training, or follow the process that `torchrun` made the leader."""
+    """Train as the leader, or follow the process that `torchrun` made the leader."""
     from models.training.distributed import team_of_torchrun
 
     with team_of_torchrun() as team:
         context = replace(local_context(store), team=team)
         if team.leads:
             record = order()
-            say(f"Job {record.id}; its samples are in {store.url}/jobs/{record.id}/samples")
+            say(f"Job {record.id}; samples: {store.url}/jobs/{record.id}/samples")
             with interruptible() as stopped:
                 _report(store, run_with_bar(record, context, stopped))
         else:
@@ -115,16 +122,16 @@ def _train_together(store: "Store", order: Callable[[], JobRecord]) -> None:
             run_following(context)
 
 
-def parse_overrides(texts: list[str]) -> dict[str, Any]:
+def parse_overrides(texts: list[str] | None) -> dict[str, Any]:
     """Return `NAME=VALUE` texts as a mapping; a value is JSON, such as 64, 2e-4 or true.
 
     Raises:
-        InvalidValue: A text has no "=" or its value is no JSON.
+        InvalidValue: A text has no "=", or its value is not JSON.
     """
-    overrides = {}
-    for text in texts:
+    overrides: dict[str, Any] = {}
+    for text in texts or ():
         name, _, value = text.partition("=")
-        try:
+        try:  # as JSON, the form that the API takes: both check the same types
             overrides[name.strip()] = json.loads(value)
         except ValueError:
             raise InvalidValue("set", text, "NAME=VALUE with a number, true or false") from None
@@ -133,7 +140,7 @@ def parse_overrides(texts: list[str]) -> dict[str, Any]:
 
 def _given(name: str, value: str | None) -> str:
     if value is None:
-        raise typer.BadParameter(f"{name} is required, unless --resume names a job.")
+        raise typer.BadParameter(f"{name} is required without --resume.")
     return value
 
 
@@ -152,7 +159,9 @@ def _resumed(store: "Store", name: str, budget: Budget, promote: Promote) -> Job
     job = source_job(store, name, field="resume")
     record = store.jobs.get(job)
     if not record.status.has_ended and record.runner != RUNNER:
-        raise Conflict(f"The job {job} belongs to a worker.", "Leave it to `cattery worker`.")
+        raise Conflict(
+            f"The job {job} belongs to a worker.", "A running `cattery worker` continues it."
+        )
     if not record.status.has_ended:
         return record
     order = store.jobs.order(record)
@@ -178,8 +187,8 @@ def run_with_bar(
     """Run a job in this process, with a progress bar; return its record, ended or paused."""
     from models.jobs.training_job import run_training
 
-    # No lease: should two processes run one job, the store lets only the later one write. And
-    # nothing is announced: front ends poll the store.
+    # No lease: if two processes run one job, the store lets only the later one write. And no
+    # announcement of promotions: front ends poll the store as well.
     with _progress_bar(lambda: context.store.jobs.get(record.id)):
         return run_training(
             record, context, should_stop=lambda: StopReason.PAUSE if stopped() else None
@@ -187,7 +196,7 @@ def run_with_bar(
 
 
 def local_context(store: "Store") -> "JobContext":
-    """Return where and how training jobs run in this process, by the worker's settings."""
+    """Return the context of training jobs in this process, from the worker's settings."""
     from worker.jobs import job_context
     from worker.settings import WorkerSettings
 
@@ -196,13 +205,13 @@ def local_context(store: "Store") -> "JobContext":
 
 @contextmanager
 def _progress_bar(read: Callable[[], JobRecord]) -> Iterator[None]:
-    """Show a job's progress while the block runs, as its record has it."""
+    """Show a job's progress, read from its record, while the block runs."""
     done = threading.Event()
     with training_bar() as bar:
         task = bar.add_task("waiting", total=1.0, status="")
 
         def follow() -> None:
-            while not done.wait(LOOK_EVERY_S):
+            while not done.wait(POLL_S):
                 bar.update(task, **view(read()))
 
         follower = threading.Thread(target=follow, name="progress", daemon=True)
@@ -216,7 +225,7 @@ def _progress_bar(read: Callable[[], JobRecord]) -> Iterator[None]:
 
 
 def view(record: JobRecord) -> dict[str, Any]:
-    """Return what the bar shows of a job's record."""
+    """Return the fields of the progress bar for a job's record."""
     progress = record.progress
     if progress.training_s_total:
         share = progress.training_s / progress.training_s_total
@@ -225,8 +234,9 @@ def view(record: JobRecord) -> dict[str, Any]:
     facts = [f"{progress.kimg:.1f} kimg"]
     if progress.images_per_s:
         facts.append(f"{progress.images_per_s:.0f} img/s")
-    told = [name for name in ("discriminator", "generator") if name in progress.losses]
-    facts += [f"{name[0].upper()} {progress.losses[name]:.2f}" for name in told]
+    losses = progress.losses
+    names = [name for name in ("discriminator", "generator") if name in losses]
+    facts += [f"{name[0].upper()} {losses[name]:.2f}" for name in names]
     return {
         "description": record.phase or record.status,
         "completed": min(1.0, share),
@@ -238,7 +248,7 @@ def _report(store: "Store", record: JobRecord) -> None:
     """Print how the job ended and what to do next.
 
     Raises:
-        TrainingFailed: It ended without a version.
+        TrainingFailed: It published no version, or only its best snapshot.
     """
     if not record.status.has_ended:
         say(f"Saved. Resume with:  cattery train --resume {record.id}")
@@ -246,7 +256,7 @@ def _report(store: "Store", record: JobRecord) -> None:
     if record.version is None:
         raise TrainingFailed(f"The job {record.id} {record.status}: {record.reason}")
     name = f"{store.jobs.order(record).model}@{record.version}"  # type: ignore[union-attr]
-    say(f"{name} {'serves now' if record.promoted else 'was published'}. {record.reason or ''}")
+    say(f"{name} {'is in service' if record.promoted else 'was published'}. {record.reason or ''}")
     if record.status is not JobStatus.FINISHED:
         raise TrainingFailed(f"The job {record.id} {record.status}; its best snapshot is kept.")
     say(f"See it:  cattery generate --model {name} -o cats.png")

@@ -1,4 +1,4 @@
-"""`cattery worker`: one worker in the foreground, on as many machines as you have."""
+"""`cattery worker`: a worker in the foreground; any number of machines may run one."""
 
 import signal
 import sys
@@ -9,17 +9,17 @@ import typer
 
 def worker(
     parent: Annotated[
-        int | None, typer.Option(hidden=True, help="End with the process of this id.")
+        int | None, typer.Option(hidden=True, help="Exit together with this process.")
     ] = None,
 ) -> None:
-    """Take jobs from the queue and run them, one after another."""
+    """Run jobs from the queue, one at a time, until Ctrl-C."""
     from worker.main import main
     from worker.parent_watch import signal_on_parents_death, watch_parent
     from worker.settings import WorkerSettings
 
     if parent is not None:
-        # SIGKILL: with the parent its queue has gone, so there is nothing to end tidily with,
-        # and every file is written so that a kill harms none.
+        # SIGKILL: its queue died with the parent, so a clean shutdown would only wait for it.
+        # Files are written atomically, so that a kill damages none.
         signal_on_parents_death(parent, signal.SIGKILL)
         watch_parent(parent)
     sys.exit(main(WorkerSettings()))

@@ -1,4 +1,4 @@
-"""Conditional requests: what the client has already is not sent again (RFC 9110, section 13)."""
+"""Conditional requests: what the client has is not sent again (RFC 9110, section 13)."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -10,21 +10,19 @@ _OF_CONTENT = frozenset({"Content-Type", "Content-Disposition"})
 
 
 def has_current(request: Request, etag: str) -> bool:
-    """Return whether the client has it already, by its If-None-Match headers.
-
-    Compared weakly, as RFC 9110, section 13.1.2, asks; our tags hold no comma.
-    """
+    """Return whether the client has the content of a tag, by its If-None-Match headers."""
+    # Weak comparison, as RFC 9110, section 13.1.2, requires; our tags contain no comma.
     lines = request.headers.getlist("if-none-match")
     tags = [tag.strip().removeprefix("W/") for tag in ",".join(lines).split(",")]
     return etag in tags or tags == ["*"]
 
 
 def not_modified(request: Request, headers: Mapping[str, str]) -> Response | None:
-    """Return a 304 answer if the client has what the headers' ETag names.
+    """Return a 304 response if the client has the content, else None.
 
     Args:
-        request: Whose If-None-Match counts.
-        headers: Those of the whole answer; without an ETag nobody has it.
+        request: Provides If-None-Match.
+        headers: Headers of the whole response; without an ETag there is no 304.
     """
     etag = headers.get("ETag")
     if etag is None or not has_current(request, etag):

@@ -1,4 +1,4 @@
-"""Ending work that nobody waits for any more."""
+"""Canceling work whose client has disconnected."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -10,18 +10,20 @@ T = TypeVar("T")
 
 
 class HungUp(Exception):
-    """The client closed the connection before its answer was ready."""
+    """The client closed the connection before its response was ready."""
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """Return what the work gives; cancel it when the client hangs up.
+    """Return the result of the work; cancel it if the client disconnects.
 
-    A server does not cancel a handler whose client has left, so this watches the
-    connection beside the work. The request's body must not be needed any more.
+    Args:
+        request: Its body must have been read, or not be needed.
+        work: Runs in the current task.
 
     Raises:
-        HungUp: The client left first.
+        HungUp: The client disconnected first.
     """
+    # ASGI servers do not cancel a handler whose client has left; somebody has to watch.
     working = asyncio.current_task()
     has_left = False
 
@@ -37,7 +39,7 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
     try:
         return await work
     except asyncio.CancelledError:
-        # Ours is taken back; if somebody else has called it off too, that stands.
+        # Our own cancellation ends here; one by somebody else must go on.
         if not has_left or working is None or working.uncancel() > 0:
             raise
         raise HungUp from None

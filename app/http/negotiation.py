@@ -1,8 +1,4 @@
-"""Which of the formats a client gets: the parameter first, then the Accept header.
-
-RFC 9110, section 12.5.1: a range names a type exactly, by its family or not at
-all; the most exact range that fits a format gives its quality.
-"""
+"""Content negotiation: the format that an Accept header prefers (RFC 9110, section 12.5.1)."""
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
@@ -12,7 +8,7 @@ from models.images.formats import ENCODINGS, PictureFormat
 
 
 class Format(StrEnum):
-    """What pictures can be wrapped in; a picture's own format stands for one cat or a sheet."""
+    """Format of a response; that of a picture means one cat or a contact sheet."""
 
     PNG = "png"
     WEBP = "webp"
@@ -22,13 +18,14 @@ class Format(StrEnum):
 
     @property
     def picture(self) -> PictureFormat | None:
-        """The format of the one picture that this is; None for several files or links."""
+        """The picture's format; None for several files or links."""
         return _PICTURES.get(self)
 
 
 _PICTURES = {Format.PNG: PictureFormat.PNG, Format.WEBP: PictureFormat.WEBP}
 
 
+# In order of preference: of formats that a client likes equally, the first one is sent.
 MEDIA_TYPES: Mapping[Format, str] = {
     Format.PNG: ENCODINGS[PictureFormat.PNG].media_type,
     Format.WEBP: ENCODINGS[PictureFormat.WEBP].media_type,
@@ -36,44 +33,40 @@ MEDIA_TYPES: Mapping[Format, str] = {
     Format.ZIP: "application/zip",
     Format.MULTIPART: "multipart/mixed",
 }
-"""Media type of each format; of equals, the earlier one is sent."""
 
 
 def negotiate(accept: str | None) -> Format:
-    """Return the format that an Accept header likes best.
+    """Return the format that an Accept header prefers; PNG without one.
 
-    No header, `*/*` and `image/*` mean PNG. Of formats liked equally, one that is
-    named exactly comes before one that only a wildcard covers.
+    Of formats with equal quality, one that is named exactly is preferred to a wildcard's.
 
     Raises:
-        NotAcceptable: It takes none of ours; ours are told.
+        NotAcceptable: It accepts none; the message lists all formats.
     """
     ranges = dict(_ranges(accept or "")) or {"*/*": 1.0}
-    ranked = [(*_liking(media_type, ranges), kind) for kind, media_type in MEDIA_TYPES.items()]
+    ranked = [(*_preference(media_type, ranges), kind) for kind, media_type in MEDIA_TYPES.items()]
     quality, _, best = max(ranked, key=lambda row: row[:2])
     if quality <= 0:
         raise NotAcceptable(
-            f"Nothing that Accept: {(accept or '')[:200]!r} takes can be made.",
-            "Accept one of "
-            + ", ".join(MEDIA_TYPES.values())
-            + ", or name a format: "
-            + ", ".join(f"format={kind}" for kind in MEDIA_TYPES)
-            + ".",
+            f"No format matches Accept: {(accept or '')[:200]!r}.",
+            f"Accept one of {', '.join(MEDIA_TYPES.values())}, or use the parameter format: "
+            f"{', '.join(MEDIA_TYPES)}.",
         )
     return best
 
 
-def _liking(media_type: str, ranges: Mapping[str, float]) -> tuple[float, int]:
-    """Return quality and exactness (2 exact, 1 family, 0 any) for a type."""
+def _preference(media_type: str, ranges: Mapping[str, float]) -> tuple[float, int]:
+    """Return quality and specificity (2 type, 1 family, 0 any) of a media type."""
+    # The most specific range counts, even if a wildcard has a higher quality.
     family = media_type.partition("/")[0]
-    for exactness, name in ((2, media_type), (1, f"{family}/*"), (0, "*/*")):
+    for specificity, name in ((2, media_type), (1, f"{family}/*"), (0, "*/*")):
         if name in ranges:
-            return ranges[name], exactness
+            return ranges[name], specificity
     return 0.0, 0
 
 
 def _ranges(accept: str) -> Iterator[tuple[str, float]]:
-    """Yield media range and quality; a member that makes no sense is left out."""
+    """Yield media ranges and their quality; invalid members are left out."""
     for member in accept.split(","):
         name, *parameters = [part.strip().lower() for part in member.split(";")]
         if name.count("/") == 1:

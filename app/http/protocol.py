@@ -1,7 +1,6 @@
-"""HTTP/1.1 for clients that may be slow, silent or many: uvicorn's protocol with deadlines.
+"""HTTP/1.1 with deadlines: uvicorn's protocol for clients that may be slow, silent or many.
 
-Only what no setting of uvicorn does and no proxy in front would do better. One timer for each
-connection looks at its deadlines; the path of a well-behaved request gains next to nothing.
+Only what no setting of uvicorn does and no proxy in front would do better.
 """
 
 import logging
@@ -24,49 +23,33 @@ from app.settings import AppSettings
 
 log = logging.getLogger(__name__)
 
+# A body or a response must move this much before its timeout starts again: with less, a client
+# that moves one byte per second could stay for days.
 MIN_PROGRESS_BYTES = 32 << 10
-"""What must move, of a body or a response, before its timeout starts anew.
-
-Less would let a client that moves one byte a second stay for days.
-"""
-
-MAX_HEADER_BYTES = 64 << 10
-"""Longest headers, and longest run of other bytes that are no body, such as trailers."""
-
-MAX_PIPELINED = 16
-"""Most requests of a connection that wait for the responses of those before them."""
-
+MAX_HEADER_BYTES = 64 << 10  # also of anything else that is not a body, such as trailers
+MAX_PIPELINED = 16  # requests that wait for the responses of those before them
+# Linux would buffer megabytes for a slow reader, whose progress could not be seen from here.
 UNSENT_KERNEL_BYTES = 64 << 10
-"""Most bytes that the kernel takes ahead, so that a slow reader is seen to make progress."""
-
-LINGER_S = 1.0
-"""How long a refused client may read why; closing at once could reset the connection first."""
-
-MAX_LINGERING = 64
-"""Refused connections beyond the limit that may linger; more are closed at once."""
-
-RESERVED_FILES = 256
-"""Open files kept for all but connections: the store, Redis, lingering connections."""
+LINGER_S = 1.0  # for a refused client to read why: closing at once could reset the connection
+MAX_LINGERING = 64  # refused connections beyond the limit; more are closed at once
+RESERVED_FILES = 256  # open files for everything else: the store, Redis, lingering connections
 
 
 def protocol_class(settings: AppSettings, telemetry: Telemetry) -> type["LimitedProtocol"]:
-    """Return the protocol of one server, for `uvicorn.Config(http=...)`.
+    """Return the protocol of a server, for `uvicorn.Config(http=...)`.
 
     Raises the process's limit of open files if the connections need more.
-
-    Args:
-        settings: The limits.
-        telemetry: Where connections are counted.
     """
     most = _reserve_files(settings.max_connections)
     limits = settings.model_copy(update={"max_connections": most})
     timeouts_s = (limits.header_timeout_s, limits.body_timeout_s, limits.send_timeout_s)
+    # Class attributes: uvicorn constructs the protocol itself, with arguments of its own.
     shared = {"limits": limits, "telemetry": telemetry, "check_s": min(1.0, min(timeouts_s) / 4)}
     return type("Protocol", (LimitedProtocol,), shared)
 
 
 def _reserve_files(connections: int) -> int:
-    """Raise the limit of open files for so many connections; return how many it allows."""
+    """Raise the limit of open files for this many connections; return how many it allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = connections + RESERVED_FILES
     if soft == resource.RLIM_INFINITY or soft >= needed:
@@ -75,41 +58,35 @@ def _reserve_files(connections: int) -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     allowed = max(1, soft - RESERVED_FILES)
     if allowed < connections:
-        text = "Only %d of %d connections: at most %d files may be open. Raise `ulimit -n`."
+        text = "Limited to %d of %d connections by %d open files. Raise `ulimit -Hn`."
         log.warning(text, allowed, connections, soft)
     return min(connections, allowed)
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """One connection.
-
-    Attributes:
-        limits: Timeouts and the most connections.
-        telemetry: Where connections are counted, and by reason those that were cut off.
-        check_s: Time between two looks at the deadlines, seconds.
-    """
+    """A connection."""
 
     limits: ClassVar[AppSettings]
     telemetry: ClassVar[Telemetry]
-    check_s: ClassVar[float]
+    check_s: ClassVar[float]  # interval at which the deadlines are checked, seconds
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._timer: TimerHandle | None = None
         self._running: RequestResponseCycle | None = None
         self._is_refused = False
-        self._awaited: Literal["header", "body"] | None = None  # from the client
-        self._receive_by = self._send_by = inf  # the event loop's time, seconds
-        self._body_bytes = 0  # since the body's timeout began
-        self._other_bytes = 0  # since the last piece of a body, or the end of headers
-        self._unsent = 0  # bytes that waited to be sent when sending last made progress
+        self._awaited: Literal["header", "body"] | None = None  # part of a request that is due
+        self._receive_by = self._send_by = inf  # deadlines, on the event loop's clock
+        self._body_bytes = 0  # since the timeout of the body started
+        self._other_bytes = 0  # since the headers ended, or a body last arrived
+        self._unsent = 0  # bytes in the send buffer when it last made progress
 
     @property
     def _is_running(self) -> bool:
         return self._running is not None and not self._running.response_complete
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        """Start the deadlines, or refuse a connection too many."""
+        """Start the deadlines; refuse the connection if there are too many."""
         super().connection_made(transport)
         self.telemetry.connections.set(len(self.connections))
         with suppress(OSError):  # a Unix socket has no such option
@@ -125,15 +102,15 @@ class LimitedProtocol(HttpToolsProtocol):
             self._refuse("too_many", error)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the timer, and tell the running request: uvicorn tells the one received last."""
+        """Stop the timer and tell the running request."""
         if self._timer is not None:
             self._timer.cancel()
-        self._disconnect()
+        self._disconnect()  # uvicorn tells the request received last, which may be a pipelined one
         super().connection_lost(exc)
         self.telemetry.connections.set(len(self.connections))
 
     def data_received(self, data: bytes) -> None:
-        """Take a piece of a request, or of several."""
+        """Parse a piece of one or several requests."""
         if self._is_refused:
             return
         if self._awaited is None and not self._is_running:
@@ -144,16 +121,16 @@ class LimitedProtocol(HttpToolsProtocol):
             self.send_400_response(f"The headers are larger than {MAX_HEADER_BYTES} bytes.")
 
     def on_headers_complete(self) -> None:
-        """Begin a request, or queue it behind the running one."""
+        """Start a request, or queue it behind the running one."""
         if len(self.pipeline) >= MAX_PIPELINED:
             raise BadRequest("Too many pipelined requests.")
         super().on_headers_complete()
-        self.headers = []  # trailers must not join headers that have been checked
+        self.headers = []  # or trailers would be added to headers that have been checked
         self._other_bytes = 0
         self._await("body", self.limits.body_timeout_s)
 
     def on_body(self, body: bytes) -> None:
-        """Take a piece of a body; enough of them start its timeout anew."""
+        """Receive a piece of a body; enough of it restarts the timeout."""
         super().on_body(body)
         self._other_bytes = 0
         self._body_bytes += len(body)
@@ -161,22 +138,22 @@ class LimitedProtocol(HttpToolsProtocol):
             self._await("body", self.limits.body_timeout_s)
 
     def on_message_complete(self) -> None:
-        """Wait for nothing: between requests uvicorn's keep-alive timeout holds."""
+        """End the timeout of the body."""
         super().on_message_complete()
-        self._awaited, self._receive_by = None, inf
+        self._awaited, self._receive_by = None, inf  # uvicorn's keep-alive timeout takes over
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
         super()._start_asgi_task(cycle, app)
 
     def resume_writing(self) -> None:
-        """Note that nearly all has been sent, which uvicorn waited for to send more."""
+        """Restart the timeout of sending: the buffer is nearly empty, and uvicorn refills it."""
         super().resume_writing()
         self._unsent = 0
         self._send_by = self.loop.time() + self.limits.send_timeout_s
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is not HTTP; uvicorn calls this when its parser fails."""
+        """Refuse what is not HTTP, when uvicorn's parser fails."""
         self._refuse("invalid", BadRequest(msg))
 
     def _await(self, awaited: Literal["header", "body"], timeout_s: float) -> None:
@@ -184,7 +161,9 @@ class LimitedProtocol(HttpToolsProtocol):
         self._receive_by = self.loop.time() + timeout_s
 
     def _check(self) -> None:
-        """Cut the client off if it has passed a deadline; check again after a while."""
+        """Cut the client off if a deadline has passed, and schedule the next check."""
+        # One timer per connection, not one per piece of data: a request of a client in good
+        # health costs next to nothing.
         self._timer = self.loop.call_later(self.check_s, self._check)
         now, unsent = self.loop.time(), self.transport.get_write_buffer_size()
         if not unsent or self._unsent - unsent >= MIN_PROGRESS_BYTES:
@@ -192,30 +171,31 @@ class LimitedProtocol(HttpToolsProtocol):
         self._unsent = max(self._unsent, unsent)
         if now >= self._send_by:
             self._cut("send")
+        # Postponed while the client cannot send: the app reads slowly, and that is not its fault.
         elif self._is_waiting_for_us() and not self._is_refused:
             self._receive_by = max(self._receive_by, now + self.limits.body_timeout_s)
         elif now >= self._receive_by:
             self._expire()
 
     def _is_waiting_for_us(self) -> bool:
-        """Whether the client cannot send, since the app does not read or has not agreed yet."""
+        """Whether the client must wait: the app does not read, or has not sent 100 Continue."""
         cycle = self.cycle
         return self.flow.read_paused or (cycle is not None and cycle.waiting_for_100_continue)
 
     def _expire(self) -> None:
-        """End a connection whose headers or body are late, or that has lingered long enough."""
+        """Refuse a late request, or close a connection that has lingered long enough."""
         if self._is_refused:
             self.transport.abort()
         elif self.cycle is None and not self._other_bytes:
-            self._cut("header")  # a connection opened in advance expects no response
+            self._cut("header")  # browsers open connections in advance and expect no response
         elif self._awaited is not None:
             self._refuse(self._awaited, RequestTimeout(self._awaited))
 
     def _refuse(self, reason: str, error: AppError) -> None:
-        """Answer in place of the app, unless a response has begun, and end the connection."""
+        """Respond in place of the app, unless a response has begun, and close the connection."""
         running = self._running
         has_begun = running is not None and running.response_started
-        # A request whose body is still coming may have had its whole response: no second one.
+        # While a body still arrives, its response may be complete: there must be no second one.
         is_answered = has_begun and (self._awaited == "body" or self._is_running)
         if is_answered or self.transport.is_closing():
             self._cut(reason)
@@ -229,7 +209,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self.transport.write(head + bytes(response.body))
         self.transport.write_eof()
         self._is_refused = True
-        self.flow.resume_reading()  # what is left unread would reset the connection
+        self.flow.resume_reading()  # closing with unread data would reset the connection
         self._receive_by = self.loop.time() + LINGER_S
 
     def _cut(self, reason: str) -> None:
@@ -237,7 +217,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self.transport.abort()
 
     def _disconnect(self) -> None:
-        """Tell the running request that its client has left."""
+        """Tell the running request that its client has disconnected."""
         if self._running is not None:
             self._running.disconnected = True
             self._running.message_event.set()

@@ -1,9 +1,7 @@
-"""Closed by default: what is refused before any route sees it.
+"""Access control: which requests are refused before any route sees them.
 
-Pure ASGI, so that a body can be refused while it is read and nothing buffers an
-answer. In this order: a foreign Host or Origin where no key is configured (403), a
-missing or wrong key (401), a body of a type that other sites' pages could send
-without asking (415), a body over its limit (413).
+In this order: a foreign Host or Origin if no key is configured (403), a missing or wrong key
+(401), a media type that other sites' pages could send (415), a body over its limit (413).
 """
 
 import hmac
@@ -34,7 +32,7 @@ _UPLOAD = re.compile(r"/datasets/[^/]+")
 
 
 def check_closed(settings: AppSettings) -> None:
-    """Refuse settings that would let everyone on the network in.
+    """Reject settings that would let the whole network in.
 
     Raises:
         SettingsError: The address is not loopback and there is no key.
@@ -47,24 +45,27 @@ def check_closed(settings: AppSettings) -> None:
 
 
 def is_upload(method: str, path: str) -> bool:
-    """Say whether a call takes a zip file: `POST /datasets/{name}`."""
+    """Return whether the request uploads a zip file: `POST /datasets/{name}`."""
     return method == "POST" and _UPLOAD.fullmatch(path) is not None
 
 
 class Gate:
-    """ASGI middleware that lets in only what may come in.
+    """ASGI middleware that refuses what must not reach the app.
 
     Args:
-        app: What it guards.
+        app: The wrapped app.
         settings: Key and limits.
     """
+
+    # Pure ASGI, not Starlette's BaseHTTPMiddleware: a body can be refused while it is received,
+    # and responses are not buffered.
 
     def __init__(self, app: ASGIApp, settings: AppSettings) -> None:
         self._app = app
         self._settings = settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection."""
+        """Handle a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -74,7 +75,7 @@ class Gate:
         except CatteryError as err:
             response = problem_response(err, scope["path"])
             if isinstance(err, TooLarge):
-                response.headers["Connection"] = "close"  # the rest is not worth reading
+                response.headers["Connection"] = "close"  # cheaper than reading the rest
             await response(scope, receive, send)
             return
         metered = _Metered(receive, send, too_large)
@@ -106,7 +107,7 @@ class Gate:
 
 
 class _Metered:
-    """One request's body, counted as it comes; past the limit nothing more is read."""
+    """A request's body, counted while it is received; nothing is read past the limit."""
 
     def __init__(self, receive: Receive, send: Send, too_large: TooLarge) -> None:
         self._receive = receive
@@ -126,7 +127,7 @@ class _Metered:
         return message
 
     async def send(self, message: Message) -> None:
-        # The framework turns a broken body into an answer of its own: ours is truer.
+        # The framework turns the error into a 400 of its own; ours says what is wrong.
         if self.is_over and not self.has_started:
             return
         self.has_started = True
@@ -134,33 +135,35 @@ class _Metered:
 
 
 def _check_caller(scope: Scope, headers: Headers) -> None:
-    """Refuse what another web page may have made a visitor's browser send."""
+    """Refuse what another website's page may have made a browser send."""
+    # Without a key the browser's same-origin rules are all that protects the service.
     hosts, origins = headers.getlist("host"), headers.getlist("origin")
     scheme = "https" if scope.get("scheme") == "https" else "http"
     if len(hosts) != 1 or not is_local_host(hosts[0], scheme):
         raise Forbidden(
-            f"The Host {', '.join(hosts)[:100]!r} is not this machine's own name.",
-            "Call 127.0.0.1 or localhost; for other names configure CATTERY_API_KEY.",
+            f"The Host {', '.join(hosts)[:100]!r} is not a name of this machine.",
+            "Use 127.0.0.1 or localhost; for other names set CATTERY_API_KEY.",
         )
     for origin in origins:
         if not is_own_origin(origin, hosts[0], scheme):
             raise Forbidden(
-                f"The Origin {origin[:100]!r} is another web page's.",
-                "Call from a page of this service, or from no page at all.",
+                f"The Origin {origin[:100]!r} is another website.",
+                "Send the request from a page of this service, or without a browser.",
             )
 
 
 def _check_key(headers: Headers, key: str) -> None:
     given = headers.get("authorization", "")
     scheme, _, token = given.partition(" ")
-    # Bytes: compare_digest refuses text that is not ASCII. Headers are Latin-1 on the wire.
+    # As bytes: compare_digest accepts text only in ASCII. Headers are Latin-1.
     is_same = hmac.compare_digest(token.strip().encode("latin-1"), key.encode())
     if scheme.lower() != "bearer" or not is_same:
         raise Unauthorized
 
 
 def _check_type(scope: Scope, headers: Headers) -> None:
-    """Refuse the types that a page may send elsewhere without asking first (and all others)."""
+    """Refuse any media type but the one that the operation expects."""
+    # Forms and plain text can be sent to other sites without a CORS preflight; these cannot.
     allowed = ZIP if is_upload(scope["method"], scope["path"]) else JSON
     given = headers.getlist("content-type")
     if not given:
@@ -173,28 +176,25 @@ def _check_type(scope: Scope, headers: Headers) -> None:
 
 
 def _declared(headers: Headers) -> int:
-    """Return the declared length of the body, bytes; 0 for none that makes sense."""
+    """Return the declared length of the body, bytes; 0 without a valid one."""
     text = headers.get("content-length", "0").strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else _odd(text)
-
-
-def _odd(text: str) -> int:
-    """A length of twenty digits is over any limit; what is no number is counted as it comes."""
-    return 1 << 63 if text.isascii() and text.isdigit() else 0
+    # Twenty digits exceed any limit, and Python refuses to convert thousands. What is not a
+    # number is counted as it arrives.
+    return int(text[:20]) if text.isascii() and text.isdigit() else 0
 
 
 class Hardening:
-    """ASGI middleware that tells browsers not to guess and not to embed.
+    """ASGI middleware that keeps browsers from guessing media types.
 
     Args:
-        app: What it wraps.
+        app: The wrapped app.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection."""
+        """Handle a request."""
 
         async def harden(message: Message) -> None:
             if message["type"] == "http.response.start":

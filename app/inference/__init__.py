@@ -1,1 +1,1 @@
-"""The pool of generators in service, and the batcher that shares their work out."""
+"""The pool of generators in service, and the batcher of their work."""

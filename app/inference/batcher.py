@@ -1,13 +1,7 @@
 """Continuous batching: waiting requests are gathered into batches for a few render threads.
 
-Each thread is a lane: it takes the next batch the moment it is free, renders it, encodes the
-pictures and returns them, and sleeps only while nothing waits. There is no timer and no polling.
-On a CPU there is one lane per core, each computing on a single thread, because a forward pass
-that is split among threads waits for the slowest and may round differently on a machine with
-more of them. On a GPU the lanes take turns at it, so that one renders while the others encode.
-
-A batch is for one slot, so no response mixes versions. Its size is bounded by what a lane renders
-in a quarter of a second, so that a slow generator does not hold up the cats of a fast one.
+Each thread is a lane: as soon as it is free, it takes the next batch, renders it, encodes the
+pictures and returns them. There is no timer and no polling.
 """
 
 import asyncio
@@ -28,24 +22,27 @@ from models.inference.latents import Point
 
 log = logging.getLogger(__name__)
 
-LONGEST_BATCH_S = 0.25
-FIRST_BATCH = 16
-"""Size of a generator's first batch, whose speed is not known yet."""
+MAX_BATCH_S = 0.25  # a slow generator must not hold up the cats of a fast one for longer
+FIRST_BATCH = 16  # while a generator's speed is unknown
 
 
 class Batcher:
     """Renders for many clients at once. Used from one event loop.
 
     Args:
-        max_batch: Most pictures in one forward pass.
-        max_waiting: Most pictures that may wait; a request beyond that is refused at once.
-            A request that finds nothing waiting is always accepted.
-        deadline_s: How long a request may take, waiting included, seconds.
-        lanes: How many batches are rendered at a time.
-        least_share: So few pictures are not divided among idle lanes.
+        max_batch: Maximum number of pictures in one forward pass.
+        max_waiting: Maximum number of waiting pictures. A request that exceeds it is refused,
+            unless nothing is waiting.
+        deadline_s: Timeout of a request, waiting included, seconds.
+        lanes: Number of batches rendered at a time.
+        least_share: Minimum number of pictures for which another idle lane is used.
         prepare: Called in each lane's thread before its first batch.
-        telemetry: Where batches and refusals are counted.
+        telemetry: Counts batches and refusals.
     """
+
+    # On a CPU there is one lane per core, each computing on a single thread: a forward pass that
+    # is split among threads waits for the slowest, and may round differently on a machine with
+    # more of them. On a GPU the lanes take turns, so that one renders while the others encode.
 
     def __init__(
         self,
@@ -71,16 +68,17 @@ class Batcher:
         self._busy = 0
         self._is_waking = False
         self._is_closed = False
+        # Guards the queue and `_busy`; the lanes wait for it.
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
 
     @property
     def waiting(self) -> int:
-        """Pictures that wait for a forward pass now."""
+        """Number of pictures waiting for a forward pass."""
         return self._queue.waiting
 
     async def render(self, slot: Slot, points: Sequence[Point]) -> Pixels:
-        """Render one picture per seed or place with one slot; cancel it to leave the queue.
+        """Render one picture per point; cancel it to leave the queue.
 
         Returns:
             (N, H, W, 3) uint8.
@@ -93,7 +91,7 @@ class Batcher:
         return pixels
 
     async def files(self, slot: Slot, points: Sequence[Point], encode: Encode) -> list[bytes]:
-        """Render likewise, and return each picture encoded in the lane's thread.
+        """Render one picture per point, and return each as a file.
 
         Raises:
             Busy, DeadlineExceeded: As `render`.
@@ -102,10 +100,7 @@ class Batcher:
         return files
 
     def check_room(self, count: int) -> None:
-        """Refuse a request that the queue has no room for.
-
-        Args:
-            count: Its pictures.
+        """Refuse a request for a number of pictures that the queue has no room for.
 
         Raises:
             Busy: Too many pictures are waiting, or the app is shutting down.
@@ -118,7 +113,7 @@ class Batcher:
             raise self._refusal()
 
     async def close(self) -> None:
-        """Refuse what waits, and stop the lanes after their current batches."""
+        """Refuse waiting requests, and stop the lanes after their current batches."""
         with self._changed:
             self._is_closed = True
             waiting = self._queue.requests()
@@ -148,13 +143,13 @@ class Batcher:
             self.check_room(request.left)
             self._queue.enter(request)
         if not self._is_waking:
-            # After this iteration of the loop: requests that arrive in it share a batch.
+            # After this iteration of the loop, so that requests which arrive in it share a batch.
             self._is_waking = True
             loop.call_soon(self._wake)
 
     def _wake(self) -> None:
         self._is_waking = False
-        if not self._threads:
+        if not self._threads:  # here, not in __init__: they need the running loop
             loop = asyncio.get_running_loop()
             for number in range(self._lanes):
                 name = f"cattery-lane-{number}"
@@ -171,26 +166,26 @@ class Batcher:
                 self._queue.leave(request)
 
     def _refusal(self) -> Busy:
-        waiting, speed = self._queue.waiting, self._throughput.any * self._lanes
+        waiting, speed = self._queue.waiting, self._throughput.overall * self._lanes
         return Busy(
-            f"{waiting} pictures are waiting already; the limit is {self._max_waiting}.",
+            f"{waiting} pictures are already waiting; the limit is {self._max_waiting}.",
             retry_after_s=max(1, round(waiting / speed if speed else 1.0)),
         )
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Process batch after batch, as a lane's thread."""
+        """Process batches until closed; a lane's thread."""
         self._prepare()
         while (batch := self._next()) is not None:
             outcomes = self._process(batch)
-            with suppress(RuntimeError):  # the loop is closed, and its clients are gone
+            with suppress(RuntimeError):  # the loop has closed, its clients are gone
                 loop.call_soon_threadsafe(_settle, outcomes)
-            del batch, outcomes  # a sleeping lane must not keep a generator in memory
+            del batch, outcomes  # an idle lane must not keep an evicted generator in memory
 
     def _process(self, batch: Batch) -> "list[_Outcome]":
         """Render a batch; return the requests that are complete or have failed."""
         try:
             return self._complete(batch, self._render(batch))
-        except Exception as err:  # told to this batch's clients; the lane goes on
+        except Exception as err:  # for this batch's clients; the lane goes on
             log.exception("a batch of %s failed", batch.slot.name)
             return self._fail(batch, err)
         finally:
@@ -212,10 +207,11 @@ class Batcher:
         return None
 
     def _places(self, slot: Slot) -> int:
-        """Return the size of a slot's next batch: its pictures are divided among idle lanes."""
+        """Return the maximum size of a slot's next batch."""
+        # Divided among idle lanes, so that a large request does not occupy one and leave the rest.
         share = ceil(self._queue.left_of(slot) / max(1, self._lanes - self._busy))
         speed = self._throughput.of(slot)
-        places = FIRST_BATCH if speed is None else int(speed * LONGEST_BATCH_S)
+        places = FIRST_BATCH if speed is None else int(speed * MAX_BATCH_S)
         return max(1, min(places, max(share, self._least_share), self._max_batch))
 
     def _observe_queue(self, batch: Batch) -> None:
@@ -231,6 +227,7 @@ class Batcher:
         self._telemetry.forward_s.observe(monotonic() - began)
         self._telemetry.images.labels(batch.slot.model).inc(len(points))
         made = list(_results(batch, pixels))
+        # Encoding included: it occupies the lane just as rendering does.
         self._throughput.note(batch.slot, len(points) / max(monotonic() - began, 1e-6))
         return made
 
@@ -254,7 +251,7 @@ _Outcome = tuple[RenderRequest, Any, Exception | None]
 
 
 def _results(batch: Batch, pixels: Pixels) -> Iterator[Any]:
-    """Yield each part's pixels, or its files."""
+    """Yield the pixels or files of each part."""
     begin = 0
     for part in batch.parts:
         own = pixels[begin : begin + len(part.points)]
@@ -267,7 +264,8 @@ def _results(batch: Batch, pixels: Pixels) -> Iterator[Any]:
 
 
 def _settle(outcomes: Sequence[_Outcome]) -> None:
-    """Resolve the futures of a batch together, in their event loop."""
+    """Resolve the futures of a batch, in their event loop."""
+    # All at once: waking the loop for each request would cost more than its share of the batch.
     for request, result, err in outcomes:
         if request.future.done():  # its client has disconnected
             continue

@@ -1,8 +1,7 @@
-"""The slots in the device's memory, and which of them is evicted first.
+"""The slots in device memory, evicted least recently used first.
 
-A slot in service answers for its model; a warm one is kept loaded beside those. When there are
-too many, or they are too large together, the least recently used are evicted: warm ones first,
-then those in service, which are loaded again at their next request.
+Besides the slot in service of each model, others are kept warm: loaded, for requests that name
+their version and for rollbacks. Warm ones are evicted first, then those in service.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,16 +17,16 @@ class _Resident:
     """One slot in memory."""
 
     slot: Slot
-    used: int  # logical time: uses of all slots so far
+    used: int  # logical time of the last use
 
 
 class Residents:
     """Slots in memory. Used from one thread; `serving` may be called from any.
 
     Args:
-        keep: Most slots that are warm and not in service.
-        max_bytes: Most bytes of all slots on the device; 0 for no limit. A slot that exceeds
-            it alone stays, as the only one.
+        keep: Maximum number of warm slots.
+        max_bytes: Maximum size of all slots on the device; 0 for no limit. A single slot that
+            exceeds it stays.
 
     Attributes:
         resting: Cards of evicted versions that were in service, by model.
@@ -44,15 +43,16 @@ class Residents:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all slots on the device."""
+        """Size of all slots on the device, bytes."""
         return sum(slot.engine.nbytes for slot in self.all())
 
     def serving(self) -> dict[str, Slot]:
-        """Return the slot in service of each model that has one in memory."""
+        """Return the loaded slots in service, by model."""
+        # A copy: other threads ask while the pool swaps.
         return {model: one.slot for model, one in self._serving.copy().items()}
 
     def warm(self, model: str | None = None) -> list[Slot]:
-        """Return the slots not in service: one model's, or all."""
+        """Return the warm slots of a model, or of all."""
         return [one.slot for one in self._warm.values() if model in (None, one.slot.model)]
 
     def all(self) -> list[Slot]:
@@ -60,17 +60,12 @@ class Residents:
         return [one.slot for one in (*self._serving.values(), *self._warm.values())]
 
     def find(self, model: str, version: str | None = None) -> Slot | None:
-        """Return a slot without counting that as a use.
-
-        Args:
-            model: Its model.
-            version: A full version id; None for the one in service.
-        """
+        """Return a slot without counting that as a use; by default the one in service."""
         found = self._find(model, version)
         return found.slot if found else None
 
     def use(self, model: str, version: str | None = None) -> Slot | None:
-        """Return a slot as `find` does, and count that as a use; in constant time."""
+        """Return a slot as `find` does, and count that as a use."""
         found = self._find(model, version)
         if found is None:
             return None
@@ -78,11 +73,7 @@ class Residents:
         return found.slot
 
     def serve(self, slot: Slot) -> list[Slot]:
-        """Put a slot into service; the replaced one stays warm if there is room.
-
-        Returns:
-            Evicted slots.
-        """
+        """Put a slot into service, keep the replaced one warm, and return evicted slots."""
         old = self._serving.get(slot.model)
         self._warm.pop(slot.name, None)
         # A new version alone does not make an idle model recently used.
@@ -94,11 +85,7 @@ class Residents:
         return self._make_room(slot)
 
     def keep(self, slot: Slot) -> list[Slot]:
-        """Keep a requested slot warm.
-
-        Returns:
-            Evicted slots; the slot itself if all others are kept for rollbacks.
-        """
+        """Keep a slot warm; return evicted slots, itself if all others are kept for rollbacks."""
         self._warm[slot.name] = _Resident(slot, next(self._uses))
         return self._make_room(slot)
 
@@ -107,18 +94,15 @@ class Residents:
         self._warm.pop(name, None)
 
     def note_previous(self, model: str, version: str | None) -> bool:
-        """Record which version a rollback restores; of all warm ones it is kept longest.
-
-        Returns:
-            Whether there is room to preload it.
-        """
+        """Set the version that a rollback restores; return whether there is room to preload it."""
         self._previous[model] = version
         others = sum(self._is_previous(slot) and slot.model != model for slot in self.warm())
-        # With more models than places they would evict and reload each other for ever.
+        # With more models than places, they would evict and reload each other forever.
         return version is not None and others < self._keep and self.has_room()
 
     def has_room(self) -> bool:
-        """Whether one more slot, as large as the largest, would fit without an eviction."""
+        """Return whether another slot would fit without an eviction."""
+        # Its size is unknown before it is loaded: assume that of the largest.
         sizes = [slot.engine.nbytes for slot in self.all()]
         return not self._max_bytes or not sizes or sum(sizes) + max(sizes) <= self._max_bytes
 
@@ -153,13 +137,13 @@ class Residents:
         return left
 
     def _rank(self, slot: Slot, asked: str) -> int:
-        """Return the order of eviction while a model is requested: lowest first."""
+        """Return the rank of eviction when a model is requested; lowest first."""
         if slot.name in self._warm:
             return int(self._is_previous(slot))
         return 2 if slot.model != asked else 3
 
     def _evict(self, among: Iterable[_Resident], rank: Callable[[_Resident], int]) -> Slot:
-        """Evict the least recently used of the lowest rank."""
+        """Evict the least recently used slot of the lowest rank."""
         slot = min(among, key=lambda one: (rank(one), one.used)).slot
         if self._warm.pop(slot.name, None) is None:
             del self._serving[slot.model]

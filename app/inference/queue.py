@@ -1,4 +1,4 @@
-"""Requests waiting for a forward pass: a queue for each slot, and the slots take turns."""
+"""Requests waiting for a forward pass: a queue per slot, and the slots take turns."""
 
 import asyncio
 from collections import OrderedDict
@@ -25,13 +25,13 @@ class RenderRequest:
     Attributes:
         slot: Renders them.
         points: What to render.
-        encode: Makes a file of each picture; None returns pixels.
-        entered_at: When it arrived, seconds of the monotonic clock.
-        expires_at: When its client gives up, likewise.
+        encode: Encodes each picture; None returns pixels.
+        entered_at: Time of arrival, on the monotonic clock, seconds.
+        expires_at: Deadline, on the same clock.
         future: Resolves to the result, in the client's event loop.
-        given: How many points are in a batch or done.
-        made: How many points are done.
-        parts: Results, by the index of their first point.
+        given: Number of points in a batch or done.
+        made: Number of points done.
+        parts: Results by the index of their first point.
     """
 
     slot: Slot
@@ -46,15 +46,15 @@ class RenderRequest:
 
     @property
     def left(self) -> int:
-        """How many points are not in a batch yet."""
+        """Number of points that are not in a batch yet."""
         return len(self.points) - self.given
 
     def is_awaited(self, now: float) -> bool:
-        """Whether its client still waits for it."""
+        """Return whether its client is still waiting."""
         return now < self.expires_at and not self.future.done()
 
     def take(self, count: int) -> "Part":
-        """Return its next points, now part of a batch."""
+        """Move its next points into a batch."""
         self.given += count
         return Part(self, self.given - count, self.points[self.given - count : self.given])
 
@@ -74,22 +74,16 @@ class RenderRequest:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Some points of a request, in a batch with those of others.
-
-    Attributes:
-        request: The request that they are of.
-        begin: Index of the first one in the request.
-        points: The points.
-    """
+    """The points of one request in a batch."""
 
     request: RenderRequest
-    begin: int
+    begin: int  # index of the first point in the request
     points: Sequence[Point]
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one forward pass renders: parts of requests for the same slot."""
+    """A forward pass: parts of requests for the same slot, so that no response mixes versions."""
 
     slot: Slot
     parts: list[Part]
@@ -106,8 +100,9 @@ class FairQueue:
     def __init__(self) -> None:
         self._queues: OrderedDict[Slot, list[RenderRequest]] = OrderedDict()
         self._turns: dict[Slot, int] = {}
-        self.waiting = 0
-        """Pictures that are not in a batch yet."""
+        self.waiting = (
+            0  # pictures not in a batch yet; a sum over all requests at each would be slow
+        )
 
     def requests(self) -> list[RenderRequest]:
         """Return all waiting requests."""
@@ -119,7 +114,7 @@ class FairQueue:
         self.waiting += request.left
 
     def leave(self, request: RenderRequest) -> None:
-        """Remove a request, if it still waits."""
+        """Remove a request that is still waiting."""
         queue = self._queues.get(request.slot, [])
         if request.left and request in queue:
             self._replace(request.slot, [each for each in queue if each is not request])
@@ -134,17 +129,17 @@ class FairQueue:
                 self._replace(slot, kept)
 
     def next_slot(self) -> Slot | None:
-        """Return the slot whose turn it is; None if nothing waits."""
+        """Return the slot whose turn it is; None if nothing is waiting."""
         return next(iter(self._queues), None)
 
     def left_of(self, slot: Slot) -> int:
-        """Return how many pictures of a slot wait."""
+        """Return the number of waiting pictures of a slot."""
         return sum(request.left for request in self._queues.get(slot, ()))
 
     def gather(self, slot: Slot, places: int) -> Batch:
-        """Return a slot's next batch, of at most so many pictures; the next slot has its turn."""
+        """Return a slot's next batch, at most `places` pictures, and end its turn."""
         queue = self._queues[slot]
-        # Rounded up and down alternately: a batch of one must not always favor the same side.
+        # Rounded up and down in turn: a batch of one must not always favor short requests.
         turn = self._turns[slot] = 1 - self._turns.get(slot, 0)
         shares = fair_shares(places, [r.left for r in queue], (places + turn) // 2)
         parts = [r.take(share) for r, share in zip(queue, shares, strict=True) if share]
@@ -165,18 +160,16 @@ class FairQueue:
 def fair_shares(places: int, wanted: Sequence[int], for_short: int) -> list[int]:
     """Divide the places of a batch among waiting requests.
 
-    Some go to the requests with the least left, so that a single picture overtakes a crowd of
-    sixty-fours and what has begun finishes soon; the others go in order of arrival, so that
-    no request starves.
-
     Args:
         places: Size of the batch.
-        wanted: What each request wants in order of arrival, at least 1.
-        for_short: How many places go to the shortest requests first.
+        wanted: Remaining pictures of each request in order of arrival, at least 1.
+        for_short: Number of places that go to the shortest requests first.
 
     Returns:
-        Each request's share; in sum `places`, or all that is wanted.
+        The share of each request; their sum is `places`, or all that is wanted.
     """
+    # Shortest first lets a single picture overtake requests for 64, and what has begun finish
+    # soon; order of arrival for the other places keeps any request from starving.
     shares = [0] * len(wanted)
     short = sorted(range(len(wanted)), key=wanted.__getitem__)
     for count, order in ((min(for_short, places), short), (places, range(len(wanted)))):

@@ -1,4 +1,4 @@
-"""Loads versions one at a time, each once for all who wait, damaged ones seldom."""
+"""Loading of versions: one at a time, and once for all requests that wait."""
 
 import asyncio
 import logging
@@ -12,27 +12,26 @@ from models.errors import CheckpointError
 
 log = logging.getLogger(__name__)
 
-RETRY_S = 30.0
-"""How long a damaged version is not tried again, seconds."""
+RETRY_S = 30.0  # a damaged version is not loaded again before: each attempt takes seconds
 
 T = TypeVar("T")
 
 
 class SingleFlight(Generic[T]):
-    """Runs work once for all who ask for it while it is running."""
+    """Runs work once for all callers that ask for it while it is running."""
 
     def __init__(self) -> None:
         self._tasks: dict[str, asyncio.Task[T]] = {}
 
     def __contains__(self, key: str) -> bool:
-        """Whether work with this key is running."""
+        """Return whether work with this key is running."""
         return key in self._tasks
 
     async def get(self, key: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Wait for the running work with this key, or start it.
 
         Raises:
-            Exception: Whatever the work raises, in everyone who waits.
+            Exception: Whatever the work raises, to every caller.
         """
         if key not in self._tasks:
             task = self._tasks[key] = asyncio.create_task(work())
@@ -50,11 +49,11 @@ class SingleFlight(Generic[T]):
     def _end(self, key: str, task: asyncio.Task[T]) -> None:
         del self._tasks[key]
         if not task.cancelled():
-            task.exception()  # retrieved, so that asyncio does not warn if nobody waits any more
+            task.exception()  # or asyncio warns, if nobody waits any more
 
 
 class Loader:
-    """Loads slots in a single thread, so that cold versions do not crowd out those in service.
+    """Loads slots, one at a time.
 
     Args:
         make: Loads a version of a model into a slot; blocks.
@@ -63,6 +62,7 @@ class Loader:
     def __init__(self, make: Callable[[str, str], Slot]) -> None:
         self._make = make
         self._damaged: dict[str, tuple[CheckpointError, float]] = {}
+        # A single thread: loading cold versions must not take all cores from those in service.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="cattery-load")
 
     async def load(self, model: str, version: str) -> Slot:
@@ -78,7 +78,7 @@ class Loader:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._thread, self._make, model, version)
         except CheckpointError as err:
-            log.warning("%s cannot be used: %s", name, err)
+            log.warning("%s cannot be loaded: %s", name, err)
             self._damaged[name] = (err, monotonic() + RETRY_S)
             raise
 
@@ -94,5 +94,5 @@ class Loader:
         self._damaged.pop(name, None)
 
     async def close(self) -> None:
-        """Wait for the current load, and start no other."""
+        """Wait for the current load and cancel the others."""
         await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)

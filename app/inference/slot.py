@@ -1,4 +1,4 @@
-"""A version that is loaded and ready to render."""
+"""A loaded version, ready to render."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ class EngineLike(Protocol):
 
     @property
     def name(self) -> str:
-        """Kind of engine and device; part of every ETag."""
+        """Engine and device; part of every ETag."""
 
     @property
     def size_px(self) -> int:
-        """Side of its pictures."""
+        """Width and height of its pictures."""
 
     @property
     def truncates(self) -> bool:
@@ -34,7 +34,7 @@ class EngineLike(Protocol):
 
     @property
     def nbytes(self) -> int:
-        """Bytes that its weights hold on its device."""
+        """Size of its weights on the device, bytes."""
 
     def warm(self) -> None:
         """Render once; CheckpointError if the picture is not finite."""
@@ -44,7 +44,7 @@ class EngineLike(Protocol):
 
 
 EngineLoader = Callable[[Path, str, str], EngineLike]
-"""Loads a weights file onto a device, given the name of the engine that the card names."""
+"""Loads a weights file onto a device, given the engine that the version's card names."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +83,7 @@ def load_engine(
 def make_slot(
     store: Store, model: str, version: str, *, device: str, cache: Path, load: EngineLoader
 ) -> Slot:
-    """Load, check and warm up a version while others go on serving; blocks.
+    """Load, check and warm up a version; blocks.
 
     Raises:
         NotFound, Gone: There is no such version.
@@ -94,15 +94,15 @@ def make_slot(
     path = store.versions.weights_path(model, version, cache)
     try:
         loaded = load(path, device, card.engine)
-        loaded.warm()
+        loaded.warm()  # here, or the first request would wait for it
     except CatteryError:
         raise
-    except Exception as err:  # whatever a bad file does, the old version keeps serving
+    except Exception as err:  # whatever a bad file causes, the old version stays in service
         raise CheckpointError(f"{model}@{version} cannot be loaded: {err}.") from err
     if loaded.size_px != card.size_px:
         raise CheckpointError(
-            f"The weights of {model}@{version} make pictures of {loaded.size_px} px, "
-            f"its card says {card.size_px} px.",
+            f"The weights of {model}@{version} render {loaded.size_px} px, "
+            f"but its card says {card.size_px} px.",
             "Import or train the version again.",
         )
     return Slot(model, version, loaded, card)

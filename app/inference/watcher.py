@@ -1,8 +1,4 @@
-"""Keeps the pool up to date with the store's aliases, by announcements and by polling.
-
-Alias changes are announced over Redis. Every process also polls every few seconds, so a lost
-message costs seconds, not correctness, and Redis may be unavailable altogether.
-"""
+"""Keeps the pool up to date with the store's aliases, by announcements and by polling."""
 
 import asyncio
 import json
@@ -25,9 +21,11 @@ class Watcher:
 
     Args:
         pool: Pool to refresh.
-        redis_url: Where changes are announced; empty for polling alone.
+        redis_url: URL of the Redis for announcements; empty for polling alone.
         watch_s: Polling interval, seconds.
     """
+
+    # Both: a lost announcement costs seconds, not correctness, and Redis may be unavailable.
 
     def __init__(self, pool: GeneratorPool, *, redis_url: str, watch_s: float) -> None:
         self._pool = pool
@@ -58,7 +56,7 @@ class Watcher:
             await asyncio.sleep(self._watch_s)
 
     async def _listen(self) -> None:
-        """Follow announcements, reconnecting for as long as it takes."""
+        """Follow announcements, and reconnect whenever that fails."""
         is_away = False
         while True:
             try:
@@ -90,7 +88,7 @@ class Watcher:
             else:
                 await self._pool.refresh(model)
         except Exception:
-            log.exception("the aliases could not be followed")
+            log.exception("The pool could not be updated")
 
 
 def model_in(announcement: Any) -> str | None:

@@ -13,14 +13,14 @@ from models.store.records import Event
 
 log = logging.getLogger(__name__)
 
-KEEP_ALIVE = b": still here\n\n"
+KEEP_ALIVE = b": keep-alive\n\n"
 
 
 def wire(event: Event) -> bytes:
-    """Return an event as the text/event-stream format has it."""
-    told = plain({**event.data, "at": event.at})
+    """Return an event in the format text/event-stream."""
+    data = plain({**event.data, "at": event.at})
     kind = "".join(event.type.split())  # a line break would begin another field
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.id, kind.encode(), encode(told))
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.id, kind.encode(), encode(data))
 
 
 async def follow(
@@ -33,18 +33,18 @@ async def follow(
     stopping: asyncio.Event,
     has_left: Callable[[], Awaitable[bool]],
 ) -> AsyncIterator[bytes]:
-    """Yield a job's events after an id until its last one; silence is filled with comments.
+    """Yield a job's events after an id until its last one, and comments in between.
 
     Args:
-        store: Read in a thread, never on the event loop.
+        store: The store; read in a thread.
         job: The job's id.
-        after: Id of the last event that the client has, 0 for none.
-        poll_s: Time between two reads of the history, seconds.
-        keep_alive_s: Longest silence before a comment is sent, seconds.
+        after: Id of the last event that the client has received, 0 for none.
+        poll_s: Interval between reads of the history, seconds.
+        keep_alive_s: Maximum time without an event before a comment, seconds.
         stopping: Set when the service shuts down.
-        has_left: Tells whether the client has disconnected.
+        has_left: Returns whether the client has disconnected.
     """
-    spoke_at = monotonic()
+    sent_at = monotonic()
     while not (stopping.is_set() or await has_left()):
         try:
             # The record first: a job's last event is written before its record says it ended.
@@ -55,18 +55,19 @@ async def follow(
             return
         for event in events:
             yield wire(event)
-            after, spoke_at = event.id, monotonic()
+            after, sent_at = event.id, monotonic()
         if has_ended:
             return
-        if monotonic() - spoke_at >= keep_alive_s:
+        # Proxies close silent connections, and only sending shows that a client is gone.
+        if monotonic() - sent_at >= keep_alive_s:
             yield KEEP_ALIVE
-            spoke_at = monotonic()
+            sent_at = monotonic()
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), poll_s)
 
 
 async def has_seen_all(store: Store, job: str, after: int) -> bool:
-    """Whether a job has ended and the client has all of its events.
+    """Return whether a job has ended and the client has received all of its events.
 
     Raises:
         NotFound, Gone: There is no such job.

@@ -1,4 +1,4 @@
-"""The job queue as the front end sees it: sometimes unavailable."""
+"""The job queue, which may be unavailable."""
 
 import logging
 
@@ -17,10 +17,10 @@ _log = logging.getLogger(__name__)
 
 
 class JobQueue:
-    """Queues jobs by dotted name; blocking calls with short timeouts, safe from many threads.
+    """Queues jobs. Calls block, with short timeouts; safe for use by many threads.
 
     Args:
-        settings: Where Redis is, and how long to wait for it.
+        settings: URL and timeout of Redis.
     """
 
     def __init__(self, settings: AppSettings) -> None:
@@ -28,10 +28,10 @@ class JobQueue:
         self._redis = _connect(settings)
 
     def submit(self, record: JobRecord) -> None:
-        """Queue a job's next attempt; queueing the same one twice is harmless.
+        """Queue a job's next attempt; queueing it twice is harmless.
 
         Raises:
-            QueueUnavailable: Redis does not answer.
+            QueueUnavailable: Redis does not respond.
         """
         try:
             enqueue(self._client(), record.id, record.attempts, self._settings)
@@ -39,7 +39,7 @@ class JobQueue:
             raise self._away(err) from err
 
     def check(self) -> None:
-        """Ask whether Redis answers.
+        """Check that Redis responds.
 
         Raises:
             QueueUnavailable: It does not.
@@ -49,16 +49,8 @@ class JobQueue:
         except (RedisError, OSError) as err:
             raise self._away(err) from err
 
-    def is_alive(self) -> bool:
-        """Whether Redis answers."""
-        try:
-            self.check()
-        except QueueUnavailable:
-            return False
-        return True
-
     def announce(self, model: str) -> bool:
-        """Tell all front ends that a model's alias moved; return whether that could be sent."""
+        """Announce a moved alias to all front ends; return whether that was sent."""
         return self._redis is not None and announce(self._redis, model)
 
     def close(self) -> None:
@@ -77,9 +69,9 @@ class JobQueue:
 
     def _away(self, err: Exception) -> QueueUnavailable:
         _log.warning("Redis is unavailable: %s", err)
-        # Its own words stay in the log: they may name hosts.
+        # Its message stays in the log: it may name hosts.
         return QueueUnavailable(
-            "The job queue (Redis) does not answer.", "", self._settings.retry_after_s
+            "The job queue (Redis) does not respond.", "", self._settings.retry_after_s
         )
 
 
@@ -91,6 +83,6 @@ def _connect(settings: AppSettings) -> Redis | None:
         settings.redis_url,
         socket_timeout=settings.redis_timeout_s,
         socket_connect_timeout=settings.redis_timeout_s,
-        # Once more at once: a pooled connection may have died with the last server.
+        # One retry without a pause: a pooled connection may have died with an earlier server.
         retry=Retry(NoBackoff(), 1),
     )

@@ -18,13 +18,13 @@ def submit(
     *,
     key: str | None = None,
 ) -> JobRecord:
-    """Write a job into the store, then queue it.
+    """Add a job to the store, then queue it.
 
     Args:
-        store: Where the job is kept.
-        queue: Where a worker finds it.
-        order: What the job is to do.
-        key: The client's Idempotency-Key: the same key means the same job.
+        store: The store.
+        queue: The queue of the workers.
+        order: What the job should do.
+        key: The client's Idempotency-Key; a repeated key returns the same job.
 
     Raises:
         Conflict: The key was used for another order.
@@ -36,13 +36,13 @@ def submit(
         try:
             queue.submit(record)
         except QueueUnavailable as err:
-            # The job is not lost: the worker's reaper queues what the store has as queued.
+            # Not lost: the worker's reaper queues every job that is queued by its record.
             log.warning("Job %s waits for the reaper: %s", record.id, err)
     return record
 
 
 def cancel(store: Store, job: str) -> JobRecord:
-    """Ask a job to stop; one that has not begun, and has nothing to publish, ends at once.
+    """Request a job to stop; one that has not started and has nothing to publish ends at once.
 
     Raises:
         NotFound, Gone: There is no such job.

@@ -1,4 +1,4 @@
-"""Zip files from clients: streamed to disk, never held in memory."""
+"""Uploaded zip files, streamed to disk."""
 
 import asyncio
 import zipfile
@@ -11,15 +11,15 @@ from uuid import uuid4
 from models.errors import Conflict, DatasetError, StoreError
 
 CHUNK_BYTES = 1 << 20
-_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # a file inside, or an empty zip
+_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # of the first member, or of an empty zip
 
 
 class Uploads:
-    """The folder that uploads are kept in until their job has read them.
+    """The folder of uploads, each kept until its job has read it.
 
     Args:
-        folder: Where whole uploads go, for the import job.
-        unfinished: This process's own folder on the same disk, for what is still coming in.
+        folder: For complete uploads.
+        unfinished: This process's own folder on the same disk, for incomplete ones.
     """
 
     def __init__(self, folder: Path, unfinished: Path) -> None:
@@ -29,10 +29,10 @@ class Uploads:
 
     @contextmanager
     def reserved(self, name: str) -> Iterator[None]:
-        """Keep a dataset's name while its pictures come in.
+        """Reserve a dataset's name during its upload.
 
         Raises:
-            Conflict: Somebody is uploading one of that name.
+            Conflict: Another upload has that name.
         """
         if name in self._names:
             raise Conflict(f"A dataset {name!r} is being uploaded.", "Choose another name.")
@@ -43,10 +43,10 @@ class Uploads:
             self._names.discard(name)
 
     async def keep(self, chunks: AsyncIterator[bytes]) -> Path:
-        """Write an upload to disk and return its file; nothing stays if that fails.
+        """Write an upload to disk and return its path.
 
         Raises:
-            DatasetError: It is no zip file; told as soon as its first bytes say so.
+            DatasetError: It is not a zip file; raised at its first bytes if they show that.
             StoreError: It cannot be written.
         """
         path = self._folder / f"{uuid4().hex}.zip"
@@ -55,7 +55,7 @@ class Uploads:
             with part.open("wb") as file:
                 await _write(file, chunks)
             if not await asyncio.to_thread(zipfile.is_zipfile, part):
-                raise _no_zip("no directory of a zip file at its end")
+                raise _no_zip("not a complete zip file")
             part.replace(path)
         except OSError as err:
             raise StoreError(
@@ -68,7 +68,8 @@ class Uploads:
 
 
 async def _write(file: BinaryIO, chunks: AsyncIterator[bytes]) -> None:
-    """Write chunks in large pieces, off the event loop."""
+    """Write chunks in a thread."""
+    # A megabyte each: a thread for every 64 KiB of the server costs more than the write.
     waiting, is_first = bytearray(), True
     async for chunk in chunks:
         waiting += chunk
@@ -89,4 +90,4 @@ def _check_magic(begin: bytearray) -> None:
 
 
 def _no_zip(what: str) -> DatasetError:
-    return DatasetError("body", what, "a whole zip file of pictures")
+    return DatasetError("body", what, "a complete zip file of pictures")

@@ -1,4 +1,4 @@
-"""How late the event loop is: what every health check and every byte sent waits for."""
+"""Lag of the event loop: what every health check and every byte sent waits for."""
 
 import asyncio
 from time import perf_counter
@@ -9,10 +9,10 @@ EVERY_S = 0.1
 
 
 class LagMeter:
-    """Notes how much later than asked for the event loop wakes up.
+    """Records how much later than scheduled the event loop wakes up.
 
     Args:
-        telemetry: Where it is noted.
+        telemetry: Receives the lag.
     """
 
     def __init__(self, telemetry: Telemetry) -> None:
@@ -20,11 +20,11 @@ class LagMeter:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to measure, in the running loop."""
+        """Start measuring, in the running loop."""
         self._task = asyncio.create_task(self._measure())
 
     async def close(self) -> None:
-        """Stop."""
+        """Stop measuring."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""The values that a field allows, in words, read from the service's own OpenAPI document."""
+"""Allowed values of a field, in words, read from the service's own OpenAPI document."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -27,7 +27,7 @@ _BOUNDS = {
 def allowed_values(
     document: Schema, path: str, method: str, where: str, field: Sequence[str]
 ) -> str:
-    """Return what a field allows, or which fields there are if it does not exist.
+    """Return the allowed values of a field, or the known fields if it is unknown.
 
     Args:
         document: The OpenAPI document.
@@ -41,7 +41,7 @@ def allowed_values(
         content = operation.get("requestBody", {}).get("content", {})
         return _describe(document, content.get("application/json", {}).get("schema", {}), field)
     schemas = {p["name"]: p["schema"] for p in operation.get("parameters", []) if p["in"] == where}
-    if where == "header":
+    if where == "header":  # names of headers are case-insensitive
         schemas = {name.lower(): schema for name, schema in schemas.items()}
         field = [name.lower() for name in field]
     if not field or field[0] not in schemas:

@@ -1,26 +1,8 @@
-"""What can go wrong on the web side, and the one table from errors to HTTP.
+"""Errors of the front end, and the one table from errors to HTTP.
 
-    CatteryError (models.errors)
-    └── AppError
-        ├── SettingsError       the service refuses to start with these settings
-        ├── BadRequest          400: what came is not HTTP
-        ├── Unauthorized        401: the key is missing or wrong
-        ├── Forbidden           403: another site's page, or a foreign host name
-        ├── NotAcceptable       406: none of the formats that the client accepts
-        ├── RequestTimeout      408: headers or body came too slowly
-        ├── TooLarge            413: the body is over its limit
-        ├── UnsupportedMedia    415: a body of another media type
-        ├── Busy                503: too many pictures wait, or too many connections
-        ├── QueueUnavailable    503: Redis is unavailable
-        ├── NotReady            503: something needed for serving is missing
-        └── DeadlineExceeded    504: the pictures were not ready in time
-    InvalidValue
-    └── InvalidFields           422: one or several fields of a request
-
-Every error answer is a problem document (RFC 9457) of one shape, made by
-`problem_response`: `type`, `title`, `status`, `detail`, `instance`, and where
-there is more to say `remedy`, `field`, `value`, `allowed`, `errors`, `known`,
-`missing`.
+Every error response is a problem document (RFC 9457), made by `problem_response`: `type`,
+`title`, `status`, `detail`, `instance`, and where they apply `remedy`, `field`, `value`,
+`allowed`, `errors`, `known` and `missing`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,23 +31,24 @@ class AppError(CatteryError):
 
 
 class SettingsError(AppError):
-    """The service refuses to start with these settings."""
+    """The service refuses to start with its settings."""
 
 
 class BadRequest(AppError):
-    """What came is not HTTP/1.1, or too much of it."""
+    """The bytes are not HTTP/1.1, or exceed a limit of it."""
 
 
 class Forbidden(AppError):
-    """The caller may not do this, whatever key it shows."""
+    """A request by another website's page, or for a foreign host name."""
 
 
 class Unauthorized(AppError):
     """The key is missing or wrong."""
 
-    def __init__(self, detail: str = "This call changes something and needs a valid key.") -> None:
+    def __init__(self) -> None:
         super().__init__(
-            detail, "Send the header Authorization: Bearer with the key in CATTERY_API_KEY."
+            "This call changes something and requires a valid key.",
+            "Send the header Authorization: Bearer with the key in CATTERY_API_KEY.",
         )
 
 
@@ -74,10 +57,10 @@ class NotAcceptable(AppError):
 
 
 class RequestTimeout(AppError):
-    """The client is too slow.
+    """The client is too slow to send its request.
 
     Args:
-        part: What of the request is late: "header" or "body".
+        part: The late part: "header" or "body".
     """
 
     def __init__(self, part: str) -> None:
@@ -91,8 +74,8 @@ class TooLarge(AppError):
     """The body is over its limit.
 
     Args:
-        limit_bytes: Largest body allowed, bytes.
-        setting: The setting that says so.
+        limit_bytes: Maximum size, bytes.
+        setting: Name of the setting.
     """
 
     def __init__(self, limit_bytes: int, setting: str) -> None:
@@ -107,20 +90,21 @@ class InvalidFields(InvalidValue):
     """One or several fields of a request are invalid.
 
     Args:
-        fields: Of each its `field`, `value`, `allowed`, and what is wrong as `detail`.
+        fields: `field`, `value`, `allowed` and `detail` of each.
     """
 
     def __init__(self, fields: Sequence[Mapping[str, Any]]) -> None:
         remedies = [f"Allowed for {f['field']}: {f['allowed']}." for f in fields if f["allowed"]]
+        # Not InvalidValue's own: that writes the detail of a single field.
         CatteryError.__init__(self, " ".join(f["detail"] for f in fields), " ".join(remedies))
         if len(fields) == 1:
-            self.field, self.value, self.allowed = (fields[0][name] for name in _SENT)
+            self.field, self.value, self.allowed = (fields[0][name] for name in _FIELD)
         else:
             self.errors = fields
 
 
 class UnsupportedMedia(AppError):
-    """The body has a media type that the call does not support."""
+    """The body has a media type that the operation does not accept."""
 
     def __init__(self, value: str | None, allowed: str) -> None:
         came = "no Content-Type" if value is None else f"Content-Type {value[:100]!r}"
@@ -130,12 +114,12 @@ class UnsupportedMedia(AppError):
 
 
 class Unavailable(AppError):
-    """It does not work now, but may later.
+    """A temporary failure.
 
     Args:
         detail: What happened, one sentence.
         remedy: What to do about it, one sentence.
-        retry_after_s: When to try again, seconds.
+        retry_after_s: Time to wait before trying again, seconds.
     """
 
     def __init__(self, detail: str, remedy: str = "", retry_after_s: int = 5) -> None:
@@ -144,24 +128,22 @@ class Unavailable(AppError):
 
 
 class Busy(Unavailable):
-    """Too many pictures wait already."""
+    """Too many images are waiting, or too many connections are open."""
 
-    def __init__(
-        self, detail: str = "Too many pictures are waiting.", retry_after_s: int = 1
-    ) -> None:
+    def __init__(self, detail: str, retry_after_s: int = 1) -> None:
         super().__init__(detail, retry_after_s=retry_after_s)
 
 
 class QueueUnavailable(Unavailable):
-    """Redis is unavailable: nothing can be queued."""
+    """Redis is unavailable, so no job can be queued."""
 
 
 class NotReady(Unavailable):
-    """Something that serving needs is missing.
+    """The service cannot serve cats.
 
     Args:
-        missing: What is missing, a sentence each.
-        retry_after_s: When to look again, seconds.
+        missing: What is missing, one sentence each.
+        retry_after_s: Time to wait before trying again, seconds.
     """
 
     def __init__(self, missing: Sequence[str], retry_after_s: int = 5) -> None:
@@ -170,19 +152,18 @@ class NotReady(Unavailable):
 
 
 class DeadlineExceeded(AppError):
-    """The pictures were not made in time."""
+    """The images were not rendered in time."""
 
     def __init__(self, deadline_s: float) -> None:
         super().__init__(
-            f"The pictures were not ready within {deadline_s:g} s.",
-            "Ask for fewer, try again later, or raise CATTERY_DEADLINE_S.",
+            f"The images were not ready within {deadline_s:g} s.",
+            "Request fewer, try again later, or raise CATTERY_DEADLINE_S.",
         )
-        self.deadline_s = deadline_s
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How a class of errors looks on the wire."""
+    """The HTTP status of a class of errors, and its type and title in a problem document."""
 
     status: int
     slug: str
@@ -212,14 +193,14 @@ KINDS: Mapping[type[CatteryError], Kind] = {
     CatteryError: INTERNAL,
 }
 
-# Attributes of errors that become members of the problem document: what a client sent may be
-# endless and is cut, what we tell is not.
-_SENT = ("field", "value", "allowed")
-_TOLD = ("errors", "known", "missing")
+# Attributes of errors that become members of the problem document. What a client sent may be of
+# any length and is cut; what we list is not.
+_FIELD = ("field", "value", "allowed")
+_LISTS = ("errors", "known", "missing")
 
 
 def kind_of(error: CatteryError) -> Kind:
-    """Return how an error looks on the wire: the nearest row of `KINDS`."""
+    """Return the row of `KINDS` for an error, by its nearest base class."""
     return next(KINDS[c] for c in type(error).__mro__ if c in KINDS)
 
 
@@ -230,8 +211,8 @@ def problem(
 
     Args:
         error: What happened.
-        instance: Path that was called.
-        kind: What the framework calls it, for an error that has no row in `KINDS`.
+        instance: Path of the request.
+        kind: For an error of the framework, which has no row in `KINDS`.
     """
     kind = kind or kind_of(error)
     document = {
@@ -243,8 +224,8 @@ def problem(
         "remedy": cut(error.remedy, LONGEST_DETAIL) or None,
     }
     document = {name: member for name, member in document.items() if member is not None}
-    document |= {name: brief(getattr(error, name)) for name in _SENT if hasattr(error, name)}
-    return document | {name: list(getattr(error, name)) for name in _TOLD if hasattr(error, name)}
+    document |= {name: brief(getattr(error, name)) for name in _FIELD if hasattr(error, name)}
+    return document | {name: list(getattr(error, name)) for name in _LISTS if hasattr(error, name)}
 
 
 def problem_response(
@@ -253,11 +234,11 @@ def problem_response(
     kind: Kind | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Return an error as an HTTP response with the headers that its status asks for."""
+    """Return an error as an HTTP response with the headers that its status requires."""
     document = problem(error, instance, kind)
-    told = {"Cache-Control": "no-store", **(headers or {})}
+    fields = {"Cache-Control": "no-store", **(headers or {})}
     if isinstance(error, Unauthorized):
-        told["WWW-Authenticate"] = 'Bearer realm="cattery"'
+        fields["WWW-Authenticate"] = 'Bearer realm="cattery"'
     elif isinstance(error, Unavailable | StoreError):
-        told["Retry-After"] = str(getattr(error, "retry_after_s", 5))
-    return Response(encode(document), document["status"], told, MEDIA_TYPE)
+        fields["Retry-After"] = str(getattr(error, "retry_after_s", 5))
+    return Response(encode(document), document["status"], fields, MEDIA_TYPE)

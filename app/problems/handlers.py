@@ -1,4 +1,4 @@
-"""Every way a request can fail, as a problem document."""
+"""Exception handlers: every failure of a request becomes a problem document."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from app.problems.constraints import Schema, allowed_values
 from app.problems.errors import InvalidFields, Kind, Unavailable, problem_response
@@ -19,13 +20,13 @@ from models.errors import CatteryError, NotFound
 log = logging.getLogger(__name__)
 
 MAX_ERRORS = 20
-CLIENT_LEFT = 499  # as nginx logs it; nobody reads the response
+CLIENT_CLOSED_REQUEST = 499  # as in nginx; only the request counter sees it
 
 _PLACES = frozenset({"body", "query", "path", "header", "cookie"})
 
 
 def register(app: FastAPI) -> None:
-    """Make every failure of the app's routes a problem document."""
+    """Register the handlers."""
     app.add_exception_handler(CatteryError, _refuse)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _framework)
@@ -34,21 +35,22 @@ def register(app: FastAPI) -> None:
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
-    """Answer with one of our own errors; any other is raised again."""
+    """Respond to an error of ours."""
     if not isinstance(error, CatteryError):
         raise error
     response = problem_response(error, request.url.path)
     if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        # What a probe or a crowd asks for every second must not fill the log.
+        # Probes and overload cause these every second; they must not fill the log.
         level = logging.INFO if isinstance(error, Unavailable) else logging.WARNING
         log.log(level, "%s %s: %s", request.method, request.url.path, error)
     return response
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
-    """Name every invalid field with its value and what it allows."""
+    """Respond with every invalid field, its value and the values it allows."""
     if not isinstance(error, RequestValidationError):
         raise error
+    # The schema, not pydantic's messages: it has the bounds of every field in one form.
     document = request.app.openapi()
     path = getattr(request.scope.get("route"), "path", "")
     fields = [_field(e, document, path, request.method) for e in error.errors()[:MAX_ERRORS]]
@@ -56,10 +58,10 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 
 def _field(error: Mapping[str, Any], document: Schema, path: str, method: str) -> dict[str, Any]:
-    """Return one validation error as field, value, allowed and a sentence."""
+    """Return a validation error as field, value, allowed values and a sentence."""
     if error["type"] == "json_invalid":
         why = str(error.get("ctx", {}).get("error", ""))
-        detail = f"The body is not JSON: {why} at character {error['loc'][-1]}."
+        detail = f"The body is not valid JSON: {why} at character {error['loc'][-1]}."
         return {"detail": detail, "field": "body", "value": None, "allowed": "JSON"}
     where, names = _place(error["loc"])
     field, value = cut(".".join(names) or where, 100), brief(error.get("input"))
@@ -73,7 +75,7 @@ def _field(error: Mapping[str, Any], document: Schema, path: str, method: str) -
 
 
 def _place(loc: Sequence[object]) -> tuple[str, list[str]]:
-    """Return where a field is ("body", "query", ...) and its dotted name's parts."""
+    """Return the place of a field ("body", "query", ...) and the parts of its dotted name."""
     parts = [str(part) for part in loc]
     if parts and parts[0] in _PLACES:
         return parts[0], parts[1:]
@@ -81,33 +83,45 @@ def _place(loc: Sequence[object]) -> tuple[str, list[str]]:
 
 
 async def _framework(request: Request, error: Exception) -> Response:
-    """Answer what the framework itself refuses: unknown routes, wrong methods, broken bodies."""
+    """Respond to what the framework rejects: unknown paths, wrong methods, broken bodies."""
     if not isinstance(error, HTTPException):
         raise error
     path, status = request.url.path, HTTPStatus(error.status_code)
     if status is HTTPStatus.NOT_FOUND:
         missing = NotFound("page", path)
-        missing.remedy = "See / for the addresses, /docs for all calls."
+        missing.remedy = "See / for an index and /docs for all operations."
         return problem_response(missing, path)
-    answer = CatteryError(str(error.detail), "See /docs for the calls and their fields.")
+    answer = CatteryError(str(error.detail), "See /docs for all operations and their fields.")
     headers = dict(error.headers or {})
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = headers.get("Allow", headers.get("allow", "other methods"))
+        headers["Allow"] = allowed = ", ".join(_methods(request))
         answer = CatteryError(f"{path} does not support {request.method}.", f"Use {allowed}.")
     kind = Kind(status.value, status.phrase.lower().replace(" ", "-"), status.phrase)
     return problem_response(answer, path, kind, headers)
 
 
+def _methods(request: Request) -> list[str]:
+    """Return the methods that a path supports."""
+    # The framework names those of one route alone, and a path may have one for each method.
+    routes, scope = request.app.router.routes, request.scope
+    return [
+        method
+        for method in ("GET", "HEAD", "POST", "DELETE")
+        if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
+
+
 async def _left(_request: Request, _error: Exception) -> Response:
-    """The client hung up in mid-upload: there is nobody to tell."""
-    return Response(status_code=CLIENT_LEFT)
+    """Respond to a client that disconnected during an upload, for the request counter."""
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
 
 
 async def _fail(request: Request, _error: Exception) -> Response:
-    """Say that it is our fault, and nothing else; the server logs the traceback."""
-    detail = "An unexpected error occurred; the log of the service has the details."
-    remedy = "Try again; if it happens again, please report it."
+    """Respond to an unexpected error."""
+    # Nothing of the error itself: it may name paths or hosts. The server logs the traceback.
+    detail = "An unexpected error occurred; the service's log has the details."
+    remedy = "Try again; if it happens again, report it."
     response = problem_response(CatteryError(detail, remedy), request.url.path)
-    # Starlette sends this one from outside of all middleware, `Hardening` included.
+    # Starlette sends this response from outside all middleware, `Hardening` included.
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response

@@ -1,4 +1,4 @@
-"""Values as JSON that every parser takes."""
+"""Values as JSON that every parser accepts."""
 
 import json
 from math import isfinite
@@ -9,12 +9,12 @@ DEEPEST = 8
 
 
 def plain(value: Any, *, longest: int | None = None, depth: int = 0) -> Any:
-    """Return a value as JSON values: no NaN, no infinity, nothing endless.
+    """Return a value as JSON values, without NaN and infinity.
 
     Args:
         value: Anything.
-        longest: Cut texts to so many characters; None leaves them whole.
-        depth: How deep inside the outermost value this one lies.
+        longest: Maximum length of strings, which are cut; None for no limit.
+        depth: Nesting level of the value.
     """
     if isinstance(value, float) and not isfinite(value):
         return None if longest is None else repr(value)
@@ -27,12 +27,12 @@ def plain(value: Any, *, longest: int | None = None, depth: int = 0) -> Any:
 
 
 def cut(text: str, longest: int) -> str:
-    """Return a text, shortened to so many characters and an ellipsis."""
+    """Return a text, cut to a length and an ellipsis if it is longer."""
     return text if len(text) <= longest else text[:longest] + "…"
 
 
 def brief(value: Any) -> Any:
-    """Return what a client sent, cut to a length fit for an error message."""
+    """Return a client's value, cut to a length fit for an error message."""
     short = plain(value, longest=LONGEST_TEXT)
     if isinstance(short, dict | list):
         text = encode(short).decode()

@@ -1,4 +1,4 @@
-"""The problem document's schema and how operations say which problems they answer with."""
+"""The schema of problem documents, and the error responses of operations."""
 
 from http import HTTPStatus
 from typing import Any
@@ -11,13 +11,13 @@ Responses = dict[int | str, dict[str, Any]]
 
 
 class FieldProblem(BaseModel):
-    """One invalid field of several."""
+    """One of several invalid fields."""
 
     field: str = Field(description="Dotted name, as in the request.", examples=["n"])
     value: Any = Field(
         description="The value in the request, cut to 200 characters.", examples=[65]
     )
-    allowed: str = Field(description="What is allowed, in words.", examples=["from 1 to 64"])
+    allowed: str = Field(description="Allowed values, in words.", examples=["from 1 to 64"])
     detail: str = Field(description="What is wrong, one sentence.")
 
 
@@ -25,27 +25,30 @@ class Problem(BaseModel):
     """The body of every error response (RFC 9457)."""
 
     type: str = Field(description="Kind of problem.", examples=["urn:cattery:problem:not-found"])
-    title: str = Field(description="The kind in words.", examples=["Not found"])
+    title: str = Field(description="The type in words.", examples=["Not found"])
     status: int = Field(description="HTTP status.", examples=[404])
     detail: str = Field(
-        description="What happened, with the value.", examples=["There is no model 'dgcan'."]
+        description="What happened, with the value that caused it.",
+        examples=["There is no model 'dgcan'."],
     )
     instance: str | None = Field(
-        None, description="Path that was called.", examples=["/models/dgcan"]
+        None, description="Path of the request.", examples=["/models/dgcan"]
     )
-    remedy: str | None = Field(None, description="What to do.", examples=["Known: dcgan."])
-    field: str | None = Field(None, description="The invalid field, if it is one.")
+    remedy: str | None = Field(None, description="What to do about it.", examples=["Known: dcgan."])
+    field: str | None = Field(None, description="The invalid field, if there is one.")
     value: Any = Field(None, description="The value in the request.")
-    allowed: str | None = Field(None, description="What is allowed, in words.")
-    errors: list[FieldProblem] | None = Field(None, description="The invalid fields, if several.")
-    known: list[str] | None = Field(None, description="Names that exist.", examples=[["dcgan"]])
+    allowed: str | None = Field(None, description="Allowed values, in words.")
+    errors: list[FieldProblem] | None = Field(
+        None, description="The invalid fields, if there are several."
+    )
+    known: list[str] | None = Field(None, description="Existing names.", examples=[["dcgan"]])
     missing: list[str] | None = Field(
-        None, description="What is missing to serve, a sentence each."
+        None, description="What is missing for serving cats, one sentence each."
     )
 
 
 def problems(*statuses: int) -> Responses:
-    """Return the `responses=` of an operation that may answer with these statuses."""
+    """Return the `responses=` of an operation for these statuses."""
     return {status: _response(status) for status in statuses}
 
 

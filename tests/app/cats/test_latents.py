@@ -60,7 +60,7 @@ def test_an_address_spells_a_variation_in_one_way(near, distance, truncation, qu
         (7, -0.001, 1.0, "distance", "0 to 1"),
         (7, 0.1234, 1.0, "distance", "at most 3 decimals"),
         (7, float("nan"), 1.0, "distance", "0 to 1"),
-        (None, 0.2, 1.0, "distance", "only beside near"),
+        (None, 0.2, 1.0, "distance", "only with near"),
         (None, None, 0.099, "truncation", "0.1 to 1"),
         (None, None, 1.001, "truncation", "0.1 to 1"),
         (None, None, 0.7001, "truncation", "at most 3 decimals"),

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from app.cats import renderer as rendering
-from app.cats.renderer import MOST_WALKS, Renderer
+from app.cats.renderer import MAX_WALKS, Renderer
 from app.inference.slot import Slot
 from app.observability.metrics import Telemetry
 from app.problems.errors import Busy
@@ -79,7 +79,7 @@ async def test_too_many_pictures_to_encode_are_refused_before_the_forward_pass(
     monkeypatch.setattr(rendering, "ENCODINGS", table)
     renderer = new_renderer(max_waiting=3)
     first = asyncio.create_task(renderer.sheet(slot, range(4), None))
-    await until(lambda: renderer.encoding == 4)
+    await until(lambda: renderer._encoding == 4)
     with pytest.raises(Busy):
         await renderer.cats(slot, range(2))
     encoder.may_go.set()
@@ -93,12 +93,12 @@ async def test_a_walk_leaves_a_thread_to_the_cats_and_the_loop_to_everybody(
     """While one walk is encoded and another one waits, a cat is encoded and sent."""
     renderer = new_renderer(encode_threads=2)
     walks = [walking(renderer, slot, n=n) for n in "12"]
-    await until(lambda: renderer.encoding == 48 and encoder.begun)
+    await until(lambda: renderer._encoding == 48 and encoder.begun)
     assert len(await renderer.cats(slot, [7])) == 1
-    assert (encoder.begun, renderer.encoding) == (["1"], 48)
+    assert (encoder.begun, renderer._encoding) == (["1"], 48)
     encoder.may_go.set()
     assert [len(file) for file in await asyncio.gather(*walks)] == [24, 24]
-    assert renderer.encoding == 0
+    assert renderer._encoding == 0
 
 
 async def test_walks_whose_clients_leave_hold_up_no_cat_and_count_until_they_end(
@@ -106,26 +106,26 @@ async def test_walks_whose_clients_leave_hold_up_no_cat_and_count_until_they_end
 ):
     """Whoever asks for walks and hangs up gains nothing by it: a few are made, others refused."""
     renderer = new_renderer(encode_threads=1)
-    left = [walking(renderer, slot, n=str(n)) for n in range(MOST_WALKS)]
-    await until(lambda: renderer.encoding == 24 * MOST_WALKS and encoder.begun)
+    left = [walking(renderer, slot, n=str(n)) for n in range(MAX_WALKS)]
+    await until(lambda: renderer._encoding == 24 * MAX_WALKS and encoder.begun)
     with pytest.raises(Busy, match="walks"):
         await walking(renderer, slot)
     for task in left:
         task.cancel()
     await asyncio.gather(*left, return_exceptions=True)
     # The one that is being encoded cannot be called off; the others were.
-    await until(lambda: renderer.encoding == 24)
+    await until(lambda: renderer._encoding == 24)
     assert len(await renderer.cats(slot, [7])) == 1
     encoder.may_go.set()
     assert len(await walking(renderer, slot, n="5")) == 24
-    assert (encoder.begun, renderer.encoding) == (["0", "5"], 0)
+    assert (encoder.begun, renderer._encoding) == (["0", "5"], 0)
 
 
 async def test_the_frames_of_a_walk_count_as_pictures_that_wait(slot, encoder, new_renderer):
     """A walk fills the house like so many cats, and is refused where it is full."""
     renderer = new_renderer(max_waiting=20)
     first = walking(renderer, slot)
-    await until(lambda: renderer.encoding == 24)
+    await until(lambda: renderer._encoding == 24)
     with pytest.raises(Busy):
         await walking(renderer, slot, frames=2)
     encoder.may_go.set()

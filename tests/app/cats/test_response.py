@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from starlette.requests import Request
 
-from app.cats.response import HUNG_UP, send
+from app.cats.response import CLIENT_CLOSED_REQUEST, send
 from app.observability.metrics import Telemetry
 
 HEADERS = {"Content-Type": "image/png", "Content-Disposition": "inline", "ETag": '"a"'}
@@ -69,7 +69,7 @@ async def test_work_for_a_client_who_hangs_up_is_ended_and_counted():
         return {"type": "http.disconnect"}
 
     response = await send(request_of(telemetry, receive), HEADERS, work)
-    assert response.status_code == HUNG_UP
+    assert response.status_code == CLIENT_CLOSED_REQUEST
     assert work.was_cancelled
     labels = {"reason": "hung_up"}
     assert telemetry.registry.get_sample_value("cattery_refused_total", labels) == 1

@@ -85,7 +85,7 @@ def test_no_version_at_all_is_a_failure(stage: Stage, cattery: Cattery) -> None:
     outcome = cattery("compare", "dcgan", *ASKED, "-o", str(stage.folder))
     assert outcome.code == 1
     assert outcome.err.splitlines()[-1] == (
-        f"Error: No recipe made a version; {stage.folder}/comparison.md says why."
+        f"Error: No recipe produced a version; {stage.folder}/comparison.md says why."
     )
     assert "No memory." in (stage.folder / "comparison.md").read_text(encoding="utf-8")
 

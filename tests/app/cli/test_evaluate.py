@@ -68,7 +68,7 @@ def test_results_are_printed_and_kept_on_the_card(cattery, store, tabby, add_dat
         assert _metrics(store, tabby) == kept
     assert "expected 0.05882 if nothing is memorized" in lines[5]
     assert " to " in lines[2]
-    assert "the card keeps it" in outcome.err
+    assert "Added to the card of" in outcome.err
     assert "Note:" not in outcome.err
 
 
@@ -78,7 +78,7 @@ def test_another_dataset_and_protocol_are_other_results(cattery, store, tabby, a
     arguments = ("--dataset", "others", "--protocol", "lab", "--device", "cpu")
     outcome = cattery("evaluate", f"tabby@{tabby.version}", *arguments)
     assert outcome.code == 0, outcome.err
-    assert "trained on other pictures than others holds" in outcome.err
+    assert "was not trained on the pictures of others" in outcome.err
     assert _metrics(store, tabby)[1:] == [("frechet_distance", "lab"), ("kid", "lab")]
     protocol = store.versions.card("tabby", tabby.version).metrics[1]["protocol"]
     assert (protocol["dataset"], protocol["fingerprint"]) == ("others", "cd" * 32)
@@ -143,7 +143,7 @@ def test_the_nearest_pairs_are_drawn(cattery, tabby, add_dataset, cats, tmp_path
         (["--protocol", "inception"], "inception is None. Allowed: a safetensors file"),
         (["--inception", "any.safetensors"], "has its own weights"),
         (["--neighbors", "pairs.jpg"], "neighbors is 'pairs.jpg'. Allowed: a .png file"),
-        (["--neighbors", "p.png", "--protocol", "lab"], "nothing: lab looks for no neighbors"),
+        (["--neighbors", "p.png", "--protocol", "lab"], "no file with --protocol lab"),
         (["--dataset", "dogs"], "There is no dataset 'dogs'. Known: cats."),
     ],
 )

@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from app.cli.archives import read_parcel, write_parcel
+from app.cli.archives import read_export, write_export
 from models.errors import CheckpointError, Conflict
 from tests.app.fake_engine import real_weights
 
@@ -33,7 +33,7 @@ def test_promote_and_rollback_move_the_alias(cattery, store, published):
     assert cattery("models", "promote", f"tabby@{new.version[:6]}", "--reason", "nicer").code == 0
     assert store.aliases.get("tabby").serving == new.version
     assert store.aliases.get("tabby").history[-1].reason == "nicer"
-    assert f"tabby@{old.version} serves again" in cattery("models", "rollback", "tabby").err
+    assert f"tabby@{old.version} is in service again" in cattery("models", "rollback", "tabby").err
     assert store.aliases.get("tabby").serving == old.version
 
 
@@ -50,18 +50,18 @@ def test_a_parcel_brings_back_what_went_in(cattery, published, tmp_path, name):
     card = published(b"weights")
     target = tmp_path / name
     assert cattery("models", "export", f"tabby@{card.version}", "-o", str(target)).code == 0
-    assert read_parcel(target) == (b"weights", card)
+    assert read_export(target) == (b"weights", card)
 
 
 def test_weights_alone_are_a_parcel_without_card(tmp_path):
     (tmp_path / "any.safetensors").write_bytes(b"weights")
-    assert read_parcel(tmp_path / "any.safetensors") == (b"weights", None)
+    assert read_export(tmp_path / "any.safetensors") == (b"weights", None)
 
 
 def test_export_never_overwrites(published, tmp_path):
     (tmp_path / "mine.zip").write_text("precious")
-    with pytest.raises(Conflict, match="exists already"):
-        write_parcel(tmp_path / "mine.zip", b"weights", published(b"weights"))
+    with pytest.raises(Conflict, match="already exists"):
+        write_export(tmp_path / "mine.zip", b"weights", published(b"weights"))
     assert (tmp_path / "mine.zip").read_text() == "precious"
 
 
@@ -69,10 +69,10 @@ def test_a_zip_without_weights_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as other:
         other.writestr("../generator.safetensors", "escaped")
     (tmp_path / "broken.zip").write_text("no zip")
-    with pytest.raises(CheckpointError, match="holds no generator"):
-        read_parcel(tmp_path / "other.zip")
-    with pytest.raises(CheckpointError, match="no readable zip"):
-        read_parcel(tmp_path / "broken.zip")
+    with pytest.raises(CheckpointError, match="has no generator"):
+        read_export(tmp_path / "other.zip")
+    with pytest.raises(CheckpointError, match="not a readable zip"):
+        read_export(tmp_path / "broken.zip")
 
 
 def test_an_imported_version_is_checked_and_does_not_serve_yet(cattery, store, tmp_path):

@@ -10,8 +10,7 @@ import pytest
 import uvloop
 from fastapi import FastAPI
 
-from app.cli.gc_tuning import SWITCH_S
-from app.cli.serve import AT_A_TIME, doors_of, run_api, stop_signals
+from app.cli.serve import ACCEPTS_PER_ROUND, SWITCH_INTERVAL_S, listeners_of, run_api, stop_signals
 from app.observability.metrics import Telemetry
 from app.settings import AppSettings
 
@@ -39,8 +38,8 @@ def test_a_crowd_comes_in_at_once():
                 met.append(transport)
 
         loop, address = asyncio.get_running_loop(), listener.getsockname()
-        servers = [await loop.create_server(Host, sock=door) for door in doors_of(listener)]
-        waiting = [socket.create_connection(address) for _ in range(AT_A_TIME)]
+        servers = [await loop.create_server(Host, sock=door) for door in listeners_of(listener)]
+        waiting = [socket.create_connection(address) for _ in range(ACCEPTS_PER_ROUND)]
         for _ in range(ROUNDS):
             await asyncio.sleep(0)
         count = len(met)
@@ -52,7 +51,7 @@ def test_a_crowd_comes_in_at_once():
         socket.create_server(("127.0.0.1", 0), backlog=64) as listener,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        assert runner.run(met(listener)) == AT_A_TIME
+        assert runner.run(met(listener)) == ACCEPTS_PER_ROUND
 
 
 @pytest.mark.usefixtures("interpreter")
@@ -72,4 +71,4 @@ def test_a_front_end_shares_the_interpreter_out_and_spares_what_stays():
         assert stopping.is_set()
     assert spared[0] > 0
     assert left == [False]
-    assert sys.getswitchinterval() == pytest.approx(SWITCH_S)
+    assert sys.getswitchinterval() == pytest.approx(SWITCH_INTERVAL_S)

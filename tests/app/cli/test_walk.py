@@ -75,7 +75,7 @@ def test_seeds_that_are_not_given_are_random_and_told(cattery, tabby, tmp_path):
     walks = [_walk(cattery, tmp_path / f"{i}.webp", "--frames", "2") for i in range(2)]
     assert walks[0][0] != walks[1][0]
     assert len([*ImageSequence.Iterator(Image.open(io.BytesIO(walks[0][0])))]) == 2
-    assert re.search(rf"2 frames of tabby@{tabby.version}, from seed \d+ to \d+$", walks[0][1])
+    assert re.search(rf"2 frames of tabby@{tabby.version}, seeds \d+ to \d+$", walks[0][1])
 
 
 @pytest.mark.parametrize(

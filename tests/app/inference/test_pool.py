@@ -95,9 +95,9 @@ async def test_the_previous_version_is_warmed_after_a_restart(store, new_pool):
     first = put_into_service(store, 1)
     put_into_service(store, 2)
     pool = await new_pool()
-    assert pool.at_hand(f"dcgan@{first.version}") is None
+    assert pool.if_loaded(f"dcgan@{first.version}") is None
     await pool.refresh_all()
-    assert pool.at_hand(f"dcgan@{first.version}").version == first.version
+    assert pool.if_loaded(f"dcgan@{first.version}").version == first.version
 
 
 BROKEN = {

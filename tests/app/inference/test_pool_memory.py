@@ -39,9 +39,9 @@ async def test_a_lazy_pool_begins_with_the_default_model(new_pool, versions, cou
     pool = await new_pool(is_lazy=True)
     await pool.refresh_all()
     assert set(pool.serving()) == {"dcgan"}
-    assert pool.at_hand("one") is None
+    assert pool.if_loaded("one") is None
     assert (await pool.take("one")).version == versions["one"]
-    assert pool.at_hand("one") is pool.serving()["one"]
+    assert pool.if_loaded("one") is pool.serving()["one"]
     assert pool.problems() == []
     assert (count("loads_total", "one"), count("device_bytes")) == (1, 2 * SIZE)
 
@@ -53,10 +53,10 @@ async def test_an_alias_that_moves_loads_only_what_is_in_memory(store, new_pool,
     swapped = put_into_service(store, 2).version
     await pool.refresh_all()
     assert {m: slot.version for m, slot in pool.serving().items()} == {"dcgan": swapped}
-    assert pool.at_hand(f"dcgan@{versions['dcgan']}") is not None
+    assert pool.if_loaded(f"dcgan@{versions['dcgan']}") is not None
     assert (await pool.take("one")).version == moved
     await pool.refresh_all()
-    assert pool.at_hand(f"one@{versions['one']}") is None  # no way back is loaded ahead
+    assert pool.if_loaded(f"one@{versions['one']}") is None  # no way back is loaded ahead
 
 
 async def test_a_version_that_was_checked_serves_a_model_that_is_not_in_memory(
@@ -67,7 +67,7 @@ async def test_a_version_that_was_checked_serves_a_model_that_is_not_in_memory(
     slot = await pool.take(f"one@{checked.version}")
     store.aliases.promote("one", checked.version)
     await pool.refresh("one")
-    assert pool.at_hand("one") is slot
+    assert pool.if_loaded("one") is slot
 
 
 async def test_a_bad_version_is_told_and_the_old_one_stays_if_it_is_in_memory(
@@ -129,7 +129,7 @@ async def test_who_holds_a_slot_keeps_it_until_done(new_pool, versions):
     try:
         held = await pool.take("one")
         await pool.take("two")
-        assert pool.at_hand("one") is None
+        assert pool.if_loaded("one") is None
         assert held.engine.render([0])[0, 0, 0, 0] == red_of(1)
         engine = weakref.ref(held.engine)
         del held

@@ -178,4 +178,5 @@ def test_a_move_is_announced(redis_url):
 def test_an_announcement_that_fails_is_no_failure():
     queue = JobQueue(AppSettings(redis_url="unix:///nowhere/valkey.sock"))
     assert not queue.announce("dcgan")
-    assert not queue.is_alive()
+    with pytest.raises(QueueUnavailable):
+        queue.check()

@@ -36,7 +36,7 @@ def test_an_unknown_thing_is_told_with_the_known_ones():
 @pytest.mark.parametrize(
     ("error", "header", "value"),
     [
-        (Busy(retry_after_s=7), "retry-after", "7"),
+        (Busy("Full.", retry_after_s=7), "retry-after", "7"),
         (StoreError("The store is away."), "retry-after", "5"),
         (Unauthorized(), "www-authenticate", 'Bearer realm="cattery"'),
     ],
