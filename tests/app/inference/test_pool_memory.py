@@ -175,7 +175,7 @@ async def test_one_larger_than_the_budget_is_served_and_told(new_pool, versions,
     pool = await new_pool(max_bytes=SIZE - 1)
     assert (await pool.take("two")).version == versions["two"]
     assert set(pool.serving()) == {"two"}
-    assert "one slot alone holds 100 bytes, the limit is 99" in caplog.text
+    assert "A single slot has 100 bytes, the limit is 99" in caplog.text
 
 
 def test_the_api_tells_what_is_on_the_device(new_api, store, monkeypatch):
