@@ -8,6 +8,7 @@ from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import request_response
 
 
 class DirectRoute(APIRoute):
@@ -19,6 +20,11 @@ class DirectRoute(APIRoute):
 
     # FastAPI's own handler resolves dependencies and parses one parameter after another, which
     # takes longer than the forward pass of a small generator.
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Starlette's wrapper: FastAPI's opens two exit stacks for dependencies, and there are none.
+        self.app = request_response(self.get_route_handler())
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler of a request, the method that FastAPI asks subclasses to override."""

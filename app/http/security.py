@@ -69,14 +69,17 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        too_large = self._too_large(scope)
+        headers, too_large = Headers(scope=scope), self._too_large(scope)
         try:
-            self._check(scope, Headers(scope=scope), too_large)
+            self._check(scope, headers, too_large)
         except CatteryError as err:
             response = problem_response(err, scope["path"])
             if isinstance(err, TooLarge):
                 response.headers["Connection"] = "close"  # cheaper than reading the rest
             await response(scope, receive, send)
+            return
+        if "content-length" not in headers and "transfer-encoding" not in headers:
+            await self._app(scope, receive, send)  # no body, as nearly always: nothing to count
             return
         metered = _Metered(receive, send, too_large)
         try:

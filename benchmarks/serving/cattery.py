@@ -28,7 +28,7 @@ def put_into_service(interpreter: Path, weights: Path, settings: Mapping[str, st
         settings: The service's.
     """
     said = run(interpreter, settings, "models", "import", MODEL, str(weights))
-    found = re.search(rf"{MODEL}@(\w+) was imported", said)
+    found = re.search(rf"Imported {MODEL}@(\w+)", said)
     if found is None:
         sys.exit(f"The generator was not imported:\n{said}")
     run(interpreter, settings, "models", "promote", f"{MODEL}@{found[1]}")
