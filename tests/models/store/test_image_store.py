@@ -1,13 +1,10 @@
-"""Tests of models.store.image_store."""
-
 import pytest
 
 from models.store.image_store import RECOUNT, ImageStore, renderings_path
 
 
 @pytest.fixture
-def version(store, card) -> str:
-    """Return the id of a published version of `tabby`."""
+def version(store, card):
     return store.versions.publish("tabby", b"weights", card(), b"png").version
 
 

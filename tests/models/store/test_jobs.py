@@ -101,10 +101,9 @@ def test_of_two_processes_with_one_key_one_creates_the_job(local_store):
 
 
 def test_of_eight_threads_with_one_key_one_creates_the_job(store, order):
-    """Exactly one thread is told that the job is new, on an object store too."""
     barrier = threading.Barrier(8)
 
-    def create(_: int) -> bool:
+    def create(_):
         barrier.wait()
         return store.jobs.create(JobKind.TRAIN, order, key="abc")[1]
 
@@ -164,7 +163,6 @@ def test_a_torn_event_is_never_returned_and_costs_no_other(store, order):
     whole = store.tree.read(path)
     store.tree.write(path, whole + b'{"type": "progr')
     assert [e.id for e in store.jobs.events(job)] == [1]
-
     store.jobs.append_event(job, "resumed", {})
     assert [(e.id, e.type) for e in store.jobs.events(job)] == [(1, "queued"), (3, "resumed")]
     for line in (b"5\n", b"\n", b'{"type": "x", "at": "y"}\n'):
@@ -203,7 +201,6 @@ def test_only_an_ended_job_can_be_deleted_and_is_gone_then(store, order):
         store.jobs.delete(record.id)
     store.jobs.save(replace(record, status=JobStatus.FINISHED))
     store.jobs.delete(record.id)
-
     assert store.jobs.list() == []
     assert store.tree.names(f"jobs/{record.id}") == ["gone.json"]
     for ask in (store.jobs.get, store.jobs.events, store.jobs.delete):
