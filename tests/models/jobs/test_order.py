@@ -60,7 +60,7 @@ def test_an_order_that_cannot_be_carried_out_is_refused(store_with_cats, changes
 
 
 def test_all_versions_of_a_model_have_one_size(store_with_cats):
-    store_with_cats.versions.publish("m", b"weights", card(size_px=64), b"png")
+    store_with_cats.versions.publish("m", b"weights", card(), b"png")
     with pytest.raises(InvalidValue, match="another model name"):
         _order(store_with_cats, model="m")
 

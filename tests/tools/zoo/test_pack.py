@@ -114,12 +114,8 @@ def test_the_release_folder_is_complete(store, trained, tmp_path):
         assert row.size == (3 * 32, 32)
         cats = Engine(load_generator(made.weights)).render([7, 3, 5])
         assert np.array_equal(np.asarray(row), np.concatenate(list(cats), axis=1))
-    assert sorted(path.name for path in entry.iterdir()) == [
-        "card.json",
-        "generator.safetensors",
-        "picks.png",
-        "samples.png",
-    ]
+    names = ["card.json", "generator.safetensors", "picks.png", "samples.png"]
+    assert sorted(path.name for path in entry.iterdir()) == names
     assert loads(Card, (entry / "card.json").read_bytes()) == made.card
     assert (entry / "generator.safetensors").read_bytes() == made.weights
 

@@ -144,9 +144,8 @@ def test_what_has_no_version_of_the_command_line_s_is_still_to_do():
 def test_a_job_that_ended_without_finishing_has_failed(end):
     """Though it may have published its best snapshot; the newest job counts."""
     newest = job(end, "two", version="b" * 12)
-    assert status(newest, job(JobStatus.FAILED)) == EntryStatus(
-        entry=TABBY, state=State.FAILED, job=newest
-    )
+    failed = EntryStatus(entry=TABBY, state=State.FAILED, job=newest)
+    assert status(newest, job(JobStatus.FAILED)) == failed
 
 
 @pytest.mark.parametrize("open_status", [JobStatus.QUEUED, JobStatus.STARTED])
@@ -159,10 +158,8 @@ def test_a_job_that_has_not_ended_can_be_resumed(open_status):
 
 def test_interrupted_entries_start_first():
     """Up to the number of concurrent jobs; those that run count."""
-    entries = [
-        *waiting(State.TO_DO, entry("dcgan"), entry("lsgan")),
-        *waiting(State.INTERRUPTED, entry("wgan")),
-    ]
+    entries = waiting(State.TO_DO, entry("dcgan"), entry("lsgan"))
+    entries += waiting(State.INTERRUPTED, entry("wgan"))
     started = startable(entries, [], Capacity(jobs=2))
     assert [each.entry.model for each in started] == ["wgan", "dcgan"]
     assert len(startable(entries, [], Capacity())) == 3
