@@ -12,14 +12,14 @@ from models.cuda_graphs import WARM_UP, Replayed
 CPU = torch.device("cpu")
 
 
-def test_on_a_cpu_every_call_is_a_call_of_the_function() -> None:
+def test_on_a_cpu_every_call_is_a_call_of_the_function():
     """Before and after the number of calls at which a GPU would capture it; nothing is copied.
 
     No shape is fixed, and each call has a result of its own.
     """
     seen = list[Tensor]()
 
-    def double(batch: Tensor) -> Tensor:
+    def double(batch):
         seen.append(batch)
         return 2 * batch
 
@@ -30,8 +30,8 @@ def test_on_a_cpu_every_call_is_a_call_of_the_function() -> None:
     assert [result.tolist() for result in results] == [(2 * batch).tolist() for batch in batches]
 
 
-def test_an_error_of_the_function_is_raised_and_the_next_call_is_like_any_other() -> None:
-    def root(batch: Tensor) -> float:
+def test_an_error_of_the_function_is_raised_and_the_next_call_is_like_any_other():
+    def root(batch):
         if batch.item() < 0:
             raise ArithmeticError("negative")
         return float(batch.item() ** 0.5)

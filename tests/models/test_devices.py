@@ -1,5 +1,3 @@
-"""Tests of models.devices."""
-
 import pytest
 import torch
 
@@ -17,7 +15,6 @@ from models.errors import InvalidValue
     ],
 )
 def test_a_device_that_is_not_there_is_refused(monkeypatch, name, gpus, message):
-    """The error says what to use instead."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     with pytest.raises(InvalidValue) as caught:
@@ -27,6 +24,5 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch, name, gpus, message)
 
 @pytest.mark.parametrize(("gpus", "device"), [(0, "cpu"), (1, "cuda")])
 def test_auto_prefers_a_gpu(monkeypatch, gpus, device):
-    """Without one it is the CPU."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
     assert pick_device("auto") == torch.device(device)

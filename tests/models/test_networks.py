@@ -38,7 +38,7 @@ def _loss(generator: nn.Module, discriminator: nn.Module) -> Tensor:
 
 @pytest.mark.parametrize("size_px", [32, 64, 128])
 @pytest.mark.parametrize("kind", KINDS)
-def test_shapes_follow_the_size(kind: str, size_px: int) -> None:
+def test_shapes_follow_the_size(kind, size_px):
     generator, discriminator = _pair(kind, size_px)
     with torch.no_grad():
         pictures = generator.eval()(torch.randn(2, 10))
@@ -50,7 +50,7 @@ def test_shapes_follow_the_size(kind: str, size_px: int) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_gradients_reach_every_parameter(kind: str) -> None:
+def test_gradients_reach_every_parameter(kind):
     """Of both networks; after one step, for branches may start at zero."""
     modules = nn.ModuleList(_pair(kind))
     optimizer = torch.optim.SGD(modules.parameters(), lr=1e-2)
@@ -63,7 +63,7 @@ def test_gradients_reach_every_parameter(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_trained_generator_comes_back_whole_from_its_file(kind: str) -> None:
+def test_a_trained_generator_comes_back_whole_from_its_file(kind):
     generator, _ = _pair(kind)
     with torch.no_grad():
         for _ in range(20):
@@ -77,7 +77,7 @@ def test_a_trained_generator_comes_back_whole_from_its_file(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_table_knows_which_discriminators_look_across_the_batch(kind: str) -> None:
+def test_the_table_knows_which_discriminators_look_across_the_batch(kind):
     """A penalty on single logits is refused with those."""
     _, discriminator = _pair(kind)
     has_norm = any(isinstance(m, nn.BatchNorm2d) for m in discriminator.modules())
@@ -86,14 +86,14 @@ def test_the_table_knows_which_discriminators_look_across_the_batch(kind: str) -
 
 @pytest.mark.parametrize("size_px", [16, 48, 1024])
 @pytest.mark.parametrize("kind", CHECKED)
-def test_a_size_that_a_network_cannot_make_is_refused(kind: str, size_px: int) -> None:
+def test_a_size_that_a_network_cannot_make_is_refused(kind, size_px):
     """By the config, so that an order is refused before anything is built."""
     with pytest.raises(RecipeError, match="power of two"):
         _config(kind, size_px)
 
 
 @pytest.mark.parametrize("kind", ["dcgan-plain-critic", "r3gan", "sngan"])
-def test_a_penalty_on_gradients_has_the_right_gradient(kind: str) -> None:
+def test_a_penalty_on_gradients_has_the_right_gradient(kind):
     """By the weights, in a random direction, against finite differences in float64."""
     discriminator = _pair(kind)[1].double().eval()
     parameters = [p for p in discriminator.parameters() if p.requires_grad]
@@ -103,13 +103,9 @@ def test_a_penalty_on_gradients_has_the_right_gradient(kind: str) -> None:
             parameter.add_(torch.randn_like(parameter), alpha=0.05)
     directions = [torch.randn_like(p) for p in parameters]
 
-    def penalty(step: float) -> Tensor:
-        moved = {
-            name: value + step * direction
-            for (name, value), direction in zip(
-                discriminator.named_parameters(), directions, strict=True
-            )
-        }
+    def penalty(step):
+        pairs = zip(discriminator.named_parameters(), directions, strict=True)
+        moved = {name: value + step * direction for (name, value), direction in pairs}
         logits = torch.func.functional_call(discriminator, moved, (pictures,))
         (gradient,) = torch.autograd.grad(logits.sum(), pictures, create_graph=True)
         return gradient.square().sum()

@@ -1,5 +1,4 @@
 import json
-from typing import Any
 
 import pytest
 
@@ -8,40 +7,38 @@ from models.comparison.costs import OF_RUN
 from models.comparison.records import RECORD, read_comparison
 from models.errors import InvalidValue, NotFound, RecipeError, StoreError
 from models.gan.recipes import RECIPES
-from models.store.records import Budget, JobRecord, JobStatus, Promote
-from tests.models.comparison.comparisons import EACH_S, FIGURES, Stage
+from models.store.records import Budget, JobStatus, Promote
+from tests.models.comparison.comparisons import EACH_S, FIGURES
 
 PAUSED = (JobStatus.QUEUED, None)
 COLLAPSED = (JobStatus.COLLAPSED, "Training collapsed at step 200 (alike): 0.1 of 0.4.")
 FAILED = (JobStatus.FAILED, "Out of memory on cpu with batch 8.")
 
 
-def test_no_name_and_all_mean_every_recipe_and_a_name_twice_is_one() -> None:
+def test_no_name_and_all_mean_every_recipe_and_a_name_twice_is_one():
     assert chosen([]) == chosen(["all"]) == tuple(RECIPES)
     assert chosen(["wgan", "dcgan", "wgan"]) == ("wgan", "dcgan")
     with pytest.raises(NotFound, match="dcgna"):
         chosen(["dcgna"])
 
 
-def test_each_recipe_is_an_ordinary_job_with_the_same_order_but_for_its_name(stage: Stage) -> None:
+def test_each_recipe_is_an_ordinary_job_with_the_same_order_but_for_its_name(stage):
     """Same data, seed, budget, size and numbers; a model of its own that is never promoted."""
     comparison = stage.compare()
     assert [recipe for recipe, _ in stage.ran] == ["dcgan", "wgan", "lsgan"]
+    wanted = orders(stage.asked(), stage.store.datasets.get("small"), stage.store)
     for row in comparison.rows:
         record = stage.store.jobs.get(str(row.job))
         order = stage.store.jobs.order(record)
         assert (record.runner, record.status) == ("cli", JobStatus.FINISHED)
-        assert (
-            order
-            == orders(stage.asked(), stage.store.datasets.get("small"), stage.store)[row.recipe]
-        )
+        assert order == wanted[row.recipe]
         assert (order.recipe, order.model) == (row.recipe, f"compare-{row.recipe}-32")
         assert (order.budget, order.seed, order.size_px) == (Budget(kimg=0.5), 3, 32)
         assert order.overrides == {"width": 4, "batch": 8}
         assert order.promote is Promote.NEVER
 
 
-def test_a_row_has_what_job_card_and_meter_say(stage: Stage) -> None:
+def test_a_row_has_what_job_card_and_meter_say(stage):
     stage.notes["wgan"] = "Boosts were shortened."
     comparison = stage.compare()
     row = comparison.rows[1]
@@ -61,9 +58,7 @@ def test_a_row_has_what_job_card_and_meter_say(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(("end", "has_version"), [(COLLAPSED, True), (FAILED, False)])
-def test_a_recipe_that_fails_is_a_row_and_not_the_end(
-    stage: Stage, end: tuple[JobStatus, str], has_version: bool
-) -> None:
+def test_a_recipe_that_fails_is_a_row_and_not_the_end(stage, end, has_version):
     stage.ends["wgan"] = end
     comparison = stage.compare()
     assert [row.status for row in comparison.rows] == ["finished", end[0], "finished"]
@@ -72,7 +67,7 @@ def test_a_recipe_that_fails_is_a_row_and_not_the_end(
     assert any(f"wgan {end[0]}: {end[1]}" in text for text in stage.told)
 
 
-def test_an_interrupted_comparison_goes_on_where_it_was(stage: Stage) -> None:
+def test_an_interrupted_comparison_goes_on_where_it_was(stage):
     """Ended recipes are not trained again, the interrupted one keeps its job and its costs."""
     stage.ends["wgan"] = PAUSED
     first = stage.compare()
@@ -91,8 +86,8 @@ def test_an_interrupted_comparison_goes_on_where_it_was(stage: Stage) -> None:
     assert len(stage.store.jobs.list()) == 3
 
 
-def test_a_process_killed_while_it_trains_has_left_its_job_in_the_record(stage: Stage) -> None:
-    def die(record: JobRecord) -> JobRecord:
+def test_a_process_killed_while_it_trains_has_left_its_job_in_the_record(stage):
+    def die(record):
         raise KeyboardInterrupt(record.id)
 
     with pytest.raises(KeyboardInterrupt) as killed:
@@ -102,8 +97,8 @@ def test_a_process_killed_while_it_trains_has_left_its_job_in_the_record(stage: 
     assert len(stage.store.jobs.list()) == 3
 
 
-def test_a_job_that_ended_before_the_record_knew_is_taken_as_it_is(stage: Stage) -> None:
-    def die_late(record: JobRecord) -> JobRecord:
+def test_a_job_that_ended_before_the_record_knew_is_taken_as_it_is(stage):
+    def die_late(record):
         raise KeyboardInterrupt(stage.run(record).id)
 
     with pytest.raises(KeyboardInterrupt):
@@ -114,7 +109,7 @@ def test_a_job_that_ended_before_the_record_knew_is_taken_as_it_is(stage: Stage)
     assert comparison.rows[0].metrics == FIGURES
 
 
-def test_an_ended_comparison_is_written_again_and_trains_nothing(stage: Stage) -> None:
+def test_an_ended_comparison_is_written_again_and_trains_nothing(stage):
     """Even when its jobs were deleted meanwhile: the record has the results."""
     first = stage.compare()
     for row in first.rows:
@@ -126,7 +121,7 @@ def test_an_ended_comparison_is_written_again_and_trains_nothing(stage: Stage) -
     assert stage.told[-1] == "3 recipes of 0.5 kimg each; all have ended."
 
 
-def test_an_interrupted_job_that_was_deleted_is_trained_anew(stage: Stage) -> None:
+def test_an_interrupted_job_that_was_deleted_is_trained_anew(stage):
     stage.ends["dcgan"] = PAUSED
     interrupted = stage.store.jobs.get(str(stage.compare().rows[0].job))
     stage.store.jobs.save(stage.run(interrupted))
@@ -148,9 +143,7 @@ def test_an_interrupted_job_that_was_deleted_is_trained_anew(stage: Stage) -> No
         ({"fingerprint": "1" * 64}, "fingerprint of the dataset is '1111"),
     ],
 )
-def test_asking_something_else_in_the_same_folder_is_refused(
-    stage: Stage, changes: dict[str, Any], says: str
-) -> None:
+def test_asking_something_else_in_the_same_folder_is_refused(stage, changes, says):
     stage.compare()
     before = (stage.folder / RECORD).read_bytes()
     with pytest.raises(InvalidValue, match=f"(?s){says}.*another --output"):
@@ -159,7 +152,7 @@ def test_asking_something_else_in_the_same_folder_is_refused(
     assert len(stage.store.jobs.list()) == 3
 
 
-def test_a_number_goes_to_the_recipes_that_have_it(stage: Stage) -> None:
+def test_a_number_goes_to_the_recipes_that_have_it(stage):
     with pytest.raises(RecipeError):
         stage.compare(overrides={"clop": 1})
     comparison = stage.compare(overrides={"width": 4, "batch": 8, "clip": 0.02})
@@ -183,16 +176,14 @@ def test_a_number_goes_to_the_recipes_that_have_it(stage: Stage) -> None:
         ({"size_px": 48}, "size_px of dcgan is 48.*power of two"),
     ],
 )
-def test_what_cannot_be_is_refused_before_anything_trains(
-    stage: Stage, changes: dict[str, Any], says: str
-) -> None:
+def test_what_cannot_be_is_refused_before_anything_trains(stage, changes, says):
     with pytest.raises(InvalidValue, match=f"(?s){says}"):
         stage.compare(**changes)
     assert stage.store.jobs.list() == []
     assert not stage.folder.exists()
 
 
-def test_it_says_how_much_there_is_and_how_long_it_takes(stage: Stage) -> None:
+def test_it_says_how_much_there_is_and_how_long_it_takes(stage):
     stage.ends["lsgan"] = PAUSED
     stage.compare()
     assert stage.told[0] == "3 recipes of 0.5 kimg each: 1.5 kimg in total."
@@ -205,7 +196,7 @@ def test_it_says_how_much_there_is_and_how_long_it_takes(stage: Stage) -> None:
     assert stage.told[-1] == "lsgan finished."
 
 
-def test_a_damaged_record_is_said_to_be_and_kept(stage: Stage) -> None:
+def test_a_damaged_record_is_said_to_be_and_kept(stage):
     stage.folder.mkdir()
     (stage.folder / RECORD).write_text("{", encoding="utf-8")
     with pytest.raises(StoreError, match="Comparison record is not JSON"):
@@ -214,7 +205,7 @@ def test_a_damaged_record_is_said_to_be_and_kept(stage: Stage) -> None:
     assert stage.ran == []
 
 
-def test_an_output_that_cannot_be_a_folder_is_refused_before_anything_trains(stage: Stage) -> None:
+def test_an_output_that_cannot_be_a_folder_is_refused_before_anything_trains(stage):
     stage.folder.write_text("A file.", encoding="utf-8")
     with pytest.raises(InvalidValue, match=r"output is .*writable folder"):
         stage.compare()

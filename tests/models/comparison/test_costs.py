@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -13,7 +11,7 @@ def _fill() -> None:
     torch.ones(BLOCK_BYTES, dtype=torch.uint8)
 
 
-def test_the_peak_is_that_of_a_run_and_not_of_the_one_before() -> None:
+def test_the_peak_is_that_of_a_run_and_not_of_the_one_before():
     """What a run needed for a moment is seen, and not seen again in the next one."""
     meter = Meter(CPU)
     meter.start()
@@ -29,7 +27,7 @@ def test_the_peak_is_that_of_a_run_and_not_of_the_one_before() -> None:
     assert large.peak_bytes - after.peak_bytes == pytest.approx(BLOCK_BYTES, abs=slack)
 
 
-def test_where_the_peak_cannot_be_reset_it_is_the_process_s_and_says_so(tmp_path: Path) -> None:
+def test_where_the_peak_cannot_be_reset_it_is_the_process_s_and_says_so(tmp_path):
     """Elsewhere than on Linux, or where it is forbidden."""
     meter = Meter(CPU, proc=tmp_path / "none")
     meter.start()
@@ -38,7 +36,7 @@ def test_where_the_peak_cannot_be_reset_it_is_the_process_s_and_says_so(tmp_path
     assert 50e6 < costs.peak_bytes < 50e9
 
 
-def test_a_kernel_that_tells_no_peak_is_asked_the_other_way(tmp_path: Path) -> None:
+def test_a_kernel_that_tells_no_peak_is_asked_the_other_way(tmp_path):
     (tmp_path / "status").write_text("VmRSS:\t1024 kB\n", encoding="utf-8")
     meter = Meter(CPU, proc=tmp_path)
     meter.start()
@@ -49,7 +47,7 @@ def test_a_kernel_that_tells_no_peak_is_asked_the_other_way(tmp_path: Path) -> N
     assert (costs.peak_bytes, costs.peak_of) == (2048 * 1024, OF_RUN)
 
 
-def test_time_runs_from_start_to_read() -> None:
+def test_time_runs_from_start_to_read():
     """By the clock that was given; making the meter does not count."""
     seconds = iter([1.0, 10.0, 12.5])
     meter = Meter(CPU, clock=lambda: next(seconds))
@@ -59,7 +57,7 @@ def test_time_runs_from_start_to_read() -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
-def test_on_a_gpu_the_peak_is_that_of_tensors() -> None:
+def test_on_a_gpu_the_peak_is_that_of_tensors():
     """Reset before each run, as on the CPU."""
     meter = Meter(torch.device("cuda"))
     meter.start()

@@ -52,7 +52,7 @@ def _page(stage: Stage) -> Page:
     return Page((stage.folder / "index.html").read_text(encoding="utf-8"))
 
 
-def test_the_page_needs_nothing_but_itself(stage: Stage) -> None:
+def test_the_page_needs_nothing_but_itself(stage):
     """No script, no style sheet, no address: pictures are in it. Every tag is closed.
 
     The table comes first, then a figure a recipe with its sheet, title, paper and numbers. On a
@@ -79,7 +79,7 @@ def test_the_page_needs_nothing_but_itself(stage: Stage) -> None:
     assert text.index('<div class="scroll">') < text.index("<table>")
 
 
-def test_sheets_are_kept_whole_and_shown_smaller(stage: Stage) -> None:
+def test_sheets_are_kept_whole_and_shown_smaller(stage):
     """A sheet of 256 px cats would make the page too heavy for a phone."""
     comparison = stage.compare()
     assert (stage.folder / "sheets" / "wgan.png").read_bytes() == SHEET
@@ -90,7 +90,7 @@ def test_sheets_are_kept_whole_and_shown_smaller(stage: Stage) -> None:
     assert pixel == pytest.approx([10, 200, 90], abs=6)
 
 
-def test_what_was_deleted_meanwhile_is_left_out(stage: Stage) -> None:
+def test_what_was_deleted_meanwhile_is_left_out(stage):
     stage.ends["wgan"] = FAILED
     first = stage.compare()
     stage.store.versions.delete("compare-dcgan-32", str(first.rows[0].version))
@@ -99,7 +99,7 @@ def test_what_was_deleted_meanwhile_is_left_out(stage: Stage) -> None:
     assert len(_page(stage).pictures()) == 1
 
 
-def test_a_failed_job_shows_its_last_sample_and_its_reason_escaped(stage: Stage) -> None:
+def test_a_failed_job_shows_its_last_sample_and_its_reason_escaped(stage):
     stage.ends["wgan"] = FAILED
     stage.compare()
     assert (stage.folder / "sheets" / "wgan.png").read_bytes() == SHEET

@@ -4,13 +4,13 @@ import pytest
 
 from models.comparison.table import COLUMNS, cells, duration, markdown, remarks
 from models.store.records import JobStatus
-from tests.models.comparison.comparisons import FIGURES, QUICK, Stage
+from tests.models.comparison.comparisons import FIGURES, QUICK
 
 COLLAPSED = (JobStatus.COLLAPSED, "Training collapsed at step 200 (alike): 0.1 of 0.4.")
 KID_ONLY = ({"name": "kid", "value": 0.5, "interval": [0.4, 0.6], "protocol": QUICK},)
 
 
-def test_a_row_of_the_table_has_a_text_for_every_figure(stage: Stage) -> None:
+def test_a_row_of_the_table_has_a_text_for_every_figure(stage):
     comparison = stage.compare()
     shown = cells(comparison)[1]
     assert tuple(shown) == tuple(COLUMNS)
@@ -32,7 +32,7 @@ def test_a_row_of_the_table_has_a_text_for_every_figure(stage: Stage) -> None:
     }
 
 
-def test_the_markdown_is_one_table_with_a_line_a_recipe(stage: Stage) -> None:
+def test_the_markdown_is_one_table_with_a_line_a_recipe(stage):
     text = markdown(stage.compare())
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert len(lines) == 2 + 3
@@ -49,19 +49,17 @@ def test_the_markdown_is_one_table_with_a_line_a_recipe(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(("kimg", "ranks"), [(99.9, False), (100.0, True)])
-def test_a_short_comparison_says_that_it_ranks_nothing(
-    stage: Stage, kimg: float, ranks: bool
-) -> None:
+def test_a_short_comparison_says_that_it_ranks_nothing(stage, kimg, ranks):
     assert ("too little to rank them" not in markdown(stage.compare(kimg=kimg))) == ranks
 
 
-def test_a_recipe_without_a_number_that_was_set_is_said_to_have_its_own(stage: Stage) -> None:
+def test_a_recipe_without_a_number_that_was_set_is_said_to_have_its_own(stage):
     text = markdown(stage.compare(overrides={"width": 4, "batch": 8, "clip": 0.02}))
     assert "- `dcgan`: It has no clip and was trained with its defaults." in text
     assert "- `wgan`: It has no" not in text
 
 
-def test_a_snapshot_s_figures_are_marked_beside_finished_versions(stage: Stage) -> None:
+def test_a_snapshot_s_figures_are_marked_beside_finished_versions(stage):
     """A job that ended early was measured by the quicker protocol."""
     stage.ends["dcgan"], stage.metrics["dcgan"] = COLLAPSED, KID_ONLY
     comparison = stage.compare()
@@ -74,7 +72,7 @@ def test_a_snapshot_s_figures_are_marked_beside_finished_versions(stage: Stage) 
     assert "- protocol: name cattery" in text
 
 
-def test_of_two_protocols_on_a_card_the_default_one_is_shown(stage: Stage) -> None:
+def test_of_two_protocols_on_a_card_the_default_one_is_shown(stage):
     """`cattery evaluate` may have added the other; what was not measured is empty and said."""
     lab = {"name": "kid", "value": 9.0, "protocol": {"name": "lab"}}
     stage.metrics.update(dcgan=(lab, *FIGURES), wgan=())
@@ -84,7 +82,7 @@ def test_of_two_protocols_on_a_card_the_default_one_is_shown(stage: Stage) -> No
     assert "It could not be evaluated." in list(remarks(comparison.rows[1], None))
 
 
-def test_notes_of_recipe_and_card_are_remarks(stage: Stage) -> None:
+def test_notes_of_recipe_and_card_are_remarks(stage):
     stage.notes["wgan"] = "Boosts have 5 steps"
     said = list(remarks(stage.compare().rows[1], FIGURES[0]["protocol"]))
     assert said[0] == "Boosts have 5 steps."
@@ -92,7 +90,7 @@ def test_notes_of_recipe_and_card_are_remarks(stage: Stage) -> None:
     assert said[1].endswith(".")
 
 
-def test_an_unfinished_comparison_says_so_and_may_go_on_elsewhere(stage: Stage) -> None:
+def test_an_unfinished_comparison_says_so_and_may_go_on_elsewhere(stage):
     """Then speeds are said not to compare."""
     stage.ends["wgan"] = (JobStatus.QUEUED, None)
     comparison = stage.compare()
@@ -108,5 +106,5 @@ def test_an_unfinished_comparison_says_so_and_may_go_on_elsewhere(stage: Stage) 
 @pytest.mark.parametrize(
     ("seconds", "words"), [(0.4, "0 s"), (99, "99 s"), (720, "12 min"), (12600, "3.5 h")]
 )
-def test_durations_are_told_as_people_do(seconds: float, words: str) -> None:
+def test_durations_are_told_as_people_do(seconds, words):
     assert duration(seconds) == words

@@ -12,7 +12,6 @@ from models.datasets.rejections import Reason, Refused
 
 
 def pixel(raw, place=(32, 32)):
-    """Return one pixel of the square."""
     return cut_square(raw).image.getpixel(place)
 
 
@@ -163,7 +162,6 @@ def test_a_webp_picture_has_a_lower_limit(encoded):
 
 
 def png_header(width, height):
-    """Return the beginning of a PNG file."""
     body = b"IHDR" + struct.pack(">LLBBBBB", width, height, 8, 2, 0, 0, 0)
     chunk = struct.pack(">L", 13) + body + struct.pack(">L", zlib.crc32(body))
     data = b"IDAT" + zlib.compress(bytes(100))

@@ -80,8 +80,7 @@ def test_a_large_face_is_shrunk_without_moving(encoded, factor, kind):
     cut = cut_square(encoded(image, kind), read_face(line(points)))
     assert cut.reach_px == pytest.approx(600 * factor, abs=1)
     assert max(cut.image.size) <= 2048
-    left = center_of(cut.image, (255, 0, 0))
-    right = center_of(cut.image, (0, 0, 255))
+    left, right = center_of(cut.image, (255, 0, 0)), center_of(cut.image, (0, 0, 255))
     assert 64 * (left[0] + right[0]) / 2 == pytest.approx(32, abs=1)
     assert 64 * left[1] == pytest.approx(64 * 0.4, abs=1)
     assert 64 * right[1] == pytest.approx(64 * 0.4, abs=1)

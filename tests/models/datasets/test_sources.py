@@ -12,7 +12,6 @@ from models.errors import DatasetError
 
 
 def names(path):
-    """Return the names of all entries."""
     with open_source(path) as entries:
         return [entry.name for entry in entries]
 
@@ -96,7 +95,6 @@ def test_a_pipe_is_not_waited_for(tmp_path):
     [("cat.gif", b"GIF89a", Reason.UNSUPPORTED), ("cat.jpg", bytes(1001), Reason.TOO_LARGE)],
 )
 def test_other_and_too_large_files_are_refused(tmp_path, zipped, monkeypatch, name, raw, reason):
-    """In folders and zips alike."""
     monkeypatch.setattr(sources, "MAX_FILE_BYTES", 1000)
     (tmp_path / "tree").mkdir()
     (tmp_path / "tree" / name).write_bytes(raw)

@@ -28,15 +28,8 @@ def test_the_folder_goes_with_the_context(cache):
 
 
 def test_the_folder_of_a_killed_process_is_swept_and_of_a_living_one_is_not(cache):
-    holders = [
-        subprocess.Popen(
-            [sys.executable, "-c", HOLD, str(cache)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
+    command, pipe = [sys.executable, "-c", HOLD, str(cache)], subprocess.PIPE
+    holders = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(2)]
     try:
         dead, alive = [holder.stdout.readline().strip() for holder in holders]
         holders[0].send_signal(signal.SIGKILL)

@@ -9,21 +9,21 @@ def _pictures(count: int = 8, side: int = 16) -> torch.Tensor:
     return torch.rand(count, 3, side, side) * 2 - 1
 
 
-def test_strength_zero_changes_nothing() -> None:
+def test_strength_zero_changes_nothing():
     pictures = _pictures()
     assert torch.equal(augment(pictures, 0.0), pictures)
     assert torch.equal(change_colors(pictures, 0.0), pictures)
     assert torch.equal(shift_and_cut(pictures, 0.0), pictures)
 
 
-def test_strength_is_the_share_of_pictures_that_change() -> None:
+def test_strength_is_the_share_of_pictures_that_change():
     """Colors of about 30 %; the others are equal bit for bit."""
     pictures = _pictures(2000, 4)
     changed = (change_colors(pictures, 0.3) != pictures).flatten(1).any(1)
     assert changed.float().mean().item() == pytest.approx(0.3, abs=0.04)
 
 
-def test_colors_have_the_hand_computed_values() -> None:
+def test_colors_have_the_hand_computed_values():
     """Brighter by 0.1; saturation 2 around each pixel's gray; contrast 0.5 around the mean."""
     pixels = torch.tensor([[0.1, 0.4], [0.2, 0.4], [0.6, 0.4]]).view(1, 3, 1, 2)
     one = torch.ones(1)
@@ -37,7 +37,7 @@ def test_colors_have_the_hand_computed_values() -> None:
     assert flatter.flatten().tolist() == pytest.approx([0.225, 0.375, 0.275, 0.375, 0.475, 0.375])
 
 
-def test_colors_change_within_the_paper_s_ranges() -> None:
+def test_colors_change_within_the_paper_s_ranges():
     """A gray picture moves by its brightness alone, from -0.5 to 0.5."""
     moved = change_colors(torch.zeros(4000, 3, 2, 2), 1.0)[:, 0, 0, 0]
     assert moved.min().item() == pytest.approx(-0.5, abs=0.01)
@@ -45,7 +45,7 @@ def test_colors_change_within_the_paper_s_ranges() -> None:
     assert moved.mean().item() == pytest.approx(0.0, abs=0.02)
 
 
-def test_a_shift_moves_whole_pixels_and_fills_with_zero() -> None:
+def test_a_shift_moves_whole_pixels_and_fills_with_zero():
     """One down and two right; one up and one left."""
     picture = torch.arange(1.0, 17).view(1, 1, 4, 4).expand(2, 3, 4, 4)
     moved = translate(picture, torch.tensor([[1, 2], [-1, -1]]))
@@ -55,7 +55,7 @@ def test_a_shift_moves_whole_pixels_and_fills_with_zero() -> None:
     assert moved[1, 2].tolist() == second
 
 
-def test_what_is_left_is_shifted_by_an_eighth_at_most_and_cut_by_a_square() -> None:
+def test_what_is_left_is_shifted_by_an_eighth_at_most_and_cut_by_a_square():
     """Of a white 32 px picture, at least 28 x 28 less 16 x 16 stay, and nothing else is there."""
     left = shift_and_cut(torch.ones(500, 3, 32, 32), 1.0)
     assert set(left.unique().tolist()) == {0.0, 1.0}
@@ -65,16 +65,15 @@ def test_what_is_left_is_shifted_by_an_eighth_at_most_and_cut_by_a_square() -> N
     assert torch.equal(left[:, 0], left[:, 2])
 
 
-def test_a_cutout_is_a_square_of_half_the_side() -> None:
+def test_a_cutout_is_a_square_of_half_the_side():
     """Where all of it lies inside: 16 x 16 zeros of a picture that was not shifted."""
     found = 0
     for seed in range(40):
         torch.manual_seed(seed)
         holes = shift_and_cut(torch.ones(1, 3, 32, 32), 0.5)[0, 0] == 0
         rows, columns = holes.any(1).nonzero()[:, 0], holes.any(0).nonzero()[:, 0]
-        if not len(rows) or holes[0].any() or holes[-1].any():
-            continue
-        if holes[:, 0].any() or holes[:, -1].any():
+        edges = torch.cat([holes[0], holes[-1], holes[:, 0], holes[:, -1]])
+        if not len(rows) or edges.any():
             continue
         assert (len(rows), len(columns)) == (16, 16)
         assert holes[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()
@@ -82,7 +81,7 @@ def test_a_cutout_is_a_square_of_half_the_side() -> None:
     assert found > 0
 
 
-def test_gradients_flow_where_pictures_are_left() -> None:
+def test_gradients_flow_where_pictures_are_left():
     """Through all three; a pixel that is cut out gets none from what replaced it."""
     pictures = _pictures().requires_grad_()
     augment(pictures, 1.0).square().sum().backward()
@@ -96,9 +95,7 @@ def test_gradients_flow_where_pictures_are_left() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_type_and_shape_stay_in_either_layout(
-    dtype: torch.dtype, layout: torch.memory_format
-) -> None:
+def test_type_and_shape_stay_in_either_layout(dtype, layout):
     pictures = _pictures().to(dtype)
     torch.manual_seed(5)
     expected = augment(pictures, 1.0)
@@ -109,7 +106,7 @@ def test_type_and_shape_stay_in_either_layout(
     assert torch.allclose(made, expected, atol=1e-2 if dtype == torch.bfloat16 else 1e-6)
 
 
-def test_as_many_numbers_are_drawn_whatever_comes_of_them() -> None:
+def test_as_many_numbers_are_drawn_whatever_comes_of_them():
     """So that strength alone does not move what is drawn after."""
     after = []
     for strength in (0.01, 1.0):

@@ -13,8 +13,6 @@ from models.gan.losses import (
     RELATIVISTIC_AVERAGE_LEAST_SQUARES,
     RELATIVISTIC_PAIRING,
     WASSERSTEIN,
-    Loss,
-    Objective,
 )
 
 REAL = torch.tensor([2.0, -1.0], requires_grad=True)
@@ -118,9 +116,7 @@ CASES = {
 
 
 @pytest.mark.parametrize(("loss", "value", "by_real", "by_fake"), CASES.values(), ids=CASES.keys())
-def test_a_loss_and_its_gradients_are_the_closed_form(
-    loss: Loss, value: float, by_real: list[float], by_fake: list[float]
-) -> None:
+def test_a_loss_and_its_gradients_are_the_closed_form(loss, value, by_real, by_fake):
     """Each by hand, from the paper's equation."""
     found = loss(REAL, FAKE)
     assert found.item() == pytest.approx(value, abs=1e-6)
@@ -134,22 +130,20 @@ def test_a_loss_and_its_gradients_are_the_closed_form(
     "objective",
     [RELATIVISTIC_AVERAGE, RELATIVISTIC_AVERAGE_LEAST_SQUARES, RELATIVISTIC_AVERAGE_HINGE],
 )
-def test_a_relativistic_generator_plays_the_discriminator_s_part_with_roles_changed(
-    objective: Objective,
-) -> None:
+def test_a_relativistic_generator_plays_the_discriminator_s_part_with_roles_changed(objective):
     """The papers' generator losses are the discriminators', real and made pictures swapped."""
     swapped = objective.discriminator(FAKE, REAL)
     assert objective.generator(REAL, FAKE).item() == pytest.approx(swapped.item(), abs=1e-6)
     assert objective.is_relativistic
 
 
-def test_patches_count_like_pictures() -> None:
+def test_patches_count_like_pictures():
     """Logits of shape (N, K) give the mean over all of them, the hinge taken patch by patch."""
     real, fake = torch.tensor([[2.0, -1.0]]), torch.tensor([[0.5, -3.0]])
     assert HINGE.discriminator(real, fake).item() == pytest.approx(1.75, abs=1e-6)
 
 
-def test_guessing_costs_what_the_papers_say() -> None:
+def test_guessing_costs_what_the_papers_say():
     """The discriminator's loss at logits of zero, which the watch compares with."""
     assert CROSS_ENTROPY.chance == pytest.approx(2 * log(2), abs=1e-6)
     assert LEAST_SQUARES.chance == pytest.approx(0.5)

@@ -7,7 +7,7 @@ from models.networks.scales import check_size
 
 
 @pytest.mark.parametrize("name", sorted(RECIPES))
-def test_every_recipe_keeps_its_own_limits_and_describes_itself(name: str) -> None:
+def test_every_recipe_keeps_its_own_limits_and_describes_itself(name):
     row = recipe(name)
     defaults = row.describe()["defaults"]
     assert row.with_overrides(defaults) == row.settings
@@ -15,8 +15,7 @@ def test_every_recipe_keeps_its_own_limits_and_describes_itself(name: str) -> No
     assert "arXiv" in row.source
 
 
-def test_every_number_is_described_and_belongs_to_a_recipe() -> None:
-    """The table of limits has exactly the settings that some recipe reads."""
+def test_every_number_is_described_and_belongs_to_a_recipe():
     read = {name for row in RECIPES.values() for name in row.settings.given()}
     assert read == set(Settings.__dataclass_fields__) == set(LIMITS)
 
@@ -44,14 +43,12 @@ def test_every_number_is_described_and_belongs_to_a_recipe() -> None:
         ("ralsgan", {"width": 64, "batch": 32, "z_dim": 128, "lr_discriminator": 2e-4}),
     ],
 )
-def test_the_story_s_recipes_have_the_original_s_numbers(
-    name: str, numbers: dict[str, float]
-) -> None:
+def test_the_story_s_recipes_have_the_original_s_numbers(name, numbers):
     given = recipe(name).settings.given()
     assert {key: given[key] for key in numbers} == numbers
 
 
-def test_a_model_is_named_for_a_known_recipe_and_another_size() -> None:
+def test_a_model_is_named_for_a_known_recipe_and_another_size():
     assert recipe("projected").default_model(256) == "projected"
     assert recipe("projected").default_model(128) == "projected-128"
     with pytest.raises(NotFound, match="dcgan"):
@@ -72,15 +69,13 @@ def test_a_model_is_named_for_a_known_recipe_and_another_size() -> None:
         ({"batch": "64"}, "finite number"),
     ],
 )
-def test_an_override_that_makes_no_sense_is_refused(
-    overrides: dict[str, object], says: str
-) -> None:
+def test_an_override_that_makes_no_sense_is_refused(overrides, says):
     with pytest.raises(RecipeError, match=says) as caught:
         recipe("dcgan").with_overrides(overrides)
     assert caught.value.field == f"overrides.{next(iter(overrides))}"
 
 
 @pytest.mark.parametrize("size_px", [0, -64, 16, 63, 100, 1024])
-def test_a_size_the_networks_cannot_make_is_refused(size_px: int) -> None:
+def test_a_size_the_networks_cannot_make_is_refused(size_px):
     with pytest.raises(RecipeError, match="power of two from 32 to 512"):
         check_size(size_px)

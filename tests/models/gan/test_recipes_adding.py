@@ -1,6 +1,5 @@
 """Adding a recipe touches one place: a row is added, and everything that lists recipes has it."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,15 +10,13 @@ from models.gan.losses import RELATIVISTIC_PAIRING
 from models.gan.recipe import Recipe
 from models.gan.recipes import RECIPES, recipe
 from models.jobs.order import make_order
-from models.store import Store
 from models.store.records import Budget
-from models.training.trainer import Trainer
 
 NAME = "rpgan-toy"
 
 
 @pytest.fixture(autouse=True)
-def added(monkeypatch: pytest.MonkeyPatch) -> Recipe:
+def added(monkeypatch):
     """One new row of the table, made of parts that exist."""
     row = Recipe(
         name=NAME,
@@ -34,9 +31,7 @@ def added(monkeypatch: pytest.MonkeyPatch) -> Recipe:
     return row
 
 
-def test_a_new_row_trains_and_is_documented(
-    make_trainer: Callable[..., Trainer], added: Recipe
-) -> None:
+def test_a_new_row_trains_and_is_documented(make_trainer, added):
     trainer = make_trainer(NAME)
     losses = trainer.step().values()
     assert losses["discriminator"] == pytest.approx(0.69, abs=0.4)
@@ -46,21 +41,17 @@ def test_a_new_row_trains_and_is_documented(
     assert added.source in page
 
 
-def test_a_new_row_can_be_ordered(store_with_cats: Store) -> None:
-    dataset = store_with_cats.datasets.get("small")
+def test_a_new_row_can_be_ordered(store_with_cats):
+    store, dataset = store_with_cats, store_with_cats.datasets.get("small")
     order = make_order(
-        recipe=NAME,
-        dataset=dataset,
-        store=store_with_cats,
-        budget=Budget(kimg=1),
-        overrides={"batch": 8},
+        recipe=NAME, dataset=dataset, store=store, budget=Budget(kimg=1), overrides={"batch": 8}
     )
     assert (order.model, order.size_px) == (NAME, 32)
     with pytest.raises(RecipeError, match=f"hyperparameters of {NAME}"):
         recipe(NAME).with_overrides({"r1": 1})
 
 
-def test_no_other_module_names_a_recipe() -> None:
+def test_no_other_module_names_a_recipe():
     """What knew a recipe by name would have to be changed for the next one.
 
     `dcgan` alone may be named: it is the default model, and the example of the documentation.

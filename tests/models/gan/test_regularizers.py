@@ -48,7 +48,7 @@ def _scored_by(critic: Callable[[Tensor], Tensor]) -> CriticPass:
     )
 
 
-def test_r1_and_r2_are_half_the_squared_gradient_norms() -> None:
+def test_r1_and_r2_are_half_the_squared_gradient_norms():
     """The critic slope * |x|^2 / 2 has gradient slope * x: 12 values of 0.5, of -1.
 
     They reach the critic's weights: the derivative of slope^2 is 2 * slope.
@@ -62,11 +62,11 @@ def test_r1_and_r2_are_half_the_squared_gradient_norms() -> None:
     assert gradient.item() == pytest.approx(2 * penalty.item() / SLOPE, rel=1e-6)
 
 
-def test_the_gradient_penalty_is_the_squared_distance_of_the_norm_from_one() -> None:
+def test_the_gradient_penalty_is_the_squared_distance_of_the_norm_from_one():
     """A linear critic has the same gradient wherever it is looked at: |slope| * sqrt(12)."""
     slope = torch.tensor(SLOPE, requires_grad=True)
 
-    def critic(x: Tensor) -> Tensor:
+    def critic(x):
         return x.flatten(1).sum(1) * slope
 
     penalty = gradient_penalty(_scored_by(critic), _settings("wgan-gp"))
@@ -76,11 +76,11 @@ def test_the_gradient_penalty_is_the_squared_distance_of_the_norm_from_one() -> 
     assert gradient.item() == pytest.approx(20 * (norm - 1) * 12**0.5, rel=1e-5)
 
 
-def test_the_gradient_penalty_looks_between_real_and_made_pictures() -> None:
+def test_the_gradient_penalty_looks_between_real_and_made_pictures():
     """Every picture it scores lies on the line between its two, at a place of its own."""
     seen: list[Tensor] = []
 
-    def critic(x: Tensor) -> Tensor:
+    def critic(x):
         seen.append(x.detach())
         return x.flatten(1).sum(1)
 
@@ -92,7 +92,7 @@ def test_the_gradient_penalty_looks_between_real_and_made_pictures() -> None:
     assert shares[0, 0, 0, 0] != shares[1, 0, 0, 0]
 
 
-def test_clipping_keeps_every_weight_near_zero() -> None:
+def test_clipping_keeps_every_weight_near_zero():
     critic = nn.Linear(3, 1)
     with torch.no_grad():
         critic.weight.copy_(torch.tensor([[-5.0, 0.005, 0.02]]))
@@ -102,17 +102,17 @@ def test_clipping_keeps_every_weight_near_zero() -> None:
 
 
 @pytest.mark.parametrize("regularizer", [GRADIENT_PENALTY, ZERO_CENTERED])
-def test_a_per_sample_penalty_and_batch_norm_do_not_go_together(regularizer: object) -> None:
+def test_a_per_sample_penalty_and_batch_norm_do_not_go_together(regularizer):
     """With it the gradient of one logit would reach the other pictures."""
     row = RECIPES["dcgan"]
     with pytest.raises(RecipeError, match="without batch norm"):
         Recipe(
             name="nonsense", title="", source="", network=row.network, objective=WASSERSTEIN,
-            regularizer=regularizer, sizes_px=(64,), settings=row.settings,  # type: ignore[arg-type]
+            regularizer=regularizer, sizes_px=(64,), settings=row.settings,
         )  # fmt: skip
 
 
-def test_a_number_that_no_part_reads_is_refused() -> None:
+def test_a_number_that_no_part_reads_is_refused():
     row = RECIPES["dcgan"]
     for settings in (_settings("wgan"), _settings("r3gan")):
         with pytest.raises(RecipeError, match="exactly the hyperparameters"):

@@ -29,14 +29,14 @@ def _decoded(file: bytes) -> tuple[NDArray[np.uint8], list[int]]:
     return np.stack([pixels for pixels, _ in shown]), [duration for _, duration in shown]
 
 
-def test_every_format_has_its_row() -> None:
+def test_every_format_has_its_row():
     assert list(ANIMATIONS) == list(AnimationFormat)
     assert {"image/webp", "image/apng", "image/gif"} == {a.media_type for a in ANIMATIONS.values()}
     assert len({animation.encoder for animation in ANIMATIONS.values()}) == len(ANIMATIONS)
 
 
 @pytest.mark.parametrize("name", ANIMATIONS)
-def test_a_file_plays_all_frames_rests_at_both_ends_and_says_where_it_came_from(name: str) -> None:
+def test_a_file_plays_all_frames_rests_at_both_ends_and_says_where_it_came_from(name):
     file = ANIMATIONS[name].encode(_frames(), TEXT)
     pixels, durations = _decoded(file)
     assert pixels.shape == (5, 64, 64, 3)
@@ -49,7 +49,7 @@ def test_a_file_plays_all_frames_rests_at_both_ends_and_says_where_it_came_from(
 
 
 @pytest.mark.parametrize(("name", "levels"), [("apng", 0.0), ("gif", 4.0), ("webp", 4.0)])
-def test_pixels_come_back_as_near_as_the_format_allows(name: str, levels: float) -> None:
+def test_pixels_come_back_as_near_as_the_format_allows(name, levels):
     """Exactly in an APNG, within a few gray levels on average elsewhere."""
     frames = _frames()
     pixels, _ = _decoded(ANIMATIONS[name].encode(frames, TEXT))
@@ -57,7 +57,7 @@ def test_pixels_come_back_as_near_as_the_format_allows(name: str, levels: float)
 
 
 @pytest.mark.parametrize("name", ANIMATIONS)
-def test_equal_pixels_are_equal_bytes_and_others_are_not(name: str) -> None:
+def test_equal_pixels_are_equal_bytes_and_others_are_not(name):
     """An entity tag relies on it."""
     encode = ANIMATIONS[name].encode
     file = encode(_frames(), TEXT)
@@ -67,7 +67,7 @@ def test_equal_pixels_are_equal_bytes_and_others_are_not(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ANIMATIONS)
-def test_a_slow_walk_loses_no_step(name: str) -> None:
+def test_a_slow_walk_loses_no_step(name):
     """Frames that differ by one gray level are frames of their own."""
     frames = np.repeat(_frames(1), 6, axis=0) + np.arange(6, dtype=np.uint8)[:, None, None, None]
     pixels, durations = _decoded(ANIMATIONS[name].encode(frames, TEXT))
@@ -78,7 +78,7 @@ def test_a_slow_walk_loses_no_step(name: str) -> None:
         assert np.abs(np.asarray(picture.convert("RGB")) - still[0].astype(float)).mean() <= 4.0
 
 
-def test_a_webp_file_is_built_as_its_specification_says() -> None:
+def test_a_webp_file_is_built_as_its_specification_says():
     """Chunks of even length in order, the size that RIFF tells, and sides that are no squares."""
     frames = _frames(3)[:, :, :63]
     file = ANIMATIONS["webp"].encode(frames, {"Odd": "odd"})

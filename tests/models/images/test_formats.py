@@ -78,7 +78,7 @@ def _decoded(file: bytes) -> Pixels:
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_a_picture_is_the_same_to_every_decoder(name: str) -> None:
+def test_a_picture_is_the_same_to_every_decoder(name):
     """Pillow's libraries, and for a PNG the standard, read byte by byte, find what went in."""
     pixels = PICTURES[name]
     png_file = encode_png(pixels, TEXT)
@@ -90,14 +90,14 @@ def test_a_picture_is_the_same_to_every_decoder(name: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_equal_pixels_and_text_give_equal_bytes(encoding: PictureFormat) -> None:
+def test_equal_pixels_and_text_give_equal_bytes(encoding):
     encode = ENCODINGS[encoding].encode
     files = {encode(PICTURES["large"], TEXT) for _ in range(3)}
     assert len(files) == 1
     assert encode(PICTURES["large"], {**TEXT, "Cattery-Seed": "8"}) not in files
 
 
-def test_a_png_tells_its_origin_before_its_pixels() -> None:
+def test_a_png_tells_its_origin_before_its_pixels():
     """One chunk a fact, in Latin-1 where that can spell it, and Pillow reads them all."""
     text = {**TEXT, "Cat": "Mié", "Katze": "猫"}
     file = encode_png(PICTURES["noise"], text)
@@ -108,7 +108,7 @@ def test_a_png_tells_its_origin_before_its_pixels() -> None:
         assert {key: picture.info[key] for key in text} == text
 
 
-def test_a_webp_tells_its_origin_as_a_description() -> None:
+def test_a_webp_tells_its_origin_as_a_description():
     """EXIF's image description has a line a fact; without facts there is none."""
     with Image.open(BytesIO(encode_webp(PICTURES["noise"], TEXT))) as picture:
         told = picture.getexif()[0x010E]
@@ -117,7 +117,7 @@ def test_a_webp_tells_its_origin_as_a_description() -> None:
         assert not picture.getexif()
 
 
-def test_each_byte_is_told_by_what_lies_left_and_above() -> None:
+def test_each_byte_is_told_by_what_lies_left_and_above():
     """A row's filter by hand: 10 above 30 and 50 beside, so 41 is 21 more than 20 and so on."""
     pixels = np.array([[[10, 0, 255], [31, 0, 255]], [[30, 9, 255], [41, 4, 0]]], np.uint8)
     # First row: nothing above. 31 - 10 // 2 = 26; 255 - 255 // 2 = 128.
@@ -126,14 +126,14 @@ def test_each_byte_is_told_by_what_lies_left_and_above() -> None:
     assert png.filtered(pixels).tolist() == expected
 
 
-def test_the_table_has_a_row_per_format() -> None:
+def test_the_table_has_a_row_per_format():
     assert list(ENCODINGS) == list(PictureFormat)
     assert [row.media_type for row in ENCODINGS.values()] == ["image/png", "image/webp"]
     assert len({row.encoder for row in ENCODINGS.values()}) == 2
     assert zlib.ZLIB_RUNTIME_VERSION in ENCODINGS[PictureFormat.PNG].encoder
 
 
-def test_a_webp_that_would_be_too_large_is_refused() -> None:
+def test_a_webp_that_would_be_too_large_is_refused():
     """The format ends at 16,383 pixels a side; the limit is told."""
     with pytest.raises(InvalidValue, match="16383"):
         encode_webp(np.zeros((1, WEBP_LARGEST_PX + 1, 3), np.uint8))

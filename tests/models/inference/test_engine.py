@@ -9,36 +9,16 @@ from models.inference.engine import Engine
 from models.inference.latents import Interpolated, walk
 from models.networks import NETWORKS
 from models.networks.dcgan import DcganConfig, DcganGenerator
+from tests.generators import weights_file
 
 CONFIG = DcganConfig(size_px=64, z_dim=100, width=16)
-
-
-def _file(config: DcganConfig = CONFIG) -> bytes:
-    torch.manual_seed(0)
-    network = DcganGenerator(config)
-    with torch.no_grad():  # trained batch norms are not at their defaults
-        for name, value in network.state_dict().items():
-            if "running_var" in name:
-                value.uniform_(0.01, 2.0)
-    return save_generator(network.eval(), kind="dcgan", config=config)
-
-
-def _lively(kind: str) -> bytes:
-    """Return a file of a generator of any network, with weights that make contrasts."""
-    network = NETWORKS[kind]
-    config = network.config(size_px=32, z_dim=16, width=16)
-    torch.manual_seed(0)
-    generator = network.generator(config)
-    with torch.no_grad():
-        for parameter in generator.parameters():
-            parameter.add_(0.1 * torch.randn_like(parameter))
-    return save_generator(generator.eval(), kind=kind, config=config)
+RAW = weights_file(size_px=64, z_dim=100)
 
 
 @pytest.mark.parametrize("kind", sorted(NETWORKS))
-def test_one_seed_is_one_cat_at_every_batch_size_and_number_of_threads(kind: str) -> None:
+def test_one_seed_is_one_cat_at_every_batch_size_and_number_of_threads(kind):
     before = torch.get_num_threads()
-    engine = Engine(load_generator(_lively(kind)))
+    engine = Engine(load_generator(weights_file(kind)))
     # Those that are rendered one by one have no company; one size shows that they are.
     sizes = (2, 3, 5, 8, 16, 31, 64, 70) if NETWORKS[kind].renders_evenly else (3,)
     try:
@@ -58,32 +38,31 @@ def test_one_seed_is_one_cat_at_every_batch_size_and_number_of_threads(kind: str
 
 
 @pytest.mark.parametrize("kind", sorted(NETWORKS))
-def test_truncation_changes_pictures_where_the_table_says_so(kind: str) -> None:
+def test_truncation_changes_pictures_where_the_table_says_so(kind):
     """Half a latent is another picture, or exactly the same one where its length is normalized."""
-    engine = Engine(load_generator(_lively(kind)))
+    engine = Engine(load_generator(weights_file(kind)))
     whole, half = engine.render([7, Interpolated(start=7, end=7, truncation=0.5)])
     assert engine.truncates == NETWORKS[kind].truncates
     assert engine.truncates == (not np.array_equal(whole, half))
 
 
 @pytest.mark.parametrize("kind", ["dcgan", "projected"])
-def test_a_walk_shows_the_cats_of_its_seeds_first_and_last(kind: str) -> None:
-    engine = Engine(load_generator(_lively(kind)))
+def test_a_walk_shows_the_cats_of_its_seeds_first_and_last(kind):
+    engine = Engine(load_generator(weights_file(kind)))
     frames, cats = engine.render(walk(3, 11, 5)), engine.render([3, 11])
     assert np.array_equal(frames[[0, -1]], cats)
     assert not any(np.array_equal(frames[2], cat) for cat in cats)
 
 
-def test_equal_weights_are_equal_bytes_and_come_back_whole() -> None:
+def test_equal_weights_are_equal_bytes_and_come_back_whole():
     """A version's id relies on it."""
-    raw = _file()
-    assert raw == _file()
-    again = load_generator(raw)
-    assert save_generator(again.network, kind="dcgan", config=CONFIG) == raw
+    assert weights_file(size_px=64, z_dim=100) == RAW
+    again = load_generator(RAW)
+    assert save_generator(again.network, kind="dcgan", config=CONFIG) == RAW
     assert (again.size_px, again.z_dim) == (64, 100)
 
 
-def test_weights_that_are_not_finite_or_of_another_shape_are_refused() -> None:
+def test_weights_that_are_not_finite_or_of_another_shape_are_refused():
     """One NaN is enough, and the tensor is named; or a header that promises another width."""
     network, other = DcganGenerator(CONFIG), DcganConfig(size_px=64, z_dim=100, width=32)
     with pytest.raises(CheckpointError, match="shape"):
@@ -97,16 +76,16 @@ def test_weights_that_are_not_finite_or_of_another_shape_are_refused() -> None:
 @pytest.mark.parametrize(
     "junk",
     [b"not a weights file at all", b"\xff" * 64, b"\x80\x04]."]
-    + [_file()[:keep] for keep in (0, 4, 8, 60, 500, 20_000)],
+    + [RAW[:keep] for keep in (0, 4, 8, 60, 500, 20_000)],
     ids=len,
 )
-def test_what_is_no_whole_weights_file_is_refused(junk: bytes) -> None:
+def test_what_is_no_whole_weights_file_is_refused(junk):
     """Text, noise, pickles and what was cut alike; nothing is unpickled."""
     with pytest.raises(CheckpointError):
         load_generator(junk)
 
 
-def test_a_sheet_lays_pictures_edge_to_edge_row_by_row() -> None:
+def test_a_sheet_lays_pictures_edge_to_edge_row_by_row():
     pixels = np.stack([np.full((2, 2, 3), 10 * (i + 1), np.uint8) for i in range(5)])
     sheet = contact_sheet(pixels)
     assert sheet.shape == (4, 6, 3)

@@ -19,31 +19,18 @@ from models.inference.latents import latents
 from models.inference.onednn import can_pack, pack
 from models.inference.registry import pick_engine
 from models.networks import NETWORKS
+from tests.generators import weights_file
 
 CPU = torch.device("cpu")
 ZOO = sorted(Path(models.zoo.__file__).parent.glob("*/generator.safetensors"))
 
 
 def _trained(kind: str) -> Generator:
-    """Return a generator with batch norms and biases away from where they start."""
-    row = NETWORKS[kind]
-    config = row.config(size_px=32, z_dim=16, width=16)
-    torch.manual_seed(0)
-    network = row.generator(config).eval()
-    with torch.no_grad():
-        for name, value in network.state_dict().items():
-            if "running_var" in name:
-                value.uniform_(0.5, 2.0)
-            elif "running_mean" in name:
-                value.normal_()
-            elif value.is_floating_point():
-                value.add_(0.05 * torch.randn_like(value))
-    meta = {"network": kind}
-    return Generator(network, meta, {"size_px": 32, "z_dim": 16}).eval().requires_grad_(False)
+    return load_generator(weights_file(kind))
 
 
 @pytest.mark.parametrize("kind", sorted(NETWORKS))
-def test_a_folded_generator_makes_the_same_pictures(kind: str) -> None:
+def test_a_folded_generator_makes_the_same_pictures(kind):
     """Up to rounding alone: in float64 nothing is left of the difference."""
     generator = _trained(kind).double()
     z = torch.randn(4, 16, dtype=torch.float64)
@@ -56,7 +43,7 @@ def test_a_folded_generator_makes_the_same_pictures(kind: str) -> None:
 
 @pytest.mark.skipif(not can_pack(), reason="this torch has no oneDNN")
 @pytest.mark.parametrize("kind", sorted(NETWORKS))
-def test_a_packed_generator_makes_the_same_pictures(kind: str) -> None:
+def test_a_packed_generator_makes_the_same_pictures(kind):
     """Up to float32's rounding, a hundredth of a gray level."""
     generator = _trained(kind)
     z = torch.randn(4, 16)
@@ -67,7 +54,7 @@ def test_a_packed_generator_makes_the_same_pictures(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(NETWORKS))
-def test_folding_leaves_the_generator_as_it_was(kind: str) -> None:
+def test_folding_leaves_the_generator_as_it_was(kind):
     generator = _trained(kind)
     layers = [type(layer) for layer in generator.modules()]
     before = {name: value.clone() for name, value in generator.state_dict().items()}
@@ -83,7 +70,7 @@ def test_folding_leaves_the_generator_as_it_was(kind: str) -> None:
 
 
 @pytest.mark.parametrize(("kind", "left"), [("dcgan", 0), ("projected", 0), ("sngan", 4)])
-def test_batch_norms_after_a_convolution_are_gone(kind: str, left: int) -> None:
+def test_batch_norms_after_a_convolution_are_gone(kind, left):
     """Those that sngan has before its convolutions stay: one a block, and the last one."""
     made = folded(_trained(kind).network, 16)
     layers = [made.get_submodule(str(n.target)) for n in made.graph.nodes if n.op == "call_module"]
@@ -93,7 +80,7 @@ def test_batch_norms_after_a_convolution_are_gone(kind: str, left: int) -> None:
 
 @pytest.mark.skipif(not can_pack(), reason="this torch has no oneDNN")
 @pytest.mark.parametrize("kind", [k for k, row in NETWORKS.items() if row.renders_evenly])
-def test_packed_floats_are_equal_at_every_batch_size_where_the_table_says_so(kind: str) -> None:
+def test_packed_floats_are_equal_at_every_batch_size_where_the_table_says_so(kind):
     """Before rounding to gray levels, from 1 to 16, and whatever the other latents are."""
     made = pack(folded(_trained(kind).network, 16))
     z = torch.randn(cpu.MOST_AT_ONCE, 16)
@@ -104,7 +91,7 @@ def test_packed_floats_are_equal_at_every_batch_size_where_the_table_says_so(kin
 
 
 @pytest.mark.parametrize("weights", ZOO, ids=lambda path: path.parent.name)
-def test_a_cat_of_the_zoo_is_one_cat_whatever_shares_its_batch(weights: Path) -> None:
+def test_a_cat_of_the_zoo_is_one_cat_whatever_shares_its_batch(weights):
     generator = load_generator(weights)
     engine, seeds = Engine(generator), range(64 if generator.size_px <= 64 else 20)
     alone = np.concatenate([engine.render([seed]) for seed in seeds[:9]])
@@ -118,7 +105,7 @@ def test_a_cat_of_the_zoo_is_one_cat_whatever_shares_its_batch(weights: Path) ->
 
 
 @pytest.mark.parametrize("weights", ZOO, ids=lambda path: path.parent.name)
-def test_a_cat_of_the_zoo_is_within_one_gray_level_of_the_plain_network(weights: Path) -> None:
+def test_a_cat_of_the_zoo_is_within_one_gray_level_of_the_plain_network(weights):
     """And differs from it in fewer than a hundred of a million pixels."""
     generator = load_generator(weights)
     engine = Engine(generator)
@@ -130,7 +117,7 @@ def test_a_cat_of_the_zoo_is_within_one_gray_level_of_the_plain_network(weights:
     assert distance.mean() < 1e-4
 
 
-def test_without_onednn_pictures_are_rendered_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_onednn_pictures_are_rendered_one_by_one(monkeypatch):
     """Slower, still within one gray level, still one seed, one cat."""
     packed = Engine(_trained("dcgan")).render(range(5))
     monkeypatch.setattr(cpu, "can_pack", lambda: False)
@@ -141,9 +128,7 @@ def test_without_onednn_pictures_are_rendered_one_by_one(monkeypatch: pytest.Mon
     assert np.abs(pictures.astype(int) - packed.astype(int)).max() <= 1
 
 
-def test_a_network_that_cannot_be_traced_is_rendered_as_it_is(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_a_network_that_cannot_be_traced_is_rendered_as_it_is(caplog):
     """Its code asks how many latents there are; it is slower, told once, and makes its pictures."""
 
     class Counting(nn.Module):
@@ -158,7 +143,7 @@ def test_a_network_that_cannot_be_traced_is_rendered_as_it_is(
 
 
 @pytest.mark.parametrize("kind", sorted(NETWORKS))
-def test_bf16_is_near_where_the_processor_has_it(kind: str) -> None:
+def test_bf16_is_near_where_the_processor_has_it(kind):
     """Within a gray level in the mean, with a name of its own; elsewhere it is float32."""
     exact, fast = Engine(_trained(kind)), Engine(_trained(kind), engine="torch-bf16")
     has_it = fastest_precision(CPU) == BFLOAT16 and can_pack()
@@ -168,7 +153,7 @@ def test_bf16_is_near_where_the_processor_has_it(kind: str) -> None:
     assert distance.mean() <= 1
 
 
-def test_pictures_that_are_not_finite_are_told_when_warmed() -> None:
+def test_pictures_that_are_not_finite_are_told_when_warmed():
     """Weights may be finite and their products not."""
     generator = _trained("dcgan")
     with torch.no_grad():
@@ -192,14 +177,12 @@ def test_pictures_that_are_not_finite_are_told_when_warmed() -> None:
         ("torch-bf16", "torch-fp32", "cuda", "torch-fp32"),
     ],
 )
-def test_the_cards_engine_renders_unless_another_is_wanted(
-    wanted: str, canonical: str, device: str, picked: str
-) -> None:
+def test_the_cards_engine_renders_unless_another_is_wanted(wanted, canonical, device, picked):
     assert pick_engine(wanted, canonical, device) == picked
 
 
 @pytest.mark.parametrize("name", ["torch-fp16", "onnxruntime", ""])
-def test_an_engine_that_is_not_for_the_device_is_refused(name: str) -> None:
+def test_an_engine_that_is_not_for_the_device_is_refused(name):
     with pytest.raises(InvalidValue, match="torch-fp32, torch-bf16 on cpu"):
         Engine(_trained("dcgan"), engine=name)
 
@@ -215,9 +198,7 @@ def test_an_engine_that_is_not_for_the_device_is_refused(name: str) -> None:
         ("cuda:1", 2, 2),
     ],
 )
-def test_lanes_leave_a_core_where_there_are_more_than_two(
-    device: str, cores: int, lanes: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lanes_leave_a_core_where_there_are_more_than_two(device, cores, lanes, monkeypatch):
     """A GPU needs no more than a few; and there are as many as is told, whatever the cores."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
     monkeypatch.setattr(torch, "get_num_threads", lambda: cores)
@@ -225,11 +206,11 @@ def test_lanes_leave_a_core_where_there_are_more_than_two(
     assert least_share_of(device) == (1 if device == "cpu" else BATCH)
 
 
-def test_a_lane_computes_alone() -> None:
+def test_a_lane_computes_alone():
     before = torch.get_num_threads()
     seen: list[int] = []
 
-    def lane() -> None:
+    def lane():
         enter_lane()
         seen.append(torch.get_num_threads())
 
@@ -240,7 +221,7 @@ def test_a_lane_computes_alone() -> None:
     torch.set_num_threads(before)  # threads to come
 
 
-def test_a_generator_is_loaded_while_others_render() -> None:
+def test_a_generator_is_loaded_while_others_render():
     """What a lane renders while a network is traced is its own, and the trace is not disturbed."""
     engine = Engine(_trained("dcgan"))
     alone = engine.render(range(3))

@@ -1,7 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -14,8 +13,6 @@ from models.store.journal import StopReason
 from models.store.records import Budget, JobKind, JobRecord, JobStatus, Promote, TrainingOrder
 from models.training.trainer import Trainer
 
-Order = Callable[..., TrainingOrder]
-
 
 class Runner:
     """Runs jobs of one store as a worker would."""
@@ -27,15 +24,12 @@ class Runner:
         """Write a job down."""
         return self.store.jobs.create(JobKind.TRAIN, order)[0]
 
-    def run(self, record: JobRecord, **how: Any) -> JobRecord:
+    def run(self, record, lease=lambda: True, should_stop=lambda: None):
         """Carry a job out here."""
-        ways: dict[str, Any] = {
-            "lease": lambda: True,
-            "should_stop": lambda: None,
-            "announce": self.announced.append,
-        }
         place = JobContext(store=self.store, cache=self.cache, device="cpu", fakes=64)
-        return run_training(record, place, **{**ways, **how})
+        return run_training(
+            record, place, lease=lease, should_stop=should_stop, announce=self.announced.append
+        )
 
     def events(self, record: JobRecord) -> list[str]:
         """Return the kinds of a job's events."""
@@ -43,7 +37,7 @@ class Runner:
 
 
 @pytest.fixture
-def runner(store_with_cats: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
+def runner(store_with_cats, tmp_path, monkeypatch):
     """A runner that looks between any two steps."""
     monkeypatch.setattr("models.training.schedule.STOP_CHECK_S", 0.0)
     return Runner(store_with_cats, tmp_path / "cache")
@@ -54,7 +48,7 @@ def _after(looks: int, reason: StopReason) -> Callable[[], StopReason | None]:
     return lambda: next(left, reason)
 
 
-def test_a_job_ends_with_a_version_in_service(runner: Runner, small_order: Order) -> None:
+def test_a_job_ends_with_a_version_in_service(runner, small_order):
     record = runner.run(runner.create(small_order(seed=5)))
     assert record.status is JobStatus.FINISHED, record.reason
     card = runner.store.versions.card("tiny", str(record.version))
@@ -73,9 +67,7 @@ def test_a_job_ends_with_a_version_in_service(runner: Runner, small_order: Order
     assert {"phase", "progress", "sample", "snapshot"} <= set(events)
 
 
-def test_a_paused_job_ends_with_the_weights_of_an_uninterrupted_one(
-    runner: Runner, small_order: Order
-) -> None:
+def test_a_paused_job_ends_with_the_weights_of_an_uninterrupted_one(runner, small_order):
     """The version's id is a hash of the weights: equal ids, equal weights."""
     whole = runner.run(runner.create(small_order()))
     paused = runner.run(runner.create(small_order()), should_stop=_after(6, StopReason.PAUSE))
@@ -87,10 +79,8 @@ def test_a_paused_job_ends_with_the_weights_of_an_uninterrupted_one(
 
 
 @pytest.mark.parametrize("is_waiting", [False, True])
-def test_a_canceled_job_with_a_snapshot_publishes_it_and_never_promotes(
-    runner: Runner, small_order: Order, monkeypatch: pytest.MonkeyPatch, is_waiting: bool
-) -> None:
-    """Even if the order says always; of a job that waited, the snapshot is in its state."""
+def test_a_canceled_job_publishes_its_snapshot(runner, small_order, monkeypatch, is_waiting):
+    """And never promotes it, even if the order says always; so with one that was paused before."""
     monkeypatch.setattr("models.training.schedule.MIN_SNAPSHOT_KIMG", 0.01)
     record, looks = runner.create(small_order(promote=Promote.ALWAYS)), 8
     if is_waiting:
@@ -103,15 +93,13 @@ def test_a_canceled_job_with_a_snapshot_publishes_it_and_never_promotes(
     assert runner.store.aliases.get("tiny").serving is None
 
 
-def test_a_job_canceled_before_its_first_snapshot_publishes_nothing(
-    runner: Runner, small_order: Order
-) -> None:
+def test_a_job_canceled_before_its_first_snapshot_publishes_nothing(runner, small_order):
     record = runner.run(runner.create(small_order()), should_stop=_after(4, StopReason.CANCEL))
     assert (record.status, record.version) == (JobStatus.CANCELED, None)
     assert runner.store.versions.models() == []
 
 
-def test_the_order_s_wish_decides(runner: Runner, small_order: Order) -> None:
+def test_the_order_s_wish_decides(runner, small_order):
     """If better keeps an equal version back, always and never do what they say."""
     first = runner.run(runner.create(small_order()))
     equal = runner.run(runner.create(small_order()))
@@ -123,10 +111,8 @@ def test_the_order_s_wish_decides(runner: Runner, small_order: Order) -> None:
     assert never.promoted is False
 
 
-def test_a_metric_that_cannot_be_computed_never_promotes(
-    runner: Runner, small_order: Order, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object) -> float:
+def test_a_metric_that_cannot_be_computed_never_promotes(runner, small_order, monkeypatch):
+    def fail(*_):
         raise ArithmeticError("no convergence")
 
     monkeypatch.setattr("models.publishing.evaluation.measure", fail)
@@ -137,12 +123,10 @@ def test_a_metric_that_cannot_be_computed_never_promotes(
     assert runner.store.versions.card("tiny", record.version).metrics == ()
 
 
-def test_a_diverged_job_ends_collapsed(
-    runner: Runner, small_order: Order, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_diverged_job_ends_collapsed(runner, small_order, monkeypatch):
     original = Trainer.step
 
-    def poisoned(self: Trainer) -> Any:
+    def poisoned(self):
         losses = original(self)
         return replace(losses, generator=losses.generator * float("nan"))
 
@@ -152,13 +136,11 @@ def test_a_diverged_job_ends_collapsed(
     assert "step 50 (non_finite)" in str(record.reason)
 
 
-def test_a_collapsed_job_keeps_its_best_snapshot_and_never_promotes_it(
-    runner: Runner, small_order: Order, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Even if the order says always; the card says why."""
+def test_a_collapsed_job_keeps_its_best_snapshot(runner, small_order, monkeypatch):
+    """And never promotes it, even if the order says always; the card says why."""
     monkeypatch.setattr("models.training.schedule.MIN_SNAPSHOT_KIMG", 0.1)
 
-    def fail(*_: object) -> None:
+    def fail(*_):
         raise TrainingCollapsed(50, "alike", "all are one cat")
 
     monkeypatch.setattr("models.training.collapse.CollapseDetector.check", fail)
@@ -171,13 +153,11 @@ def test_a_collapsed_job_keeps_its_best_snapshot_and_never_promotes_it(
     assert "alike" in str(card.promotion)
 
 
-def test_out_of_memory_ends_the_job_with_what_would_fit(
-    runner: Runner, small_order: Order, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_out_of_memory_ends_the_job_with_what_would_fit(runner, small_order, monkeypatch):
     """Here a device has room for batches of four."""
     original = Trainer.step
 
-    def small(self: Trainer) -> Any:
+    def small(self):
         if self.settings.batch > 4:
             raise torch.OutOfMemoryError("no room")
         return original(self)
@@ -189,7 +169,7 @@ def test_out_of_memory_ends_the_job_with_what_would_fit(
     assert "Out of memory on cpu with batch 32; 4 fits" in str(record.reason)
 
 
-def test_a_job_goes_on_from_another_s_state(runner: Runner, small_order: Order) -> None:
+def test_a_job_goes_on_from_another_s_state(runner, small_order):
     """Its kimg count on, its parent is on the card, its own budget is spent whole."""
     first = runner.run(runner.create(small_order()))
     second = runner.run(runner.create(small_order(resume_from=first.id)))
@@ -199,7 +179,7 @@ def test_a_job_goes_on_from_another_s_state(runner: Runner, small_order: Order) 
     assert second.version == whole.version
 
 
-def test_a_job_starts_with_another_s_weights(runner: Runner, small_order: Order) -> None:
+def test_a_job_starts_with_another_s_weights(runner, small_order):
     """Its count begins anew, its parent is on the card, its weights are not a fresh start's."""
     first = runner.run(runner.create(small_order()))
     second = runner.run(runner.create(small_order(init_from=first.id)))
@@ -210,7 +190,7 @@ def test_a_job_starts_with_another_s_weights(runner: Runner, small_order: Order)
     assert [e.data for e in events if e.type == "initialized"] == [{"from": first.id}]
 
 
-def test_who_lost_the_lease_writes_nothing_more(runner: Runner, small_order: Order) -> None:
+def test_who_lost_the_lease_writes_nothing_more(runner, small_order):
     record = runner.create(small_order())
     holds = iter([True] * 8)
     with pytest.raises(LeaseLost):
@@ -218,7 +198,7 @@ def test_who_lost_the_lease_writes_nothing_more(runner: Runner, small_order: Ord
     assert runner.store.jobs.get(record.id).status is JobStatus.STARTED
 
 
-def test_a_job_without_its_dataset_fails_and_says_so(runner: Runner, small_order: Order) -> None:
+def test_a_job_without_its_dataset_fails_and_says_so(runner, small_order):
     record = runner.run(runner.create(small_order(dataset="lost")))
     assert record.status is JobStatus.FAILED
     assert "lost" in str(record.reason)

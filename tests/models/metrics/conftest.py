@@ -1,8 +1,6 @@
 """A feature network, and a store whose dataset has enough pictures held out."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +11,7 @@ from torch import Tensor, nn
 from models.inference.checkpoints import Generator
 from models.metrics.features import Features
 from models.metrics.measuring import reference_statistics
-from models.metrics.protocols import PROTOCOLS, Protocol
-from models.metrics.reference import Reference
+from models.metrics.protocols import PROTOCOLS
 from models.store import Store
 from tests.records import add_dataset
 
@@ -23,16 +20,15 @@ REALS, HELDOUT = 40, 16
 
 
 @pytest.fixture(scope="session")
-def features() -> Features:
-    """The default feature network."""
+def features():
     return Features(CPU)
 
 
 @pytest.fixture(scope="session")
-def make_store(small_pictures: NDArray[np.uint8]) -> Callable[..., Store]:
+def make_store(small_pictures):
     """Return a maker of stores with the dataset "small" at 32 px."""
 
-    def make(folder: Path, reals: int = REALS, heldout: int = HELDOUT) -> Store:
+    def make(folder, reals=REALS, heldout=HELDOUT):
         store = Store.open(str(folder / "store"))
         packs = {"32": small_pictures[:reals], "32-heldout": small_pictures[reals:][:heldout]}
         add_dataset(store, folder, packs, fingerprint="ab" * 32)
@@ -42,15 +38,13 @@ def make_store(small_pictures: NDArray[np.uint8]) -> Callable[..., Store]:
 
 
 @pytest.fixture(scope="session")
-def store(make_store: Callable[..., Store], tmp_path_factory: pytest.TempPathFactory) -> Store:
+def store(make_store, tmp_path_factory):
     """The store; tests only add to it what is kept anyway."""
     return make_store(tmp_path_factory.mktemp("metrics"))
 
 
 @pytest.fixture(scope="session")
-def reference(
-    store: Store, features: Features, tmp_path_factory: pytest.TempPathFactory
-) -> Reference:
+def reference(store, features, tmp_path_factory):
     """What is kept of its forty cats."""
     cache = tmp_path_factory.mktemp("cache")
     dataset = store.datasets.get("small")
@@ -71,12 +65,11 @@ class _Replay(nn.Module):
 
 
 @pytest.fixture
-def replaying() -> Callable[[NDArray[np.uint8]], Generator]:
+def replaying():
     """Return a maker of generators that show given pictures."""
     return lambda pictures: Generator(_Replay(pictures), {}, {"size_px": 32, "z_dim": 2})
 
 
 @pytest.fixture
-def few() -> Callable[[str, int], Protocol]:
-    """Return a protocol with fewer fakes."""
+def few():
     return lambda name, fakes: replace(PROTOCOLS[name], fakes=fakes)

@@ -1,7 +1,4 @@
-"""Tests of models.metrics.faces, with the pictures and the cascade as they are."""
-
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,14 +8,13 @@ from models.metrics.faces import FaceCounter, FacesUnavailable
 
 
 @pytest.fixture
-def counter() -> FaceCounter:
+def counter():
     """Return a counter; the development dependencies bring OpenCV."""
     return FaceCounter()
 
 
 @pytest.fixture
-def cats(pictures: Path) -> list[np.ndarray]:
-    """Return real cats at 64 px."""
+def cats(pictures):
     files = sorted((pictures / "cats").glob("*.jpg"))
     return [np.asarray(Image.open(f).convert("RGB").resize((64, 64))) for f in files]
 

@@ -1,9 +1,6 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 from models.errors import InvalidValue
 from models.metrics.blocks import as_rows
@@ -16,9 +13,7 @@ CPU = torch.device("cpu")
 @pytest.mark.parametrize(
     ("name", "count"), [("efficientnet-lite0", 64), ("efficientnet-lite2", 32)]
 )
-def test_features_tell_cats_from_noise(
-    small_pictures: NDArray[np.uint8], name: str, count: int
-) -> None:
+def test_features_tell_cats_from_noise(small_pictures, name, count):
     """Two halves of real cats are nearer to each other than to noise, more than twice."""
     features, half = Features(CPU, name), count // 2
     cats = features(small_pictures[:count])
@@ -31,9 +26,7 @@ def test_features_tell_cats_from_noise(
     assert frechet_distance(gaussian, other) > 2 * frechet_distance(gaussian, more)
 
 
-def test_features_do_not_depend_on_the_batch(
-    features: Features, small_pictures: NDArray[np.uint8]
-) -> None:
+def test_features_do_not_depend_on_the_batch(features, small_pictures):
     """The progress callback hears of every batch; rows are the same alone, to float32."""
     heard: list[int] = []
     rows = features(small_pictures[:20], heard.append)
@@ -42,11 +35,11 @@ def test_features_do_not_depend_on_the_batch(
     assert features(small_pictures[:0]).shape == (0, 1280)
 
 
-def test_pictures_are_scaled_as_the_network_was_trained(features: Features) -> None:
+def test_pictures_are_scaled_as_the_network_was_trained(features):
     """A gray of 127 is zero for the default; for the lab's a color of ImageNet's mean is."""
     seen = []
 
-    def look(made: Features, level: float) -> float:
+    def look(made, level):
         made._network.register_forward_pre_hook(lambda _, x: seen.append(x[0]))
         made(np.full((1, 8, 8, 3), level, np.uint8))
         return float(seen[-1].abs().max())
@@ -58,7 +51,7 @@ def test_pictures_are_scaled_as_the_network_was_trained(features: Features) -> N
     assert seen[-1].shape == (1, 3, 224, 224)
 
 
-def test_what_was_done_is_told(features: Features) -> None:
+def test_what_was_done_is_told(features):
     assert features.protocol == {
         "features": "efficientnet-lite0",
         "resizer": "torch bicubic antialiased to 224",
@@ -69,7 +62,7 @@ def test_what_was_done_is_told(features: Features) -> None:
     assert FEATURES["inception-v3"].resizer == "torch bilinear to 299"
 
 
-def test_an_unknown_network_and_an_unwanted_file_are_refused(tmp_path: Path) -> None:
+def test_an_unknown_network_and_an_unwanted_file_are_refused(tmp_path):
     with pytest.raises(InvalidValue, match="efficientnet-lite0, "):
         Features(CPU, "vgg")
     with pytest.raises(InvalidValue, match="has its own weights"):

@@ -9,7 +9,7 @@ def _normals(seed: int, *shape: int) -> torch.Tensor:
     return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
 
-def test_the_distance_of_two_gaussians_is_the_closed_form() -> None:
+def test_the_distance_of_two_gaussians_is_the_closed_form():
     """Diagonal covariances: squared shift plus squared difference of the deviations."""
     base = _normals(0, 4000, 3)
     base = base - base.mean(0)
@@ -20,7 +20,7 @@ def test_the_distance_of_two_gaussians_is_the_closed_form() -> None:
     assert frechet_distance(gaussian_of(real), fake) == pytest.approx(expected, rel=1e-3)
 
 
-def test_it_agrees_with_the_general_formula_for_few_samples() -> None:
+def test_it_agrees_with_the_general_formula_for_few_samples():
     """Trace of the root of the product, by eigenvalues, with fewer fakes than dimensions."""
     real = _normals(1, 200, 20) @ _normals(2, 20, 20)
     fake = _normals(3, 12, 20) + 0.5
@@ -32,7 +32,7 @@ def test_it_agrees_with_the_general_formula_for_few_samples() -> None:
 
 
 @pytest.mark.parametrize("count", [50, 5])
-def test_a_set_is_at_no_distance_from_itself(count: int) -> None:
+def test_a_set_is_at_no_distance_from_itself(count):
     """Up to rounding, with more and with fewer pictures than dimensions."""
     rows = _normals(4, count, 8)
     assert frechet_distance(gaussian_of(rows), rows) == pytest.approx(0, abs=1e-6)

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -18,7 +16,7 @@ AUXILIARY = (768 * 128 + 2 * 128) + (25 * 128 * 768 + 2 * 768) + (768 * 1000 + 1
 
 
 @pytest.fixture(scope="module")
-def state() -> dict[str, Tensor]:
+def state():
     """Random weights with the names and shapes of the real ones."""
     torch.manual_seed(0)
     state = Inception().state_dict()
@@ -26,14 +24,13 @@ def state() -> dict[str, Tensor]:
 
 
 @pytest.fixture(scope="module")
-def weights(state: dict[str, Tensor], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of them."""
+def weights(state, tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "inception.safetensors"
     save_file(state, path)
     return path
 
 
-def test_it_has_the_known_parameter_count() -> None:
+def test_it_has_the_known_parameter_count():
     """That of torchvision's network without its auxiliary classifier, with 8 classes more."""
     with torch.device("meta"):
         network = Inception()
@@ -42,7 +39,7 @@ def test_it_has_the_known_parameter_count() -> None:
     assert sum(p.numel() for p in network.parameters()) == expected
 
 
-def test_its_weights_have_the_ports_names(state: dict[str, Tensor]) -> None:
+def test_its_weights_have_the_ports_names(state):
     """94 convolutions with five tensors each, and the classifier's two."""
     assert len(state) == 94 * 5 + 2
     assert state["fc.weight"].shape == (1008, 2048)
@@ -51,12 +48,12 @@ def test_its_weights_have_the_ports_names(state: dict[str, Tensor]) -> None:
     assert state["Mixed_7c.branch3x3dbl_3b.bn.running_var"].shape == (384,)
 
 
-def test_averages_do_not_count_the_padding() -> None:
+def test_averages_do_not_count_the_padding():
     """Ones stay ones at the border, where counting it would give 4/9 and 6/9."""
     assert _average(torch.ones(1, 1, 4, 4)).tolist() == torch.ones(1, 1, 4, 4).tolist()
 
 
-def test_only_the_last_block_takes_a_maximum() -> None:
+def test_only_the_last_block_takes_a_maximum():
     """On one bright pixel the pool branch of the last block sees nine times what the others see."""
     torch.manual_seed(0)
     average, maximum = _mixed8(4, _average), _mixed8(4, _maximum)
@@ -74,9 +71,7 @@ def test_only_the_last_block_takes_a_maximum() -> None:
     assert [network.Mixed_7b.pool is _maximum, network.Mixed_7c.pool is _maximum] == [False, True]
 
 
-def test_loading_folds_the_batch_norms_and_changes_nothing(
-    weights: Path, state: dict[str, Tensor]
-) -> None:
+def test_loading_folds_the_batch_norms_and_changes_nothing(weights, state):
     """The maps are those of the network as it was saved, and no gradient is needed."""
     plain = Inception()
     plain.load_state_dict(state, strict=False)
@@ -89,7 +84,7 @@ def test_loading_folds_the_batch_norms_and_changes_nothing(
     assert not any(p.requires_grad for p in loaded.parameters())
 
 
-def test_as_a_feature_network_it_gives_2048_numbers(weights: Path) -> None:
+def test_as_a_feature_network_it_gives_2048_numbers(weights):
     features = Features(torch.device("cpu"), "inception-v3", weights)
     rows = features(np.zeros((1, 32, 32, 3), np.uint8))
     assert rows.shape == (1, 2048)
@@ -99,13 +94,12 @@ def test_as_a_feature_network_it_gives_2048_numbers(weights: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [None, "missing.safetensors"])
-def test_without_a_file_the_error_tells_how_to_make_one(tmp_path: Path, name: str | None) -> None:
-    """Unset or missing: it names the option and the conversion."""
+def test_without_a_file_the_error_tells_how_to_make_one(tmp_path, name):
     with pytest.raises(InvalidValue, match=r"(?s)inception is .*weights_only=True"):
         load_inception(tmp_path / name if name else None)
 
 
-def test_a_damaged_file_is_told(tmp_path: Path) -> None:
+def test_a_damaged_file_is_told(tmp_path):
     path = tmp_path / "inception.safetensors"
     path.write_bytes(b"PK\x03\x04 not safetensors at all")
     with pytest.raises(CheckpointError, match="not a readable safetensors file"):
@@ -120,9 +114,7 @@ def test_a_damaged_file_is_told(tmp_path: Path) -> None:
         ({"fc.bias": torch.full((1008,), float("nan"))}, "fc.bias .* not finite"),
     ],
 )
-def test_other_weights_are_refused(
-    state: dict[str, Tensor], tmp_path: Path, change: dict[str, Tensor], message: str
-) -> None:
+def test_other_weights_are_refused(state, tmp_path, change, message):
     """Torchvision's 1,000 classes, its auxiliary classifier, and numbers that are none."""
     path = tmp_path / "other.safetensors"
     save_file({**state, **change}, path)

@@ -18,7 +18,7 @@ def _project(real: Tensor, fake: Tensor) -> Projections:
     return project(real, kernel_means(real), fake)
 
 
-def test_the_estimate_is_the_hand_computed_one() -> None:
+def test_the_estimate_is_the_hand_computed_one():
     """Two reals and two fakes of two dimensions: kernels (x.y / 2 + 1)^3.
 
     Reals (2, 0), (0, 2): k = 1. Fakes (2, 2), (0, 0): k = 1. Across, (2, 2) has 27
@@ -33,7 +33,7 @@ def test_the_estimate_is_the_hand_computed_one() -> None:
     assert difference(found, found).interval == (0.0, 0.0)  # equal is not better
 
 
-def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_change_nothing(monkeypatch):
     """Blocks of three rows give what all at once give, and that is the plain double sum."""
     generator = torch.Generator().manual_seed(0)
     real = torch.randn(11, 4, generator=generator, dtype=torch.float64)
@@ -44,7 +44,7 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.testing.assert_close(parts.real, whole.real)
     torch.testing.assert_close(parts.fake, whole.fake)
 
-    def kernel(a: Tensor, b: Tensor) -> Tensor:
+    def kernel(a, b):
         return (a @ b.T / 4 + 1) ** 3
 
     within = [
@@ -69,7 +69,7 @@ def _uniform(random: np.random.Generator, low: float) -> Tensor:
     return torch.from_numpy(random.uniform(low, low + 1, (COUNT, 1)))
 
 
-def test_the_interval_holds_the_truth_95_times_in_100() -> None:
+def test_the_interval_holds_the_truth_95_times_in_100():
     """A thousand drawn pairs of sets whose distance is known in closed form."""
     random = np.random.default_rng(0)
     truth, hits, values = _true_kid(0.0, 0.6), 0, []
@@ -82,7 +82,7 @@ def test_the_interval_holds_the_truth_95_times_in_100() -> None:
     assert np.mean(values) == pytest.approx(truth, abs=4 * np.std(values) / REPEATS**0.5)
 
 
-def test_where_nothing_differs_the_interval_errs_on_the_wide_side() -> None:
+def test_where_nothing_differs_the_interval_errs_on_the_wide_side():
     """The first order vanishes there; among many directions zero is held more often than not."""
     random = np.random.default_rng(1)
     hits = 0
@@ -93,7 +93,7 @@ def test_where_nothing_differs_the_interval_errs_on_the_wide_side() -> None:
     assert 0.95 <= hits / (REPEATS // 2) <= 1.0
 
 
-def test_the_interval_of_a_difference_holds_the_truth_and_is_narrower() -> None:
+def test_the_interval_of_a_difference_holds_the_truth_and_is_narrower():
     """Two generators fed with the same seeds: what they share cancels."""
     random = np.random.default_rng(2)
     truth, hits, widths, apart = _true_kid(0.0, 0.3) - _true_kid(0.0, 0.4), 0, [], []
@@ -101,10 +101,8 @@ def test_the_interval_of_a_difference_holds_the_truth_and_is_narrower() -> None:
         real, seeds = _uniform(random, 0.0), _uniform(random, 0.0)
         noise = torch.from_numpy(random.uniform(0, 1, (COUNT, 1)))
         is_same = torch.from_numpy(random.uniform(size=(COUNT, 1)) < 0.8)
-        new, old = (
-            _project(real, seeds + 0.3),
-            _project(real, torch.where(is_same, seeds, noise) + 0.4),
-        )
+        new = _project(real, seeds + 0.3)
+        old = _project(real, torch.where(is_same, seeds, noise) + 0.4)
         low, high = difference(new, old).interval
         hits += low <= truth <= high
         widths.append(high - low)
@@ -113,7 +111,7 @@ def test_the_interval_of_a_difference_holds_the_truth_and_is_narrower() -> None:
     assert np.mean(widths) < 0.6 * np.mean(apart)
 
 
-def test_other_numbers_of_pictures_cannot_be_paired() -> None:
+def test_other_numbers_of_pictures_cannot_be_paired():
     real = _rows([2, 0], [0, 2])
     few, more = _project(real, _rows([2, 2], [0, 0])), _project(real, _rows([2, 2], [0, 0], [1, 1]))
     with pytest.raises(InvalidValue, match=r"\(2, 3\).*\(2, 2\)"):

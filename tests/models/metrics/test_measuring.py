@@ -1,12 +1,8 @@
 import json
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 from models.errors import InvalidValue
 from models.inference.checkpoints import Generator
@@ -14,22 +10,15 @@ from models.metrics.comparison import Measurement
 from models.metrics.features import Features
 from models.metrics.kid import difference
 from models.metrics.measuring import measure, reference_statistics
-from models.metrics.protocols import Protocol
-from models.metrics.reference import Reference
-from models.store import Store
 
 CPU = torch.device("cpu")
 
-Few = Callable[[str, int], Protocol]
-Measured = Callable[..., Measurement]
-Replaying = Callable[[NDArray[np.uint8]], Generator]
-
 
 @pytest.fixture
-def measured(reference: Reference, features: Features, replaying: Replaying, few: Few) -> Measured:
+def measured(reference, features, replaying, few):
     """Return what measures given pictures by a protocol with so many fakes."""
 
-    def look(shown: NDArray[np.uint8], name: str, fakes: int, **heard: Any) -> Measurement:
+    def look(shown, name, fakes, **heard):
         return measure(replaying(shown), reference, features, CPU, few(name, fakes), **heard)
 
     return look
@@ -39,9 +28,7 @@ def _values(found: Measurement) -> dict[str, float]:
     return {row["name"]: row["value"] for row in found.rows}
 
 
-def test_unseen_cats_are_near_and_new(
-    measured: Measured, small_pictures: NDArray[np.uint8]
-) -> None:
+def test_unseen_cats_are_near_and_new(measured, small_pictures):
     heard: list[tuple[int, int]] = []
     found = measured(
         small_pictures[40:], "cattery", 24, on_progress=lambda *done: heard.append(done)
@@ -69,9 +56,7 @@ def test_unseen_cats_are_near_and_new(
     assert json.loads(json.dumps(found.rows)) == list(found.rows)
 
 
-def test_training_pictures_shown_again_are_told_as_memorized(
-    measured: Measured, small_pictures: NDArray[np.uint8]
-) -> None:
+def test_training_pictures_shown_again_are_told_as_memorized(measured, small_pictures):
     shown = small_pictures[7:27]
     found = measured(shown, "cattery", 20)
     assert _values(found)["memorization"] == 1.0
@@ -85,9 +70,7 @@ def test_training_pictures_shown_again_are_told_as_memorized(
     assert found.closest[0].distance < 0.02
 
 
-def test_a_snapshot_is_measured_by_two_metrics(
-    measured: Measured, small_pictures: NDArray[np.uint8]
-) -> None:
+def test_a_snapshot_is_measured_by_two_metrics(measured, small_pictures):
     """KID with its interval and the Frechet distance; noise is told from cats by both."""
     cats = measured(small_pictures[40:56], "snapshot", 16)
     noise = np.random.default_rng(0).integers(0, 256, (16, 32, 32, 3)).astype(np.uint8)
@@ -98,15 +81,10 @@ def test_a_snapshot_is_measured_by_two_metrics(
     assert difference(cats.projections, worse.projections).interval[1] < 0
 
 
-def test_what_cannot_be_told_is_absent_with_its_reason(
-    make_store: Callable[..., Store],
-    tmp_path: Path,
-    features: Features,
-    small_pictures: NDArray[np.uint8],
-    replaying: Replaying,
-    few: Few,
-) -> None:
-    """Three reals and none held out: no neighbors to count, but a KID all the same."""
+def test_what_cannot_be_told_is_absent(
+    make_store, tmp_path, features, small_pictures, replaying, few
+):
+    """With its reason. Three reals and none held out: no neighbors to count, but a KID."""
     store = make_store(tmp_path, reals=3, heldout=0)
     dataset = store.datasets.get("small")
     reference = reference_statistics(store, dataset, 32, cache=tmp_path, features=features)
@@ -118,9 +96,7 @@ def test_what_cannot_be_told_is_absent_with_its_reason(
     assert "held out is 0" in found.absent["memorization"]
 
 
-def test_parts_that_do_not_belong_together_are_refused(
-    features: Features, reference: Reference, small_pictures: NDArray[np.uint8], few: Few
-) -> None:
+def test_parts_that_do_not_belong_together_are_refused(features, reference, small_pictures, few):
     generator = Generator(torch.nn.Identity(), {}, {"size_px": 64, "z_dim": 2})
     with pytest.raises(InvalidValue, match=r"at 64 px.*at 32 px"):
         measure(generator, reference, features, CPU, few("snapshot", 4))

@@ -11,14 +11,14 @@ def _line(*places: float) -> Tensor:
     return torch.tensor(places, dtype=torch.float64)[:, None]
 
 
-def test_radii_reach_the_k_th_neighbor() -> None:
+def test_radii_reach_the_k_th_neighbor():
     """On a line, counted by hand; oneself is no neighbor, a twin is one."""
     rows = _line(0, 1, 3, 7, 7)
     assert squared_radii(rows, 1).tolist() == [1, 1, 4, 0, 0]
     assert squared_radii(rows, 3).tolist() == [49, 36, 16, 36, 36]
 
 
-def test_radii_do_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_radii_do_not_depend_on_blocks(monkeypatch):
     """Each block leaves out its own diagonal."""
     rows = torch.randn(20, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     whole = squared_radii(rows)
@@ -26,12 +26,12 @@ def test_radii_do_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.testing.assert_close(squared_radii(rows), whole)
 
 
-def test_too_few_pictures_have_no_third_neighbor() -> None:
+def test_too_few_pictures_have_no_third_neighbor():
     with pytest.raises(DatasetError, match=r"is 3\. Allowed: more than 3"):
         squared_radii(_line(0, 1, 2))
 
 
-def test_precision_and_recall_are_the_hand_computed_shares() -> None:
+def test_precision_and_recall_are_the_hand_computed_shares():
     """With k = 1: reals 0, 1, 10 reach 1, 1, 9; fakes 2, 2.5, 20, 21 reach .5, .5, 1, 1.
 
     Of the fakes 2 (from 1, and from 10) and 2.5 (from 10) are among the reals: 2 of 4.
@@ -46,7 +46,7 @@ def test_precision_and_recall_are_the_hand_computed_shares() -> None:
     assert found == (1.0, 0.75)
 
 
-def test_equal_sets_are_precise_and_complete() -> None:
+def test_equal_sets_are_precise_and_complete():
     """And a generator that makes one real picture only is precise and recalls little."""
     rows = torch.randn(40, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     radii = squared_radii(rows)
@@ -56,14 +56,14 @@ def test_equal_sets_are_precise_and_complete() -> None:
     assert (precision, recall) == (1.0, 1 / 40)
 
 
-def test_the_nearest_picture_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_nearest_picture_is_found(monkeypatch):
     monkeypatch.setattr("models.metrics.blocks.BLOCK", 2)
     distances, indices = nearest(_line(0, 4, 10), _line(9, 1, 4))
     assert distances.tolist() == [1, 0, 1]
     assert indices.tolist() == [1, 2, 0]
 
 
-def test_memorization_is_told_by_the_nearest_held_out_pictures() -> None:
+def test_memorization_is_told_by_the_nearest_held_out_pictures():
     """Of 200 held-out distances 1 to 200, the second is the limit: 2; expected 2 of 201.
 
     Samples at 1, 1.5, 2, 300: two are nearer than 2. Medians 1.75 and 100.5.
@@ -76,7 +76,7 @@ def test_memorization_is_told_by_the_nearest_held_out_pictures() -> None:
 
 
 @pytest.mark.parametrize("heldout", [20, 99, 250])
-def test_new_pictures_are_not_told_from_held_out_ones(heldout: int) -> None:
+def test_new_pictures_are_not_told_from_held_out_ones(heldout):
     """Where nothing is memorized, the share is what is expected, whatever number is held out."""
     generator = torch.Generator().manual_seed(heldout)
     shares = []
@@ -87,6 +87,6 @@ def test_new_pictures_are_not_told_from_held_out_ones(heldout: int) -> None:
     assert sum(shares) / len(shares) == pytest.approx(found.expected, rel=0.2)
 
 
-def test_too_few_held_out_pictures_say_nothing() -> None:
+def test_too_few_held_out_pictures_say_nothing():
     with pytest.raises(DatasetError, match=r"held out is 9\. Allowed: at least 10"):
         memorization(torch.ones(9, dtype=torch.float64), torch.ones(5, dtype=torch.float64))

@@ -4,7 +4,7 @@ import pytest
 
 from models.errors import InvalidValue
 from models.metrics.features import FEATURES
-from models.metrics.protocols import PROTOCOLS, Protocol, headline, merged, protocol
+from models.metrics.protocols import PROTOCOLS, headline, merged, protocol
 from models.store.records import Json
 
 
@@ -13,12 +13,12 @@ def _row(name: str, of: str, value: float = 0.0, **more: object) -> Json:
 
 
 @pytest.mark.parametrize("row", PROTOCOLS.values(), ids=str)
-def test_every_protocol_names_a_feature_network(row: Protocol) -> None:
+def test_every_protocol_names_a_feature_network(row):
     assert PROTOCOLS[row.name] is row
     assert row.features in FEATURES
 
 
-def test_the_protocols_have_the_numbers_that_were_agreed_on() -> None:
+def test_the_protocols_have_the_numbers_that_were_agreed_on():
     fakes = {name: (len(row.seeds(64)), len(row.seeds(256))) for name, row in PROTOCOLS.items()}
     assert fakes == {
         "cattery": (2000, 2000),
@@ -31,13 +31,13 @@ def test_the_protocols_have_the_numbers_that_were_agreed_on() -> None:
     assert {row.reals_at_most for row in PROTOCOLS.values()} == {10_000}
 
 
-def test_an_unknown_protocol_is_refused() -> None:
+def test_an_unknown_protocol_is_refused():
     assert protocol("lab").features == "efficientnet-lite0-imagenet"
     with pytest.raises(InvalidValue, match="cattery, snapshot, held-out, lab, inception"):
         protocol("fid50k")
 
 
-def test_the_headline_is_the_kid_of_the_default_protocol() -> None:
+def test_the_headline_is_the_kid_of_the_default_protocol():
     """Else any KID; a card that holds only a Frechet distance has none."""
     old = _row("frechet_distance", "frechet-512")
     lab, own = _row("kid", "lab"), _row("kid", "cattery")
@@ -47,7 +47,7 @@ def test_the_headline_is_the_kid_of_the_default_protocol() -> None:
     assert headline([{"name": "kid", "value": 1.0}]) == {"name": "kid", "value": 1.0}
 
 
-def test_nothing_is_chosen_by_the_held_out_judge() -> None:
+def test_nothing_is_chosen_by_the_held_out_judge():
     """Its KID is no headline, not even where there is no other; it measures as the default does."""
     judged, lab = _row("kid", "held-out"), _row("kid", "lab")
     assert headline([judged]) is None
@@ -58,7 +58,7 @@ def test_nothing_is_chosen_by_the_held_out_judge() -> None:
     assert judge.features not in others
 
 
-def test_a_result_measured_again_takes_its_old_place() -> None:
+def test_a_result_measured_again_takes_its_old_place():
     """Same name and protocol, whatever the order of keys; another dataset is another result."""
     old = _row("frechet_distance", "frechet-512")
     first = _row("kid", "lab", 1.0, dataset="a", reals=2)

@@ -6,7 +6,7 @@ from models.networks.convolution import PenalizedConv2d
 
 
 @pytest.mark.parametrize(("kernel", "padding", "groups"), [(1, 0, 1), (3, 1, 2), (4, 0, 4)])
-def test_first_and_second_derivatives_are_right(kernel: int, padding: int, groups: int) -> None:
+def test_first_and_second_derivatives_are_right(kernel, padding, groups):
     """Checked against finite differences in float64, by input, weight and bias."""
     torch.manual_seed(0)
     module = PenalizedConv2d(4, 4, kernel, padding=padding, groups=groups).double()
@@ -17,7 +17,7 @@ def test_first_and_second_derivatives_are_right(kernel: int, padding: int, group
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_it_is_torch_s_convolution(dtype: torch.dtype) -> None:
+def test_it_is_torch_s_convolution(dtype):
     torch.manual_seed(0)
     ours = PenalizedConv2d(4, 8, 3, padding=1, groups=2)
     torchs = nn.Conv2d(4, 8, 3, padding=1, groups=2)

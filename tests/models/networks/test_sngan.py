@@ -13,14 +13,14 @@ def _parameters(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
 
 
-def test_channels_double_down_to_16_widths() -> None:
+def test_channels_double_down_to_16_widths():
     """At 128 px they are the paper's ImageNet table: 1024, 1024, 512, 256, 128, 64."""
     assert CONFIG.channels == [1024, 512, 256, 128, 64]
     paper = SnganConfig(size_px=128, z_dim=128, width=64)
     assert paper.channels == [1024, 1024, 512, 256, 128, 64]
 
 
-def test_the_pair_has_the_table_s_parameters() -> None:
+def test_the_pair_has_the_table_s_parameters():
     blocks = sum(
         2 * a + (9 * a * b + b) + 2 * b + (9 * b * b + b) + (a * b + b)
         for a, b in pairwise([1024, 512, 256, 128, 64])
@@ -36,13 +36,13 @@ def test_the_pair_has_the_table_s_parameters() -> None:
     assert _parameters(SnganDiscriminator(CONFIG)) == first + blocks + 1024 + 1
 
 
-def test_a_last_block_that_does_not_widen_has_no_shortcut_weights() -> None:
+def test_a_last_block_that_does_not_widen_has_no_shortcut_weights():
     """At 128 px the last two sides have 16 widths each."""
     discriminator = SnganDiscriminator(SnganConfig(size_px=128, z_dim=8, width=2))
     assert isinstance(discriminator.blocks[-1].shortcut, nn.Identity)
 
 
-def test_every_layer_of_the_discriminator_has_spectral_norm() -> None:
+def test_every_layer_of_the_discriminator_has_spectral_norm():
     """Largest singular values are one, the power iteration having been started well."""
     discriminator = SnganDiscriminator(SnganConfig(size_px=32, z_dim=8, width=4))
     pictures = torch.randn(2, 3, 32, 32)

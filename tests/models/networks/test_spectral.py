@@ -12,7 +12,7 @@ def _generator() -> FastganGenerator:
     return FastganGenerator(ProjectedConfig(size_px=64, z_dim=16, width=8))
 
 
-def test_every_layer_of_a_generator_is_normalized_and_nothing_else() -> None:
+def test_every_layer_of_a_generator_is_normalized_and_nothing_else():
     """As many norms as convolutions; batch norms and noise stay as they are."""
     generator = _generator()
     convolutions = [m for m in generator.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
@@ -21,7 +21,7 @@ def test_every_layer_of_a_generator_is_normalized_and_nothing_else() -> None:
     assert len(originals) == len(convolutions) == 10
 
 
-def test_a_folded_generator_is_the_normalized_one_under_plain_names() -> None:
+def test_a_folded_generator_is_the_normalized_one_under_plain_names():
     """After many power iterations, to 1e-4, and with the plain module's keys and shapes."""
     plain = {name: value.shape for name, value in _generator().state_dict().items()}
     generator, z = normalize(_generator()), torch.randn(4, 16)
@@ -49,7 +49,7 @@ def test_a_folded_generator_is_the_normalized_one_under_plain_names() -> None:
         nn.Conv2d(128, 600, 3),
     ],
 )
-def test_a_folded_weight_has_largest_singular_value_one(layer: nn.Module) -> None:
+def test_a_folded_weight_has_largest_singular_value_one(layer):
     """By the axis of outputs, which is the second of a transposed convolution."""
     weight = folded(normalize(layer)).weight
     assert isinstance(weight, torch.Tensor)
@@ -58,14 +58,14 @@ def test_a_folded_weight_has_largest_singular_value_one(layer: nn.Module) -> Non
     assert largest == pytest.approx(1.0, abs=1e-5)
 
 
-def test_folding_what_is_plain_copies_it() -> None:
+def test_folding_what_is_plain_copies_it():
     generator = _generator().eval()
     copy, z = folded(generator), torch.randn(2, 16)
     assert copy is not generator
     assert torch.equal(copy(z), generator(z))
 
 
-def test_normalizing_is_done_in_float32_under_autocast_too() -> None:
+def test_normalizing_is_done_in_float32_under_autocast_too():
     """The divided weight does not depend on the convolution's precision."""
     torch.manual_seed(0)
     layer = normalize(nn.Conv2d(16, 16, 3)).eval()

@@ -4,16 +4,12 @@ import pytest
 import torch
 
 from models.errors import CatteryError
-from models.inference.checkpoints import Generator, save_generator
 from models.metrics.comparison import Measurement
 from models.metrics.kid import Projections
-from models.networks.dcgan import DcganConfig, DcganGenerator
 from models.publishing.promotion import judge
-from models.store import Store
 from models.store.records import Promote
+from tests.generators import weights_file
 from tests.records import card
-
-CONFIG = DcganConfig(size_px=32, z_dim=8, width=4)
 
 
 def _measured(*fake: float) -> Measurement:
@@ -29,10 +25,9 @@ OLD = _measured(0.0, 0.0, 0.0, 0.0)
 
 
 @pytest.fixture
-def serving(store_with_cats: Store) -> str:
+def serving(store_with_cats):
     """A version in service of the model "m", whose card holds an old Frechet distance only."""
-    torch.manual_seed(0)
-    weights = save_generator(DcganGenerator(CONFIG), kind="dcgan", config=CONFIG)
+    weights = weights_file(z_dim=8, width=4)
     old = {"name": "frechet_distance", "value": 0.0, "protocol": {"name": "frechet-512"}}
     trained = card(size_px=32, metrics=(old,))
     version = store_with_cats.versions.publish("m", weights, trained, b"png").version
@@ -40,7 +35,7 @@ def serving(store_with_cats: Store) -> str:
     return version
 
 
-def test_a_version_surely_better_takes_over(store_with_cats: Store, serving: str) -> None:
+def test_a_version_surely_better_takes_over(store_with_cats, serving):
     """Every fake is nearer by about 0.2: the paired interval is narrow, each one's own is not.
 
     The shares of the difference are -0.21, -0.19, -0.2, -0.2: mean -0.2, variance
@@ -51,7 +46,7 @@ def test_a_version_surely_better_takes_over(store_with_cats: Store, serving: str
     assert low < 0.3 < 0.5 < high
     seen = []
 
-    def measure(generator: Generator) -> Measurement:
+    def measure(generator):
         seen.append(generator.z_dim)
         return OLD
 
@@ -70,21 +65,17 @@ def test_a_version_surely_better_takes_over(store_with_cats: Store, serving: str
         ((1.0, 1.1, 1, 1), "worse"),
     ],
 )
-def test_a_version_not_significantly_better_is_not_promoted(
-    store_with_cats: Store, serving: str, fake: tuple[float, ...], how: str
-) -> None:
+def test_a_version_not_significantly_better_is_not_promoted(store_with_cats, serving, fake, how):
     found = _measured(*fake)
     verdict = judge(store_with_cats, "m", found, Promote.IF_BETTER, lambda _: OLD)
     assert not verdict.promote
     assert f"is {how} than 0.5 of {serving}" in verdict.reason
 
 
-def test_the_version_in_service_is_not_better_than_itself(
-    store_with_cats: Store, serving: str
-) -> None:
+def test_the_version_in_service_is_not_better_than_itself(store_with_cats, serving):
     """Equal weights have equal ids; nothing is measured."""
 
-    def fail(_: Generator) -> Measurement:
+    def fail(_):
         raise AssertionError
 
     wish = Promote.IF_BETTER
@@ -93,10 +84,10 @@ def test_the_version_in_service_is_not_better_than_itself(
     assert serving in verdict.reason
 
 
-def test_an_incumbent_that_cannot_be_measured_stays(store_with_cats: Store, serving: str) -> None:
+def test_an_incumbent_that_cannot_be_measured_stays(store_with_cats, serving):
     """Nothing is replaced by what could not be compared, for example on other numbers of fakes."""
 
-    def fail(_: Generator) -> Measurement:
+    def fail(_):
         raise CatteryError("no features.")
 
     other = replace(OLD, projections=replace(OLD.projections, fake=OLD.projections.fake[:2]))
@@ -107,9 +98,7 @@ def test_an_incumbent_that_cannot_be_measured_stays(store_with_cats: Store, serv
     assert not judge(store_with_cats, "m", None, Promote.IF_BETTER, lambda _: OLD).promote
 
 
-def test_the_first_version_and_the_order_s_wish_need_no_comparison(
-    store_with_cats: Store, serving: str
-) -> None:
+def test_the_first_version_and_the_order_s_wish_need_no_comparison(store_with_cats, serving):
     """Always and never do what they say; with nothing in service there is nothing to beat."""
     measure = lambda _: OLD  # noqa: E731
     worse = _measured(1.0, 1.1, 1.0, 1.0)

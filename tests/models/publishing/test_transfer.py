@@ -4,27 +4,17 @@ from dataclasses import replace
 from io import BytesIO
 
 import pytest
-import torch
 from PIL import Image
 
 from models.errors import CheckpointError, InvalidValue
-from models.inference.checkpoints import save_generator
-from models.networks.dcgan import DcganConfig, DcganGenerator
 from models.publishing.transfer import import_version
 from models.store import Store
+from tests.generators import weights_file
 
 
 @pytest.fixture(scope="module")
-def generator():
-    """Return a small untrained generator of 32 px pictures."""
-    torch.manual_seed(0)
-    return DcganGenerator(DcganConfig(size_px=32, z_dim=8, width=4))
-
-
-@pytest.fixture(scope="module")
-def weights(generator):
-    """Return its weights file."""
-    return save_generator(generator, kind="dcgan", config=DcganConfig(size_px=32, z_dim=8, width=4))
+def weights():
+    return weights_file(z_dim=8, width=4)
 
 
 def test_weights_alone_get_a_card_of_what_they_tell(store, weights):
@@ -61,12 +51,8 @@ def test_a_card_of_other_weights_is_refused(store, card, weights, tmp_path, chan
     assert store.versions.models() == []
 
 
-def test_damaged_weights_are_refused(store, generator, weights):
-    with torch.no_grad():
-        broken = DcganGenerator(DcganConfig(size_px=32, z_dim=8, width=4))
-        next(broken.parameters()).fill_(float("nan"))
-    nan = save_generator(broken, kind="dcgan", config=DcganConfig(size_px=32, z_dim=8, width=4))
-    for bad in (b"", b"no weights at all", weights[:-100], nan):
+def test_damaged_weights_are_refused(store, weights):
+    for bad in (b"", b"no weights at all", weights[:-100], weights_file(scale=float("nan"))):
         with pytest.raises(CheckpointError):
             import_version(store, "tabby", bad)
     assert store.versions.models() == []

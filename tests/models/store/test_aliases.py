@@ -69,14 +69,13 @@ def test_moves_of_eight_threads_are_serialized(store, versions):
     """
     stores = [Store(store.url) if store.tree.is_local else store for _ in range(8)]
 
-    def move(n: int) -> None:
+    def move(n):
         choose = random.Random(n)  # noqa: S311 - not a secret
         for _ in range(15):
             stores[n].aliases.promote("tabby", choose.choice(versions))
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(move, range(8)))
-
     now = store.aliases.get("tabby")
     moves = [m.version for m in now.history]
     assert (now.serving, now.previous) == (moves[-1], moves[-2])

@@ -10,9 +10,7 @@ from models.store.records import JobKind, JobStatus
 
 @pytest.fixture
 def files(tmp_path):
-    """Return a function that makes local files of a dataset."""
-
-    def make(content: bytes = b"pixels"):
+    def make(content=b"pixels"):
         places = ("packs/32.npy", "packs/32-heldout.npy", "packs/64.npy", "preview.png")
         made = {}
         for n, place in enumerate(places):
@@ -55,9 +53,7 @@ def test_what_an_import_left_half_done_is_no_dataset(store, dataset, files):
 
 
 @pytest.mark.parametrize(("size_px", "heldout"), [(128, False), (64, True)])
-def test_a_size_that_is_not_there_is_named_with_those_that_are(
-    store, dataset, files, size_px, heldout
-):
+def test_a_missing_size_is_named_with_those_there_are(store, dataset, files, size_px, heldout):
     store.datasets.add(dataset, files())
     with pytest.raises(DatasetError, match="32") as caught:
         store.datasets.pack_path("cats", size_px, heldout)
@@ -100,7 +96,6 @@ def test_a_deleted_dataset_is_gone_until_its_name_is_used_again(store, dataset, 
     for ask in (store.datasets.get, store.datasets.delete):
         with pytest.raises(Gone):
             ask("cats")
-
     store.datasets.add(dataset, files(b"new"))
     assert store.datasets.get("cats") == dataset
     assert store.datasets.pack_path("cats", 64, False, tmp_path).read_bytes().startswith(b"new")

@@ -1,13 +1,10 @@
-"""Tests of models.store.image_store."""
-
 import pytest
 
 from models.store.image_store import RECOUNT, ImageStore, renderings_path
 
 
 @pytest.fixture
-def version(store, card) -> str:
-    """Return the id of a published version of `tabby`."""
+def version(store, card):
     return store.versions.publish("tabby", b"weights", card(), b"png").version
 
 
@@ -15,12 +12,9 @@ def test_what_was_kept_first_stays(store, version):
     """Of two shelves over one store the first wins, and both are told what is kept."""
     one, two = ImageStore(store.tree, 9), ImageStore(store.tree, 9)
     assert one.keep("tabby", version, {"7.png": b"first"}) == {"7.png": b"first"}
-    assert two.keep("tabby", version, {"7.png": b"other", "8.png": b"8"}) == {
-        "7.png": b"first",
-        "8.png": b"8",
-    }
-    names = ["7.png", "8.png", "9.png"]
-    assert one.read("tabby", version, names) == {"7.png": b"first", "8.png": b"8"}
+    kept = {"7.png": b"first", "8.png": b"8"}
+    assert two.keep("tabby", version, {"7.png": b"other", "8.png": b"8"}) == kept
+    assert one.read("tabby", version, ["7.png", "8.png", "9.png"]) == kept
 
 
 def test_a_shelf_says_what_it_will_keep_and_after_one_look_without_the_store(store, version):

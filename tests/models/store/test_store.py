@@ -46,9 +46,7 @@ def test_a_broken_store_gives_one_clear_line(url, says):
 
 
 def test_a_backend_that_is_not_installed_names_what_to_install(monkeypatch):
-    """Without s3fs, an s3 store says which extra to install."""
-
-    def missing(name: str) -> type:
+    def missing(name):
         raise ImportError("Install s3fs to access S3")
 
     monkeypatch.setattr(fsspec.core, "get_filesystem_class", missing)

@@ -35,7 +35,7 @@ def started(local_store):
     """Return a function that runs a program on the store until it says that it is ready."""
     running = []
 
-    def start(program: str) -> subprocess.Popen:
+    def start(program):
         command = [sys.executable, "-c", program, local_store.url]
         running.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
         assert running[-1].stdout.readline() == "ready\n"

@@ -10,7 +10,6 @@ from models.errors import InvalidValue, LeaseLost, NotFound
 
 @pytest.fixture
 def state(store):
-    """Return the state of some job."""
     return store.jobs.state("20260101-000000-abcdef")
 
 
@@ -62,7 +61,7 @@ def test_even_a_write_past_the_fence_cannot_harm_the_successor(store, state):
 def test_every_taker_gets_an_epoch_of_its_own(state):
     barrier = threading.Barrier(8)
 
-    def take(_: int) -> int:
+    def take(_):
         barrier.wait()
         return state.take()
 

@@ -15,7 +15,6 @@ def test_a_file_reads_as_it_was_written(store):
     tree.write("a/b/one", b"1")
     tree.write("a/b/one", b"two")
     tree.write("a/c", b"")
-
     assert tree.read("a/b/one") == b"two"
     assert tree.names("a") == ["b", "c"]
     assert tree.exists("a/b")
@@ -42,7 +41,7 @@ def test_a_path_cannot_leave_the_tree(store, path):
 def test_of_eight_creators_one_wins(store):
     barrier = threading.Barrier(8)
 
-    def create(n: int) -> bool:
+    def create(n):
         barrier.wait()
         return store.tree.create("jobs/x/order.json", b"%d" % n)
 
@@ -60,7 +59,7 @@ def test_readers_never_see_a_half_written_file(store):
     store.tree.write("models/x/aliases.json", contents[0])
     done = threading.Event()
 
-    def read() -> int:
+    def read():
         reads = 0
         while not done.is_set() or not reads:
             assert store.tree.read("models/x/aliases.json") in contents
@@ -96,7 +95,6 @@ def test_a_local_file_moves_in_and_out(store, tmp_path):
     source = tmp_path / "pack.npy"
     source.write_bytes(b"pixels")
     store.tree.put("datasets/cats/packs/64.npy", source)
-
     out = store.tree.local("datasets/cats/packs/64.npy", tmp_path / "cache")
     assert not source.exists()
     assert out.read_bytes() == b"pixels"
@@ -115,7 +113,6 @@ def test_a_copy_is_fetched_once_and_again_when_the_object_changed(store, tmp_pat
 
 
 def test_a_file_in_the_way_is_a_store_error_naming_the_path(local_store):
-    """A file where a folder should be never shows as a bare OSError."""
     tree = local_store.tree
     tree.write("jobs", b"in the way")
     for act in (

@@ -25,8 +25,6 @@ SETTINGS: dict[str, dict[str, object]] = {
     "r3gan": {"width": 8, "batch": BATCH, "augment": 0.0},
     "dcgan": {"width": 4, "batch": BATCH},
 }
-
-
 CPU = torch.device("cpu")
 
 
@@ -52,15 +50,9 @@ def trained(name: str, team: Team = SOLO, device: torch.device = CPU) -> dict[st
 
 def weights(trainer: Trainer) -> dict[str, Tensor]:
     """Return every floating-point tensor of both networks and of the average, by name."""
-    modules: dict[str, nn.Module] = {
-        "generator": trainer.generator,
-        "discriminator": trainer.discriminator,
-        "average": trainer.average.module,
-    }
     return {
-        f"{part}.{name}": tensor.clone(memory_format=torch.contiguous_format)
-        for part, module in modules.items()
-        for name, tensor in module.state_dict().items()
+        name: tensor.clone(memory_format=torch.contiguous_format)
+        for name, tensor in trainer.tensors()
         if tensor.is_floating_point()
     }
 
@@ -69,7 +61,8 @@ def talk(team: Team) -> dict[str, object]:
     """Exchange words and gradients as training does; return what this process was told."""
     told = ["", "a job", "\0" * 70_000]
     heard = [team.broadcast((word if team.leads else "mine").encode()).decode() for word in told]
-    parameters = [nn.Parameter(torch.zeros(2, 3)), nn.Parameter(torch.zeros(1)), _without()]
+    parameters = [nn.Parameter(torch.zeros(shape)) for shape in ((2, 3), (1,), (1,))]
+    # No loss has reached the last one.
     for parameter in parameters[:2]:
         parameter.grad = torch.full_like(parameter, float(team.rank))
     team.average_gradients(parameters)
@@ -80,11 +73,6 @@ def talk(team: Team) -> dict[str, object]:
         "agreed": [team.agree(team.leads), team.agree(not team.leads)],
         "gradients": [None if p.grad is None else p.grad.flatten().tolist() for p in parameters],
     }
-
-
-def _without() -> nn.Parameter:
-    """Return a parameter that no loss has reached."""
-    return nn.Parameter(torch.zeros(1))
 
 
 def main(folder: Path, device: torch.device, names: list[str]) -> None:

@@ -20,20 +20,18 @@ def _schedule(name: str, kimg: float | None) -> CriticSchedule:
         ("wgan", None, (0,), [5]),
     ],
 )
-def test_a_critic_moves_as_often_as_its_recipe_says(
-    name: str, kimg: float | None, places: tuple[int, ...], steps: list[int]
-) -> None:
+def test_a_critic_moves_as_often_as_its_recipe_says(name, kimg, places, steps):
     schedule = _schedule(name, kimg)
     assert [schedule.critic_steps(place) for place in places] == steps
     assert kimg is None or schedule.note is None
 
 
 @pytest.mark.parametrize(("kimg", "boost"), [(200, 50), (100, 25), (10, 5), (399.9, 100)])
-def test_a_short_run_s_boosts_are_shortened_in_proportion(kimg: float, boost: int) -> None:
+def test_a_short_run_s_boosts_are_shortened_in_proportion(kimg, boost):
     """Never below the ordinary number of steps."""
     assert _schedule("wgan", kimg).boost == boost
 
 
-def test_what_was_shortened_is_said() -> None:
+def test_what_was_shortened_is_said():
     note = str(_schedule("wgan", 200).note)
     assert all(word in note for word in ("50", "100", "200 of 400 kimg"))

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import pytest
 import torch
@@ -19,7 +18,7 @@ from tests.models.training.torchrun import run_two
 
 
 @pytest.fixture(scope="module")
-def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def left(tmp_path_factory):
     """The folder in which two processes have left their words and weights."""
     folder = tmp_path_factory.mktemp("team")
     done = run_two("-m", "tests.models.training.distributed_child", str(folder), "cpu", *SETTINGS)
@@ -38,9 +37,7 @@ def _largest_difference(one: dict[str, Tensor], other: dict[str, Tensor]) -> flo
     # Adam without momentum takes whole steps where a gradient is all rounding.
     [("dcgan-selu", 1e-5), ("r3gan", 5e-5)],
 )
-def test_two_processes_train_as_one_with_the_whole_batch(
-    left: Path, name: str, tolerance: float
-) -> None:
+def test_two_processes_train_as_one_with_the_whole_batch(left, name, tolerance):
     """Generator, discriminator and average agree after twenty steps, penalties included."""
     half = load_file(left / f"{name}-0.safetensors")
     assert _largest_difference(half, trained(name)) <= tolerance
@@ -48,7 +45,7 @@ def test_two_processes_train_as_one_with_the_whole_batch(
 
 
 @pytest.mark.slow
-def test_batch_norm_sees_a_process_s_own_share_alone(left: Path) -> None:
+def test_batch_norm_sees_a_process_s_own_share_alone(left):
     """The same comparison, of networks with batch norm: they differ, as the docs say."""
     half = load_file(left / "dcgan-0.safetensors")
     assert _largest_difference(half, trained("dcgan")) > 1e-3
@@ -56,7 +53,7 @@ def test_batch_norm_sees_a_process_s_own_share_alone(left: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(SETTINGS))
-def test_all_processes_end_with_the_same_weights(left: Path, name: str) -> None:
+def test_all_processes_end_with_the_same_weights(left, name):
     """Bit for bit, but for what batch norm saw, which stays per process."""
     leader, follower = (load_file(left / f"{name}-{rank}.safetensors") for rank in (0, 1))
     differing = {k for k in leader if not torch.equal(leader[k], follower[k])}
@@ -66,7 +63,7 @@ def test_all_processes_end_with_the_same_weights(left: Path, name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, 1])
-def test_every_process_hears_the_leader_and_averages_gradients(left: Path, rank: int) -> None:
+def test_every_process_hears_the_leader_and_averages_gradients(left, rank):
     """Empty and long words too; each takes its rows, and the mean of all gradients."""
     told = json.loads((left / f"talk-{rank}.json").read_text())
     assert told == {
@@ -84,9 +81,7 @@ def test_every_process_hears_the_leader_and_averages_gradients(left: Path, rank:
     # A recipe whose critic's pace depends on the budget asks the leader for one more word.
     [("dcgan-selu", ("--kimg", "0.08")), ("wgan", ("--minutes", "0.02"))],
 )
-def test_torchrun_and_the_command_line_make_one_version_together(
-    pictures: Path, tmp_path: Path, recipe: str, budget: tuple[str, str]
-) -> None:
+def test_torchrun_and_the_command_line_make_one_version(pictures, tmp_path, recipe, budget):
     """Two processes, one job, one record of it, one version: the leader's."""
     few, data = tmp_path / "few", tmp_path / "data"
     few.mkdir()
@@ -104,7 +99,7 @@ def test_torchrun_and_the_command_line_make_one_version_together(
     assert job.progress.kimg > 0
 
 
-def test_the_shares_of_all_processes_are_the_batch() -> None:
+def test_the_shares_of_all_processes_are_the_batch():
     batch = torch.arange(12).view(6, 2)
     shares = [Team(rank=rank, size=3).share(batch) for rank in range(3)]
     assert [len(share) for share in shares] == [2, 2, 2]
@@ -112,13 +107,13 @@ def test_the_shares_of_all_processes_are_the_batch() -> None:
     assert [Team(size=size).check_batch(of) for size, of in ((1, 7), (2, 16), (3, 15))] == [7, 8, 5]
 
 
-def test_a_batch_that_cannot_be_shared_out_is_refused_before_training() -> None:
+def test_a_batch_that_cannot_be_shared_out_is_refused_before_training():
     with pytest.raises(InvalidValue, match=r"batch is 16.*multiple of 3") as caught:
         build("dcgan-selu", Team(rank=1, size=3))
     assert caught.value.field == "batch"
 
 
-def test_a_process_by_itself_exchanges_nothing() -> None:
+def test_a_process_by_itself_exchanges_nothing():
     """Words, decisions and gradients are its own, and no process group is needed."""
     with team_of_torchrun() as team:
         assert team is SOLO

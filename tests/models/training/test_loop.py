@@ -1,11 +1,8 @@
-from collections.abc import Callable
 from itertools import count
 from math import isfinite
-from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
 
 from models.devices import FLOAT32, fastest_precision
 from models.errors import CheckpointError, DatasetError
@@ -16,32 +13,19 @@ from models.training.loop import train
 from models.training.state import load_state, save_state
 from models.training.trainer import Trainer
 
-Make = Callable[..., Trainer]
-
 
 def _run(trainer: Trainer, kimg: float) -> None:
     for _ in train(trainer, Budget(kimg=kimg)):
         pass
 
 
-def _weights(trainer: Trainer) -> dict[str, torch.Tensor]:
-    modules: dict[str, nn.Module] = {
-        "generator": trainer.generator,
-        "discriminator": trainer.discriminator,
-        "average": trainer.average.module,
-    }
-    return {f"{m}.{k}": v for m, net in modules.items() for k, v in net.state_dict().items()}
-
-
 def _differing(one: Trainer, other: Trainer) -> list[str]:
-    theirs = _weights(other)
-    return [name for name, value in _weights(one).items() if not torch.equal(value, theirs[name])]
+    theirs = dict(other.tensors())
+    return [name for name, value in one.tensors() if not torch.equal(value, theirs[name])]
 
 
 @pytest.mark.parametrize("precision", [FLOAT32, fastest_precision(torch.device("cpu"))])
-def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(
-    make_trainer: Make, tmp_path: Path, precision: object
-) -> None:
+def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(make_trainer, tmp_path, precision):
     """Weights, average, both optimizers, random numbers and place in the data go on exactly."""
     whole, first, second = (make_trainer(precision=precision) for _ in range(3))
     _run(whole, 0.16)
@@ -55,9 +39,7 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(
 
 
 @pytest.mark.parametrize("name", sorted(RECIPES))
-def test_every_recipe_trains_and_resumes_bit_for_bit(
-    make_trainer: Make, tmp_path: Path, name: str
-) -> None:
+def test_every_recipe_trains_and_resumes_bit_for_bit(make_trainer, tmp_path, name):
     """Three steps are one step, saved and loaded, and two more; losses stay finite."""
     numbers = {"width": 8, "batch": 8}
     whole, first, second = (make_trainer(name, **numbers) for _ in range(3))
@@ -74,9 +56,7 @@ def test_every_recipe_trains_and_resumes_bit_for_bit(
 
 
 @pytest.mark.parametrize("name", sorted(RECIPES))
-def test_every_recipe_s_snapshot_is_a_generator_that_is_served(
-    make_trainer: Make, name: str
-) -> None:
+def test_every_recipe_s_snapshot_is_a_generator_that_is_served(make_trainer, name):
     """What is saved loads again, paints what the trainer's own average paints, and no noise."""
     trainer = make_trainer(name, width=8, batch=8)
     trainer.step()
@@ -90,7 +70,7 @@ def test_every_recipe_s_snapshot_is_a_generator_that_is_served(
     assert served.shape == (3, 3, 32, 32)
 
 
-def test_random_numbers_of_others_do_not_change_a_run(make_trainer: Make) -> None:
+def test_random_numbers_of_others_do_not_change_a_run(make_trainer):
     """A trainer draws from a state of its own, and leaves everybody else's alone."""
     alone, disturbed = make_trainer("projected", width=8), make_trainer("projected", width=8)
     torch.manual_seed(5)
@@ -102,14 +82,14 @@ def test_random_numbers_of_others_do_not_change_a_run(make_trainer: Make) -> Non
     assert _differing(alone, disturbed) == []
 
 
-def test_a_wgan_critic_moves_five_times_and_stays_within_its_clip(make_trainer: Make) -> None:
+def test_a_wgan_critic_moves_five_times_and_stays_within_its_clip(make_trainer):
     trainer = make_trainer("wgan", clip=0.005)
     trainer.step()
     assert trainer.stream.position == 5 * trainer.settings.batch
     assert max(p.abs().max().item() for p in trainer.discriminator.parameters()) <= 0.005
 
 
-def test_a_boost_is_shortened_for_a_short_order_and_said(make_trainer: Make) -> None:
+def test_a_boost_is_shortened_for_a_short_order_and_said(make_trainer):
     """An order of 0.16 kimg has no longer boosts than ordinary steps."""
     trainer = make_trainer("wgan")
     _run(trainer, 0.16)
@@ -122,14 +102,14 @@ def test_a_boost_is_shortened_for_a_short_order_and_said(make_trainer: Make) -> 
     assert trainer.critic_schedule.expected_kimg == pytest.approx(0.24)
 
 
-def test_a_lecun_start_is_as_wide_as_its_inputs_are_few(make_trainer: Make) -> None:
+def test_a_lecun_start_is_as_wide_as_its_inputs_are_few(make_trainer):
     """The discriminator's first layer sees 3 x 4 x 4 values: standard deviation 1 / sqrt(48)."""
     discriminator = make_trainer("dcgan-selu", lecun=True, width=64).discriminator
     first = discriminator.get_parameter("main.0.weight")
     assert first.std().item() == pytest.approx(48**-0.5, rel=0.05)
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_seed_others(make_trainer: Make) -> None:
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(make_trainer):
     one, same, other = make_trainer(seed=1), make_trainer(seed=1), make_trainer(seed=2)
     for trainer in (one, same, other):
         _run(trainer, 0.04)
@@ -137,20 +117,20 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(make_train
     assert "generator.main.0.weight" in _differing(one, other)
 
 
-def test_every_parameter_of_both_networks_learns(make_trainer: Make) -> None:
+def test_every_parameter_of_both_networks_learns(make_trainer):
     """A few steps move all of them, and the average follows without overtaking."""
     trainer = make_trainer()
-    before = {name: value.clone() for name, value in _weights(trainer).items()}
+    before = {name: value.clone() for name, value in trainer.tensors()}
     _run(trainer, 0.04)
     stuck = [
         name
-        for name, value in _weights(trainer).items()
+        for name, value in trainer.tensors()
         if value.is_floating_point() and torch.equal(value, before[name])
     ]
     assert stuck == []
 
 
-def test_the_average_can_be_switched_off(make_trainer: Make) -> None:
+def test_the_average_can_be_switched_off(make_trainer):
     trainer = make_trainer(ema=0)
     _run(trainer, 0.04)
     average = trainer.average.module.state_dict()
@@ -158,7 +138,7 @@ def test_the_average_can_be_switched_off(make_trainer: Make) -> None:
         assert not value.is_floating_point() or torch.allclose(value, average[name])
 
 
-def test_mirroring_can_be_switched_off(make_trainer: Make) -> None:
+def test_mirroring_can_be_switched_off(make_trainer):
     """Without it a batch is what lies in the pack; with it half of the pictures are flipped."""
     plain, mirrored = make_trainer(mirror=False), make_trainer(mirror=True)
     plain.step()
@@ -171,16 +151,14 @@ def test_mirroring_can_be_switched_off(make_trainer: Make) -> None:
     assert not all(turned)
 
 
-def test_time_between_reports_is_not_training_time(make_trainer: Make) -> None:
+def test_time_between_reports_is_not_training_time(make_trainer):
     """A budget in minutes counts steps only; here each look at the clock takes a second."""
     ticks = count()
     reports = list(train(make_trainer(), Budget(minutes=0.1), clock=lambda: float(next(ticks))))
     assert [r.training_s for r in reports] == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_truncated_state_or_one_of_another_shape_is_refused(
-    make_trainer: Make, tmp_path: Path
-) -> None:
+def test_a_truncated_state_or_one_of_another_shape_is_refused(make_trainer, tmp_path):
     path, trainer = tmp_path / "state.safetensors", make_trainer()
     path.write_bytes(save_state(make_trainer(width=8), {}))
     with pytest.raises(CheckpointError, match=r'"width": 8.*"width": 4'):
@@ -192,6 +170,6 @@ def test_a_truncated_state_or_one_of_another_shape_is_refused(
     assert _differing(trainer, make_trainer()) == []
 
 
-def test_fewer_pictures_than_a_batch_are_refused(make_trainer: Make) -> None:
+def test_fewer_pictures_than_a_batch_are_refused(make_trainer):
     with pytest.raises(DatasetError, match=r"64 images.*65"):
         make_trainer(batch=65)

@@ -31,26 +31,24 @@ class Device:
         (2, 1, [], None),
     ],
 )
-def test_the_batch_is_halved_until_its_step_fits(
-    batch: int, holds: int, tried: list[int], fits: int | None
-) -> None:
+def test_the_batch_is_halved_until_its_step_fits(batch, holds, tried, fits):
     """Each half is tried once, largest first, never the one that failed nor a batch of one."""
     device = Device(holds)
     assert fitting_batch(device.step, batch) == fits
     assert device.tried == tried
 
 
-def test_another_error_of_the_step_is_no_answer() -> None:
+def test_another_error_of_the_step_is_no_answer():
     """Only memory is forgiven: what else goes wrong in a step is raised as it is."""
 
-    def step(batch: int) -> None:
+    def step(batch):
         raise ArithmeticError(batch)
 
     with pytest.raises(ArithmeticError, match="32"):
         fitting_batch(step, 64)
 
 
-def test_what_a_failed_step_held_is_free_when_the_next_is_tried() -> None:
+def test_what_a_failed_step_held_is_free_when_the_next_is_tried():
     """Also what only a cycle keeps alive, as a trainer and its captured graphs do."""
     alive = set[int]()
 
@@ -64,7 +62,7 @@ def test_what_a_failed_step_held_is_free_when_the_next_is_tried() -> None:
 
     seen: list[set[int]] = []
 
-    def step(batch: int) -> None:
+    def step(batch):
         seen.append(set(alive))
         trainer = Trainer(batch)
         if trainer.batch > 8:

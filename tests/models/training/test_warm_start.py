@@ -1,6 +1,3 @@
-"""Tests of models.training.warm_start, with tiny networks."""
-
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,24 +5,21 @@ import torch
 
 from models.errors import CheckpointError
 from models.training.state import load_state, save_state
-from models.training.trainer import Trainer
 from models.training.warm_start import GROWN_RATE, start_from
-
-Build = Callable[..., Trainer]
 
 
 @pytest.fixture
-def build(make_trainer: Build) -> Build:
+def build(make_trainer):
     """Return a builder of tiny trainers of any recipe and size."""
     tiny = {"seed": 3, "width": 4, "batch": 4, "z_dim": 8}
     return lambda name="projected", **changes: make_trainer(name, **{**tiny, **changes})
 
 
 @pytest.fixture
-def saved(build: Build, tmp_path: Path) -> Callable[..., str]:
+def saved(build, tmp_path):
     """Return what trains a trainer for a step and saves its state."""
 
-    def save(*args: object, **overrides: object) -> str:
+    def save(*args, **overrides):
         trainer = build(*args, **overrides)
         trainer.step()
         path = tmp_path / "source.safetensors"
@@ -35,7 +29,7 @@ def saved(build: Build, tmp_path: Path) -> Callable[..., str]:
     return save
 
 
-def test_other_data_start_from_both_networks_and_the_average(build: Build, saved) -> None:
+def test_other_data_start_from_both_networks_and_the_average(build, saved):
     """The same size takes everything over but optimizers and counts, at the full rate."""
     path = saved("dcgan")
     trainer = build("dcgan")
@@ -49,7 +43,7 @@ def test_other_data_start_from_both_networks_and_the_average(build: Build, saved
     assert [len(o.param_groups) for o in trainer.optimizers.values()] == [1, 1]
 
 
-def test_a_grown_network_keeps_what_it_knew_at_a_tenth_of_the_rate(build: Build, saved) -> None:
+def test_a_grown_network_keeps_what_it_knew_at_a_tenth_of_the_rate(build, saved):
     """Opening and stages are taken over; the new stage is fresh."""
     path = saved(size_px=32)
     small, large, fresh = build(size_px=32), build(size_px=64), build(size_px=64)
@@ -68,7 +62,7 @@ def test_a_grown_network_keeps_what_it_knew_at_a_tenth_of_the_rate(build: Build,
     large.step()
 
 
-def test_a_grown_training_resumes_bit_for_bit(build: Build, saved, tmp_path: Path) -> None:
+def test_a_grown_training_resumes_bit_for_bit(build, saved, tmp_path):
     """Its state says what is slow, so that the optimizers are the same after a restart."""
     whole = build(size_px=64)
     start_from(whole, saved(size_px=32))
@@ -93,7 +87,7 @@ def test_a_grown_training_resumes_bit_for_bit(build: Build, saved, tmp_path: Pat
         ({"pixel_judge": 4}, "has pixel_judge 0, the order 4"),
     ],
 )
-def test_what_differs_is_named_before_anything_changes(build: Build, saved, wanted, told) -> None:
+def test_what_differs_is_named_before_anything_changes(build, saved, wanted, told):
     path = saved(size_px=64)
     trainer = build(**{"size_px": 64, **wanted})
     before = {name: value.clone() for name, value in trainer.tensors()}
@@ -102,14 +96,14 @@ def test_what_differs_is_named_before_anything_changes(build: Build, saved, want
     assert all(torch.equal(value, before[name]) for name, value in trainer.tensors())
 
 
-def test_networks_whose_layers_change_with_the_size_cannot_grow(build: Build, saved) -> None:
+def test_networks_whose_layers_change_with_the_size_cannot_grow(build, saved):
     """DCGAN has more channels at every side for larger pictures."""
     path = saved("dcgan", size_px=32)
     with pytest.raises(CheckpointError, match="cannot grow"):
         start_from(build("dcgan", size_px=64), path)
 
 
-def test_a_damaged_state_is_refused(build: Build, saved) -> None:
+def test_a_damaged_state_is_refused(build, saved):
     path = saved("dcgan")
     content = Path(path).read_bytes()
     Path(path).write_bytes(content[: len(content) // 2])

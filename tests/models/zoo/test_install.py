@@ -14,7 +14,7 @@ from models.zoo.install import register_zoo
 def entry(tmp_path, card):
     """Return a function that puts a version into the zoo and returns its id."""
 
-    def put(weights: bytes, model: str = "dcgan", **changes) -> str:
+    def put(weights, model="dcgan", **changes):
         digest = hashlib.sha256(weights).hexdigest()
         folder = tmp_path / "zoo" / model
         folder.mkdir(parents=True, exist_ok=True)
@@ -75,7 +75,6 @@ def test_an_upgrade_never_overrides_a_user_s_promotion(store, entry, register, c
     register()
     assert store.aliases.get("dcgan").serving == mine
     assert store.versions.card("dcgan", newer).version == newer
-
     store.aliases.rollback("dcgan")
     entry(b"three", created_at="2026-03-01T00:00:00Z")
     register()
@@ -97,7 +96,6 @@ def test_damaged_entries_are_skipped_and_told(store, entry, register, tmp_path):
     listed(zoo, "empty", "nowhere")
     (zoo / "README.md").write_text("not an entry")
     good = entry(b"good", "tabby")
-
     problems = register()
     names = ("cut", "flipped", "no-card", "bad-card", "half-card", "no-sheet", "empty", "nowhere")
     assert len(problems) == len(names) + 1

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -14,23 +13,20 @@ from tools.zoo.planning import train_arguments
 from tools.zoo.table import EDITIONS
 
 
-def test_the_lock_lasts_until_the_last_child_has_exited(tmp_path: Path) -> None:
+def test_the_lock_lasts_until_the_last_child_has_exited(tmp_path):
     """Children of a killed `train` still save their state."""
     with zoo_lock(tmp_path) as lock:
         child = subprocess.Popen(
             [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=[lock]
         )
-    with (
-        pytest.raises(StartError, match=f"pid {os.getpid()}, or its children"),
-        zoo_lock(tmp_path),
-    ):
+    with pytest.raises(StartError, match=f"pid {os.getpid()}, or its children"), zoo_lock(tmp_path):
         pass
     child.communicate(b"\n")
     with zoo_lock(tmp_path):
         pass
 
 
-def test_a_log_has_the_command_and_its_output(tmp_path: Path) -> None:
+def test_a_log_has_the_command_and_its_output(tmp_path):
     """The command is this checkout's, wherever it was started from."""
     log = tmp_path / "logs" / "tabby.log"
     with zoo_lock(tmp_path) as lock:
@@ -40,7 +36,7 @@ def test_a_log_has_the_command_and_its_output(tmp_path: Path) -> None:
     assert output.startswith("cattery ")
 
 
-def test_a_child_can_be_terminated_from_its_start_on(tmp_path: Path) -> None:
+def test_a_child_can_be_terminated_from_its_start_on(tmp_path):
     """Even before it handles signals itself."""
     with zoo_lock(tmp_path) as lock:
         child = start_cattery(["doctor"], tmp_path / "log", {}, lock)
@@ -49,9 +45,7 @@ def test_a_child_can_be_terminated_from_its_start_on(tmp_path: Path) -> None:
         assert child.wait(60.0) == -signal.SIGTERM
 
 
-def test_an_entry_is_trained_or_its_job_resumed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_entry_is_trained_or_its_job_resumed(tmp_path, monkeypatch):
     calls: list[tuple[object, ...]] = []
     monkeypatch.setattr("tools.zoo.children.start_cattery", lambda *args: calls.append(args))
     entry, environment = EDITIONS["toy"][0], {"CATTERY_THREADS": "1"}
@@ -65,7 +59,7 @@ def test_an_entry_is_trained_or_its_job_resumed(
     ]
 
 
-def test_a_data_folder_that_cannot_be_created_is_refused(tmp_path: Path) -> None:
+def test_a_data_folder_that_cannot_be_created_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StartError, match="CATTERY_DATA"), zoo_lock(tmp_path / "file"):
         pass

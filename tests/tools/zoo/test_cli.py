@@ -10,7 +10,6 @@ import pytest
 
 from models.store import Store
 from models.store.records import JobKind, JobRecord, JobStatus
-from tests.app.cli.conftest import Command
 from tests.models.comparison.comparisons import Stage
 from tests.records import add_dataset
 from tools.zoo.children import zoo_lock
@@ -23,13 +22,13 @@ TOY = ("train", "--edition", "toy")
 
 
 @pytest.fixture
-def cat(store: Store, tmp_path: Path) -> Store:
+def cat(store, tmp_path):
     """Return the store with a dataset `cat` of no pictures to train on."""
     return _with_cats(store, tmp_path, 60)
 
 
 @pytest.fixture
-def ended(cat: Store, tmp_path: Path) -> Stage:
+def ended(cat, tmp_path):
     """Return a stage on which all entries of the toy edition have been trained."""
     stage = Stage(cat, tmp_path)
     for entry in EDITIONS["toy"]:
@@ -47,7 +46,7 @@ def _job_for(store: Store, model: str) -> JobRecord:
     return store.jobs.create(JobKind.TRAIN, order_for(entry), runner="cli")[0]
 
 
-def test_a_trained_zoo_is_left_alone(ended: Stage, zoo: Command) -> None:
+def test_a_trained_zoo_is_left_alone(ended, zoo):
     """The table is printed, and no job is created."""
     outcome = zoo(*TOY)
     assert outcome.code == 0, outcome.err
@@ -63,7 +62,7 @@ def test_a_trained_zoo_is_left_alone(ended: Stage, zoo: Command) -> None:
     assert chosen.err == "Trained: 1 of 1 models.\n"
 
 
-def test_a_failed_entry_is_skipped(cat: Store, zoo: Command, tmp_path: Path) -> None:
+def test_a_failed_entry_is_skipped(cat, zoo, tmp_path):
     stage = Stage(cat, tmp_path, ends={"dcgan": (JobStatus.COLLAPSED, "All alike.")})
     stage.run(_job_for(cat, "dcgan-32"))
     outcome = zoo(*TOY, "dcgan-32")
@@ -75,7 +74,7 @@ def test_a_failed_entry_is_skipped(cat: Store, zoo: Command, tmp_path: Path) -> 
     assert "Collapsed: All alike." in outcome.out
 
 
-def test_no_job_starts_after_the_time_limit(cat: Store, zoo: Command) -> None:
+def test_no_job_starts_after_the_time_limit(cat, zoo):
     outcome = zoo(*TOY, "--stop-after", "0")
     assert outcome.code == 0
     assert outcome.err == "Saved. Rerun the command to resume.\n"
@@ -92,9 +91,7 @@ def test_no_job_starts_after_the_time_limit(cat: Store, zoo: Command) -> None:
         (("--pictures", "nowhere"), "pictures is 'nowhere'. Allowed: a folder that holds cat/."),
     ],
 )
-def test_an_impossible_request_is_one_line(
-    store: Store, zoo: Command, arguments: tuple[str, ...], says: str
-) -> None:
+def test_an_impossible_request_is_one_line(store, zoo, arguments, says):
     """And no job is created."""
     outcome = zoo(*TOY, *arguments)
     assert outcome.code == 1
@@ -103,9 +100,7 @@ def test_an_impossible_request_is_one_line(
     assert store.jobs.list() == []
 
 
-def test_every_order_is_checked_before_anything_trains(
-    store: Store, zoo: Command, tmp_path: Path
-) -> None:
+def test_every_order_is_checked_before_anything_trains(store, zoo, tmp_path):
     """Six pictures make no batch of eight; the error names the entry."""
     _with_cats(store, tmp_path, 6)
     outcome = zoo(*TOY)
@@ -114,23 +109,21 @@ def test_every_order_is_checked_before_anything_trains(
     assert store.jobs.list() == []
 
 
-def test_training_twice_at_once_is_refused(zoo: Command, data: Path) -> None:
+def test_training_twice_at_once_is_refused(zoo, data):
     with zoo_lock(data):
         outcome = zoo(*TOY)
     assert outcome.code == 1
     assert f"already being trained in {data} (pid {os.getpid()}," in outcome.err
 
 
-def test_a_job_that_was_not_saved_in_time_is_a_failure(
-    cat: Store, zoo: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_job_that_was_not_saved_in_time_is_a_failure(cat, zoo, monkeypatch):
     monkeypatch.setattr("tools.zoo.train.Session.run", lambda *_: Outcome.LOST)
     outcome = zoo(*TOY)
     assert outcome.code == 1
     assert "will resume from their last checkpoint. Rerun the command" in outcome.err
 
 
-def test_the_default_edition_is_that_of_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_edition_is_that_of_the_device(monkeypatch):
     monkeypatch.setenv("CATTERY_DEVICE", "cpu")
     assert default_edition() == "cpu"
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
@@ -139,7 +132,7 @@ def test_the_default_edition_is_that_of_the_device(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="needs Linux")
-def test_idle_lowers_the_priority_before_anything_starts(cat: Store, data: Path) -> None:
+def test_idle_lowers_the_priority_before_anything_starts(cat, data):
     """Of the process itself and, by inheritance, of its children; in a session of its own here."""
     code = (
         "import os, sys, tools.zoo.cli as cli\n"
@@ -147,11 +140,6 @@ def test_idle_lowers_the_priority_before_anything_starts(cat: Store, data: Path)
         "os.sched_getscheduler(0) == os.SCHED_IDLE, os.nice(0))\n"
         "cli.zoo_commands(sys.argv[1:])"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", code, *TOY, "--idle"],
-        capture_output=True,
-        text=True,
-        check=True,
-        start_new_session=True,  # the priority of the tests' own session must stay
-    )
-    assert ended.stdout.split() == ["True", "19"]
+    command = [sys.executable, "-c", code, *TOY, "--idle"]
+    said = subprocess.check_output(command, text=True, start_new_session=True)
+    assert said.split() == ["True", "19"]

@@ -4,13 +4,11 @@ import json
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from models.inference.checkpoints import save_generator
-from models.networks import NETWORKS
 from models.store import Store
 from models.zoo.install import register_zoo
+from tests.generators import weights_file
 from tests.records import add_dataset, card
 
 
@@ -22,10 +20,7 @@ def trained(store, pictures, tmp_path, monkeypatch):
     cats = np.stack([np.asarray(Image.open(f).convert("RGB").resize((32, 32))) for f in files])
     data = {"name": "cats", "fingerprint": "ab" * 32}
     add_dataset(store, tmp_path, {"32": cats[:16], "32-heldout": cats[16:]}, **data)
-    torch.manual_seed(1)
-    network = NETWORKS["dcgan"]
-    config = network.config(size_px=32, z_dim=8, width=8)
-    weights = save_generator(network.generator(config).eval(), kind="dcgan", config=config)
+    weights = weights_file(z_dim=8, width=8)
     made = card(size_px=32, settings={"width": 8}, dataset={**data, "license": "CC0"})
     return store.versions.publish("tabby", weights, made, b"png")
 

@@ -1,19 +1,17 @@
 """The zoo's datasets, imported from a folder of pictures."""
 
 import shutil
-from pathlib import Path
 
 import pytest
 
 from models.errors import DatasetError
 from models.jobs.dataset_import import ImportStopped
-from models.store import Store
 from tools.zoo.datasets import NoPictures, import_datasets, missing_datasets
 from tools.zoo.table import CAT, CATS, EDITIONS
 
 
 @pytest.fixture
-def album(pictures: Path, tmp_path: Path) -> Path:
+def album(pictures, tmp_path):
     """Return a folder of eight pictures in `cat/` and four in `afhq/`."""
     folder = tmp_path / "album"
     for number, file in enumerate(sorted((pictures / "cats").glob("*.jpg"))[:12]):
@@ -23,9 +21,7 @@ def album(pictures: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def test_both_datasets_are_made_with_their_licenses(
-    album: Path, store: Store, tmp_path: Path
-) -> None:
+def test_both_datasets_are_made_with_their_licenses(album, store, tmp_path):
     """`cat` of the one folder, `cats` of both; then nothing is missing."""
     entries = EDITIONS["gpu"]
     assert missing_datasets(entries, store) == [CAT, CATS]
@@ -40,9 +36,7 @@ def test_both_datasets_are_made_with_their_licenses(
     )
 
 
-def test_a_missing_folder_or_a_stop_leaves_no_dataset(
-    album: Path, store: Store, tmp_path: Path
-) -> None:
+def test_a_missing_folder_or_a_stop_leaves_no_dataset(album, store, tmp_path):
     """Pictures of one set only are not taken for both."""
     shutil.rmtree(album / "afhq")
     with pytest.raises(DatasetError, match=r"album'.*a folder that holds cat/ and afhq/"):
@@ -54,7 +48,7 @@ def test_a_missing_folder_or_a_stop_leaves_no_dataset(
     assert store.datasets.list() == []
 
 
-def test_missing_datasets_are_told_with_the_remedy() -> None:
+def test_missing_datasets_are_told_with_the_remedy():
     assert str(NoPictures([CAT, CATS])) == (
         "The store lacks the dataset 'cat' and 'cats'. "
         "Name the folder that holds cat/ and afhq/ with --pictures."

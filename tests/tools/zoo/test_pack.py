@@ -10,13 +10,14 @@ from PIL import Image
 from safetensors.torch import load as load_tensors
 
 from models.errors import CatteryError, CheckpointError, InvalidValue, NotFound
-from models.inference.checkpoints import load_generator, pack_generator, save_generator
+from models.inference.checkpoints import load_generator, pack_generator
 from models.inference.engine import Engine
 from models.networks import NETWORKS
 from models.store.records import Budget, Card, JobKind, Json
 from models.store.serialization import loads
 from models.store.versions import WEIGHTS
 from tests import records
+from tests.generators import weights_file
 from tools.zoo.cli import ZOO
 from tools.zoo.pack import MOST_FILE_BYTES, pack_version
 from tools.zoo.release import MOST_ZOO_BYTES, check_sizes, write_cards, write_zoo
@@ -25,29 +26,20 @@ from tools.zoo.table import Role, edition
 KID = {"name": "kid", "value": 0.25, "interval": [0.2, 0.3], "protocol": {"name": "cattery"}}
 
 
-def _weights(kind: str = "dcgan", seed: int = 0, scale: float = 1.0) -> bytes:
-    network = NETWORKS[kind]
-    config = network.config(size_px=32, z_dim=8, width=8)
-    torch.manual_seed(seed)
-    generator = network.generator(config).eval()
-    with torch.no_grad():
-        for name, value in generator.state_dict().items():
-            if "running_var" in name:
-                value.uniform_(0.01, 2.0)
-            elif value.is_floating_point():
-                value.mul_(scale)
-    return save_generator(generator, kind=kind, config=config)
-
-
 @pytest.fixture
-def trained(store) -> Card:
+def trained(store):
     """A version that a job trained, as the store knows it."""
     order = records.training_order(size_px=32, budget=Budget(kimg=2), seed=3)
     job, _ = store.jobs.create(JobKind.TRAIN, order, runner="cli")
     made = records.card(
-        size_px=32, seed=3, dataset={"license": "CC0"}, metrics=({**KID, "value": 0.5},), job=job.id
+        size_px=32,
+        z_dim=16,
+        seed=3,
+        dataset={"license": "CC0"},
+        metrics=({**KID, "value": 0.5},),
+        job=job.id,
     )
-    return store.versions.publish("dcgan", _weights(), made, b"png")
+    return store.versions.publish("dcgan", weights_file(), made, b"png")
 
 
 def _measured(_card: Card, _weights: bytes) -> tuple[Json, ...]:
@@ -57,7 +49,7 @@ def _measured(_card: Card, _weights: bytes) -> tuple[Json, ...]:
 @pytest.mark.parametrize("kind", sorted(NETWORKS))
 def test_a_packed_file_has_half_the_size_and_the_same_pictures(kind):
     """Kernels are float16, vectors unchanged; pixels differ by at most two gray levels."""
-    plain = _weights(kind)
+    plain = weights_file(kind)
     packed = pack_generator(plain)
     kinds = {(tensor.ndim > 1, tensor.dtype) for tensor in load_tensors(packed).values()}
     assert kinds - {(False, torch.float32)} == {(True, torch.float16)}
@@ -70,7 +62,7 @@ def test_a_packed_file_has_half_the_size_and_the_same_pictures(kind):
 
 def test_weights_too_large_for_float16_are_refused():
     with pytest.raises(CheckpointError, match=r"weights file: \S+\.weight is not finite"):
-        pack_generator(_weights(scale=1e8))
+        pack_generator(weights_file(scale=1e8))
 
 
 def test_packing_publishes_a_new_version(store, trained):
@@ -108,7 +100,7 @@ def test_a_version_that_cannot_ship_is_not_packed(store, trained):
         with pytest.raises(InvalidValue, match=str(pick)):
             pack_version(store, ref, _measured, picks=[pick])
     card = replace(trained, dataset={"name": "small", "license": ""})
-    other = store.versions.publish("other", _weights(seed=1), card, b"png").version
+    other = store.versions.publish("other", weights_file(seed=1), card, b"png").version
     with pytest.raises(InvalidValue, match="license"):
         pack_version(store, f"other@{other}", _measured)
     assert len(store.versions.list("dcgan")) == len(store.versions.list("other")) == 1
@@ -122,12 +114,8 @@ def test_the_release_folder_is_complete(store, trained, tmp_path):
         assert row.size == (3 * 32, 32)
         cats = Engine(load_generator(made.weights)).render([7, 3, 5])
         assert np.array_equal(np.asarray(row), np.concatenate(list(cats), axis=1))
-    assert sorted(path.name for path in entry.iterdir()) == [
-        "card.json",
-        "generator.safetensors",
-        "picks.png",
-        "samples.png",
-    ]
+    names = ["card.json", "generator.safetensors", "picks.png", "samples.png"]
+    assert sorted(path.name for path in entry.iterdir()) == names
     assert loads(Card, (entry / "card.json").read_bytes()) == made.card
     assert (entry / "generator.safetensors").read_bytes() == made.weights
 
@@ -173,7 +161,7 @@ def test_an_unshipped_version_leaves_card_and_samples(store, trained, tmp_path):
     assert card.order["seed"] == 3
     with Image.open(tmp_path / "cards" / "dcgan.png") as sheet:
         assert sheet.size == (8 * 32, 2 * 32)
-        cat = Engine(load_generator(_weights())).render([8])[0]
+        cat = Engine(load_generator(weights_file())).render([8])[0]
         assert np.array_equal(np.asarray(sheet)[32:, :32], cat)
 
 

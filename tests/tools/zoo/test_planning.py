@@ -2,14 +2,13 @@
 
 from dataclasses import replace
 from itertools import chain
-from pathlib import Path
 
 import pytest
 
 from models.errors import NotFound, RecipeError
 from models.jobs.order import make_order
 from models.store import Store
-from models.store.records import Budget, JobKind, JobRecord, JobStatus, Json, Promote
+from models.store.records import Budget, JobKind, JobRecord, JobStatus, Promote
 from models.store.serialization import to_json
 from tests.records import dataset_record
 from tools.zoo.datasets import SOURCES
@@ -30,14 +29,7 @@ TABBY = Entry(recipe="dcgan", kimg=0.5, size_px=32, overrides={"width": 4, "batc
 ENTRIES = list(chain.from_iterable(EDITIONS.values()))
 
 
-def job(
-    status: JobStatus = JobStatus.FINISHED,
-    name: str = "one",
-    version: str | None = None,
-    runner: str = "cli",
-    reason: str | None = None,
-    **order: object,
-) -> JobRecord:
+def job(status=JobStatus.FINISHED, name="one", version=None, runner="cli", **order):
     """Return a job whose order is the entry's but for what is named."""
     return JobRecord(
         id=name,
@@ -47,7 +39,6 @@ def job(
         status=status,
         version=version,
         runner=runner,
-        reason=reason,
     )
 
 
@@ -57,17 +48,15 @@ def status(*jobs: JobRecord, published: bool = True) -> EntryStatus:
 
 
 def entry(model: str, memory_gb: float = 6.0) -> Entry:
-    """Return an entry of that recipe."""
     return Entry(recipe=model, kimg=1, memory_gb=memory_gb)
 
 
 def waiting(state: State, *entries: Entry) -> list[EntryStatus]:
-    """Return entries in one state."""
     return [EntryStatus(entry=each, state=state) for each in entries]
 
 
 @pytest.mark.parametrize("name", EDITIONS)
-def test_no_two_entries_of_an_edition_have_one_name(name: str) -> None:
+def test_no_two_entries_of_an_edition_have_one_name(name):
     """A name on the command line selects one entry, and its dataset is known."""
     models = [each.model for each in EDITIONS[name]]
     assert len(models) == len(set(models)) > 0
@@ -75,7 +64,7 @@ def test_no_two_entries_of_an_edition_have_one_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("each", ENTRIES, ids=lambda each: f"{each.model}-{each.kimg:g}")
-def test_an_entry_s_order_is_that_of_its_command(each: Entry, tmp_path: Path) -> None:
+def test_an_entry_s_order_is_that_of_its_command(each, tmp_path):
     """Validation leaves it unchanged, so that its job is recognized."""
     counts = {str(px): 5000 for px in (32, 64, 128, 256)}
     record = dataset_record(counts, name=each.dataset)
@@ -93,7 +82,7 @@ def test_an_entry_s_order_is_that_of_its_command(each: Entry, tmp_path: Path) ->
     assert order_for(each) == made
 
 
-def test_the_command_has_all_parameters_of_an_entry() -> None:
+def test_the_command_has_all_parameters_of_an_entry():
     """Values are JSON."""
     words = " ".join(train_arguments(replace(TABBY, kimg=4000, seed=7, overrides={"augment": 0.3})))
     assert words == (
@@ -102,13 +91,13 @@ def test_the_command_has_all_parameters_of_an_entry() -> None:
     )
 
 
-def test_unknown_hyperparameters_are_rejected() -> None:
+def test_unknown_hyperparameters_are_rejected():
     """Before any dataset is made."""
     with pytest.raises(RecipeError, match=r"overrides\.clip is 1"):
         order_for(replace(TABBY, overrides={"clip": 1}))
 
 
-def test_names_choose_entries_in_the_table_s_order() -> None:
+def test_names_choose_entries_in_the_table_s_order():
     """None selects all; the error for an unknown one lists the known ones."""
     toy = EDITIONS["toy"]
     assert select(toy, []) == toy
@@ -117,7 +106,7 @@ def test_names_choose_entries_in_the_table_s_order() -> None:
         select(toy, ["dcgan-32", "tabby"])
 
 
-def test_a_finished_job_with_its_version_is_done() -> None:
+def test_a_finished_job_with_its_version_is_done():
     """Whatever a later job came to."""
     done = job(version="a" * 12, promote="if_better")
     assert status(done) == EntryStatus(entry=TABBY, state=State.DONE, job=done)
@@ -138,12 +127,12 @@ def test_a_finished_job_with_its_version_is_done() -> None:
         {"budget": None},
     ],
 )
-def test_a_job_with_another_order_is_another_job(other: Json) -> None:
+def test_a_job_with_another_order_is_another_job(other):
     """Also one that resumed from another's state, and one with a damaged order."""
     assert status(job(version="a" * 12, **other)).state is State.TO_DO
 
 
-def test_what_has_no_version_of_the_command_line_s_is_still_to_do() -> None:
+def test_what_has_no_version_of_the_command_line_s_is_still_to_do():
     """A deleted version is trained again; imports and a worker's open jobs count for nothing."""
     done = job(version="a" * 12)
     assert status(done, published=False) == EntryStatus(entry=TABBY, state=State.TO_DO)
@@ -152,28 +141,25 @@ def test_what_has_no_version_of_the_command_line_s_is_still_to_do() -> None:
 
 
 @pytest.mark.parametrize("end", [JobStatus.FAILED, JobStatus.COLLAPSED, JobStatus.CANCELED])
-def test_a_job_that_ended_without_finishing_has_failed(end: JobStatus) -> None:
+def test_a_job_that_ended_without_finishing_has_failed(end):
     """Though it may have published its best snapshot; the newest job counts."""
     newest = job(end, "two", version="b" * 12)
-    assert status(newest, job(JobStatus.FAILED)) == EntryStatus(
-        entry=TABBY, state=State.FAILED, job=newest
-    )
+    failed = EntryStatus(entry=TABBY, state=State.FAILED, job=newest)
+    assert status(newest, job(JobStatus.FAILED)) == failed
 
 
 @pytest.mark.parametrize("open_status", [JobStatus.QUEUED, JobStatus.STARTED])
-def test_a_job_that_has_not_ended_can_be_resumed(open_status: JobStatus) -> None:
+def test_a_job_that_has_not_ended_can_be_resumed(open_status):
     """A newer failure does not hide it."""
     open_job = job(open_status)
     assert status(open_job).state is State.INTERRUPTED
     assert status(job(JobStatus.FAILED, "two"), open_job).job == open_job
 
 
-def test_interrupted_entries_start_first() -> None:
+def test_interrupted_entries_start_first():
     """Up to the number of concurrent jobs; those that run count."""
-    entries = [
-        *waiting(State.TO_DO, entry("dcgan"), entry("lsgan")),
-        *waiting(State.INTERRUPTED, entry("wgan")),
-    ]
+    entries = waiting(State.TO_DO, entry("dcgan"), entry("lsgan"))
+    entries += waiting(State.INTERRUPTED, entry("wgan"))
     started = startable(entries, [], Capacity(jobs=2))
     assert [each.entry.model for each in started] == ["wgan", "dcgan"]
     assert len(startable(entries, [], Capacity())) == 3
@@ -181,7 +167,7 @@ def test_interrupted_entries_start_first() -> None:
     assert startable(entries, [entry("r3gan")], Capacity(jobs=1)) == []
 
 
-def test_a_smaller_entry_overtakes_one_that_does_not_fit() -> None:
+def test_a_smaller_entry_overtakes_one_that_does_not_fit():
     """Of 20 GB, 6 are taken: 12 do not fit beside 6 more, 8 do; nothing is left for the last."""
     entries = (entry("lsgan", 6), entry("dcgan-selu", 12), entry("wgan", 8), entry("sngan", 1))
     capacity = Capacity(memory_gb=20)
@@ -193,7 +179,7 @@ def test_a_smaller_entry_overtakes_one_that_does_not_fit() -> None:
     assert [each.entry.model for each in started] == ["dcgan"]
 
 
-def test_a_survey_reads_jobs_and_versions(tmp_path: Path) -> None:
+def test_a_survey_reads_jobs_and_versions(tmp_path):
     store = Store.open(str(tmp_path / "store"))
     assert survey([TABBY], store) == waiting(State.TO_DO, TABBY)
     record, _ = store.jobs.create(JobKind.TRAIN, order_for(TABBY), runner="cli")

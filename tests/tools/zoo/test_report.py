@@ -31,17 +31,16 @@ EMPTY = Store("memory://rows")
 
 
 def of(state: State, job: JobRecord | None = None) -> EntryStatus:
-    """Return the entry's status."""
     return EntryStatus(entry=TABBY, state=state, job=job)
 
 
-def test_a_start_and_a_resumption_name_the_log() -> None:
+def test_a_start_and_a_resumption_name_the_log():
     assert started_line(of(State.TO_DO), LOG) == f"dcgan-32: started; log: {LOG}"
     resumed = started_line(of(State.INTERRUPTED, HALF), LOG)
     assert resumed == f"dcgan-32: resuming job one at 1 kimg; log: {LOG}"
 
 
-def test_progress_is_kimg_speed_and_time_left() -> None:
+def test_progress_is_kimg_speed_and_time_left():
     """As far as they are known; an earlier job that failed tells nothing of the new one."""
     line = "dcgan-32: training, 1 of 2 kimg, 125 images/s, 8 min left"
     assert progress_line(of(State.INTERRUPTED, HALF)) == line
@@ -61,18 +60,18 @@ def test_progress_is_kimg_speed_and_time_left() -> None:
         (of(State.INTERRUPTED, HALF), -9, "the process was killed by SIGKILL."),
     ],
 )
-def test_why_there_is_no_version(status: EntryStatus, exit_status: int, line: str) -> None:
+def test_why_there_is_no_version(status, exit_status, line):
     assert ended_line(status, EMPTY, exit_status, LOG) == f"dcgan-32: {line} Log: {LOG}"
 
 
-def test_rows_of_entries_without_a_version() -> None:
+def test_rows_of_entries_without_a_version():
     assert row(of(State.TO_DO), EMPTY) == ("dcgan-32", "to do", "", "", "")
     pending = "interrupted; rerun the command to resume"
     assert row(of(State.INTERRUPTED, HALF), EMPTY) == ("dcgan-32", pending, "1", "8.0", "")
     assert row(of(State.FAILED, FAILED), EMPTY)[1] == "Failed: No space."
 
 
-def test_the_kid_is_that_of_the_default_protocol(tmp_path: Path) -> None:
+def test_the_kid_is_that_of_the_default_protocol(tmp_path):
     """If there are several; without an interval where the card has none."""
     quick = {"name": "kid", "value": 0.5, "protocol": QUICK}
     whole = {"name": "kid", "value": 0.25, "protocol": PROTOCOL}
@@ -89,7 +88,7 @@ def test_the_kid_is_that_of_the_default_protocol(tmp_path: Path) -> None:
         assert row(done, store)[1] == version
 
 
-def test_a_line_has_the_time_of_day(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_line_has_the_time_of_day(capsys):
     """The log is read hours later."""
     log_line("tabby: started")
     assert re.fullmatch(r"\d\d:\d\d:\d\d  tabby: started\n", capsys.readouterr().err)

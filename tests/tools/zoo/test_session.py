@@ -19,7 +19,6 @@ POLLS = 3
 
 
 def entry(recipe: str) -> Entry:
-    """Return an entry of a recipe."""
     return Entry(recipe=recipe, kimg=0.5, size_px=32, overrides={"width": 4, "batch": 8})
 
 
@@ -75,10 +74,8 @@ class Fleet:
         """Start an entry; note whether it was resumed, and how many ran beside it."""
         beside = sum(each.status is None for each in self.processes)
         self.started.append((entry.recipe, job is not None, beside))
-        existing = self.store.jobs.get(job) if job else None
-        record = (
-            existing or self.store.jobs.create(JobKind.TRAIN, order_for(entry), runner="cli")[0]
-        )
+        jobs, order = self.store.jobs, order_for(entry)
+        record = jobs.get(job) if job else jobs.create(JobKind.TRAIN, order, runner="cli")[0]
 
         def exit_() -> int:
             if entry.recipe in self.kills:
@@ -98,18 +95,13 @@ class Fleet:
     ) -> Outcome:
         """Run a session."""
         session = Session(
-            self.store,
-            capacity or Capacity(),
-            self.start,
-            self.log.append,
-            self.folder,
-            save_s=0.0,
+            self.store, capacity or Capacity(), self.start, self.log.append, self.folder, save_s=0.0
         )
         return session.run(survey(entries, self.store), should_stop)
 
 
 @pytest.fixture
-def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fleet:
+def fleet(tmp_path, monkeypatch):
     """Return the processes of a session that polls without a pause and reports at every poll."""
     monkeypatch.setattr("tools.zoo.session.POLL_EVERY_S", 0.0)
     monkeypatch.setattr("tools.zoo.session.REPORT_EVERY_S", 0.0)
@@ -117,7 +109,7 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fleet:
     return Fleet(store, tmp_path, Stage(store, tmp_path))
 
 
-def test_all_entries_are_trained_and_logged(fleet: Fleet) -> None:
+def test_all_entries_are_trained_and_logged(fleet):
     assert fleet.train(DCGAN, LSGAN, WGAN, capacity=Capacity(jobs=2)) is Outcome.COMPLETE
     assert fleet.started == [("dcgan", False, 0), ("lsgan", False, 1), ("wgan", False, 0)]
     for model in ("dcgan-32", "lsgan-32", "wgan-32"):
@@ -128,7 +120,7 @@ def test_all_entries_are_trained_and_logged(fleet: Fleet) -> None:
         assert lines[-1] == f"{model}: finished, version {version}, KID 0.0625 (0.06 to 0.065)"
 
 
-def test_a_failure_stops_nothing_else(fleet: Fleet) -> None:
+def test_a_failure_stops_nothing_else(fleet):
     fleet.stage.ends["dcgan"] = (JobStatus.COLLAPSED, "Training collapsed at step 50.")
     assert fleet.train(DCGAN, LSGAN) is Outcome.COMPLETE
     assert [recipe for recipe, *_ in fleet.started] == ["dcgan", "lsgan"]
@@ -141,7 +133,7 @@ def test_a_failure_stops_nothing_else(fleet: Fleet) -> None:
     assert fleet.store.versions.list("dcgan-32")
 
 
-def test_a_killed_process_is_resumed_by_the_next_session(fleet: Fleet) -> None:
+def test_a_killed_process_is_resumed_by_the_next_session(fleet):
     fleet.kills.add("dcgan")
     assert fleet.train(DCGAN) is Outcome.COMPLETE
     log = fleet.folder / "dcgan-32.log"
@@ -152,7 +144,7 @@ def test_a_killed_process_is_resumed_by_the_next_session(fleet: Fleet) -> None:
 
 
 @pytest.mark.parametrize("saves", [True, False])
-def test_a_stop_saves_all_entries(fleet: Fleet, saves: bool) -> None:
+def test_a_stop_saves_all_entries(fleet, saves):
     """Whichever does not save in time is killed, which the outcome tells."""
     fleet.saves = saves
     polls = iter([False, False])
@@ -166,11 +158,11 @@ def test_a_stop_saves_all_entries(fleet: Fleet, saves: bool) -> None:
         assert fleet.log[-1] == "lsgan-32: not saved within 0 s; killed."
 
 
-def test_an_error_leaves_no_process_behind(fleet: Fleet) -> None:
+def test_an_error_leaves_no_process_behind(fleet):
     """Such as a second Ctrl-C."""
     polls = iter([False])
 
-    def should_stop() -> bool:
+    def should_stop():
         for answer in polls:
             return answer
         raise KeyboardInterrupt
@@ -180,7 +172,7 @@ def test_an_error_leaves_no_process_behind(fleet: Fleet) -> None:
     assert fleet.processes[0].status == -signal.SIGKILL
 
 
-def test_a_job_that_its_process_left_open_is_interrupted(fleet: Fleet) -> None:
+def test_a_job_that_its_process_left_open_is_interrupted(fleet):
     """Its record still says `started`: nobody was left to change it."""
     record, _ = fleet.store.jobs.create(JobKind.TRAIN, order_for(DCGAN), runner="cli")
     fleet.store.jobs.save(replace(record, status=JobStatus.STARTED))

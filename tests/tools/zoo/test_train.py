@@ -1,20 +1,15 @@
 """How many entries are trained at once, and with how many threads each."""
 
-import pytest
-
 from tools.zoo.planning import Capacity
 from tools.zoo.table import Entry
 from tools.zoo.train import capacity_here
 
 
 def threads(count: int) -> dict[str, str]:
-    """Return the thread settings of a process."""
     return {"CATTERY_THREADS": str(count), "OMP_NUM_THREADS": str(count)}
 
 
-def test_a_cpu_trains_one_entry_per_core_with_one_thread_each(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_cpu_trains_one_entry_per_core_with_one_thread_each(monkeypatch):
     """The setting is ignored, since the number of threads changes the weights."""
     monkeypatch.setenv("CATTERY_DEVICE", "cpu")
     monkeypatch.setenv("CATTERY_THREADS", "8")
@@ -24,7 +19,7 @@ def test_a_cpu_trains_one_entry_per_core_with_one_thread_each(
     assert capacity_here(2, entries) == (Capacity(jobs=2), threads(1))
 
 
-def test_a_gpu_trains_what_its_free_memory_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_trains_what_its_free_memory_holds(monkeypatch):
     """The cores are divided among those that fit, unless a setting says otherwise."""
     monkeypatch.setenv("CATTERY_DEVICE", "cuda")
     monkeypatch.delenv("CATTERY_THREADS", raising=False)
