@@ -33,7 +33,7 @@ REQUEUE_LOCK_MS = 30_000
 class Reaper:
     """A thread that checks the store's jobs every `reap_s`.
 
-    Every worker may have one: requeueing a job is guarded by a lock.
+    Every worker may have one: requeuing a job is guarded by a lock.
 
     Args:
         store: Holds the jobs.
