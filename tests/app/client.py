@@ -79,17 +79,14 @@ def problem_of(response: httpx.Response, status: int, kind: str | None = None) -
 
 
 def client_of(app) -> httpx.AsyncClient:
-    """Return a client of an app."""
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url=HOME)
 
 
 def pixels_of(png: bytes) -> np.ndarray:
-    """Return a PNG file's pixels."""
     return np.asarray(Image.open(io.BytesIO(png)))
 
 
 def parts_of(response) -> list:
-    """Return the parts of a multipart answer."""
     head = f"Content-Type: {response.headers['content-type']}\r\n\r\n".encode()
     return list(message_from_bytes(head + response.content, policy=policy.HTTP).iter_parts())

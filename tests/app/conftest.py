@@ -32,7 +32,6 @@ def version(store: Store) -> str:
 
 @pytest.fixture
 def telemetry() -> Telemetry:
-    """Return the counters of one app."""
     return Telemetry()
 
 
@@ -53,7 +52,6 @@ async def new_pool(store, tmp_path, telemetry) -> AsyncIterator[Callable[..., Aw
 
 @pytest.fixture
 async def new_batcher() -> AsyncIterator[Callable[..., Batcher]]:
-    """Return a maker of batchers that are closed in the end."""
     async with AsyncExitStack() as batchers:
 
         def make(*arguments, **options) -> Batcher:
@@ -107,7 +105,6 @@ async def app(serving, version) -> AsyncIterator[FastAPI]:
 
 @pytest.fixture
 async def client(app) -> AsyncIterator[httpx.AsyncClient]:
-    """Return a client of that app."""
     async with client_of(app) as client:
         yield client
 

@@ -1,7 +1,6 @@
 """Versions whose pictures tell which version painted them, and small real generators."""
 
 import asyncio
-import hashlib
 import json
 import threading
 from collections.abc import Sequence
@@ -74,7 +73,6 @@ def load_painting(weights: Path, device: str, canonical: str = "") -> PaintingEn
 
 
 def red_of(number: int) -> int:
-    """Return the red that a version paints."""
     return 10 * number % 250
 
 
@@ -83,32 +81,18 @@ def card_for(model: str, size_px: int = SIZE_PX) -> Card:
     return records.card(model=model, size_px=size_px, z_dim=4)
 
 
-def publish(
-    store: Store,
-    number: int,
-    *,
-    model: str = "dcgan",
-    weights: bytes = b"",
-    picks: tuple[int, ...] = (),
-) -> Card:
+def publish(store: Store, number: int, *, model="dcgan", weights=b"", picks=()) -> Card:
     """Publish version `number` of a model, without putting it into service."""
     weights = weights or json.dumps({"red": red_of(number)}).encode()
     card = replace(card_for(model), picks=picks)
     return store.versions.publish(model, weights, card, b"no picture")
 
 
-def put_into_service(
-    store: Store, number: int, *, model: str = "dcgan", picks: tuple[int, ...] = ()
-) -> Card:
+def put_into_service(store: Store, number: int, *, model="dcgan", picks=()) -> Card:
     """Publish and promote version `number` of a model."""
     card = publish(store, number, model=model, picks=picks)
     store.aliases.promote(model, card.version)
     return card
-
-
-def version_of(weights: bytes) -> str:
-    """Return the id of a version with these weights."""
-    return hashlib.sha256(weights).hexdigest()[:12]
 
 
 def real_weights(number: int, size_px: int = 32, width: int = 4) -> bytes:

@@ -13,7 +13,6 @@ from models.inference.engine import Engine
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """A small generator that was never trained."""
     return untrained_weights(tmp_path_factory.mktemp("weights"), width=8, size_px=32)
 
 
@@ -29,13 +28,11 @@ def test_the_untrained_generator_makes_contrasts(painter):
 
 
 def test_contenders_paint_what_cattery_paints(painter, weights):
-    """The same cat for a seed, within one gray level."""
     ours = Engine(load_generator(weights)).render(range(5))
     assert np.abs(painter.pixels(range(5)).astype(int) - ours).max() <= 1
 
 
 def test_a_batch_of_requests_is_dealt_out_to_each(painter):
-    """Two requests gathered into one batch get what each would get alone."""
     orders = [Order(3), Order(10, 16, "zip")]
     bodies = painter.answers(orders)
     alone = [body_of(order, painter.pixels(order.seeds)) for order in orders]

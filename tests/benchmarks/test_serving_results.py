@@ -16,22 +16,9 @@ from benchmarks.serving.results import (
 
 def cell(contender, cats_per_s, **numbers):
     """Return a cell of one cat a request and 32 clients."""
-    usual = {
-        "p50_ms": 100.0,
-        "p99_ms": 200.0,
-        "errors": 0,
-        "cpu_ms": 8.25,
-        "peak_mb": 500.0,
-        "client_cores": 0.1,
-    }
-    return Cell(
-        contender=contender,
-        title=contender,
-        case="one",
-        clients=32,
-        cats_per_s=cats_per_s,
-        **usual | numbers,
-    )
+    usual = {"cats_per_s": cats_per_s, "p50_ms": 100.0, "p99_ms": 200.0, "errors": 0}
+    usual |= {"cpu_ms": 8.25, "peak_mb": 500.0, "client_cores": 0.1}
+    return Cell(contender=contender, title=contender, case="one", clients=32, **usual | numbers)
 
 
 LIMITS = (
@@ -41,7 +28,6 @@ LIMITS = (
 
 
 def results(*cells):
-    """Return a run's results."""
     ceilings = (Ceiling(case="one", clients=32, requests_per_s=9000.0),)
     return Results(machine={"cores": 2}, cells=cells, limits=LIMITS, ceilings=ceilings)
 

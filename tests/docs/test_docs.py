@@ -80,15 +80,8 @@ def of_compose() -> set[str]:
 
 def run(*command: str, cwd: Path = ROOT, **more: str) -> subprocess.CompletedProcess[str]:
     """Run a program with next to nothing in its environment but what is told."""
-    return subprocess.run(
-        command,
-        cwd=cwd,
-        env={"PATH": "/usr/bin:/bin", **more},
-        capture_output=True,
-        text=True,
-        timeout=RUN_S,
-        check=False,
-    )
+    texts: dict = {"capture_output": True, "text": True, "timeout": RUN_S, "check": False}
+    return subprocess.run(command, cwd=cwd, env={"PATH": "/usr/bin:/bin", **more}, **texts)
 
 
 def cattery(*arguments: str, data: Path) -> subprocess.CompletedProcess[str]:
@@ -112,7 +105,6 @@ def curl_calls() -> Iterator[tuple[str, str, str | None]]:
 
 @pytest.fixture(scope="module")
 def app():
-    """The app, not started."""
     return create_app(AppSettings.model_construct())
 
 

@@ -41,10 +41,8 @@ def test_its_limits_are_those_of_the_settings(block):
     """Bodies as large as Cattery takes, timeouts no longer than its own."""
     settings = AppSettings()
     sizes = re.findall(r"client_max_body_size (\d+)([mg]);", block)
-    assert [int(n) * SIZES[unit] for n, unit in sizes] == [
-        settings.max_body_bytes,
-        settings.max_upload_bytes,
-    ]
+    bodies = [settings.max_body_bytes, settings.max_upload_bytes]
+    assert [int(n) * SIZES[unit] for n, unit in sizes] == bodies
     seconds = dict(re.findall(r"(\w+_timeout) (\d+)s;", block))
     assert float(seconds["client_header_timeout"]) <= settings.header_timeout_s
     assert float(seconds["client_body_timeout"]) <= settings.body_timeout_s

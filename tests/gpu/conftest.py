@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.datasets.batches import BatchStream
-from models.devices import FLOAT32, Precision
+from models.devices import FLOAT32
 from models.gan.recipes import recipe
 from models.store import Store
 from models.training.trainer import Trainer
@@ -51,13 +51,7 @@ def noise() -> NDArray[np.uint8]:
 def make_trainer(noise: NDArray[np.uint8], gpu: torch.device) -> Callable[..., Trainer]:
     """Build a small trainer; equal arguments give equal trainers."""
 
-    def make(
-        name: str = "dcgan",
-        *,
-        device: torch.device = gpu,
-        precision: Precision = FLOAT32,
-        **overrides: object,
-    ) -> Trainer:
+    def make(name="dcgan", *, device=gpu, precision=FLOAT32, **overrides) -> Trainer:
         row = recipe(name)
         settings = row.with_overrides({**OVERRIDES, **overrides})
         stream = BatchStream(noise, settings.batch, 0, device)

@@ -1,16 +1,13 @@
 """Training steps replayed as CUDA graphs, beside the same steps launched one by one."""
 
-from collections.abc import Callable
-
 import pytest
 import torch
 from torch import Tensor
 
 from models.cuda_graphs import WARM_UP, Replayed
-from models.devices import BFLOAT16, FLOAT32, Precision
+from models.devices import BFLOAT16, FLOAT32
 from models.training.trainer import Trainer
 
-Make = Callable[..., Trainer]
 STEPS = WARM_UP + 10
 
 NAMES = ["dcgan", "dcgan-selu", "wgan", "wgan-gp", "ralsgan", "sngan", "r3gan", "projected"]
@@ -30,9 +27,7 @@ def _flat(trainer: Trainer) -> Tensor:
 
 @pytest.mark.parametrize("precision", [FLOAT32, BFLOAT16], ids=lambda p: p.name)
 @pytest.mark.parametrize("name", NAMES)
-def test_replayed_steps_train_as_launched_ones_do(
-    make_trainer: Make, monkeypatch: pytest.MonkeyPatch, name: str, precision: Precision
-) -> None:
+def test_replayed_steps_train_as_launched_ones_do(make_trainer, monkeypatch, name, precision):
     """Same losses at every step, same weights at the end: gradients are added up in any order."""
     replayed = make_trainer(name, precision=precision)
     at_start = _flat(replayed)
@@ -49,7 +44,7 @@ def test_replayed_steps_train_as_launched_ones_do(
     assert (_flat(replayed) - _flat(launched)).norm() < 0.25 * moved
 
 
-def test_what_cannot_be_captured_goes_on_as_it_began(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_cannot_be_captured_goes_on_as_it_began(caplog):
     """A function that reads back to the host is run each time, and that is told once."""
     replayed = Replayed(lambda batch: batch.sum().item(), torch.device("cuda"))
     batches = [torch.full((2,), float(n), device="cuda") for n in range(WARM_UP + 4)]
@@ -57,7 +52,7 @@ def test_what_cannot_be_captured_goes_on_as_it_began(caplog: pytest.LogCaptureFi
     assert len([r for r in caplog.records if "could not be captured" in r.message]) == 1
 
 
-def test_every_replay_draws_random_numbers_of_its_own(make_trainer: Make) -> None:
+def test_every_replay_draws_random_numbers_of_its_own(make_trainer):
     """Made pictures of two replays differ, and so do the coins that mirror."""
     trainer = make_trainer(lr_generator=1e-7, lr_discriminator=1e-7)
     _run(trainer, WARM_UP + 1)
@@ -69,7 +64,7 @@ def test_every_replay_draws_random_numbers_of_its_own(make_trainer: Make) -> Non
     assert (pictures[1] - pictures[2]).abs().max() > 1e-3
 
 
-def test_training_leaves_the_default_generator_as_it_was(make_trainer: Make) -> None:
+def test_training_leaves_the_default_generator_as_it_was(make_trainer):
     """Nobody else's random numbers change, and nobody else changes training's."""
     alone, disturbed = make_trainer(), make_trainer()
     before = torch.cuda.get_rng_state()
@@ -80,7 +75,7 @@ def test_training_leaves_the_default_generator_as_it_was(make_trainer: Make) -> 
         assert disturbed.step().values() == pytest.approx(wanted, rel=0.05, abs=0.05)
 
 
-def test_a_critic_that_moves_more_often_has_a_graph_of_its_own(make_trainer: Make) -> None:
+def test_a_critic_that_moves_more_often_has_a_graph_of_its_own(make_trainer):
     """Both graphs write the same weights: the critic moves in both, and is clipped in both."""
     trainer = make_trainer("wgan", critic_boost=5)
     _run(trainer, WARM_UP + 2)
@@ -94,7 +89,7 @@ def test_a_critic_that_moves_more_often_has_a_graph_of_its_own(make_trainer: Mak
     assert max(p.abs().max().item() for p in after) == pytest.approx(limit, abs=1e-6)
 
 
-def test_batch_norm_counts_every_replay(make_trainer: Make) -> None:
+def test_batch_norm_counts_every_replay(make_trainer):
     """Its step counter and its running statistics are the graph's too."""
     trainer = make_trainer()
     _run(trainer)
@@ -106,7 +101,7 @@ def test_batch_norm_counts_every_replay(make_trainer: Make) -> None:
     assert counter == STEPS
 
 
-def test_two_trainers_replay_in_turns(make_trainer: Make) -> None:
+def test_two_trainers_replay_in_turns(make_trainer):
     """Graphs of two trainers share nothing: each goes on as if it were alone."""
     alone = _run(make_trainer())
     one, other = make_trainer(), make_trainer("r3gan")
@@ -115,7 +110,7 @@ def test_two_trainers_replay_in_turns(make_trainer: Make) -> None:
         other.step()
 
 
-def test_pictures_rendered_between_replays_do_not_disturb_them(make_trainer: Make) -> None:
+def test_pictures_rendered_between_replays_do_not_disturb_them(make_trainer):
     """A sample sheet between two steps uses memory that no graph writes."""
     alone = _run(make_trainer())
     sampled = make_trainer()
@@ -129,7 +124,7 @@ def test_pictures_rendered_between_replays_do_not_disturb_them(make_trainer: Mak
 
 
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="there is one GPU")
-def test_a_trainer_on_the_second_gpu_is_captured_there(make_trainer: Make) -> None:
+def test_a_trainer_on_the_second_gpu_is_captured_there(make_trainer):
     """Whatever the current device is: its weights go on moving after the capture."""
     trainer = make_trainer(device=torch.device("cuda:1"))
     _run(trainer, WARM_UP + 1)

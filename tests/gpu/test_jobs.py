@@ -20,23 +20,12 @@ def run(store: Store, tmp_path: Path, gpu: torch.device) -> Run:
     """Carry out a job on the GPU, as a worker would."""
 
     def carry_out(**changes: object) -> JobRecord:
-        values: dict[str, object] = {
-            "recipe": "dcgan",
-            "dataset": "noise",
-            "model": "tiny",
-            "size_px": 32,
-            "budget": Budget(kimg=2),
-            "overrides": {"width": 16, "batch": 64},
-        }
-        order = TrainingOrder(**{**values, **changes})  # type: ignore[arg-type]
+        values: dict = {"recipe": "dcgan", "dataset": "noise", "model": "tiny", "size_px": 32}
+        values |= {"budget": Budget(kimg=2), "overrides": {"width": 16, "batch": 64}}
+        record, _ = store.jobs.create(JobKind.TRAIN, TrainingOrder(**values | changes))
         place = JobContext(store=store, cache=tmp_path / "cache", device=str(gpu), fakes=64)
-        return run_training(
-            store.jobs.create(JobKind.TRAIN, order)[0],
-            place,
-            lease=lambda: True,
-            should_stop=lambda: None,
-            announce=lambda _model: None,
-        )
+        quiet: dict = {"should_stop": lambda: None, "announce": lambda _model: None}
+        return run_training(record, place, lease=lambda: True, **quiet)
 
     return carry_out
 
@@ -62,13 +51,9 @@ def test_a_job_ends_with_a_version(run: Run, store: Store, recipe: str) -> None:
     assert len(record.samples) > 2
 
 
-def test_a_budget_in_minutes_is_spent_and_not_overdrawn(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_budget_in_minutes_is_spent_and_not_overdrawn(run, monkeypatch):
     """What the GPU still owed when the time was up is less than half a second."""
-    monkeypatch.setattr(
-        "models.training.collapse.RULES", {}
-    )  # noise is learned, or not, in some way
+    monkeypatch.setattr("models.training.collapse.RULES", {})  # noise may be learned in any way
     record = run(budget=Budget(minutes=0.1))
     assert record.status is JobStatus.FINISHED, record.reason
     assert 6.0 <= record.progress.training_s <= 6.5
@@ -76,9 +61,7 @@ def test_a_budget_in_minutes_is_spent_and_not_overdrawn(
     assert record.progress.images_per_s == pytest.approx(shown, rel=0.05)
 
 
-def test_a_batch_that_does_not_fit_ends_the_job_with_one_that_does(
-    run: Run, little_memory: int
-) -> None:
+def test_a_batch_that_does_not_fit_ends_the_job_with_one_that_does(run, little_memory):
     """The reason names both, the batch that it names trains, and the process goes on."""
     large = {"width": 256, "batch": 1024}
     record = run(size_px=64, overrides=large)

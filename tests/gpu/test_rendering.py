@@ -86,10 +86,7 @@ def test_weights_too_large_for_halves_serve_in_float32() -> None:
     assert engine.name == "torch-fp32-cuda"
 
 
-def test_a_graph_that_cannot_be_captured_is_done_without(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Kernel by kernel it goes on, with a warning, and makes the same cats."""
+def test_a_graph_that_cannot_be_captured_is_done_without(monkeypatch, caplog):
     raw = _file("dcgan")
     wanted = Engine(load_generator(raw), "cuda").render(range(20))
 

@@ -1,20 +1,12 @@
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 import torch
 
 from models.cuda_graphs import WARM_UP
 from models.training.state import load_state, save_state
-from models.training.trainer import Trainer
-
-Make = Callable[..., Trainer]
 
 
 @pytest.mark.parametrize("name", ["dcgan", "wgan", "r3gan", "projected"])
-def test_a_resumed_run_goes_on_as_the_uninterrupted_one(
-    make_trainer: Make, tmp_path: Path, name: str
-) -> None:
+def test_a_resumed_run_goes_on_as_the_uninterrupted_one(make_trainer, tmp_path, name):
     """Saved between two replays, loaded into a trainer that has captured nothing yet.
 
     Not bit for bit, as on a CPU: a GPU adds gradients up in any order.

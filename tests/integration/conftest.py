@@ -43,14 +43,9 @@ class Service:
         inherited = os.environ  # noqa: TID251 - a child needs PATH and HOME
         kept = {k: v for k, v in inherited.items() if not k.startswith("CATTERY_")}
         with self.log_file.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "app.cli", "serve", *options],
-                cwd=folder,
-                env={**kept, **given},
-                stdin=subprocess.DEVNULL,
-                stderr=log,
-                stdout=log,
-            )
+            command = [sys.executable, "-P", "-m", "app.cli", "serve", *options]
+            pipes: dict = {"stdin": subprocess.DEVNULL, "stderr": log, "stdout": log}
+            self.process = subprocess.Popen(command, cwd=folder, env={**kept, **given}, **pipes)
 
     @property
     def log(self) -> str:

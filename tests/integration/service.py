@@ -34,13 +34,9 @@ class House:
     def worker(self, **more: str) -> subprocess.Popen:
         """Start a worker."""
         environment = {**os.environ, **self.settings.environment(), **more}  # noqa: TID251
-        process = subprocess.Popen(
-            [sys.executable, *self.command],
-            env=environment,
-            cwd=Path(__file__).parents[2],
-        )
-        self.workers.append(process)
-        return process
+        command, top = [sys.executable, *self.command], Path(__file__).parents[2]
+        self.workers.append(subprocess.Popen(command, env=environment, cwd=top))
+        return self.workers[-1]
 
     def job(self, steps: int = 100) -> str:
         """Order a job that counts, and queue it."""
@@ -71,9 +67,8 @@ class House:
 
     def status(self, job: str, status: JobStatus, timeout_s: float = 30) -> None:
         """Wait for a job's status."""
-        until(
-            lambda: self.store.jobs.get(job).status is status, timeout_s, f"{job} is {status.value}"
-        )
+        what = f"{job} is {status.value}"
+        until(lambda: self.store.jobs.get(job).status is status, timeout_s, what)
 
     def events(self, job: str) -> list[str]:
         """Return the types of a job's events."""

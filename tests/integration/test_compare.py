@@ -1,7 +1,7 @@
 """Every recipe, really trained side by side on the small pictures, for moments each."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import cycle
 from math import isfinite
 from pathlib import Path
@@ -22,7 +22,7 @@ from models.jobs.dataset_import import import_dataset
 from models.jobs.training_job import run_training
 from models.store import Store
 from models.store.journal import StopReason
-from models.store.records import JobRecord, JobStatus
+from models.store.records import JobStatus
 
 FAKES = 8
 # Forty pictures are two generator steps where the critic takes five of four pictures for each,
@@ -38,7 +38,7 @@ Looks = Callable[[], StopReason | None]
 class Bench:
     """Compares every recipe on one dataset, each time in a folder of its own."""
 
-    def __init__(self, folder: Path, pictures: Path) -> None:
+    def __init__(self, folder: Path, pictures: Path):
         self.folder = folder
         self.store = Store.open(str(folder / "store"))
         few = folder / "few"  # each is one more forward pass of a large network
@@ -55,33 +55,20 @@ class Bench:
         """Compare all recipes in a folder; every run is stopped as its own looks say."""
         dataset = self.store.datasets.get("few")
 
-        def run(record: JobRecord) -> JobRecord:
-            return run_training(
-                record, self.place, lease=lambda: True, should_stop=looks(), announce=lambda _: None
-            )
+        def run(record):
+            quiet: dict = {"lease": lambda: True, "announce": lambda _: None}
+            return run_training(record, self.place, should_stop=looks(), **quiet)
 
-        comparer = Comparer(
-            store=self.store,
-            folder=self.folder / name,
-            run=run,
-            meter=Meter(torch.device("cpu")),
-            tell=lambda _: None,
-        )
-        asked = Asked(
-            recipes=chosen(["all"]),
-            dataset="few",
-            fingerprint=dataset.fingerprint,
-            kimg=KIMG,
-            size_px=32,
-            seed=1,
-            overrides=OVERRIDES,
-            fakes=FAKES,
-        )
+        ways: dict = {"run": run, "meter": Meter(torch.device("cpu")), "tell": lambda _: None}
+        small: dict = {"kimg": KIMG, "size_px": 32, "overrides": OVERRIDES, "fakes": FAKES}
+        data: dict = {"dataset": "few", "fingerprint": dataset.fingerprint}
+        asked = Asked(recipes=chosen(["all"]), seed=1, **data, **small)
+        comparer = Comparer(store=self.store, folder=self.folder / name, **ways)
         return comparer.compare(asked, dataset)
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory, pictures: Path) -> Iterator[Bench]:
+def bench(tmp_path_factory, pictures):
     """Return a bench whose runs ask after every step whether they should stop."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("models.training.schedule.STOP_CHECK_S", 0.0)
@@ -89,15 +76,13 @@ def bench(tmp_path_factory: pytest.TempPathFactory, pictures: Path) -> Iterator[
 
 
 @pytest.fixture(scope="module")
-def whole(bench: Bench) -> Comparison:
+def whole(bench) -> Comparison:
     """Return an uninterrupted comparison of all recipes."""
     return bench.compare("whole", lambda: lambda: None)
 
 
 @pytest.mark.slow
-def test_every_recipe_trains_is_measured_and_makes_its_own_cats(
-    bench: Bench, whole: Comparison
-) -> None:
+def test_every_recipe_trains_is_measured_and_makes_its_own_cats(bench, whole):
     """A finished row with finite figures a recipe; other seeds are other pictures."""
     assert [row.recipe for row in whole.rows] == list(RECIPES)
     assert {row.recipe: row.reason for row in whole.rows if row.status != "finished"} == {}
@@ -126,9 +111,7 @@ def test_every_recipe_trains_is_measured_and_makes_its_own_cats(
 
 
 @pytest.mark.slow
-def test_the_folder_holds_the_table_and_one_page_of_all_sheets(
-    bench: Bench, whole: Comparison
-) -> None:
+def test_the_folder_holds_the_table_and_one_page_of_all_sheets(bench, whole):
     folder = bench.folder / "whole"
     table = (folder / "comparison.md").read_text(encoding="utf-8")
     assert table.count("| finished |") == len(whole.rows) == len(RECIPES)
@@ -138,9 +121,7 @@ def test_the_folder_holds_the_table_and_one_page_of_all_sheets(
 
 
 @pytest.mark.slow
-def test_a_comparison_interrupted_in_every_recipe_gives_the_same_versions(
-    bench: Bench, whole: Comparison
-) -> None:
+def test_a_comparison_interrupted_in_every_recipe_gives_the_same_versions(bench, whole):
     """Bit for bit: a version's id is the sum of its weights file."""
     turns = cycle((True, False))
 

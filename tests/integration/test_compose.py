@@ -43,18 +43,12 @@ def compose(*files: str, **settings: str) -> subprocess.CompletedProcess:
     assert package is not None
     program = Path(str(package.origin)).with_name("docker-compose")
     named = [word for name in files for word in ("--file", str(TOP / name))]
-    return subprocess.run(
-        [program, "--env-file", os.devnull, *named, "config", "--format", "json"],
-        cwd=TOP,
-        env=environment(**settings),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [str(program), "--env-file", os.devnull, *named, "config", "--format", "json"]
+    texts: dict = {"capture_output": True, "text": True, "check": False}
+    return subprocess.run(command, cwd=TOP, env=environment(**settings), **texts)
 
 
 def services_of(*files: str) -> dict:
-    """Return the services that some of our files make."""
     result = compose(*files, CATTERY_API_KEY=SECRET)
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)["services"]
@@ -76,7 +70,6 @@ def test_without_a_key_nothing_starts():
 @on_x86_linux
 @pytest.mark.parametrize("more", [(), ("docker-compose.gpu.yml",)], ids=["cpu", "gpu"])
 def test_both_files_are_valid_and_only_the_front_end_knows_the_key(more):
-    """The key reaches the one container that checks it."""
     services = services_of("docker-compose.yml", *more)
     knowing = {name for name, service in services.items() if SECRET in json.dumps(service)}
     assert set(services) == {"app", "worker", "redis"}
@@ -94,7 +87,6 @@ def test_nobody_is_killed_before_its_work_is_saved():
 
 @on_x86_linux
 def test_hadolint_finds_nothing():
-    """The Dockerfile is as its linter wants it, warnings and notes included."""
     hadolint = Path(sys.executable).with_name("hadolint")
     command = [str(hadolint), "--no-color", str(TOP / "docker" / "Dockerfile")]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -121,12 +113,10 @@ def start(tmp_path):
         started = []
 
         def run(*command: str) -> subprocess.Popen:
+            pipes: dict = {"stderr": subprocess.PIPE, "text": True}
             line = [sys.executable, *command]
-            process = subprocess.Popen(
-                line, cwd=TOP, env=settings, stderr=subprocess.PIPE, text=True
-            )
-            started.append(process)
-            return process
+            started.append(subprocess.Popen(line, cwd=TOP, env=settings, **pipes))
+            return started[-1]
 
         yield run
         for process in started:

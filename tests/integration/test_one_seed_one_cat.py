@@ -40,7 +40,6 @@ AFTER = {"CATTERY_RENDER_THREADS": "1", "CATTERY_MAX_BATCH": "5"}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Return where the service lives."""
     return tmp_path_factory.mktemp("cats")
 
 
@@ -82,7 +81,6 @@ def client_of(service) -> httpx.Client:
 
 
 def link(version: str, seed: object) -> str:
-    """Return a permalink."""
     return f"/cats/dcgan@{version}/{seed}.png"
 
 
@@ -117,13 +115,11 @@ def lag_of(client) -> tuple[float, float]:
 
 
 def zipped(answer: httpx.Response, _columns: int) -> list[bytes]:
-    """Return the files of a zip."""
     archive = zipfile.ZipFile(io.BytesIO(answer.content))
     return [archive.read(name) for name in archive.namelist()]
 
 
 def parted(answer: httpx.Response, _columns: int) -> list[bytes]:
-    """Return the files of a multipart message."""
     return [part.get_content() for part in parts_of(answer)]
 
 

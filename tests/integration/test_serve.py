@@ -77,7 +77,6 @@ def test_it_does_not_open_to_strangers_without_a_key(services, tmp_path):
 
 @pytest.mark.parametrize("words", ["app.cli worker", "valkey-server"])
 def test_what_dies_comes_back(running, words):
-    """A killed worker or queue is started again, and cats are served meanwhile."""
     killed = wait_for(lambda: running.pid_of(words), words)
     assert isinstance(killed, int)
     os.kill(killed, signal.SIGKILL)
@@ -99,7 +98,6 @@ def test_a_signal_ends_all_of_it(fresh, number):
 
 
 def test_a_signal_while_it_starts_ends_all_of_it(fresh):
-    """A signal that comes before it is ready is not lost."""
     fresh.wait_for_line("starting on")
     fresh.process.send_signal(signal.SIGTERM)
     assert fresh.wait_for_end() == 0

@@ -35,7 +35,6 @@ def front_ends(services, stock, tmp_path_factory):
 
 
 def test_one_seed_is_the_same_bytes_from_each(front_ends):
-    """A permalink does not depend on who answers."""
     link = front_ends[0].get(LATER).headers["content-location"]
     one, other = (service.get(link).raise_for_status() for service in front_ends)
     assert (one.content, one.headers["etag"]) == (other.content, other.headers["etag"])

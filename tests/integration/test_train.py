@@ -31,15 +31,10 @@ def train(pictures, tmp_path):
     started = []
 
     def start(*arguments):
-        started.append(
-            subprocess.Popen(
-                [sys.executable, "-P", "-m", "app.cli", "train", *arguments],
-                env=environment,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-        )
-        return started[-1]
+        command = [sys.executable, "-P", "-m", "app.cli", "train", *arguments]
+        process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+        started.append(process)
+        return process
 
     yield store, start
     for process in started:
@@ -57,11 +52,11 @@ def test_ctrl_c_saves_and_resume_goes_on(train):
     store, start = train
     numbers = ["--set", "width=4", "--set", "batch=8", "--set", "z_dim=8"]
     first = start("dcgan", "--dataset", "cats", "--minutes", "0.1", *numbers)
-    wait_for(
-        lambda: (job := _only_job(store)) and job.phase is Phase.TRAINING and job.progress.step,
-        "the training to begin",
-        LONG_S,
-    )
+
+    def trains():
+        return (job := _only_job(store)) and job.phase is Phase.TRAINING and job.progress.step
+
+    wait_for(trains, "the training to begin", LONG_S)
     first.send_signal(signal.SIGINT)
     _, said = first.communicate(timeout=LONG_S)
     waiting = _only_job(store)

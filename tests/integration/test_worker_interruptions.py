@@ -1,11 +1,11 @@
 """Real worker and job processes over a real Valkey, and what kills them."""
 
-import contextlib
 import json
 import os
 import signal
 import sys
 from collections import Counter
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -27,29 +27,25 @@ PASSWORD = "tabby-and-tortoiseshell-3141"  # noqa: S105 - a password to look for
 def valkey(tmp_path):
     """Return a Valkey that asks for a password."""
     with EmbeddedValkey(tmp_path / "valkey") as server:
-        client = connect(server.url)
-        client.config_set("requirepass", PASSWORD)
-        client.close()
+        ask_for_password(server)
         yield server
+
+
+def ask_for_password(valkey):
+    with closing(connect(valkey.url)) as client:
+        client.config_set("requirepass", PASSWORD)
 
 
 @pytest.fixture
 def house(tmp_path, valkey):
-    """Return a house; its workers are gone at the end."""
-    settings = WorkerSettings(
-        data=tmp_path,
-        redis_url=valkey.url.replace("unix://", f"unix://:{PASSWORD}@"),
-        lease_s=2,
-        reap_s=0.5,
-        min_free_mb=1,
-    )
+    url = valkey.url.replace("unix://", f"unix://:{PASSWORD}@")
+    settings = WorkerSettings(data=tmp_path, redis_url=url, lease_s=2, reap_s=0.5, min_free_mb=1)
     house = House(settings, Store.open(settings.store_url))
     yield house
     house.close()
 
 
 def told(pid: int, what: str) -> str:
-    """Return a process's arguments or environment."""
     return Path(f"/proc/{pid}/{what}").read_bytes().decode(errors="replace")
 
 
@@ -137,7 +133,6 @@ def test_an_idle_worker_stops_at_once(house):
 
 
 def test_a_checkpoint_that_takes_too_long_is_not_waited_for(house):
-    """The wait is bounded; what was saved before counts."""
     worker = house.worker(CATTERY_SHUTDOWN_S="0.5")
     job = house.job(2000)
     child = house.child(worker)
@@ -151,10 +146,9 @@ def test_a_checkpoint_that_takes_too_long_is_not_waited_for(house):
 def test_two_workers_never_run_one_job_at_once(house):
     """Even when it is queued many times over, every step is taken once."""
     job = house.job(100)
-    redis = connect(house.settings.redis_url)
-    for attempt in range(1, 6):
-        enqueue(redis, job, attempt, house.settings)
-    redis.close()
+    with closing(connect(house.settings.redis_url)) as redis:
+        for attempt in range(1, 6):
+            enqueue(redis, job, attempt, house.settings)
     house.worker()
     house.worker()
     house.status(job, JobStatus.FINISHED)
@@ -169,9 +163,8 @@ def test_flushing_redis_loses_no_job(house):
     worker = house.worker(CATTERY_LEASE_S="20")  # time to renew it on a busy machine
     first, second = house.job(100), house.job(20)
     child = house.child(worker)
-    redis = connect(house.settings.redis_url)
-    redis.flushall()
-    redis.close()
+    with closing(connect(house.settings.redis_url)) as redis:
+        redis.flushall()
     house.status(second, JobStatus.FINISHED)
     assert house.events(first) == ["queued", "started", "finished"]
     assert house.events(second) == ["queued", "started", "finished"]
@@ -188,9 +181,7 @@ def test_a_redis_that_was_away_is_found_again(house, valkey):
     until(lambda: len(house.trace()) > seen + 100, 30, "the job goes on without Redis")
     assert is_running(child)
     valkey.start()
-    client = connect(valkey.url)
-    client.config_set("requirepass", PASSWORD)
-    client.close()
+    ask_for_password(valkey)
     house.status(first, JobStatus.FINISHED)
     second = house.job(10)
     house.status(second, JobStatus.FINISHED)
@@ -225,7 +216,7 @@ def test_a_stopping_worker_that_is_told_twice_kills_its_job(house):
     worker.send_signal(signal.SIGTERM)
 
     def again() -> bool:
-        with contextlib.suppress(ProcessLookupError):
+        with suppress(ProcessLookupError):
             worker.send_signal(signal.SIGTERM)
         return worker.poll() is not None
 

@@ -24,18 +24,9 @@ pytestmark = pytest.mark.slow
 def house(tmp_path):
     """Return a house whose workers train for real."""
     with EmbeddedValkey(tmp_path / "valkey") as valkey:
-        settings = WorkerSettings(
-            data=tmp_path,
-            redis_url=valkey.url,
-            reap_s=1,
-            lease_s=4,
-            checkpoint_s=0.5,
-            min_free_mb=1,
-            nice=5,
-            device="cpu",
-            threads=1,
-            fakes=16,
-        )
+        quick: dict = {"reap_s": 1, "lease_s": 4, "checkpoint_s": 0.5, "min_free_mb": 1, "nice": 5}
+        quick |= {"device": "cpu", "threads": 1, "fakes": 16}
+        settings = WorkerSettings(data=tmp_path, redis_url=valkey.url, **quick)
         house = House(settings, Store.open(settings.store_url), command=REAL)
         yield house
         house.close()
@@ -49,19 +40,12 @@ def order(house: House, pictures: Path, kimg: float):
         shutil.copy(picture, few)
     cache = house.settings.data / "cache"
     dataset = import_dataset(house.store, "cats", few, cache=cache, statistics=False)
-    return make_order(
-        recipe="dcgan",
-        dataset=dataset,
-        store=house.store,
-        budget=Budget(kimg=kimg),
-        size_px=32,
-        overrides={"width": 4, "batch": 8},
-        promote=Promote.ALWAYS,
-    )
+    small: dict = {"size_px": 32, "overrides": {"width": 4, "batch": 8}, "promote": Promote.ALWAYS}
+    budget = Budget(kimg=kimg)
+    return make_order(recipe="dcgan", dataset=dataset, store=house.store, budget=budget, **small)
 
 
 def job_process(worker) -> int:
-    """Return the id of a worker's job process."""
     children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
     return int(children[0])
 

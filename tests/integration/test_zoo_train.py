@@ -1,14 +1,12 @@
 """The zoo trained by its one command, in real processes, on the small pictures."""
 
 import shutil
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from models.store import Store
 from models.store.records import JobStatus
-from tests.app.cli.conftest import Command, data
+from tests.app.cli.conftest import data
 from tests.tools.zoo.conftest import zoo
 from tools.zoo.planning import State, survey
 from tools.zoo.table import Entry, edition
@@ -22,7 +20,7 @@ PATIENT = Entry(recipe="dcgan", kimg=3, size_px=32, overrides={"width": 4, "batc
 
 
 @pytest.fixture
-def album(pictures: Path, tmp_path: Path) -> Path:
+def album(pictures, tmp_path):
     """Return a folder of pictures as the zoo wants it, half of them in each part."""
     folder = tmp_path / "album"
     for number, file in enumerate(sorted((pictures / "cats").glob("*.jpg"))[: 2 * PICTURES]):
@@ -33,37 +31,26 @@ def album(pictures: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def train(
-    album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[str, Callable[[Store], bool]], Store]:
+def train(album, tmp_path, monkeypatch):
     """Return a function that trains an entry in a data folder until it has ended or shall stop."""
     monkeypatch.setattr("tools.zoo.session.POLL_EVERY_S", 0.05)
     monkeypatch.setenv("CATTERY_FAKES", "16")
     monkeypatch.setenv("CATTERY_DEVICE", "cpu")
     monkeypatch.delenv("CATTERY_STORE", raising=False)
 
-    def run(name: str, should_stop: Callable[[Store], bool]) -> Store:
+    def run(name, should_stop):
         folder = tmp_path / name
         monkeypatch.setenv("CATTERY_DATA", str(folder))
         store = Store.open(str(folder / "store"))
-        train_zoo(
-            [PATIENT],
-            store,
-            data=folder,
-            pictures=album,
-            at_once=None,
-            again=False,
-            should_stop=lambda: should_stop(store),
-        )
+        how: dict = {"at_once": None, "again": False, "should_stop": lambda: should_stop(store)}
+        train_zoo([PATIENT], store, data=folder, pictures=album, **how)
         return store
 
     return run
 
 
 @pytest.mark.slow
-def test_one_command_trains_all_and_the_same_command_nothing_more(
-    zoo: Command, data: Path, album: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_command_trains_all_and_again_nothing_more(zoo, data, album, monkeypatch):
     """A version each with its figures; then there is nothing to do."""
     monkeypatch.setenv("CATTERY_FAKES", "16")
     monkeypatch.setenv("CATTERY_DEVICE", "cpu")
@@ -90,16 +77,11 @@ def test_one_command_trains_all_and_the_same_command_nothing_more(
 
 
 @pytest.mark.slow
-def test_an_interrupted_training_makes_the_weights_of_an_uninterrupted_one(
-    train: Callable[[str, Callable[[Store], bool]], Store],
-) -> None:
+def test_an_interrupted_training_makes_the_weights_of_an_uninterrupted_one(train):
     """Trained twice from one seed, once in two goes, it is one version: its id is their sum."""
     whole = train("whole", lambda _: False)
 
-    def has_begun(store: Store) -> bool:
-        return any(job.progress.step for job in store.jobs.list())
-
-    store = train("halves", has_begun)
+    store = train("halves", lambda store: any(job.progress.step for job in store.jobs.list()))
     [job] = store.jobs.list()
     assert job.status is JobStatus.QUEUED
     assert 0 < job.progress.kimg < PATIENT.kimg

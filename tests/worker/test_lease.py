@@ -6,7 +6,6 @@ from worker.protocol import lease_key
 
 
 def test_only_one_of_two_gets_it_and_the_next_after_its_release(redis):
-    """A job has one holder at a time."""
     first, second = Lease(redis, "a"), Lease(redis, "a")
     assert first.take()
     assert not second.take()
@@ -20,7 +19,6 @@ def test_only_one_of_two_gets_it_and_the_next_after_its_release(redis):
 
 
 def test_it_is_renewed_beyond_its_time_to_live(redis):
-    """The holder keeps it as long as it lives."""
     with Lease(redis, "a", ttl_s=1) as lease:
         assert lease.take()
         low = [False]
@@ -45,7 +43,6 @@ def test_after_a_flush_the_holder_has_it_again(redis):
 
 
 def test_it_is_known_to_be_lost_and_the_other_one_keeps_it(redis):
-    """Who was replaced learns of it, and its release does not harm the new holder."""
     with Lease(redis, "a", ttl_s=1) as lease:
         lease.take()
         redis.set(lease_key("a"), "somebody else")

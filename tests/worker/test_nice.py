@@ -27,7 +27,6 @@ def test_a_job_process_is_niced_and_its_session_where_the_kernel_groups_by_it() 
 
 
 def test_a_kernel_without_groups_is_no_obstacle(tmp_path: Path) -> None:
-    """Nice alone must do then."""
     missing = str(tmp_path / "no" / "file")
     code = (
         "from pathlib import Path; from worker.nice import lower_priority;"

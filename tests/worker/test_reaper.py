@@ -17,7 +17,6 @@ from worker.settings import WorkerSettings
 
 @pytest.fixture
 def settings(tmp_path, valkey):
-    """Return settings for the two."""
     return WorkerSettings(data=tmp_path, redis_url=valkey.url, lease_s=1)
 
 
@@ -29,16 +28,13 @@ def reaper(store, redis, settings, monkeypatch):
 
 
 def new_job(store, **changes):
-    """Write down a training job and return its record."""
     record, _ = store.jobs.create(JobKind.TRAIN, training_order())
     record = replace(record, **changes)
     store.jobs.save(record)
     return record
 
 
-def test_a_queued_job_that_redis_does_not_know_is_queued_as_the_same_attempt(
-    store, redis, reaper, settings
-):
+def test_a_job_that_redis_does_not_know_is_queued_again(store, redis, reaper, settings):
     """FLUSHALL loses nothing, and the front end's own queueing is not doubled."""
     record = new_job(store)
     reaper.sweep()
@@ -69,7 +65,6 @@ def test_a_started_job_is_given_time_to_renew_its_lease(store, redis, settings):
 
 
 def test_jobs_with_a_holder_of_the_command_line_or_ended_are_left_alone(store, redis, reaper):
-    """Only what nobody runs is queued."""
     held = new_job(store, status=JobStatus.STARTED)
     redis.set(lease_key(held.id), "somebody")
     new_job(store, status=JobStatus.STARTED, runner="cli")
@@ -97,9 +92,7 @@ def interrupt(store, redis, reaper, job, kimg):
     return store.jobs.get(job)
 
 
-def test_five_interruptions_without_progress_end_a_job_and_progress_starts_anew(
-    store, redis, reaper
-):
+def test_five_interruptions_without_progress_end_a_job(store, redis, reaper):
     """A job that kills its process each time does not do so for ever."""
     job = new_job(store).id
     for _ in range(4):

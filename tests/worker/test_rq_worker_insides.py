@@ -28,7 +28,6 @@ def test_rq_has_the_methods_that_are_overridden(signature):
 
 
 def test_rq_has_the_state_that_is_read_and_set():
-    """What the job process is, and what the worker knows of it."""
     assert isinstance(SpawnWorker.horse_pid, property)
     assert hasattr(SpawnWorker, "max_connection_wait_time")
     source = inspect.getsource(inspect.getmodule(SpawnWorker.work))
@@ -38,10 +37,6 @@ def test_rq_has_the_state_that_is_read_and_set():
 
 def test_rq_can_run_a_job_in_a_process_of_ours():
     """The job process does what RQ's own, made of source text, does."""
-    assert list(inspect.signature(SpawnWorker.main_work_horse).parameters) == [
-        "self",
-        "job",
-        "queue",
-    ]
+    assert [*inspect.signature(SpawnWorker.main_work_horse).parameters] == ["self", "job", "queue"]
     assert {"id", "job_id", "connection"} <= set(inspect.signature(Execution.fetch).parameters)
     assert "worker.main_work_horse(job, queue)" in inspect.getsource(SpawnWorker.fork_work_horse)

@@ -12,14 +12,9 @@ from worker.settings import WorkerSettings
 @pytest.mark.parametrize("threads", [None, 3])
 def test_a_job_process_has_the_settings_of_its_worker(monkeypatch, tmp_path: Path, threads):
     """Whatever the worker was made with arrives through the environment, unset values too."""
-    settings = WorkerSettings(
-        data=tmp_path / "with space",
-        store="s3://cats/here",
-        redis_url="rediss://:p%40ss@example.org:6380/2",
-        threads=threads,
-        checkpoint_s=1.5,
-        min_free_mb=7,
-    )
+    url = "rediss://:p%40ss@example.org:6380/2"
+    more: dict = {"threads": threads, "checkpoint_s": 1.5, "min_free_mb": 7, "redis_url": url}
+    settings = WorkerSettings(data=tmp_path / "with space", store="s3://cats/here", **more)
     monkeypatch.setenv("CATTERY_DATA", "something else")
     for name, value in settings.environment().items():
         monkeypatch.setenv(name, value)

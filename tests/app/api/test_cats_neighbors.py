@@ -68,9 +68,7 @@ def test_what_is_changed_is_told(ask, version):
         assert "-near-7-distance-0.2-truncation-0.7.png" in changed.headers["content-disposition"]
 
 
-async def test_each_variation_has_a_tag_of_its_own_and_the_plain_one_keeps_its_own(
-    app, client, version
-):
+async def test_each_variation_has_a_tag_of_its_own(app, client, version):
     """Spelled-out defaults change nothing; every change is another tag, known without rendering."""
     changes = ["near=7", "near=8", "near=7&distance=0.3", "truncation=0.7", "near=7&truncation=0.7"]
     link = f"/cats/dcgan@{version}/9.png"

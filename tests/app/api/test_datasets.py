@@ -16,7 +16,6 @@ ZIP = {"content-type": "application/zip"}
 
 @pytest.fixture(scope="module")
 def archive(pictures) -> bytes:
-    """Return a zip file of three real pictures."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as target:
         for picture in sorted((pictures / "cats").iterdir())[:3]:
@@ -56,7 +55,6 @@ def test_an_upload_becomes_an_import_job(api, tmp_path, archive, is_declared):
 
 
 def test_a_larger_upload_arrives_whole(api):
-    """What comes in many pieces is written in large ones, and none is lost."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as target:
         target.writestr("noise.bin", bytes(range(256)) * 14_000)
@@ -83,7 +81,6 @@ def test_a_name_under_import_is_taken(api, tmp_path, archive):
 
 
 def test_two_uploads_of_one_name_at_once_are_one(api, archive):
-    """The second is refused while the first still comes in."""
     gate = asyncio.Event()
 
     async def slow():
@@ -150,17 +147,12 @@ def test_an_upload_over_its_limit_leaves_nothing(new_api, redis_url, tmp_path, a
 
 
 def test_a_client_that_hangs_up_leaves_nothing(api, tmp_path, archive):
-    uploads = api.app.state.uploads
-
     async def broken():
         yield archive[:1000]
         raise ConnectionResetError
 
-    async def keep():
-        await uploads.keep(broken())
-
     with pytest.raises(Exception, match=r"could not be kept"):
-        api.run(keep())
+        api.run(api.app.state.uploads.keep(broken()))
     assert left(tmp_path) == []
 
 

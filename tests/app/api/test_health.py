@@ -51,10 +51,7 @@ def test_a_generator_of_the_release_that_cannot_be_used_is_told(new_api, store, 
     with new_api() as api:
         monkeypatch.setattr(api.app.state, "zoo_problems", [told])
         missing = problem_of(api.get("/readyz"), 503, "not-ready")["missing"]
-        assert missing == [
-            "default_model: The model 'dcgan' is not in service.",
-            f"zoo: {told}",
-        ]
+        assert missing == ["default_model: The model 'dcgan' is not in service.", f"zoo: {told}"]
         put_into_service(store, 1)
         api.run(api.app.state.pool.refresh_all())
         response = api.get("/readyz")
@@ -95,9 +92,7 @@ def test_the_index_links_to_what_exists(api):
     assert [link.rpartition("/")[2] for link in picks.values()] == ["7.png", "23.png"]
     assert api.get("/models").json()["models"][0]["picks"] == list(picks.values())
     links = picks | {name: link for name, link in index.items() if link.startswith("/")}
-    assert {name: api.get(link).status_code for name, link in links.items()} == dict.fromkeys(
-        links, 200
-    )
+    assert [name for name, link in links.items() if api.get(link).status_code != 200] == []
 
 
 def test_recipes_are_the_table(api):

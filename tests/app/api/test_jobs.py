@@ -36,9 +36,8 @@ def test_jobs_are_listed_newest_first_and_by_status(api):
 def test_a_job_tells_how_far_it_is(api):
     """Progress, losses and samples; a loss that is no number is null."""
     progress = Progress(kimg=3.5, kimg_total=10, eta_s=7, losses={"generator": float("nan")})
-    record = new_job(
-        api.store, status=JobStatus.STARTED, progress=progress, samples=("2",), version="a" * 12
-    )
+    told = {"progress": progress, "samples": ("2",), "version": "a" * 12}
+    record = new_job(api.store, status=JobStatus.STARTED, **told)
     job = api.get(f"/jobs/{record.id}").json()
     assert job["progress"]["kimg"] == 3.5
     assert job["progress"]["losses"] == {"generator": None}
@@ -71,9 +70,8 @@ def test_a_sample_is_sent_once(api):
     api.store.jobs.save_sample(record.id, "2", b"a sheet")
     first = api.get(f"/jobs/{record.id}/samples/2.png")
     assert (first.content, first.headers["content-type"]) == (b"a sheet", "image/png")
-    again = api.get(
-        f"/jobs/{record.id}/samples/2.png", headers={"if-none-match": first.headers["etag"]}
-    )
+    tag = {"if-none-match": first.headers["etag"]}
+    again = api.get(f"/jobs/{record.id}/samples/2.png", headers=tag)
     assert (again.status_code, again.content) == (304, b"")
     problem_of(api.get(f"/jobs/{record.id}/samples/3.png"), 404, "not-found")
 
@@ -130,15 +128,12 @@ def test_an_ended_job_is_told_from_first_to_last(api):
     ],
 )
 def test_a_stream_goes_on_after_the_last_event(api, query, headers):
-    record = ended_job(api.store)
-    response = api.get(f"/jobs/{record.id}/events{query}", headers=headers)
+    """Who has everything is told not to come again."""
+    link = f"/jobs/{ended_job(api.store).id}/events"
+    response = api.get(f"{link}{query}", headers=headers)
     assert [kind for _, kind, _ in events_of(response.text)] == ["finished"]
-
-
-def test_who_has_everything_is_told_not_to_come_again(api):
-    record = ended_job(api.store)
-    response = api.get(f"/jobs/{record.id}/events", headers={"last-event-id": "2"})
-    assert (response.status_code, response.content) == (204, b"")
+    nothing_more = api.get(link, headers={"last-event-id": "2"})
+    assert (nothing_more.status_code, nothing_more.content) == (204, b"")
 
 
 @pytest.mark.parametrize("value", ["x", "-1", "1.5"])
@@ -149,9 +144,8 @@ def test_an_event_id_is_a_number(api, value):
 
 def test_an_event_cannot_break_out_of_its_lines():
     """Line breaks in what a job tells do not begin another field."""
-    sent = wire(
-        Event(id=3, type="a\nb", at="now", data={"text": "x\n\nid: 9", "loss": float("nan")})
-    )
+    data = {"text": "x\n\nid: 9", "loss": float("nan")}
+    sent = wire(Event(id=3, type="a\nb", at="now", data=data))
     assert sent.count(b"\n\n") == 1
     assert sent.startswith(b"id: 3\nevent: ab\ndata: {")
     assert b'"loss":null' in sent
@@ -163,13 +157,8 @@ def pace(**changes):
     async def stays() -> bool:
         return False
 
-    given: dict[str, Any] = {
-        "poll_s": 0.01,
-        "keep_alive_s": 60.0,
-        "stopping": asyncio.Event(),
-        "has_left": stays,
-    }
-    return given | changes
+    given: dict[str, Any] = {"poll_s": 0.01, "keep_alive_s": 60.0, "has_left": stays}
+    return given | {"stopping": asyncio.Event()} | changes
 
 
 async def test_events_come_as_they_happen(store):
@@ -180,11 +169,8 @@ async def test_events_come_as_they_happen(store):
     seen.append(await anext(stream))
     Journal(record, store).end(JobStatus.FAILED)
     seen += [chunk async for chunk in stream]
-    assert [chunk.split(b"\n")[1] for chunk in seen] == [
-        b"event: queued",
-        b"event: progress",
-        b"event: failed",
-    ]
+    told = [chunk.split(b"\n")[1].decode() for chunk in seen]
+    assert told == ["event: queued", "event: progress", "event: failed"]
 
 
 async def test_silence_is_filled_with_comments(store):
@@ -229,10 +215,8 @@ async def test_a_client_that_hangs_up_is_noticed(app, store):
         sent.append(message)
         arrived.set()
 
-    headers = [(b"host", b"localhost")]
-    path = f"/jobs/{record.id}/events"
     asgi = {"version": "3.0", "spec_version": "2.4"}  # below 2.4 Starlette itself listens
-    scope = {"type": "http", "asgi": asgi, "method": "GET", "path": path, "query_string": b""}
-    scope |= {"headers": headers}
+    scope = {"type": "http", "asgi": asgi, "method": "GET", "query_string": b""}
+    scope |= {"path": f"/jobs/{record.id}/events", "headers": [(b"host", b"localhost")]}
     await app(scope, receive, send)
     assert sent[0]["status"] == 200

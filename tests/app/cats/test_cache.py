@@ -141,9 +141,7 @@ async def test_a_failure_is_told_to_all_who_wait_and_not_remembered(app, version
     assert len(await cache.files(request)) == 1
 
 
-async def test_the_least_recently_used_goes_first_and_the_bytes_stay_below_the_limit(
-    serving, version, told
-):
+async def test_the_least_recently_used_goes_first(serving, version, told):
     """Three cats of which two fit: the one used in between stays."""
     async with serving() as (_, client):
         size = len((await client.get("/cats?seed=1")).content)
@@ -247,9 +245,8 @@ async def test_beyond_the_limit_cats_are_rendered_and_their_tags_say_so(keeping,
             answers = [await client.get(f"/cats/dcgan@{version}/{n}.png") for n in (1, 2, 3)]
             bundle = await client.get("/cats?seed=2&n=2&format=zip")
             archive = zipfile.ZipFile(io.BytesIO(bundle.content))
-            assert [archive.read(f"dcgan@{version}-{n}.png") for n in (2, 3)] == [
-                answer.content for answer in answers[1:]
-            ]
+            files = [archive.read(f"dcgan@{version}-{n}.png") for n in (2, 3)]
+            assert files == [answer.content for answer in answers[1:]]
             return [answer.headers["etag"] for answer in (*answers, bundle)]
 
     before, after = await tags(), await tags(load=load_later)
@@ -276,9 +273,7 @@ async def test_with_the_version_its_renderings_go(keeping, store, version):
         assert store.tree.names(renderings_path("dcgan", other)) == []
 
 
-async def test_a_store_that_is_away_is_503_where_it_has_the_answer(
-    keeping, store, version, monkeypatch
-):
+async def test_a_store_that_is_away_is_503(keeping, store, version, monkeypatch):
     """A permalink that may be kept is not made up; what memory has, and random cats, still come."""
 
     def fail(*_):

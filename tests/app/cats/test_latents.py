@@ -10,7 +10,6 @@ from tests.app.fake_engine import PaintingEngine, card_for
 
 
 def slot_of(truncates: bool) -> Slot:
-    """Return a slot that can or cannot truncate."""
     return Slot("dcgan", "0" * 12, PaintingEngine(1, truncates=truncates), card_for("dcgan"))
 
 

@@ -40,7 +40,6 @@ class Encoder:
 
 @pytest.fixture
 def encoder(monkeypatch):
-    """Return what makes walks."""
     encoder = Encoder()
     monkeypatch.setattr(rendering, "ANIMATIONS", {"gif": SimpleNamespace(encode=encoder.walk)})
     return encoder
@@ -48,7 +47,6 @@ def encoder(monkeypatch):
 
 @pytest.fixture
 def new_renderer(new_batcher):
-    """Return a maker of renderers that are closed in the end."""
     with ExitStack() as renderers:
 
         def make(**options):
@@ -60,21 +58,18 @@ def new_renderer(new_batcher):
 
 
 def walking(renderer, slot, frames=24, **text):
-    """Ask for a walk without waiting for it."""
     made = renderer.walk(slot, walk(1, 9, frames), AnimationFormat.GIF, text)
     return asyncio.create_task(made)
 
 
 @pytest.fixture
 def slot():
-    """Return a slot."""
     return Slot("dcgan", "0" * 12, PaintingEngine(1), card_for("dcgan"))
 
 
 async def test_too_many_pictures_to_encode_are_refused_before_the_forward_pass(
     slot, encoder, new_renderer, monkeypatch
 ):
-    """What could not be encoded in time is not rendered either."""
     table = dict.fromkeys(PictureFormat, SimpleNamespace(encode=encoder.picture))
     monkeypatch.setattr(rendering, "ENCODINGS", table)
     renderer = new_renderer(max_waiting=3)
@@ -87,9 +82,7 @@ async def test_too_many_pictures_to_encode_are_refused_before_the_forward_pass(
     assert len(slot.engine.batches) == 1
 
 
-async def test_a_walk_leaves_a_thread_to_the_cats_and_the_loop_to_everybody(
-    slot, encoder, new_renderer
-):
+async def test_a_walk_leaves_a_thread_to_the_cats(slot, encoder, new_renderer):
     """While one walk is encoded and another one waits, a cat is encoded and sent."""
     renderer = new_renderer(encode_threads=2)
     walks = [walking(renderer, slot, n=n) for n in "12"]
@@ -101,9 +94,7 @@ async def test_a_walk_leaves_a_thread_to_the_cats_and_the_loop_to_everybody(
     assert renderer._encoding == 0
 
 
-async def test_walks_whose_clients_leave_hold_up_no_cat_and_count_until_they_end(
-    slot, encoder, new_renderer
-):
+async def test_walks_whose_clients_leave_hold_up_no_cat(slot, encoder, new_renderer):
     """Whoever asks for walks and hangs up gains nothing by it: a few are made, others refused."""
     renderer = new_renderer(encode_threads=1)
     left = [walking(renderer, slot, n=str(n)) for n in range(MAX_WALKS)]
@@ -122,7 +113,6 @@ async def test_walks_whose_clients_leave_hold_up_no_cat_and_count_until_they_end
 
 
 async def test_the_frames_of_a_walk_count_as_pictures_that_wait(slot, encoder, new_renderer):
-    """A walk fills the house like so many cats, and is refused where it is full."""
     renderer = new_renderer(max_waiting=20)
     first = walking(renderer, slot)
     await until(lambda: renderer._encoding == 24)

@@ -53,7 +53,6 @@ async def test_what_is_rendered_is_sent_with_its_length():
     [({"method": "HEAD"}, 200), ({"if_none_match": '"a"'}, 304), ({"if_none_match": "*"}, 304)],
 )
 async def test_who_has_it_or_wants_its_headers_costs_nothing(asked, status):
-    """Nothing is rendered for a HEAD, nor for a client that knows the tag."""
     work = Work()
     response = await send(request_of(Telemetry(), **asked), HEADERS, work)
     assert (response.status_code, response.body) == (status, b"")

@@ -26,8 +26,6 @@ class Outcome:
 Command = Callable[..., Outcome]
 """Runs a program of ours with some arguments."""
 
-Cattery = Command
-
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -40,18 +38,12 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def cattery(
-    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Cattery:
+def cattery(data, monkeypatch, capsys) -> Command:
     """Return a function that runs `cattery ARGUMENTS...`."""
     return in_process(main, monkeypatch, capsys)
 
 
-def in_process(
-    main: Callable[[], object],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Command:
+def in_process(main, monkeypatch, capsys) -> Command:
     """Return a function that runs a program's `main` with arguments."""
 
     def run(*arguments: str) -> Outcome:
@@ -68,7 +60,6 @@ def in_process(
 
 @pytest.fixture
 def store(data: Path) -> Store:
-    """Return the store that the commands use."""
     return Store.open(str(data / "store"))
 
 

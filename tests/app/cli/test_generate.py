@@ -34,7 +34,6 @@ def test_a_sheet_holds_n_cats(cattery, tabby, tmp_path):
 
 
 def test_a_webp_is_the_same_picture(cattery, tabby, tmp_path):
-    """One cat and a sheet lose nothing as WebP."""
     for arguments in (["--n", "1", "--seed", "7"], ["--n", "5", "--seed", "7"]):
         webp = _generate(cattery, tmp_path / "cats.webp", *arguments)
         png = _generate(cattery, tmp_path / "cats.png", *arguments)

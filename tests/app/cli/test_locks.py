@@ -11,15 +11,10 @@ from app.cli.locks import DataFolderInUse, StartError, address_of, claimed, list
 
 
 def test_a_held_folder_tells_who_holds_it(tmp_path):
-    """The second claim fails and names the first one's address and process."""
     with claimed(tmp_path) as claim:
         claim.record("http://127.0.0.1:8000")
-        with (
-            pytest.raises(
-                StartError, match=r"already running on http://127.0.0.1:8000 \(pid \d+\)"
-            ),
-            claimed(tmp_path),
-        ):
+        expected = r"already running on http://127.0.0.1:8000 \(pid \d+\)"
+        with pytest.raises(StartError, match=expected), claimed(tmp_path):
             pass
 
 
@@ -30,24 +25,19 @@ def test_services_with_a_shared_queue_share_a_folder(tmp_path):
         expected = f"is already running on the data folder {re.escape(str(tmp_path))}."
         with pytest.raises(DataFolderInUse, match=expected), claimed(tmp_path):
             pass
-    with (
-        claimed(tmp_path),
-        pytest.raises(DataFolderInUse, match="CATTERY_REDIS_URL"),
-        claimed(tmp_path, is_shared=True),
-    ):
+    refused = pytest.raises(DataFolderInUse, match="CATTERY_REDIS_URL")
+    with claimed(tmp_path), refused, claimed(tmp_path, is_shared=True):
         pass
 
 
 def test_a_folder_is_free_again_after_its_holder(tmp_path):
-    with claimed(tmp_path):
-        pass
-    with claimed(tmp_path):
-        pass
+    for _ in range(2):
+        with claimed(tmp_path):
+            pass
     assert (tmp_path / "cattery.lock").read_text() == ""
 
 
 def test_a_killed_holder_holds_nothing(tmp_path):
-    """The kernel frees the folder of a process that was killed."""
     code = (
         "import sys, os, signal; from pathlib import Path; from app.cli.locks import claimed\n"
         "with claimed(Path(sys.argv[1])): os.kill(os.getpid(), signal.SIGKILL)"
@@ -59,7 +49,6 @@ def test_a_killed_holder_holds_nothing(tmp_path):
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
-    """A data folder below a file is one clear error with the setting to change."""
     (tmp_path / "file").write_text("")
     with pytest.raises(StartError, match="CATTERY_DATA"), claimed(tmp_path / "file" / "data"):
         pass

@@ -11,7 +11,6 @@ from tests.app.fake_engine import real_weights
 
 
 def test_list_tells_which_version_serves(cattery, store, published):
-    """Each version is a row with its full name; the aliases stand beside it."""
     old, new = published(b"old"), published(b"new")
     store.aliases.promote("tabby", old.version)
     store.aliases.promote("tabby", new.version)

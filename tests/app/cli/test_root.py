@@ -10,7 +10,6 @@ import models.zoo
 
 
 def test_help_imports_neither_torch_nor_the_web(cattery):
-    """`cattery --help` starts fast: torch, fastapi and redis stay unimported."""
     code = (
         "import sys; sys.argv = ['cattery', '--help']\n"
         "from app.cli import main\n"

@@ -45,9 +45,8 @@ def _record(**changes):
 
 def test_the_bar_follows_the_budget_in_minutes():
     """With a budget in minutes the share is that of the training time."""
-    progress = Progress(
-        kimg=12.0, training_s=30, training_s_total=120, images_per_s=80, losses={"generator": 1.5}
-    )
+    how_far = {"training_s": 30, "training_s_total": 120, "images_per_s": 80}
+    progress = Progress(kimg=12.0, losses={"generator": 1.5}, **how_far)
     shown = view(_record(phase=Phase.TRAINING, status=JobStatus.STARTED, progress=progress))
     assert shown["completed"] == pytest.approx(0.25)
     assert shown["description"] == "training"

@@ -64,10 +64,8 @@ def test_neighbors_are_the_same_bytes_as_the_services(cattery, tabby, new_api, t
     with new_api(load=load_engine) as api:
         for suffix in ("png", "zip"):
             output = tmp_path / f"cats.{suffix}"
-            cattery(
-                *("generate", "--model", "tabby", "--n", "2", "--seed", "8", *changed),
-                *("-o", str(output)),
-            )
+            command = ("generate", "--model", "tabby", "--n", "2", "--seed", "8", *changed)
+            cattery(*command, "-o", str(output))
             assert output.read_bytes() == api.get(f"{asked}&format={suffix}").content
 
 

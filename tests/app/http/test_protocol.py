@@ -4,11 +4,10 @@ import asyncio
 import json
 import resource
 import socket
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import pytest
 import uvicorn
-import uvloop
 from uvicorn.server import ServerState
 
 from app.http import protocol
@@ -102,46 +101,47 @@ class House:
             writer.transport.abort()
 
 
+@pytest.fixture(scope="module")
+def anyio_backend():
+    """Return the event loop of the product, whose sockets these tests are about."""
+    return "asyncio", {"use_uvloop": True}
+
+
 @pytest.fixture
-def inside(telemetry):
-    """Return a runner of tests that are coroutines over a house with these limits."""
+async def new_house(telemetry):
+    """Return what opens houses with some limits; all of them are closed in the end."""
+    async with AsyncExitStack() as houses:
 
-    @asynccontextmanager
-    async def house_of(settings):
-        app, state = Cattery(), ServerState()
-        http = protocol_class(settings, telemetry)
-        config = uvicorn.Config(app, log_config=None, http=http, ws="none")
-        config.load()
-        server = await asyncio.get_running_loop().create_server(
-            lambda: http(config=config, server_state=state, app_state={}), "127.0.0.1", 0
-        )
-        house = House(app, server.sockets[0].getsockname()[1], state, telemetry)
-        try:
-            yield house
-        finally:
-            app.go_on.set()
-            house.close()
-            server.close()
-            await house.until(lambda: not state.connections and not state.tasks)
+        async def begin(**limits):
+            return await houses.enter_async_context(house_of(AppSettings(**limits), telemetry))
 
-    def run(test, **limits):
-        async def limited():
-            async with asyncio.timeout(20), house_of(AppSettings(**limits)) as house:
-                await test(house)
+        yield begin
 
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(limited())
 
-    return run
+@asynccontextmanager
+async def house_of(settings, telemetry):
+    """Listen until the end, and wait until no connection is left."""
+    app, state, http = Cattery(), ServerState(), protocol_class(settings, telemetry)
+    config = uvicorn.Config(app, log_config=None, http=http, ws="none")
+    config.load()
+    server = await asyncio.get_running_loop().create_server(
+        lambda: http(config=config, server_state=state, app_state={}), "127.0.0.1", 0
+    )
+    house = House(app, server.sockets[0].getsockname()[1], state, telemetry)
+    try:
+        yield house
+    finally:
+        app.go_on.set()
+        house.close()
+        server.close()
+        await house.until(lambda: not state.connections and not state.tasks)
 
 
 def get(path="/"):
-    """Return a whole request."""
     return f"GET {path} HTTP/1.1\r\nHost: cattery\r\n\r\n".encode()
 
 
 def length_of(head):
-    """Return a response's Content-Length."""
     lines = head.decode().lower().split("\r\n")
     return next(int(line[16:]) for line in lines if line.startswith("content-length: "))
 
@@ -159,200 +159,167 @@ def problem_in(response, status):
     return document
 
 
-def test_headers_that_do_not_end_are_answered_with_408(inside):
+async def test_headers_that_do_not_end_are_answered_with_408(new_house):
     """However slowly they come, byte by byte or not at all; others are served meanwhile."""
+    house = await new_house(header_timeout_s=BRIEF_S)
+    halting, _ = await house.open(b"GET / HTTP/1.1\r\n")
+    dripping, dripping_writer = await house.open(b"GET /")
+    silent, _ = await house.open()
+    other = await house.open()
 
-    async def test(house):
-        halting, _ = await house.open(b"GET / HTTP/1.1\r\n")
-        dripping, dripping_writer = await house.open(b"GET /")
-        silent, _ = await house.open()
-        other = await house.open()
+    async def drip():
+        while not dripping_writer.is_closing():
+            dripping_writer.write(b"x")
+            assert await house.ask("/", other) == b"a cat"
+            await asyncio.sleep(0.01)
 
-        async def drip():
-            while not dripping_writer.is_closing():
-                dripping_writer.write(b"x")
-                assert await house.ask("/", other) == b"a cat"
-                await asyncio.sleep(0.01)
-
-        dripper = asyncio.create_task(drip())
-        assert "CATTERY_HEADER_TIMEOUT_S" in problem_in(await halting.read(), 408)["remedy"]
-        problem_in(await dripping.read(), 408)
-        assert await silent.read() == b""
-        dripping_writer.close()
-        await dripper
-        assert house.closed() == {"header": 3}
-
-    inside(test, header_timeout_s=BRIEF_S)
+    dripper = asyncio.create_task(drip())
+    assert "CATTERY_HEADER_TIMEOUT_S" in problem_in(await halting.read(), 408)["remedy"]
+    problem_in(await dripping.read(), 408)
+    assert await silent.read() == b""
+    dripping_writer.close()
+    await dripper
+    assert house.closed() == {"header": 3}
 
 
-def test_a_kept_connection_must_finish_what_it_begins(inside):
+async def test_a_kept_connection_must_finish_what_it_begins(new_house):
     """It serves one request after the other; half a request, or an empty line, starts the timer."""
-
-    async def test(house):
-        for beginning in (b"GET", b"\r\n"):
-            reader, writer = await house.open()
-            for _ in range(3):
-                assert await house.ask("/", (reader, writer)) == b"a cat"
-            writer.write(beginning)
-            problem_in(await reader.read(), 408)
-
-    inside(test, header_timeout_s=BRIEF_S)
-
-
-def test_a_body_that_stops_coming_is_answered_with_408(inside):
-    """One that comes steadily arrives, though it takes several times as long as the timeout."""
-
-    async def test(house):
-        post = b"POST /upload HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n"
-        stalled, _ = await house.open(post + b"12345")
-        reader, writer = await house.open(post)
-        for _ in range(10):
-            writer.write(b"x" * 100_000)
-            await asyncio.sleep(BRIEF_S / 4)
-        assert (await reader.readuntil(b"a cat")).startswith(b"HTTP/1.1 200")
-        assert "CATTERY_BODY_TIMEOUT_S" in problem_in(await stalled.read(), 408)["remedy"]
-        assert house.closed() == {"body": 1}
-        assert house.app.bodies == [None, 1_000_000]
-
-    inside(test, body_timeout_s=BRIEF_S)
-
-
-def test_a_body_that_nobody_reads_yet_is_not_late(inside):
-    """What the app is slow to ask for, or to agree to (100 Continue), is no fault of the client."""
-
-    async def test(house):
-        head = b"POST /wait HTTP/1.1\r\nContent-Length: 1000000\r\n"
-        paused, _ = await house.open(head + b"\r\n" + b"x" * 200_000)
-        polite, _ = await house.open(head + b"Expect: 100-continue\r\n\r\n")
-        stalled, _ = await house.open(b"POST /wait HTTP/1.1\r\nContent-Length: 9\r\n\r\n")
-        problem_in(await stalled.read(), 408)
-        await asyncio.sleep(2 * BRIEF_S)
-        house.app.go_on.set()
-        await paused.readuntil(b"a cat")
-        await polite.readuntil(b"a cat")
-
-    inside(test, body_timeout_s=BRIEF_S)
-
-
-def test_a_slow_reader_is_cut_off(inside):
-    """A byte at a time is not enough; one who takes it steadily gets all of it."""
-
-    async def test(house):
-        loop = asyncio.get_running_loop()
-        with socket.create_connection(("127.0.0.1", house.port)) as slow:
-            slow.setblocking(False)
-            await loop.sock_sendall(slow, get("/big"))
-            reader, _ = await house.open(get("/big"), limit=1 << 10)
-            await reader.readuntil(b"\r\n\r\n")
-            for _ in range(BIG >> 16):
-                await reader.readexactly(1 << 16)
-                await asyncio.sleep(0.01)
-                with suppress(ConnectionResetError):
-                    await loop.sock_recv(slow, 1)
-            await house.until(lambda: house.closed() == {"send": 1})
-            await house.until(lambda: len(house.state.connections) == 1)
-
-    inside(test, send_timeout_s=BRIEF_S)
-
-
-def test_an_event_stream_outlives_all_timeouts(inside):
-    """Long and nearly silent, its bytes are taken, and it goes on until its client leaves."""
-
-    async def test(house):
-        reader, writer = await house.open(get("/events") + get("/events"))
-        await reader.readuntil(b":\n")
+    house = await new_house(header_timeout_s=BRIEF_S)
+    for beginning in (b"GET", b"\r\n"):
+        reader, writer = await house.open()
         for _ in range(3):
-            stalled, _ = await house.open(b"GET / HT")
-            await stalled.read()
-        await reader.readuntil(b":\n")
-        assert house.closed() == {"header": 3}
-        writer.transport.abort()  # heard by the one that runs, not by the one behind it
-        await house.until(lambda: house.app.left == 1)
+            assert await house.ask("/", (reader, writer)) == b"a cat"
+        writer.write(beginning)
+        problem_in(await reader.read(), 408)
 
+
+async def test_a_body_that_stops_coming_is_answered_with_408(new_house):
+    """One that comes steadily arrives, though it takes several times as long as the timeout."""
+    house = await new_house(body_timeout_s=BRIEF_S)
+    post = b"POST /upload HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n"
+    stalled, _ = await house.open(post + b"12345")
+    reader, writer = await house.open(post)
+    for _ in range(10):
+        writer.write(b"x" * 100_000)
+        await asyncio.sleep(BRIEF_S / 4)
+    assert (await reader.readuntil(b"a cat")).startswith(b"HTTP/1.1 200")
+    assert "CATTERY_BODY_TIMEOUT_S" in problem_in(await stalled.read(), 408)["remedy"]
+    assert house.closed() == {"body": 1}
+    assert house.app.bodies == [None, 1_000_000]
+
+
+async def test_a_body_that_nobody_reads_yet_is_not_late(new_house):
+    """What the app is slow to ask for, or to agree to (100 Continue), is no fault of the client."""
+    house = await new_house(body_timeout_s=BRIEF_S)
+    head = b"POST /wait HTTP/1.1\r\nContent-Length: 1000000\r\n"
+    paused, _ = await house.open(head + b"\r\n" + b"x" * 200_000)
+    polite, _ = await house.open(head + b"Expect: 100-continue\r\n\r\n")
+    stalled, _ = await house.open(b"POST /wait HTTP/1.1\r\nContent-Length: 9\r\n\r\n")
+    problem_in(await stalled.read(), 408)
+    await asyncio.sleep(2 * BRIEF_S)
+    house.app.go_on.set()
+    await paused.readuntil(b"a cat")
+    await polite.readuntil(b"a cat")
+
+
+async def test_a_slow_reader_is_cut_off(new_house):
+    """A byte at a time is not enough; one who takes it steadily gets all of it."""
+    house = await new_house(send_timeout_s=BRIEF_S)
+    loop = asyncio.get_running_loop()
+    with socket.create_connection(("127.0.0.1", house.port)) as slow:
+        slow.setblocking(False)
+        await loop.sock_sendall(slow, get("/big"))
+        reader, _ = await house.open(get("/big"), limit=1 << 10)
+        await reader.readuntil(b"\r\n\r\n")
+        for _ in range(BIG >> 16):
+            await reader.readexactly(1 << 16)
+            await asyncio.sleep(0.01)
+            with suppress(ConnectionResetError):
+                await loop.sock_recv(slow, 1)
+        await house.until(lambda: house.closed() == {"send": 1})
+        await house.until(lambda: len(house.state.connections) == 1)
+
+
+async def test_an_event_stream_outlives_all_timeouts(new_house):
+    """Long and nearly silent, its bytes are taken, and it goes on until its client leaves."""
     timeouts = ("header_timeout_s", "body_timeout_s", "send_timeout_s")
-    inside(test, **dict.fromkeys(timeouts, 0.05))
+    house = await new_house(**dict.fromkeys(timeouts, 0.05))
+    reader, writer = await house.open(get("/events") + get("/events"))
+    await reader.readuntil(b":\n")
+    for _ in range(3):
+        stalled, _ = await house.open(b"GET / HT")
+        await stalled.read()
+    await reader.readuntil(b":\n")
+    assert house.closed() == {"header": 3}
+    writer.transport.abort()  # heard by the one that runs, not by the one behind it
+    await house.until(lambda: house.app.left == 1)
 
 
-def test_connections_over_the_limit_are_refused(inside, monkeypatch):
+async def test_connections_over_the_limit_are_refused(new_house, monkeypatch):
     """503 with Retry-After to a few at a time, the others closed; who leaves makes room."""
     monkeypatch.setattr(protocol, "MAX_LINGERING", 2)
     monkeypatch.setattr(protocol, "LINGER_S", BRIEF_S)
-
-    async def test(house):
-        kept = await house.open()
-        assert await house.ask("/", kept) == b"a cat"
-        refused = [await house.open(get()) for _ in range(2)]
-        for reader, _ in refused:
-            response = await reader.read()
-            assert b"retry-after: 5" in response
-            assert "All 1 connections" in problem_in(response, 503)["detail"]
-        reader, _ = await house.open()
-        with suppress(ConnectionResetError):
-            assert await reader.read() == b""
-        assert house.closed() == {"too_many": 3}
-        assert await house.ask("/", kept) == b"a cat"
-        kept[1].close()
-        await house.until(lambda: not house.state.connections)  # who lingers is closed, too
-        assert await house.ask() == b"a cat"
-
-    inside(test, max_connections=1, header_timeout_s=4 * BRIEF_S)
+    house = await new_house(max_connections=1, header_timeout_s=4 * BRIEF_S)
+    kept = await house.open()
+    assert await house.ask("/", kept) == b"a cat"
+    refused = [await house.open(get()) for _ in range(2)]
+    for reader, _ in refused:
+        response = await reader.read()
+        assert b"retry-after: 5" in response
+        assert "All 1 connections" in problem_in(response, 503)["detail"]
+    reader, _ = await house.open()
+    with suppress(ConnectionResetError):
+        assert await reader.read() == b""
+    assert house.closed() == {"too_many": 3}
+    assert await house.ask("/", kept) == b"a cat"
+    kept[1].close()
+    await house.until(lambda: not house.state.connections)  # who lingers is closed, too
+    assert await house.ask() == b"a cat"
 
 
-def test_pipelined_requests_are_answered_in_order(inside):
+async def test_pipelined_requests_are_answered_in_order(new_house):
     """Up to a number; more at once are refused instead of piling up in memory."""
-
-    async def test(house):
-        reader, _ = await house.open(b"".join(get(f"/?{n}") for n in range(10, 20)))
-        await reader.readuntil(b"19")
-        reader, _ = await house.open(get() * (MAX_PIPELINED + 2))
-        problem_in(await reader.read(), 400)
-        assert house.closed() == {"invalid": 1}
-
-    inside(test)
+    house = await new_house()
+    reader, _ = await house.open(b"".join(get(f"/?{n}") for n in range(10, 20)))
+    await reader.readuntil(b"19")
+    reader, _ = await house.open(get() * (MAX_PIPELINED + 2))
+    problem_in(await reader.read(), 400)
+    assert house.closed() == {"invalid": 1}
 
 
 @pytest.mark.parametrize(
     "beginning", [b"GET / HTTP/1.1\r\nX-Cat: ", CHUNKED + b"0\r\na: ", CHUNKED + b"1;"]
 )
-def test_headers_trailers_and_the_like_do_not_grow_for_ever(inside, beginning):
+async def test_headers_trailers_and_the_like_do_not_grow_for_ever(new_house, beginning):
     """A bound on what is neither a body nor a complete header keeps memory bounded."""
-
-    async def test(house):
-        reader, writer = await house.open(beginning)
-        while not house.closed():
-            writer.write(b"x" * 5000)
-            await asyncio.sleep(0)
-        assert str(MAX_HEADER_BYTES) in problem_in(await reader.read(), 400)["detail"]
-
-    inside(test)
+    house = await new_house()
+    reader, writer = await house.open(beginning)
+    while not house.closed():
+        writer.write(b"x" * 5000)
+        await asyncio.sleep(0)
+    assert str(MAX_HEADER_BYTES) in problem_in(await reader.read(), 400)["detail"]
 
 
-def test_a_trailer_does_not_join_the_headers(inside):
+async def test_a_trailer_does_not_join_the_headers(new_house):
     """They were checked before it came."""
-
-    async def test(house):
-        reader, _ = await house.open(CHUNKED + b"1\r\nx\r\n0\r\nHost: other\r\n\r\n")
-        await reader.readuntil(b"a cat")
-        assert house.app.headers[0][b"host"] == b"cattery"
-        assert house.app.bodies == [1]
-
-    inside(test)
+    house = await new_house()
+    reader, _ = await house.open(CHUNKED + b"1\r\nx\r\n0\r\nHost: other\r\n\r\n")
+    await reader.readuntil(b"a cat")
+    assert house.app.headers[0][b"host"] == b"cattery"
+    assert house.app.bodies == [1]
 
 
-def test_what_is_not_http_is_answered_with_400(inside):
+async def test_what_is_not_http_is_answered_with_400(new_house):
     """Unless a response has begun, or was complete before its request: then it is the last one."""
-
-    async def test(house):
-        reader, _ = await house.open(b"MEOW\r\n\r\n")
-        problem_in(await reader.read(), 400)
-        reader, writer = await house.open(CHUNKED.replace(b"/upload", b"/"))
-        await reader.readuntil(b"a cat")
-        writer.write(b"MEOW\r\n\r\n")
-        with suppress(ConnectionResetError):
-            assert await reader.read() == b""
-        assert house.closed() == {"invalid": 2}
-
-    inside(test)
+    house = await new_house()
+    reader, _ = await house.open(b"MEOW\r\n\r\n")
+    problem_in(await reader.read(), 400)
+    reader, writer = await house.open(CHUNKED.replace(b"/upload", b"/"))
+    await reader.readuntil(b"a cat")
+    writer.write(b"MEOW\r\n\r\n")
+    with suppress(ConnectionResetError):
+        assert await reader.read() == b""
+    assert house.closed() == {"invalid": 2}
 
 
 @pytest.mark.parametrize(
@@ -363,15 +330,12 @@ def test_what_is_not_http_is_answered_with_400(inside):
         (b"GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n", b"a cat"),
     ],
 )
-def test_ordinary_clients_notice_nothing(inside, sent, end):
+async def test_ordinary_clients_notice_nothing(new_house, sent, end):
     """HEAD, HTTP/1.0 and a declined upgrade work as ever."""
-
-    async def test(house):
-        reader, _ = await house.open(sent)
-        assert (await reader.readuntil(end)).startswith(b"HTTP/1.1 ")
-        assert house.closed() == {}
-
-    inside(test)
+    house = await new_house()
+    reader, _ = await house.open(sent)
+    assert (await reader.readuntil(end)).startswith(b"HTTP/1.1 ")
+    assert house.closed() == {}
 
 
 @pytest.mark.parametrize(

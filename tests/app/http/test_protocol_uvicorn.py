@@ -24,24 +24,10 @@ OVERRIDDEN = (
     "send_400_response(self, msg)",
     "_start_asgi_task(self, cycle, app)",
 )
-PROTOCOL = {
-    "connections",
-    "cycle",
-    "flow",
-    "headers",
-    "loop",
-    "pipeline",
-    "scope",
-    "server_state",
-    "transport",
-}
-CYCLE = {
-    "disconnected",
-    "message_event",
-    "response_complete",
-    "response_started",
-    "waiting_for_100_continue",
-}
+PROTOCOL = {"connections", "cycle", "flow", "headers", "loop", "pipeline", "scope"}
+PROTOCOL |= {"server_state", "transport"}
+CYCLE = {"disconnected", "message_event", "response_complete", "response_started"}
+CYCLE |= {"waiting_for_100_continue"}
 
 
 def attributes_of(cls):
@@ -75,6 +61,5 @@ def test_an_error_in_a_callback_is_a_failure_to_parse():
 def test_uvicorn_has_what_the_command_overrides():
     """`app.cli.serve` hooks into the start, the signals and the shutdown of the server."""
     assert {"startup", "handle_exit", "shutdown", "run"} <= set(vars(Server))
-    assert {"timeout_keep_alive", "timeout_graceful_shutdown"} <= set(
-        inspect.signature(Config).parameters
-    )
+    options = inspect.signature(Config).parameters
+    assert {"timeout_keep_alive", "timeout_graceful_shutdown"} <= set(options)

@@ -13,19 +13,16 @@ KEY = "open sésame"
 
 @pytest.fixture
 def keyed(new_api):
-    """Return an app that wants a key."""
     with new_api(host="0.0.0.0", api_key=KEY) as api:  # noqa: S104 - nothing listens here
         yield api
 
 
 def bearer(key: str, scheme: str = "Bearer") -> dict[bytes, bytes]:
-    """Return the header that shows a key."""
     return {b"authorization": f"{scheme} {key}".encode()}
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "cats.example"])  # noqa: S104
 def test_no_network_without_a_key(host):
-    """The app cannot be built for other addresses than loopback without a key."""
     with pytest.raises(SettingsError, match="CATTERY_API_KEY"):
         create_app(AppSettings(host=host))
 

@@ -17,7 +17,6 @@ DEADLINE_S = 30.0
 
 
 def slot_of(red: int = 1):
-    """Return a slot whose pictures are so red."""
     return Slot("dcgan", f"{red:012x}", PaintingEngine(red), card_for("dcgan"))
 
 
@@ -62,7 +61,6 @@ class Held:
 
 
 async def test_every_request_gets_its_own_pictures_in_order():
-    """Pictures of requests that shared batches go back to whom they belong."""
     async with Held(max_batch=7) as held:
         asked = [range(20), range(100, 101), range(200, 213)]
         tasks = [held.ask(seeds) for seeds in asked]
@@ -118,13 +116,11 @@ async def test_a_batch_has_one_slot_and_slots_take_turns():
 
 
 async def test_a_request_over_the_limit_is_let_in_where_nothing_waits(new_batcher):
-    """A limit smaller than a request does not make that request impossible."""
     batcher = new_batcher(16, 4, DEADLINE_S)
     assert len(await batcher.render(slot_of(), range(64))) == 64
 
 
 async def test_what_expires_leaves_before_the_forward_pass():
-    """A request whose time is over is told so at once, and costs the device nothing."""
     async with Held(deadline_s=0.05) as held:
         with pytest.raises(DeadlineExceeded, match=r"0\.05 s"):
             await held.batcher.render(held.slot, [1, 2])
@@ -185,7 +181,6 @@ async def test_a_slow_generator_s_crowd_does_not_hold_up_a_fast_one(new_batcher)
 
 
 async def test_closing_refuses_what_waits_and_ends_the_thread():
-    """Nobody is left waiting for a batcher that has been closed."""
     held = Held()
     async with held:
         waits = held.ask([1])

@@ -12,7 +12,6 @@ SIZE = 100
 
 
 def slot_of(name: str, nbytes: int = SIZE) -> Slot:
-    """Return a slot by its full name."""
     model, _, version = name.partition("@")
     card = replace(card_for(model), version=version)
     return Slot(model, version, PaintingEngine(1, nbytes=nbytes), card)
@@ -27,7 +26,6 @@ def full_of(*names: str, keep: int = 9, places: int = 3) -> Residents:
 
 
 def names_of(slots: list[Slot]) -> list[str]:
-    """Return the full names of slots."""
     return [slot.name for slot in slots]
 
 
@@ -43,11 +41,12 @@ def test_the_least_used_in_service_leaves_and_rests():
     assert set(residents.resting) == {"c"}
 
 
-def test_to_look_is_no_use():
-    """Only `use` moves a slot away from the door; finding it for one's own purposes does not."""
+def test_neither_a_look_nor_a_swap_is_a_use():
+    """A model that nobody asks for leaves first, though it was looked at and has a new version."""
     residents = full_of("a@1", "b@1", "c@1")
     residents.find("a")
-    assert names_of(residents.serve(slot_of("d@1"))) == ["a@1"]
+    residents.serve(slot_of("a@2"))
+    assert names_of(residents.serve(slot_of("d@1"))) == ["a@2"]
 
 
 def test_warm_ones_leave_before_those_in_service():
@@ -68,13 +67,6 @@ def test_a_swap_among_many_drives_out_its_own_old_version_first():
     residents = full_of("a@1", "b@1", "c@1")
     assert names_of(residents.serve(slot_of("c@2"))) == ["c@1"]
     assert set(residents.serving()) == {"a", "b", "c"}
-
-
-def test_a_swap_is_no_use():
-    """A model that nobody asks for leaves first though it has a new version."""
-    residents = full_of("a@1", "b@1", "c@1")
-    residents.serve(slot_of("a@2"))
-    assert names_of(residents.serve(slot_of("d@1"))) == ["a@2"]
 
 
 def test_a_version_asked_for_spares_its_model_for_as_long_as_it_can():

@@ -25,8 +25,6 @@ def versions(store) -> dict[str, str]:
 
 @pytest.fixture
 def count(telemetry):
-    """Return a function that reads a metric, of one model if named."""
-
     def read(name: str, model: str = "") -> float:
         labels = {"model": model} if model else {}
         return telemetry.registry.get_sample_value(f"cattery_{name}", labels) or 0
@@ -59,9 +57,7 @@ async def test_an_alias_that_moves_loads_only_what_is_in_memory(store, new_pool,
     assert pool.if_loaded(f"one@{versions['one']}") is None  # no way back is loaded ahead
 
 
-async def test_a_version_that_was_checked_serves_a_model_that_is_not_in_memory(
-    store, new_pool, versions
-):
+async def test_a_version_that_was_checked_serves_a_cold_model(store, new_pool, versions):
     pool = await new_pool(is_lazy=True)
     checked = publish(store, 2, model="one")
     slot = await pool.take(f"one@{checked.version}")
@@ -70,9 +66,7 @@ async def test_a_version_that_was_checked_serves_a_model_that_is_not_in_memory(
     assert pool.if_loaded("one") is slot
 
 
-async def test_a_bad_version_is_told_and_the_old_one_stays_if_it_is_in_memory(
-    store, new_pool, versions
-):
+async def test_a_bad_version_is_told_and_the_old_one_stays(store, new_pool, versions):
     """In memory the old version goes on; of a model that is not, the request is told why."""
     pool = await new_pool(is_lazy=True)
     old = await pool.take("one")
@@ -91,9 +85,7 @@ async def test_a_bad_version_is_told_and_the_old_one_stays_if_it_is_in_memory(
     assert len(pool.problems()) == 1
 
 
-async def test_an_eager_pool_fills_the_budget_and_drives_nobody_out(
-    store, new_pool, versions, count
-):
+async def test_an_eager_pool_fills_its_budget_only(store, new_pool, versions, count):
     """The default model comes first; what found no room is loaded when somebody asks."""
     pool = await new_pool(max_bytes=2 * SIZE)
     put_into_service(store, 1, model="later")
@@ -160,9 +152,7 @@ async def test_a_crowd_for_cold_models_has_each_loaded_once(new_pool, versions, 
     assert count("device_bytes") == SIZE
 
 
-async def test_an_alias_that_goes_in_the_middle_fails_no_request(
-    store, new_pool, versions, monkeypatch
-):
+async def test_an_alias_that_goes_fails_no_request(store, new_pool, versions, monkeypatch):
     """What was in service when the request came is what it gets."""
     pool = await new_pool(is_lazy=True)
     monkeypatch.setattr(store.aliases, "get", lambda _model: Aliases())
@@ -190,11 +180,9 @@ def test_the_api_tells_what_is_on_the_device(new_api, store, monkeypatch):
             assert [model["serving"] for model in models] == [default, other]
             assert api.get("/").json()["picks"] == [f"/cats/dcgan@{default}/7.png"]
             ready = api.get("/readyz").json()
-            loaded = [model["loaded"] for model in models]
-            assert ready["loaded"] == [
-                f"{model['name']}@{model['loaded']}" for model in models if model["loaded"]
-            ]
-            return loaded
+            names = [f"{model['name']}@{model['loaded']}" for model in models if model["loaded"]]
+            assert ready["loaded"] == names
+            return [model["loaded"] for model in models]
 
         assert told() == [default, None]
         assert api.get("/cats?model=other&seed=1").status_code == 200

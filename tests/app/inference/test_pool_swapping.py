@@ -47,14 +47,8 @@ def listening(app) -> Iterator[str]:
 @pytest.fixture
 def app(store, tmp_path):
     """Return the whole front end over the store, with no Redis within reach."""
-    settings = AppSettings(
-        data=tmp_path,
-        redis_url="redis://127.0.0.1:1/0",
-        device="cpu",
-        max_batch=16,
-        watch_s=0.02,
-        keep_versions=2,
-    )
+    options: dict = {"redis_url": "redis://127.0.0.1:1/0", "device": "cpu", "max_batch": 16}
+    settings = AppSettings(data=tmp_path, watch_s=0.02, keep_versions=2, **options)
     return create_app(settings, store=store, load=load_painting)
 
 
@@ -67,7 +61,6 @@ def address(app, version) -> Iterator[str]:
 
 @pytest.fixture
 async def client(address) -> AsyncIterator[httpx.AsyncClient]:
-    """Return a client of the app."""
     async with httpx.AsyncClient(base_url=address, timeout=30) as client:
         yield client
 
@@ -114,12 +107,18 @@ async def test_not_one_request_fails_and_no_sheet_mixes_versions_through_twenty_
     assert len({answer.headers["cattery-version"] for answer in answers}) > SWAPS / 2
 
 
-async def test_a_client_that_hangs_up_never_reaches_the_device(app, address, client):
-    """A closed connection leaves the queue; the pictures of those who stay are rendered."""
+async def held_up(app, client):
+    """Return an engine that is busy with a first cat, and who waits for that."""
     engine = app.state.pool.serving()["dcgan"].engine
     engine.may_go.clear()
     first = asyncio.create_task(client.get("/cats?seed=1"))
     await until(engine.is_busy.is_set)
+    return engine, first
+
+
+async def test_a_client_that_hangs_up_never_reaches_the_device(app, address, client):
+    """A closed connection leaves the queue; the pictures of those who stay are rendered."""
+    engine, first = await held_up(app, client)
     host, _, port = address.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port))) as leaves:
         leaves.sendall(b"GET /cats?seed=2 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
@@ -134,10 +133,7 @@ async def test_a_client_that_hangs_up_never_reaches_the_device(app, address, cli
 
 async def test_the_process_answers_while_its_device_is_busy(app, client):
     """Health, metrics and what needs no forward pass come at once, and without Redis."""
-    engine = app.state.pool.serving()["dcgan"].engine
-    engine.may_go.clear()
-    first = asyncio.create_task(client.get("/cats?seed=1"))
-    await until(engine.is_busy.is_set)
+    engine, first = await held_up(app, client)
     assert (await client.get("/healthz")).status_code == 200
     assert (await client.get("/cats?n=64&seed=1&format=json")).status_code == 200
     assert "cattery_waiting_images 0.0" in (await client.get("/metrics")).text

@@ -11,7 +11,6 @@ from tests.app.fake_engine import PaintingEngine, card_for
 
 
 def slot_of(red=1):
-    """Return a slot whose pictures are so red."""
     return Slot("dcgan", f"{red:012x}", PaintingEngine(red), card_for("dcgan"))
 
 
@@ -27,23 +26,21 @@ def shares_of(batch):
 
 
 @pytest.mark.parametrize(
-    ("places", "wanted", "for_short", "shares"),
+    ("asked", "shares"),
     [
-        (16, [64, 64, 1], 8, [15, 0, 1]),
-        (16, [16, 16, 16], 8, [16, 0, 0]),
-        (16, [16, 16, 3], 8, [13, 0, 3]),
-        (16, [16, 12, 16], 8, [8, 8, 0]),
-        (4, [1, 1], 2, [1, 1]),
-        (1, [64, 1], 1, [0, 1]),
-        (1, [64, 1], 0, [1, 0]),
-        (3, [5, 2, 5], 2, [1, 2, 0]),
+        ((16, [64, 64, 1], 8), [15, 0, 1]),
+        ((16, [16, 16, 16], 8), [16, 0, 0]),
+        ((16, [16, 16, 3], 8), [13, 0, 3]),
+        ((16, [16, 12, 16], 8), [8, 8, 0]),
+        ((4, [1, 1], 2), [1, 1]),
+        ((1, [64, 1], 1), [0, 1]),
+        ((1, [64, 1], 0), [1, 0]),
+        ((3, [5, 2, 5], 2), [1, 2, 0]),
     ],
 )
-def test_some_places_are_for_the_short_and_the_others_for_the_first(
-    places, wanted, for_short, shares
-):
+def test_some_places_are_for_the_short_and_the_others_for_the_first(asked, shares):
     """Equal requests are served one after the other; a short one passes by long ones."""
-    assert shares == fair_shares(places, wanted, for_short)
+    assert shares == fair_shares(*asked)
 
 
 def test_with_one_place_a_long_request_and_a_stream_of_short_ones_take_turns():
@@ -83,12 +80,8 @@ def test_slots_take_turns_and_requests_keep_their_places():
     while (slot := queue.next_slot()) is not None:
         batches.append(queue.gather(slot, 16))
     assert [batch.slot for batch in batches] == [old, new, old, old]
-    assert [shares_of(batch) for batch in batches] == [
-        [(20, 0, 16)],
-        [(2, 0, 2)],
-        [(20, 16, 4), (20, 0, 12)],
-        [(20, 12, 8)],
-    ]
+    shares = [[(20, 0, 16)], [(2, 0, 2)], [(20, 16, 4), (20, 0, 12)], [(20, 12, 8)]]
+    assert [shares_of(batch) for batch in batches] == shares
     assert queue.waiting == 0
 
 
@@ -96,11 +89,7 @@ def test_whom_nobody_waits_for_is_dropped_and_not_counted():
     """Expired and left ones go, whatever line they stand in; the others stay."""
     queue, old, new = FairQueue(), slot_of(1), slot_of(2)
     stays = request_of(old, 3)
-    for request in (
-        request_of(old, 5, expires_at=9.0),
-        stays,
-        request_of(new, 7, is_done=True),
-    ):
+    for request in (request_of(old, 5, expires_at=9.0), stays, request_of(new, 7, is_done=True)):
         queue.enter(request)
     queue.drop_unawaited(10.0)
     assert (queue.waiting, queue.requests()) == (3, [stays])

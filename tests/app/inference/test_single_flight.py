@@ -36,9 +36,8 @@ async def test_all_who_wait_are_told_what_went_wrong():
         raise CheckpointError("It is damaged.")
 
     once: SingleFlight[int] = SingleFlight()
-    told = await asyncio.gather(
-        once.get("key", fail), once.get("key", fail), return_exceptions=True
-    )
+    both = [once.get("key", fail) for _ in range(2)]
+    told = await asyncio.gather(*both, return_exceptions=True)
     assert [type(err) for err in told] == [CheckpointError, CheckpointError]
     assert "key" not in once
 

@@ -15,7 +15,6 @@ from tests.app.fake_engine import card_for, load_painting, real_weights
 
 @pytest.fixture
 def weights(tmp_path):
-    """Return the path of a small real generator."""
     path = tmp_path / "generator.safetensors"
     path.write_bytes(real_weights(1))
     return path

@@ -17,14 +17,12 @@ NEVER_S = 3600.0
 
 @pytest.fixture
 def valkey(tmp_path):
-    """Run a Valkey."""
     with EmbeddedValkey(tmp_path / "valkey") as server:
         yield server
 
 
 @pytest.fixture
 async def watch():
-    """Return what starts watchers, which are closed in the end."""
     async with AsyncExitStack() as watchers:
 
         async def start(pool, **options):
@@ -84,7 +82,6 @@ async def test_listening_goes_on_after_redis_was_away(store, new_pool, watch, va
 
 
 async def test_watching_outlives_whatever_goes_wrong(store, new_pool, watch, monkeypatch):
-    """An error that nobody foresaw is logged, and the next look comes all the same."""
     put_into_service(store, 1)
     pool = await new_pool()
     looks = []
@@ -98,17 +95,6 @@ async def test_watching_outlives_whatever_goes_wrong(store, new_pool, watch, mon
     await until(lambda: len(looks) > 3)
 
 
-@pytest.mark.parametrize(
-    ("announcement", "model"),
-    [
-        (b'{"model": "dcgan"}', "dcgan"),
-        (b'{"model": 3}', None),
-        (b"{}", None),
-        (b"[]", None),
-        (b"dust", None),
-        (b"\xff", None),
-    ],
-)
-def test_an_announcement_that_makes_no_sense_means_any_model(announcement, model):
-    """Whatever is on the channel, the watcher looks rather than falls over."""
-    assert model == model_in(announcement)
+@pytest.mark.parametrize("announcement", [b'{"model": 3}', b"{}", b"[]", b"dust", b"\xff"])
+def test_an_announcement_that_makes_no_sense_means_any_model(announcement):
+    assert (model_in(announcement), model_in(b'{"model": "dcgan"}')) == (None, "dcgan")

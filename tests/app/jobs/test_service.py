@@ -22,13 +22,11 @@ from worker.valkey import EmbeddedValkey
 
 @pytest.fixture
 def cats(store, tmp_path):
-    """Add a dataset of 500 pictures of 64 px."""
     add_dataset(store, tmp_path)
 
 
 @pytest.fixture
 def queued(redis_url):
-    """Return a function that tells the jobs in the queue."""
     with redis.Redis.from_url(redis_url) as client:
         queue = Queue(QUEUE, connection=client, serializer=JSONSerializer)
         yield lambda: queue.jobs
@@ -66,14 +64,10 @@ def test_a_key_stands_for_one_order(api, cats, queued):
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"budget": {"kimg": 0}}, "budget.kimg"),
-        ({"budget": {"kimg": 1e9}}, "budget.kimg"),
+        *(({"budget": {"kimg": kimg}}, "budget.kimg") for kimg in (0, 1e9)),
         ({"budget": {"minutes": "2"}}, "budget.minutes"),
-        ({"budget": {}}, "budget"),
-        ({"budget": {"kimg": 1, "minutes": 1}}, "budget"),
-        ({"seed": -1}, "seed"),
-        ({"seed": 2**53}, "seed"),
-        ({"seed": True}, "seed"),
+        *(({"budget": budget}, "budget") for budget in ({}, {"kimg": 1, "minutes": 1})),
+        *(({"seed": seed}, "seed") for seed in (-1, 2**53, True)),
         ({"size_px": 48}, "size_px"),
         ({"model": "../etc"}, "model"),
         ({"promote": "maybe"}, "promote"),
@@ -96,11 +90,8 @@ def test_a_learning_rate_of_nan_is_refused(api, cats, field, number):
     """Numbers that JSON does not have, but Python's parser takes, are refused by name."""
     outer, inner = field.split(".")
     body = '{"recipe":"dcgan","dataset":"cats","budget":{"kimg":1},"%s":{"%s":%s}}'
-    response = api.post(
-        "/train",
-        content=body % (outer, inner, number),
-        headers={"content-type": "application/json"},
-    )
+    as_json = {"content-type": "application/json"}
+    response = api.post("/train", content=body % (outer, inner, number), headers=as_json)
     assert problem_of(response, 422, "invalid-value")["field"] == field
 
 
