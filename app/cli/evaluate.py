@@ -9,7 +9,7 @@ from app.cli.console import counted, say, show_table
 from app.cli.generate import Device
 from app.cli.store import open_store_with_zoo, shared_settings
 from models.errors import InvalidValue
-from models.metrics.protocols import PROTOCOLS, Protocol, merged, protocol
+from models.metrics.protocols import PROTOCOLS, SINGLE_FACE, Protocol, merged, protocol
 
 if TYPE_CHECKING:
     from models.metrics.comparison import Measurement
@@ -93,7 +93,7 @@ def _measure(
     from models.devices import pick_device
     from models.inference.checkpoints import load_generator
     from models.metrics.features import Features
-    from models.metrics.measuring import measure, reference_statistics
+    from models.metrics.measuring import face_tally, measure, reference_statistics
 
     device = pick_device(device_name)
     features = Features(device, row.features, inception)
@@ -109,15 +109,18 @@ def _measure(
             device=device,
             on_progress=tell,
         )
+    faces = face_tally(store, record, card.size_px, row, cache=shared_settings().data / "cache")
     with counted("samples") as tell:
-        return measure(generator, reference, features, device, row, on_progress=tell)
+        return measure(generator, reference, features, device, row, faces=faces, on_progress=tell)
 
 
 def _cells(row: dict[str, Any]) -> tuple[object, ...]:
     low, high = row.get("interval", (None, None))
     details = row.get("details", {})
     remarks = ""
-    if "expected" in details:
+    if row["name"] == SINGLE_FACE:
+        remarks = f"{details['expected']:.3g} of real pictures; of {details['images']} samples"
+    elif "expected" in details:
         remarks = (
             f"expected {details['expected']:.4g} if nothing is memorized; "
             f"median distance {details['median_ratio']:.3g} of held-out pictures'"

@@ -1,6 +1,7 @@
 """Evaluates a generator against a dataset, whose reference statistics are computed once."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +16,7 @@ from models.inference.checkpoints import Generator
 from models.inference.engine import Engine
 from models.metrics.blocks import as_rows
 from models.metrics.comparison import Comparison, Measurement
+from models.metrics.faces import MEANINGFUL_SHARE, FaceCounter, FacesUnavailable, FaceTally
 from models.metrics.features import Features
 from models.metrics.protocols import REALS_AT_MOST, Protocol
 from models.metrics.reference import FORMAT_VERSION, Reference, make_reference
@@ -86,6 +88,32 @@ def reference_statistics(
     return reference
 
 
+def face_tally(
+    store: Store, dataset: DatasetRecord, size_px: int, protocol: Protocol, *, cache: Path
+) -> FaceTally | None:
+    """Return a counter of faces with the share to expect, that of as many real images.
+
+    None if the protocol counts none, the extra `faces` is not installed, or the dataset has no
+    faces that could be counted. The share is computed once and kept in the store.
+    """
+    try:
+        counter = FaceCounter() if protocol.faces else None
+    except FacesUnavailable:
+        return None
+    if counter is None:
+        return None
+    key = f"{dataset.fingerprint[:12]}-faces-{size_px}-{protocol.faces}-{FORMAT_VERSION}"
+    kept = store.datasets.read_reference(dataset.name, key)
+    if kept is None:
+        pack = _pack(store, dataset, size_px, cache, heldout=False)
+        kept = str(counter.single_share(pack[_evenly(len(pack), protocol.faces)])).encode()
+        store.datasets.write_reference(dataset.name, key, kept)
+    share = float(kept)
+    if not share >= MEANINGFUL_SHARE:
+        return None
+    return FaceTally(counter=counter, expected=share, wanted=protocol.faces)
+
+
 def _pack(
     store: Store, dataset: DatasetRecord, size_px: int, cache: Path, *, heldout: bool
 ) -> NDArray[np.uint8]:
@@ -135,6 +163,7 @@ def measure(
     device: torch.device,
     protocol: Protocol,
     *,
+    faces: FaceTally | None = None,
     on_progress: OnProgress | None = None,
 ) -> Measurement:
     """Evaluate a generator against real images.
@@ -145,6 +174,7 @@ def measure(
         features: The feature network of the reference.
         device: Where to render and to compute.
         protocol: What to measure, and how.
+        faces: Counts the faces of fakes, from `face_tally`; none are counted if None.
         on_progress: Called with images done and in total.
 
     Raises:
@@ -156,7 +186,17 @@ def measure(
         raise InvalidValue("measured images", found, f"as the real ones, {allowed}")
     seeds = protocol.seeds(reference.size_px)
     engine = Engine(generator, device)
-    chunks = (engine.render(part) for part in _chunks(seeds))
+    chunks = (_tallied(engine.render(part), faces) for part in _chunks(seeds))
     rows = _features_of(features, chunks, _counter(len(seeds), on_progress))
     comparison = Comparison(reference, as_rows(rows, device), seeds)
-    return comparison.measurement(protocol, features)
+    found = comparison.measurement(protocol, features)
+    if faces is None:
+        return found
+    row = {**faces.row(), "protocol": found.rows[0]["protocol"]}
+    return replace(found, rows=(*found.rows, row))
+
+
+def _tallied(images: NDArray[np.uint8], faces: FaceTally | None) -> NDArray[np.uint8]:
+    if faces:
+        faces.add(images)
+    return images

@@ -10,8 +10,8 @@ from models.errors import CatteryError
 from models.inference.checkpoints import Generator, load_generator
 from models.metrics.comparison import Measurement
 from models.metrics.features import Features
-from models.metrics.measuring import measure, reference_statistics
-from models.metrics.protocols import PROTOCOLS, Protocol, headline
+from models.metrics.measuring import face_tally, measure, reference_statistics
+from models.metrics.protocols import PROTOCOLS, Protocol
 from models.metrics.reference import Reference
 from models.store import Store
 from models.store.records import DatasetRecord, Json
@@ -65,10 +65,10 @@ class Evaluator:
                 "Free some memory; a smaller batch does not help.",
             ) from err
 
-    def snapshot(self, weights: bytes) -> Json | None:
-        """Return the metric that selects snapshots, or None where it cannot be computed."""
+    def snapshot(self, weights: bytes) -> tuple[Json, ...]:
+        """Return the metrics that select snapshots; none where they cannot be computed."""
         found = self._measured(weights, self._quick)
-        return None if found is None else headline(found.rows)
+        return () if found is None else found.rows
 
     def version(self, weights: bytes) -> Measurement | None:
         """Evaluate a version fully, or return None where it cannot be evaluated."""
@@ -80,7 +80,8 @@ class Evaluator:
 
     def _measure(self, generator: Generator, protocol: Protocol) -> Measurement:
         features, reference = self._ready()
-        return measure(generator, reference, features, self._device, protocol)
+        faces = face_tally(self._store, self._dataset, self._size_px, protocol, cache=self._cache)
+        return measure(generator, reference, features, self._device, protocol, faces=faces)
 
     def _measured(self, weights: bytes, protocol: Protocol) -> Measurement | None:
         try:
@@ -109,4 +110,5 @@ def _with_fakes(protocol: Protocol, fakes: int | None) -> Protocol:
     """Return a protocol with another number of fakes, which its results record."""
     if fakes is None:
         return protocol
-    return replace(protocol, fakes=fakes, fakes_large=None)
+    faces = min(protocol.faces, fakes)
+    return replace(protocol, fakes=fakes, fakes_large=None, faces=faces)

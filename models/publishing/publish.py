@@ -56,13 +56,13 @@ class Publisher:
         Args:
             origin: How it was trained, for the card.
             weights: The snapshot's file.
-            best: The snapshot's kimg, seconds and metric.
+            best: The snapshot's kimg, seconds and results.
             found: Its results, if it was evaluated.
             parent: Version that the run resumed from.
             wish: When to promote the version.
             why: Why it must not be promoted; empty to decide.
         """
-        metrics = found.rows if found else (best["metric"],) if best["metric"] else ()
+        metrics = found.rows if found else selecting_rows(best)
         card = make_card(
             origin,
             self.order,
@@ -97,3 +97,8 @@ class Publisher:
             self.store.aliases.promote(model, version, reason=verdict.reason)
             self.announce(model)
         self.journal.published(version, promoted=verdict.promote, reason=verdict.reason)
+
+
+def selecting_rows(best: Json) -> tuple[Json, ...]:
+    """Return the results by which a snapshot was selected."""
+    return tuple(row for row in (best["metric"], best.get("faces")) if row is not None)

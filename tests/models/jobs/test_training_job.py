@@ -112,7 +112,7 @@ def test_the_order_s_wish_decides(runner, small_order):
 
 
 def test_a_metric_that_cannot_be_computed_never_promotes(runner, small_order, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise ArithmeticError("no convergence")
 
     monkeypatch.setattr("models.publishing.evaluation.measure", fail)
