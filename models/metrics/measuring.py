@@ -189,11 +189,11 @@ def measure(
     chunks = (_tallied(engine.render(part), faces) for part in _chunks(seeds))
     rows = _features_of(features, chunks, _counter(len(seeds), on_progress))
     comparison = Comparison(reference, as_rows(rows, device), seeds)
-    found = comparison.measurement(protocol, features)
+    measurement = comparison.measurement(protocol, features)
     if faces is None:
-        return found
-    row = {**faces.row(), "protocol": found.rows[0]["protocol"]}
-    return replace(found, rows=(*found.rows, row))
+        return measurement
+    row = {**faces.row(), "protocol": measurement.rows[0]["protocol"]}
+    return replace(measurement, rows=(*measurement.rows, row))
 
 
 def _tallied(images: NDArray[np.uint8], faces: FaceTally | None) -> NDArray[np.uint8]:

@@ -23,12 +23,11 @@ def taken(tmp_path):
         record, _ = store.jobs.create(JobKind.TRAIN, records.training_order())
         journal = Journal(record, store)
         state = store.jobs.state(journal.record.id)
-        left = iter(results)
-        snapshots = Snapshots(journal, state, state.take(), lambda _weights: next(left))
+        snapshots = Snapshots(journal, state, state.take(), lambda raw: results[int(raw)])
         for number in range(len(results)):
-            snapshots.take(lambda n=number: b"weights %d" % n, number + 1.0, 60.0)
+            snapshots.take(str(number).encode, number + 1.0, 60.0)
         assert journal.record.best == snapshots.best
-        return int(snapshots.weights().split()[-1])
+        return int(snapshots.weights())
 
     return take
 
