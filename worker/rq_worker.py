@@ -13,7 +13,7 @@ from rq.job import Job
 from rq.queue import Queue
 from rq.worker import SpawnWorker
 
-from worker.redis_client import AWAY
+from worker.redis_client import AWAY, Outages
 from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -28,12 +28,14 @@ class CatteryWorker(SpawnWorker):
     Attributes:
         child_module: What the job process runs.
         settings: Set by `worker.main` before work begins; not in a job process.
+        outages: Likewise; logs outages of Redis.
         is_stopping: Whether it was asked to stop.
     """
 
     child_module: ClassVar[str] = "worker.job_process"
     max_connection_wait_time = 5.0  # RQ's minute is long for a Redis that is back
     settings: WorkerSettings
+    outages: Outages
     is_stopping = False
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:  # noqa: ARG002 - RQ's signature
@@ -69,14 +71,26 @@ class CatteryWorker(SpawnWorker):
         try:
             super().heartbeat(timeout, pipeline)
         except AWAY as err:
-            log.warning("Redis is unavailable: %s", err)
+            self.outages.began(err)
+        else:
+            if pipeline is None:  # else it is not sent yet
+                self.outages.ended()
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
-        """Send a running job's heartbeats; without Redis the job goes on."""
+        """Send a running job's heartbeats; without Redis the worker waits for the job."""
         try:
             super().maintain_heartbeats(job, execution)
         except AWAY as err:
-            log.warning("Redis is unavailable, the job goes on: %s", err)
+            self.outages.began(err)
+        else:
+            self.outages.ended()
+
+    def teardown(self) -> None:
+        """Sign off, or leave that to the time to live of what Redis knows of this worker."""
+        try:
+            super().teardown()
+        except AWAY as err:
+            self.outages.began(err)
 
     def _child_environment(self) -> dict[str, str]:
         inherited = dict(os.environ)  # noqa: TID251 - handed on, not read
@@ -100,6 +114,28 @@ def _kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
     except ProcessLookupError:
         log.debug("The job process %d has already exited.", pid)
+
+
+class WithoutOutages(logging.Filter):
+    """Hands what RQ logs of an outage, with tracebacks and at each attempt, to `Outages`.
+
+    Args:
+        outages: Logs an outage once.
+    """
+
+    def __init__(self, outages: Outages) -> None:
+        super().__init__()
+        self._outages = outages
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a record is about something else."""
+        raised = record.exc_info[1] if record.exc_info else None
+        told = record.args if isinstance(record.args, tuple) else ()
+        for err in (raised, *told):
+            if isinstance(err, AWAY):
+                self._outages.began(err)
+                return False
+        return True
 
 
 def worker_options() -> dict[str, Any]:
