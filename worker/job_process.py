@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def _run(settings: WorkerSettings, name: str, job_id: str, execution_id: str) -> None:
-    redis = connect(settings.redis_url)
+    redis = connect(settings.redis_url, retries=1)
     worker = CatteryWorker(
         [job_queue(redis)],
         name=name,

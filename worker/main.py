@@ -67,7 +67,7 @@ def _work(
 ) -> bool:
     """Work until told to stop (True) or until Redis is lost (False)."""
     _listen()
-    redis = connect(settings.redis_url)
+    redis = connect(settings.redis_url, retries=0)  # RQ and the loop around it try again
     worker: CatteryWorker | None = None
     try:
         worker = worker_class(

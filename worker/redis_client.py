@@ -91,21 +91,24 @@ class Outages:
 
     Args:
         what: Who is affected: the beginning of a sentence.
+
+    Attributes:
+        reason: Why Redis is unavailable, as far as is known; None while it is not.
     """
 
     def __init__(self, what: str) -> None:
         self._what = what
-        self._reason: str | None = None
+        self.reason: str | None = None
 
     def began(self, err: BaseException) -> None:
         """Note that a call failed; logs it unless the reason is the same as before."""
         reason = reason_of(err)
-        if reason != self._reason:
+        if reason != self.reason:
             log.warning("%s: Redis is unavailable, %s. (%s)", self._what, reason, err)
-        self._reason = reason
+        self.reason = reason
 
     def ended(self) -> None:
         """Note that a call succeeded."""
-        if self._reason is not None:
+        if self.reason is not None:
             log.warning("%s: Redis is available again.", self._what)
-        self._reason = None
+        self.reason = None

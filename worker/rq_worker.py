@@ -87,6 +87,8 @@ class CatteryWorker(SpawnWorker):
 
     def teardown(self) -> None:
         """Sign off, or leave that to the time to live of what Redis knows of this worker."""
+        if self.outages.reason is not None:
+            return  # a Redis that hangs would hold up the exit
         try:
             super().teardown()
         except AWAY as err:
@@ -141,7 +143,9 @@ class WithoutOutages(logging.Filter):
 def worker_options() -> dict[str, Any]:
     """Return what every worker is made with, timeouts in seconds."""
     return {
-        "worker_ttl": 60,
+        # RQ waits 15 s less for a job at a time, and 5 s less for an answer, which is how long a
+        # Redis that hangs goes unnoticed.
+        "worker_ttl": 20,
         "job_monitoring_interval": 5,
         "maintenance_interval": 60,
         "default_result_ttl": 3600,

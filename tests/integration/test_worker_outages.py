@@ -48,7 +48,7 @@ def test_a_worker_waits_for_redis_and_says_so_in_a_line(house, proxy, mode):
     """Whatever it answers, no traceback, one line each; and jobs run as soon as it is well."""
     proxy.set(mode)
     worker = house.worker()
-    until(lambda: "Worker: Redis is unavailable" in house.told(), 30, "it says so")
+    until(lambda: "Worker: Redis is unavailable" in house.told(), 60, "it says so")
     until(lambda: "Reaper: Redis is unavailable" in house.told(), 30, "so does the reaper")
     proxy.set(Mode.NORMAL)
     house.status(house.job(5), JobStatus.FINISHED)
@@ -100,5 +100,5 @@ def test_a_stopping_worker_does_not_wait_for_redis(house, proxy):
     with proxy.during(Mode.HANG):
         until(lambda: re.search("Lease on job .* unavailable", house.told()), 30, "it is told")
         worker.terminate()
-        assert worker.wait(30) == 0
+        assert worker.wait(60) == 0
         assert not is_running(child)
