@@ -38,12 +38,13 @@ def main() -> None:
 
 
 def _run(settings: WorkerSettings, name: str, job_id: str, execution_id: str) -> None:
-    redis = connect(settings.redis_url, retries=1)
+    redis = connect(settings.redis_url)
     worker = CatteryWorker(
         [job_queue(redis)],
         name=name,
         connection=redis,
         prepare_for_work=False,
+        worker_ttl=1,  # it waits for no job: see `CatteryWorker.connection_timeout`
         serializer=SERIALIZER,
     )
     job = Job.fetch(job_id, connection=redis, serializer=SERIALIZER)

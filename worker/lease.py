@@ -118,7 +118,9 @@ class Lease:
         try:
             self._redis.eval(RELEASE, 1, self._key, self._token)
         except AWAY as err:
-            log.warning("Could not release %s: Redis is unavailable, %s.", self._key, reason_of(err))
+            log.warning(
+                "Could not release %s: Redis is unavailable, %s.", self._key, reason_of(err)
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -161,7 +163,7 @@ def lease_client(url: str, ttl_s: float) -> Redis:
         url: URL of the Redis.
         ttl_s: The lease's.
     """
-    return connect(url, timeout_s=ttl_s / RENEWALS, retries=0)
+    return connect(url, timeout_s=ttl_s / RENEWALS)
 
 
 def _now() -> float:

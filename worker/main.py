@@ -62,12 +62,10 @@ def _rq_without(outages: Outages) -> Iterator[None]:
         logger.removeFilter(without)
 
 
-def _work(
-    settings: WorkerSettings, worker_class: type[CatteryWorker], outages: Outages
-) -> bool:
+def _work(settings: WorkerSettings, worker_class: type[CatteryWorker], outages: Outages) -> bool:
     """Work until told to stop (True) or until Redis is lost (False)."""
     _listen()
-    redis = connect(settings.redis_url, retries=0)  # RQ and the loop around it try again
+    redis = connect(settings.redis_url)
     worker: CatteryWorker | None = None
     try:
         worker = worker_class(

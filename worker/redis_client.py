@@ -4,7 +4,7 @@ import logging
 import re
 
 from redis import Redis
-from redis.backoff import ExponentialBackoff
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
@@ -17,7 +17,6 @@ log = logging.getLogger(__name__)
 AWAY = (RedisError,)
 
 TIMEOUT_S = 5.0
-RETRIES = 2
 
 PROBE = "cattery:probe"
 PROBE_MS = 1000
@@ -44,13 +43,16 @@ REASONS = (
 )
 
 
-def connect(url: str, *, timeout_s: float = TIMEOUT_S, retries: int = RETRIES) -> Redis:
-    """Return a client that notices a dead connection; no I/O yet.
+def connect(url: str, *, timeout_s: float = TIMEOUT_S) -> Redis:
+    """Return a client that replaces a closed connection; no I/O yet.
+
+    It repeats no call: everybody who calls Redis goes on without it or tries again later, and
+    redis-py would repeat the call, its connection and that one's health check each, so that one
+    retry makes eight timeouts of a Redis that hangs.
 
     Args:
         url: redis://, rediss:// or unix:// URL; may hold a password.
         timeout_s: Longest wait for one answer, seconds.
-        retries: How often a call is repeated when its connection fails.
 
     Raises:
         RedisUrlMissing: The URL is empty.
@@ -64,7 +66,7 @@ def connect(url: str, *, timeout_s: float = TIMEOUT_S, retries: int = RETRIES) -
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
             health_check_interval=15,
-            retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), retries),
+            retry=Retry(NoBackoff(), 0),
         )
     except ValueError:
         raise RedisUrlInvalid from None

@@ -38,6 +38,11 @@ class CatteryWorker(SpawnWorker):
     outages: Outages
     is_stopping = False
 
+    @property
+    def connection_timeout(self) -> int:
+        """Longest wait for an answer of Redis, seconds: RQ's ten beyond that for a job, halved."""
+        return int(self.dequeue_timeout) + 5
+
     def fork_work_horse(self, job: Job, queue: Queue) -> None:  # noqa: ARG002 - RQ's signature
         """Start the job process; the name is RQ's."""
         execution = self.executions[next(iter(self.executions))]
@@ -129,22 +134,19 @@ class WithoutOutages(logging.Filter):
         super().__init__()
         self._outages = outages
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether a record is about something else."""
-        raised = record.exc_info[1] if record.exc_info else None
-        told = record.args if isinstance(record.args, tuple) else ()
-        for err in (raised, *told):
-            if isinstance(err, AWAY):
-                self._outages.began(err)
-                return False
-        return True
+    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - logging's signature
+        """Return whether a record is about something else than the error being handled."""
+        err = sys.exception()
+        if not isinstance(err, AWAY):
+            return True
+        self._outages.began(err)
+        return False
 
 
 def worker_options() -> dict[str, Any]:
     """Return what every worker is made with, timeouts in seconds."""
     return {
-        # RQ waits 15 s less for a job at a time, and 5 s less for an answer, which is how long a
-        # Redis that hangs goes unnoticed.
+        # RQ waits for a job 15 s less at a time: for so long a Redis that hangs goes unnoticed.
         "worker_ttl": 20,
         "job_monitoring_interval": 5,
         "maintenance_interval": 60,

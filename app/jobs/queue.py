@@ -82,5 +82,4 @@ def _connect(settings: AppSettings) -> Redis | None:
     """Return a client, or None without a URL; no I/O yet."""
     if not settings.redis_url:
         return None
-    # One retry: a pooled connection may have died with an earlier server.
-    return connect(settings.redis_url, timeout_s=settings.redis_timeout_s, retries=1)
+    return connect(settings.redis_url, timeout_s=settings.redis_timeout_s)

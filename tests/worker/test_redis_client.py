@@ -21,7 +21,7 @@ def proxy(valkey, request):
 @pytest.fixture
 def client(proxy):
     """Return a client of the proxy that does not wait for long."""
-    with closing(connect(proxy.url, timeout_s=0.3, retries=0)) as client:
+    with closing(connect(proxy.url, timeout_s=0.3)) as client:
         yield client
 
 
@@ -88,7 +88,7 @@ def test_a_subscriber_hears_through_the_proxy(proxy, client, redis):
     ],
 )
 def test_an_address_without_a_redis_has_its_reason(url, reason):
-    with closing(connect(url, retries=0)) as client:
+    with closing(connect(url)) as client:
         assert reason in reason_of(refused(client))
 
 
@@ -99,7 +99,7 @@ def test_tls_and_a_wrong_password_have_their_reasons(proxy, valkey, redis):
             assert reason in reason_of(refused(client))
     if proxy.url.startswith("redis"):
         tls = proxy.url.replace("redis://", "rediss://")
-        with closing(connect(tls, timeout_s=2, retries=0)) as client:
+        with closing(connect(tls, timeout_s=2)) as client:
             assert "TLS" in reason_of(refused(client))
 
 
