@@ -18,6 +18,7 @@ from app.inference.watcher import Watcher
 from app.jobs.queue import JobQueue
 from app.jobs.uploads import Uploads
 from app.observability.event_loop_lag import LagMeter
+from app.observability.probes import Probe
 from app.settings import AppSettings
 from models.datasets.tempdir import workplace
 from models.devices import pick_device
@@ -56,6 +57,7 @@ def lifespan_of(
 async def _open_store(state: State, settings: AppSettings, store: Store | None) -> None:
     """Open the store and register the generators of this release in it."""
     state.store = store or await asyncio.to_thread(Store.open, settings.store_url)
+    state.store_probe = Probe(lambda: state.store.tree.names("models"))
     state.zoo_problems = await asyncio.to_thread(register_zoo, state.store)
     for problem in state.zoo_problems:
         log.warning("%s", problem)  # not fatal: all other models can be served
@@ -65,7 +67,8 @@ async def _open_queue_and_uploads(
     state: State, settings: AppSettings, stack: AsyncExitStack
 ) -> None:
     """Set up the queue, which connects on first use, and a folder for unfinished uploads."""
-    state.queue = JobQueue(settings)
+    state.queue = JobQueue(settings, state.queue_note)
+    state.queue_probe = Probe(state.queue.check)
     stack.callback(state.queue.close)
     # A folder of its own: other processes may receive uploads in the same data folder.
     unfinished = await asyncio.to_thread(stack.enter_context, workplace(settings.uploads))

@@ -1,5 +1,6 @@
 """The front end as an ASGI app."""
 
+from collections.abc import Callable
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -22,6 +23,7 @@ def create_app(
     *,
     store: Store | None = None,
     load: EngineLoader | None = None,
+    queue_note: Callable[[], str] = lambda: "",
 ) -> FastAPI:
     """Return the app; nothing is opened before its lifespan begins.
 
@@ -29,6 +31,7 @@ def create_app(
         settings: The front end's settings.
         store: An open store; default: that of the settings.
         load: Loads a weights file into an engine; default: that of the settings.
+        queue_note: Returns what `/readyz` should tell of a queue that works, or "".
 
     Raises:
         SettingsError: It would be open to the whole network without a key.
@@ -48,6 +51,7 @@ def create_app(
     )
     app.state.settings = settings
     app.state.telemetry = telemetry
+    app.state.queue_note = queue_note
     register(app)
     app.router.routes[:0] = cats.router.routes  # first: matched before all others
     for module in ROUTERS:

@@ -100,10 +100,10 @@ class StoreError(CatteryError):
 
 
 class LeaseLost(CatteryError):
-    """Another process holds this job now; this one must stop writing."""
+    """Another process holds this job now, or may hold it; this one must stop writing."""
 
     def __init__(self, job: str) -> None:
-        super().__init__(f"The lease on job {job} was lost to another process.")
+        super().__init__(f"This process no longer holds the lease on job {job}.")
         self.job = job
 
 

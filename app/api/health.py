@@ -1,23 +1,20 @@
 """Index, liveness, readiness and metrics."""
 
 import asyncio
-from collections.abc import Callable
 from importlib.metadata import version
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from app.api.dependencies import PoolDep, QueueDep, RootDep, SettingsDep, StoreDep, TelemetryDep
+from app.api.dependencies import PoolDep, RootDep, SettingsDep, TelemetryDep
 from app.api.schemas import Live, Ready
 from app.api.views import picks_of
 from app.inference.pool import GeneratorPool
+from app.observability.probes import OK
 from app.problems.errors import NotReady
 from app.problems.openapi import problems
 from app.settings import AppSettings
-from models.errors import CatteryError
 
-CHECK_S = 5.0
-OK = "ok"
 PAGES = ("models", "recipes", "datasets", "jobs", "docs", "healthz", "readyz", "metrics")
 
 router = APIRouter(tags=["health"])
@@ -47,29 +44,28 @@ async def healthz() -> Live:
 
 @router.get("/readyz", summary="Readiness", operation_id="readyz", responses=problems(503))
 @router.head("/readyz", include_in_schema=False)
-async def readyz(
-    request: Request, store: StoreDep, pool: PoolDep, queue: QueueDep, settings: SettingsDep
-) -> Ready:
+async def readyz(request: Request, pool: PoolDep, settings: SettingsDep) -> Ready:
     """Whether `GET /cats` works: the store and the default model are available; else 503.
 
-    Also reported, without 503: `queue`, whether Redis responds; `pool`, versions that could not
-    be put into service; `zoo`, generators of this release that cannot be used.
+    Also reported, without 503: `queue`, whether jobs can be queued; `pool`, versions that could
+    not be put into service; `zoo`, generators of this release that cannot be used.
     """
     # Without Redis no job can be queued, but cats are served: that is no reason to leave the
     # load balancer.
+    state = request.app.state
     store_state, queue_state = await asyncio.gather(
-        _check(lambda: store.tree.names("models")), _check(queue.check)
+        state.store_probe.result(), state.queue_probe.result()
     )
     needed = {"store": store_state, "default_model": _default_model(pool, settings)}
     checks = needed | {
-        "zoo": " ".join(request.app.state.zoo_problems) or OK,
+        "zoo": " ".join(state.zoo_problems) or OK,
         "pool": " ".join(pool.problems()) or OK,
-        "queue": queue_state,
+        "queue": queue_state if queue_state != OK else state.queue.note() or OK,
     }
-    missing = [f"{part}: {state}" for part, state in needed.items() if state != OK]
+    missing = [f"{part}: {found}" for part, found in needed.items() if found != OK]
     if missing and checks["zoo"] != OK:  # possibly the cause
         missing.append(f"zoo: {checks['zoo']}")
-    if request.app.state.stopping.is_set():
+    if state.stopping.is_set():
         missing.append("service: shutting down.")
     if missing:
         raise NotReady(missing, settings.retry_after_s)
@@ -88,18 +84,6 @@ async def readyz(
 async def metrics(telemetry: TelemetryDep) -> Response:
     """Counters, gauges and histograms of this process, in Prometheus' text format."""
     return Response(telemetry.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-
-async def _check(check: Callable[[], object]) -> str:
-    """Run a blocking check in a thread; return `OK`, or what is wrong."""
-    try:
-        async with asyncio.timeout(CHECK_S):  # a hanging store must not hang the probe as well
-            await asyncio.to_thread(check)
-    except TimeoutError:
-        return f"no response within {CHECK_S:g} s."
-    except CatteryError as err:
-        return str(err)
-    return OK
 
 
 def _default_model(pool: GeneratorPool, settings: AppSettings) -> str:

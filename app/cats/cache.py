@@ -63,7 +63,8 @@ class ImageCache:
         """Return one file per seed of a resolved request.
 
         Raises:
-            Busy, DeadlineExceeded: As `Renderer.cats`.
+            Busy: As `Renderer.cats`.
+            DeadlineExceeded: This caller has waited too long, whenever others began to.
             StoreError: First renderings are kept, and the store fails.
         """
         if request.freshness is Freshness.RANDOM:
@@ -73,7 +74,9 @@ class ImageCache:
         seeds = {request.for_seed(seed).etag: seed for seed in request.seeds}
         found = self._memory.find(list(seeds))
         missing = {tag: seed for tag, seed in seeds.items() if tag not in found}
-        found |= await self._fetch(request, missing)
+        if missing:
+            async with self._renderer.deadline():
+                found |= await self._fetch(request, missing)
         return [found[tag] for tag in seeds]
 
     async def _fetch(self, request: ImageRequest, missing: Mapping[str, int]) -> Files:
@@ -103,7 +106,11 @@ class ImageCache:
         cold = {tag: seed for tag, seed in seeds.items() if tag not in files}
         if cold:
             made = await self._renderer.cats(
-                request.slot, list(cold.values()), request.variation, request.encoding
+                request.slot,
+                list(cold.values()),
+                request.variation,
+                request.encoding,
+                is_shared=True,
             )
             fresh = dict(zip(cold, made, strict=True))
             to_keep = {tag: seed for tag, seed in kept.items() if tag in cold}

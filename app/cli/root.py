@@ -1,5 +1,6 @@
 """The tree of commands, and the exit status of errors."""
 
+import os
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -17,6 +18,7 @@ from app.cli.serve import serve
 from app.cli.train import train
 from app.cli.walk import walk
 from app.cli.worker import worker
+from models.cores import cpu_quota
 from models.errors import CatteryError
 
 commands = typer.Typer(
@@ -52,6 +54,9 @@ def root(
 
 def main() -> None:
     """Run `cattery`."""
+    # torch knows no quota of a container. Before anything imports it, and for child processes.
+    if quota := cpu_quota():
+        os.environ.setdefault("OMP_NUM_THREADS", str(quota))  # noqa: TID251 - for torch
     run(commands)
 
 

@@ -84,7 +84,7 @@ def _serve(
     claim.record(address)
     store = Store.open(settings.store_url)
     say(f"Cattery {version('cattery')} is starting on {address} (data: {settings.data}) ...")
-    settings, children = _start_children(settings, stack, with_worker)
+    settings, children, queue_note = _start_children(settings, stack, with_worker)
 
     def ready() -> None:
         _announce(address, settings, began)
@@ -98,16 +98,18 @@ def _serve(
     say("Loading generators ...")
     from app.main import create_app  # only now: it takes a second, and the worker starts meanwhile
 
-    run_api(create_app(settings, store=store), listener, stopping, ready, leave)
+    api = create_app(settings, store=store, queue_note=queue_note)
+    run_api(api, listener, stopping, ready, leave)
 
 
 def _start_children(
     settings: "AppSettings", stack: ExitStack, with_worker: bool
-) -> "tuple[AppSettings, list[str]]":
+) -> "tuple[AppSettings, list[str], Callable[[], str]]":
     """Start the worker and, unless a Redis is configured, Valkey.
 
     Returns:
-        The settings with the queue's URL, and the names of the children in order of start.
+        The settings with the queue's URL, the names of the children in order of start, and what
+        returns the queue's note for operators.
     """
     from worker.settings import WorkerSettings
     from worker.valkey import EmbeddedValkey
@@ -125,7 +127,7 @@ def _start_children(
     supervisor.start()
     stack.callback(supervisor.stop)
     known = settings.model_copy(update={"redis_url": redis_url()})
-    return known, [child.name for child in children]
+    return known, [child.name for child in children], lambda: queue.note if queue else ""
 
 
 def run_api(

@@ -1,7 +1,6 @@
 """Decodes and crops entries in a few threads, in order."""
 
 import hashlib
-import os
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.cores import usable_cores
 from models.datasets.decoding import cut_square
 from models.datasets.duplicates import difference_hash
 from models.datasets.landmarks import Face, read_face
@@ -53,7 +53,7 @@ def prepare_all(entries: Iterable[Entry]) -> Iterator[tuple[Entry, Prepared | Re
     Yields:
         Each entry, in order, with its image or why it was refused.
     """
-    threads = min(MOST_THREADS, os.cpu_count() or 1)
+    threads = min(MOST_THREADS, usable_cores())
     large = threading.Lock()
     waiting: deque[tuple[Entry, Future[Prepared | Refused]]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="import")

@@ -1,12 +1,12 @@
 """From points of latent space to uint8 pixels on one device."""
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from models.cores import usable_cores
 from models.inference.backend import make_backend
 from models.inference.checkpoints import Generator
 from models.inference.latents import Point, latents
@@ -73,10 +73,8 @@ def lanes_of(device: str | torch.device, count: int) -> int:
         count: As configured; 0 means on a CPU one per core, less one for the front end where
             there are more than two, and on a GPU at most four.
     """
-    # Affinity first: a process may be confined to fewer cores than the machine has.
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    spare = 1 if cores and cores > 2 else 0
-    lanes = min(torch.get_num_threads(), (cores or 1) - spare)
+    cores = usable_cores()
+    lanes = min(torch.get_num_threads(), cores - (1 if cores > 2 else 0))
     return count or (lanes if torch.device(device).type == "cpu" else min(lanes, GPU_LANES))
 
 

@@ -15,6 +15,7 @@ OVERRIDDEN = (
     "subscribe(self)",
     "heartbeat(self, timeout, pipeline)",
     "maintain_heartbeats(self, job, execution)",
+    "teardown(self)",
 )
 
 
@@ -28,7 +29,9 @@ def test_rq_has_the_methods_that_are_overridden(signature):
 
 
 def test_rq_has_the_state_that_is_read_and_set():
-    assert isinstance(SpawnWorker.horse_pid, property)
+    for name in ("horse_pid", "dequeue_timeout", "connection_timeout"):
+        assert isinstance(getattr(SpawnWorker, name), property)
+    assert "self.connection_timeout" in inspect.getsource(SpawnWorker._set_connection)
     assert hasattr(SpawnWorker, "max_connection_wait_time")
     source = inspect.getsource(inspect.getmodule(SpawnWorker.work))
     for name in ("_horse_pid", "_stop_requested", "executions"):

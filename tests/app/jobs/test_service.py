@@ -16,7 +16,10 @@ from models.store.records import JobStatus
 from tests.app.client import problem_of
 from tests.app.fake_engine import put_into_service
 from tests.app.ordering import ORDER, add_dataset
+from tests.worker.redis_proxy import SCRIPTS, Mode, RedisProxy
 from worker.protocol import ANNOUNCEMENTS, QUEUE, RUN_JOB
+from worker.reaper import Reaper
+from worker.settings import WorkerSettings
 from worker.valkey import EmbeddedValkey
 
 
@@ -145,15 +148,48 @@ def test_redis_may_come_and_go(new_api, store, cats, tmp_path):
         valkey.stop()
 
 
-def test_redis_going_away_in_between_loses_nothing(api, cats, monkeypatch):
-    """A job that is written down stays so: the worker's reaper queues what no queue knows."""
+@pytest.mark.parametrize(
+    ("mode", "reason"),
+    [
+        (Mode.READONLY, "it is read-only"),
+        (Mode.OOM, "its memory is full"),
+        (Mode.MISCONF, "it cannot write to its disk"),
+        (Mode.LOADING, "it is still loading its data"),
+        (Mode.NOAUTH, "it requires a password"),
+        (Mode.HANG, "it does not respond in time"),
+        (Mode.CUT, "the connection to it was lost"),
+    ],
+)
+def test_a_redis_that_refuses_is_told_with_its_reason_and_nothing_is_ordered(
+    new_api, cats, redis_url, mode, reason
+):
+    with RedisProxy(redis_url) as proxy:
+        with new_api(redis_url=proxy.url, redis_timeout_s=0.3) as api:
+            with proxy.during(mode):
+                told = problem_of(api.post("/train", json=ORDER), 503, "queue-unavailable")
+                assert reason in told["detail"]
+                upload = api.post(
+                    "/datasets/dogs?license=CC0-1.0",
+                    content=b"PK",
+                    headers={"content-type": "application/zip"},
+                )
+                assert upload.status_code == 503, upload.text
+                assert api.store.jobs.list() == []
+            assert api.post("/train", json=ORDER).status_code == 202
 
-    def fail(_record):
-        raise QueueUnavailable("The job queue (Redis) does not answer.")
 
-    monkeypatch.setattr(api.app.state.queue, "submit", fail)
-    job = api.post("/train", json=ORDER).json()
-    assert api.store.jobs.get(job["id"]).status is JobStatus.QUEUED
+def test_redis_refusing_in_between_loses_nothing(new_api, cats, redis_url, queued):
+    """The check succeeds, queueing fails: the job is in the store, whence the reaper queues it."""
+    with RedisProxy(redis_url) as proxy, new_api(redis_url=proxy.url) as api:
+        with proxy.during(Mode.READONLY, only={"HSET", "SADD", "LPUSH", "RPUSH", *SCRIPTS}):
+            response = api.post("/train", json=ORDER)
+            assert response.status_code == 202
+            assert proxy.counts["refused"] > 0
+        settings, job = WorkerSettings(redis_url=redis_url), response.json()["id"]
+        assert [job] not in [waiting.args for waiting in queued()]
+        with redis.Redis.from_url(redis_url) as client:
+            Reaper(api.store, client, settings).sweep()
+        assert [waiting.args for waiting in queued()].count([job]) == 1
 
 
 def test_a_move_is_announced(redis_url):
