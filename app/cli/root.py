@@ -1,6 +1,7 @@
 """The tree of commands, and the exit status of errors."""
 
 import sys
+from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Annotated
 
@@ -78,7 +79,12 @@ def _settings_errors(err: ValueError) -> list[str]:
     # By name: pydantic's error does not carry the class that it is about.
     if not isinstance(err, ValidationError) or not err.title.endswith("Settings"):
         return []
-    return [
-        f"CATTERY_{'_'.join(map(str, e['loc'])).upper()} is {e['input']!r}: {e['msg']}."
-        for e in err.errors(include_url=False)
-    ]
+    return [_settings_line(e["loc"], e["input"], e["msg"]) for e in err.errors()]
+
+
+def _settings_line(loc: Iterable[object], value: object, message: str) -> str:
+    """Return the line for an invalid setting; values that may hold a secret are left out."""
+    name = f"CATTERY_{'_'.join(map(str, loc)).upper()}"
+    is_secret = name in ("CATTERY_API_KEY", "CATTERY_REDIS_URL")
+    shown = "invalid" if is_secret else repr(value)
+    return f"{name} is {shown}: {message.removeprefix('Value error, ')}."
