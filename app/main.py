@@ -7,13 +7,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api import cats, datasets, docs, health, jobs, models, recipes, walks
 from app.api.openapi import TAGS, describe
+from app.api.routing import DirectRoutes
 from app.http.headers import ResponseHeaders
 from app.http.security import Gate, check_closed
 from app.inference.slot import EngineLoader
 from app.lifespan import lifespan_of
 from app.observability.metrics import RequestCounter, Telemetry
 from app.problems.errors import SettingsError
-from app.problems.handlers import register
+from app.problems.handlers import HANDLERS, register
 from app.settings import AppSettings
 from models.store import Store
 
@@ -63,6 +64,7 @@ def create_app(
         redirect_slashes=False,
         docs_url=None,  # app.api.docs has a Content-Security-Policy
         redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # /metrics has ours
         generate_unique_id_function=lambda route: route.name,
         lifespan=lifespan_of(settings, store, load),
     )
@@ -74,6 +76,7 @@ def create_app(
         app.include_router(module.router)
     describe(app)
     _check_root_path(app, settings.root_path)
+    app.add_middleware(DirectRoutes, routes=cats.router.routes, handlers=HANDLERS)
     app.add_middleware(Gate, settings=settings)
     app.add_middleware(RequestCounter, telemetry=telemetry)  # the last one is outermost
     return app

@@ -91,7 +91,9 @@ def settings_page() -> Iterator[str]:
     yield "```"
     yield ""
     yield "`cattery serve` passes its environment on to its worker."
-    yield "If a value is out of range, the process exits with an error that names the setting."
+    yield "An empty variable counts as not set, and `~` means the home folder."
+    yield "If a value is invalid, or a name that begins with `CATTERY_` is no setting, the process exits"
+    yield "with one line that names it."
     shared = set(SharedSettings.model_fields)
     yield from _settings("Front end and worker", SharedSettings, set())
     yield from _settings("Front end", AppSettings, shared)

@@ -44,14 +44,20 @@ LastEventQuery = Annotated[
 ]
 
 _QUEUED: Responses = {202: {"description": "The job is queued.", "headers": LOCATION}}
+_EVENT = ("id", "event", "data")
+_EXAMPLE = ("1", "queued", '{"at":"2026-11-23T10:15:00.000000Z"}')
 _STREAM: Responses = {
     200: {
         "description": "One event per entry of the job's history: id, type and data as JSON. "
         "The stream ends with the job.",
         "content": {
             "text/event-stream": {
-                "schema": {"type": "string"},
-                "example": 'id: 1\nevent: queued\ndata: {"at":"2026-11-23T10:15:00.000000Z"}\n\n',
+                # OpenAPI 3.1 has no word for a stream: this is one of its events.
+                "schema": {
+                    "type": "object",
+                    "properties": {name: {"type": "string"} for name in _EVENT},
+                },
+                "example": dict(zip(_EVENT, _EXAMPLE, strict=True)),
             }
         },
     },

@@ -71,9 +71,9 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers, too_large = Headers(scope=scope), self._too_large(scope)
+        headers = Headers(scope=scope)
         try:
-            self._check(scope, headers, too_large)
+            self._check(scope, headers)
         except CatteryError as err:
             response = problem_response(err, path_of(scope))
             if isinstance(err, TooLarge):
@@ -83,6 +83,7 @@ class Gate:
         if "content-length" not in headers and "transfer-encoding" not in headers:
             await self._app(scope, receive, send)  # no body, as nearly always: nothing to count
             return
+        too_large = self._too_large(scope)
         metered = _Metered(receive, send, too_large)
         try:
             await self._app(scope, metered.receive, metered.send)
@@ -94,15 +95,18 @@ class Gate:
             response.headers["Connection"] = "close"
             await response(scope, receive, send)
 
-    def _check(self, scope: Scope, headers: Headers, too_large: TooLarge) -> None:
+    def _check(self, scope: Scope, headers: Headers) -> None:
         key = self._settings.api_key
         if key is None:
             _check_caller(scope, headers)
         if scope["method"] not in SAFE_METHODS:
             if key is not None:
                 _check_key(headers, key.get_secret_value().strip())
-            _check_type(scope, headers)
-        if _declared(headers) > too_large.limit_bytes:
+            # Browsers send no other method to another site without asking first.
+            if scope["method"] == "POST":
+                _check_type(scope, headers)
+        declared = _declared(headers)
+        if declared and declared > (too_large := self._too_large(scope)).limit_bytes:
             raise too_large
 
     def _too_large(self, scope: Scope) -> TooLarge:

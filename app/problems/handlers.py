@@ -1,7 +1,7 @@
 """Exception handlers: every failure of a request becomes a problem document."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -27,10 +27,8 @@ _PLACES = frozenset({"body", "query", "path", "header", "cookie"})
 
 def register(app: FastAPI) -> None:
     """Register the handlers."""
-    app.add_exception_handler(CatteryError, _refuse)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _framework)
-    app.add_exception_handler(ClientDisconnect, _left)
+    for kind, handler in HANDLERS.items():
+        app.add_exception_handler(kind, handler)
     app.add_exception_handler(Exception, _fail)
 
 
@@ -125,3 +123,12 @@ async def _fail(request: Request, _error: Exception) -> Response:
     detail = "An unexpected error occurred; the service's log has the details."
     remedy = "Try again; if it happens again, report it."
     return problem_response(CatteryError(detail, remedy), path_of(request.scope))
+
+
+HANDLERS: Mapping[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+    CatteryError: _refuse,
+    RequestValidationError: _invalid,
+    HTTPException: _framework,
+    ClientDisconnect: _left,
+}
+"""Handlers of all errors that are expected."""
