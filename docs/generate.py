@@ -92,8 +92,8 @@ def settings_page() -> Iterator[str]:
     yield ""
     yield "`cattery serve` passes its environment on to its worker."
     yield "An empty variable counts as not set, and `~` means the home folder."
-    yield "If a value is invalid, or a name that begins with `CATTERY_` is no setting, the process exits"
-    yield "with one line that names it."
+    yield "If a value is invalid, or a variable that begins with `CATTERY_` is no setting,"
+    yield "the process exits with one line that names it."
     shared = set(SharedSettings.model_fields)
     yield from _settings("Front end and worker", SharedSettings, set())
     yield from _settings("Front end", AppSettings, shared)

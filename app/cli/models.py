@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.console import say, show_record, show_table
+from app.cli.console import check_parent, say, show_record, show_table
 from app.cli.store import open_store, open_store_with_zoo
 from models.errors import InvalidValue
 
@@ -99,6 +99,7 @@ def export(
     """Write the weights and card of a version to a file or folder, to import elsewhere."""
     from app.cli.archives import write_export
 
+    check_parent(target)
     store = open_store_with_zoo()
     model, version = store.versions.resolve(ref)
     card = store.versions.card(model, version)

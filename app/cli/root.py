@@ -63,6 +63,11 @@ def run(program: typer.Typer) -> None:
     except CatteryError as err:
         print_error(str(err))
         sys.exit(1)
+    except OSError as err:
+        if not err.filename:  # not about a file that someone named
+            raise
+        print_error(f"{err.filename}: {err.strerror}.")
+        sys.exit(1)
     except ValueError as err:  # pydantic's errors are ValueErrors; importing it here costs 0.1 s
         lines = _settings_errors(err)
         if not lines:

@@ -48,7 +48,8 @@ def serve(
         str | None, typer.Option(help="Address to listen on; overrides CATTERY_HOST.")
     ] = None,
     port: Annotated[
-        int | None, typer.Option(help="TCP port, 0 for any free one; overrides CATTERY_PORT.")
+        int | None,
+        typer.Option(min=0, max=65535, help="TCP port, 0 for any; overrides CATTERY_PORT."),
     ] = None,
     with_worker: Annotated[
         bool, typer.Option("--worker/--no-worker", help="Whether to start a worker as well.")

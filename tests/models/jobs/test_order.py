@@ -96,3 +96,10 @@ def test_weights_that_cannot_fit_are_refused_with_why(store_with_cats, small_ord
     store.jobs.save(replace(record, status=JobStatus.FINISHED))
     with pytest.raises(InvalidValue, match=told):
         _order(store, **{"recipe": "projected", "init_from": record.id, **changes})
+
+
+def test_a_size_that_the_dataset_lacks_is_told_as_it_was_asked(store_with_cats):
+    """Not with a size that nobody named: the dataset's name is wrong if the size is the default."""
+    with pytest.raises(DatasetError, match="Use a size with enough of them: 32") as caught:
+        _order(store_with_cats, size_px=256)
+    assert (caught.value.field, caught.value.value) == ("size_px", 256)
