@@ -4,10 +4,11 @@ import asyncio
 from pathlib import Path as FilePath
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import Depends, Path, Query, Request, Response
 
 from app.api.dependencies import QueueDep, RootDep, StoreDep, known_parameters_only
 from app.api.responses import CONTACT_SHEET, LOCATION, REVALIDATE, png
+from app.api.routing import Router
 from app.api.schemas import DatasetList, DatasetView, JobView
 from app.api.views import dataset_view, job_view
 from app.jobs.queue import JobQueue
@@ -19,7 +20,7 @@ from models.store import Store
 from models.store.names import check_name
 from models.store.records import ImportOrder, JobKind, JobRecord
 
-router = APIRouter(
+router = Router(
     prefix="/datasets",
     tags=["datasets"],
     dependencies=[Depends(known_parameters_only)],

@@ -3,10 +3,11 @@
 import asyncio
 from importlib.metadata import version
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from app.api.dependencies import PoolDep, RootDep, SettingsDep, TelemetryDep
+from app.api.routing import Router
 from app.api.schemas import Live, Ready
 from app.api.views import picks_of
 from app.inference.pool import GeneratorPool
@@ -17,11 +18,10 @@ from app.settings import AppSettings
 
 PAGES = ("models", "recipes", "datasets", "jobs", "docs", "healthz", "readyz", "metrics")
 
-router = APIRouter(tags=["health"])
+router = Router(tags=["health"])
 
 
 @router.get("/", summary="Index", operation_id="index")
-@router.head("/", include_in_schema=False)
 async def index(settings: SettingsDep, root: RootDep, pool: PoolDep) -> dict[str, str | list[str]]:
     """Paths of all resources, and a few picked cats."""
     card = pool.card(settings.default_model.partition("@")[0])
@@ -36,14 +36,12 @@ async def index(settings: SettingsDep, root: RootDep, pool: PoolDep) -> dict[str
 
 
 @router.get("/healthz", summary="Liveness", operation_id="healthz")
-@router.head("/healthz", include_in_schema=False)
 async def healthz() -> Live:
     """The process responds; the store and Redis are not checked."""
     return Live(status="alive", version=version("cattery"))
 
 
 @router.get("/readyz", summary="Readiness", operation_id="readyz", responses=problems(503))
-@router.head("/readyz", include_in_schema=False)
 async def readyz(request: Request, pool: PoolDep, settings: SettingsDep) -> Ready:
     """Whether `GET /cats` works: the store and the default model are available; else 503.
 
@@ -80,7 +78,6 @@ async def readyz(request: Request, pool: PoolDep, settings: SettingsDep) -> Read
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-@router.head("/metrics", include_in_schema=False)
 async def metrics(telemetry: TelemetryDep) -> Response:
     """Counters, gauges and histograms of this process, in Prometheus' text format."""
     return Response(telemetry.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -2,50 +2,62 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import Depends, Header, Path, Query, Request, Response
+from pydantic import BeforeValidator, Field
 from starlette.responses import StreamingResponse
 
 from app.api.dependencies import QueueDep, RootDep, SettingsDep, StoreDep, known_parameters_only
 from app.api.responses import CONTACT_SHEET, LOCATION, REVALIDATE, png
+from app.api.routing import Router
 from app.api.schemas import JobList, JobView, TrainBody
 from app.api.views import job_view
 from app.jobs.events import follow, has_seen_all
 from app.jobs.service import cancel, submit
 from app.problems.openapi import Responses, problems
-from models.jobs.order import make_order
+from models.jobs.order import check_budget, make_order
 from models.store import Store
 from models.store.records import JobKind, JobStatus, TrainingOrder
 
-router = APIRouter(
+router = Router(
     tags=["jobs"],
     dependencies=[Depends(known_parameters_only)],
     responses=problems(422, 503),
 )
 
 JobId = Annotated[str, Path(description="Id of a job.", examples=["20261123-101500-a1b2c3"])]
+# Empty is what an EventSource has before its first event (HTML, section 9.2).
+EventId = Annotated[
+    Annotated[int, Field(ge=0)] | None,
+    BeforeValidator(lambda value: None if value == "" else value),
+]
 LastEventId = Annotated[
-    int | None,
+    EventId,
     Header(
         alias="Last-Event-ID",
-        ge=0,
         description="Id of the last event that the client has received.",
         examples=[17],
     ),
 ]
 LastEventQuery = Annotated[
-    int | None,
-    Query(ge=0, description="Same as the header Last-Event-ID, for clients that cannot send it."),
+    EventId,
+    Query(description="Same as the header Last-Event-ID, for clients that cannot send it."),
 ]
 
 _QUEUED: Responses = {202: {"description": "The job is queued.", "headers": LOCATION}}
+_EVENT = ("id", "event", "data")
+_EXAMPLE = ("1", "queued", '{"at":"2026-11-23T10:15:00.000000Z"}')
 _STREAM: Responses = {
     200: {
         "description": "One event per entry of the job's history: id, type and data as JSON. "
         "The stream ends with the job.",
         "content": {
             "text/event-stream": {
-                "schema": {"type": "string"},
-                "example": 'id: 1\nevent: queued\ndata: {"at":"2026-11-23T10:15:00.000000Z"}\n\n',
+                # OpenAPI 3.1 has no word for a stream: this is one of its events.
+                "schema": {
+                    "type": "object",
+                    "properties": {name: {"type": "string"} for name in _EVENT},
+                },
+                "example": dict(zip(_EVENT, _EXAMPLE, strict=True)),
             }
         },
     },
@@ -130,6 +142,9 @@ async def follow_job(
     after = reached if reached is not None else last_event_id or 0
     if await has_seen_all(store, job, after):
         return Response(status_code=204)  # tells an EventSource not to reconnect
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    if request.method == "HEAD":  # or it would last as long as the job
+        return Response(headers=headers, media_type="text/event-stream")
     events = follow(
         store,
         job,
@@ -139,7 +154,6 @@ async def follow_job(
         stopping=request.app.state.stopping,
         has_left=request.is_disconnected,
     )
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(events, headers=headers, media_type="text/event-stream")
 
 
@@ -185,6 +199,7 @@ def delete_job(job: JobId, store: StoreDep) -> None:
 
 
 def _order(body: TrainBody, store: Store) -> TrainingOrder:
+    budget = check_budget(body.budget.to_budget())  # before anything is looked up in the store
     for source in (body.resume_from, body.init_from):
         if source is not None and "@" not in source:
             store.jobs.get(source)  # an unknown job is a 404, not a 422 of the order
@@ -193,7 +208,7 @@ def _order(body: TrainBody, store: Store) -> TrainingOrder:
         dataset=store.datasets.get(body.dataset),
         model=body.model,
         size_px=body.size_px,
-        budget=body.budget.to_budget(),
+        budget=budget,
         seed=body.seed,
         overrides=body.overrides,
         promote=body.promote,

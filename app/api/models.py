@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, BackgroundTasks, Depends, Path, Request, Response
+from fastapi import BackgroundTasks, Depends, Path, Request, Response
 from starlette.responses import FileResponse
 
 from app.api.dependencies import (
@@ -17,14 +17,16 @@ from app.api.dependencies import (
     known_parameters_only,
 )
 from app.api.responses import CONTACT_SHEET, IMMUTABLE, png
+from app.api.routing import Router
 from app.api.schemas import ModelList, ModelView, PromoteBody, VersionView
 from app.api.views import model_summary, model_view, version_view
 from app.http.conditional import not_modified
+from app.http.ranges import normalize_range
 from app.inference.pool import GeneratorPool
 from app.problems.openapi import Responses, problems
 from models.errors import CheckpointError, Conflict
 
-router = APIRouter(
+router = Router(
     prefix="/models",
     tags=["models"],
     dependencies=[Depends(known_parameters_only)],
@@ -148,13 +150,12 @@ def get_version_samples(
     return png(request, store.versions.samples(model, version), IMMUTABLE)
 
 
-@router.head("/{model}/versions/{version}/generator.safetensors", include_in_schema=False)
 @router.get(
     "/{model}/versions/{version}/generator.safetensors",
     summary="A version's weights",
     operation_id="get_version_weights",
     response_class=Response,
-    responses=_WEIGHTS | problems(404, 410),
+    responses=_WEIGHTS | problems(404, 410, 416),
 )
 def get_version_weights(
     request: Request, model: Name, version: Version, store: StoreDep, settings: SettingsDep
@@ -166,6 +167,7 @@ def get_version_weights(
     if known is not None:
         return known
     path = store.versions.weights_path(model, version, settings.cache)
+    normalize_range(request, path.stat().st_size, etag)
     return FileResponse(
         path,
         media_type="application/octet-stream",

@@ -1,9 +1,9 @@
 """Bodies of requests and responses. Responses extend the records of the store."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from models.inference.latents import MAX_SEED
 from models.jobs.order import MAX_KIMG, MAX_MINUTES
@@ -32,12 +32,6 @@ class BudgetBody(Body):
     minutes: float | None = Field(
         None, gt=0, le=MAX_MINUTES, strict=True, description="Minutes of training.", examples=[2]
     )
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if (self.kimg is None) == (self.minutes is None):
-            raise ValueError("give either kimg or minutes")
-        return self
 
     def to_budget(self) -> Budget:
         """Return it as the store's record."""
@@ -93,8 +87,7 @@ class PromoteBody(Body):
     """The version to put into service."""
 
     version: str = Field(
-        min_length=1,
-        max_length=64,
+        pattern="^[0-9a-f]{4,12}$",
         description="Id of the version, or at least its first four digits.",
         examples=["0123456789ab"],
     )

@@ -141,5 +141,5 @@ def _encoding(query: CatsQuery, kind: Format) -> PictureFormat:
     """
     wanted = query.encoding or kind.picture or PictureFormat.PNG
     if kind.picture not in (None, wanted):
-        raise InvalidValue("encoding", wanted, "only with format=zip, multipart or json")
+        raise InvalidValue("encoding", wanted.value, "only with format=zip, multipart or json")
     return wanted

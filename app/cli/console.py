@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
@@ -19,6 +20,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+
+from models.errors import InvalidValue
 
 
 def say(text: str) -> None:
@@ -79,6 +82,16 @@ def training_bar() -> Progress:
         TextColumn("{task.fields[status]}"),
         console=Console(stderr=True),
     )
+
+
+def check_parent(path: Path) -> None:
+    """Refuse a file that could not be written, before anything is computed for it.
+
+    Raises:
+        InvalidValue: Its folder does not exist.
+    """
+    if not path.absolute().parent.is_dir():
+        raise InvalidValue("output", str(path), "a file in an existing folder")
 
 
 def show_record(record: object) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.console import show_table
+from app.cli.settings import read_settings
 from models.errors import CatteryError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def doctor(
     """Check everything that Cattery needs; exit with status 1 if a check fails."""
     from app.settings import AppSettings
 
-    settings = AppSettings()
+    settings = read_settings(AppSettings)
     findings = list(_findings(settings, device or settings.device))
     show_table(
         ("", "what", "found"), [("ok" if f.ok else "BAD", f.what, f.found) for f in findings]

@@ -8,7 +8,7 @@ import typer
 from app.cli.console import counted, say, show_table
 from app.cli.generate import Device
 from app.cli.store import open_store_with_zoo, shared_settings
-from models.errors import InvalidValue
+from models.errors import Gone, InvalidValue, NotFound
 from models.metrics.protocols import PROTOCOLS, SINGLE_FACE, Protocol, merged, protocol
 
 if TYPE_CHECKING:
@@ -71,8 +71,9 @@ def _dataset(store: "Store", card: "Card", name: str | None) -> "DatasetRecord":
     trained = card.dataset.get("name")
     wanted = name or trained
     if not isinstance(wanted, str):
-        raise InvalidValue("dataset", None, "a dataset of the store; the card names none")
-    record = store.datasets.get(wanted)
+        detail = f"The card of {card.model}@{card.version} names no dataset."
+        raise InvalidValue("dataset", None, "--dataset with one of the store", detail)
+    record = store.datasets.get(wanted) if name else _trained_on(store, card, wanted)
     learned = card.dataset.get("fingerprint")
     if isinstance(learned, str) and learned != record.fingerprint:
         say(
@@ -80,6 +81,15 @@ def _dataset(store: "Store", card: "Card", name: str | None) -> "DatasetRecord":
             f"(fingerprint {learned[:12]}, not {record.fingerprint[:12]})."
         )
     return record
+
+
+def _trained_on(store: "Store", card: "Card", name: str) -> "DatasetRecord":
+    """Return the dataset of a card, which another store may have."""
+    try:
+        return store.datasets.get(name)
+    except (NotFound, Gone) as err:
+        detail = f"{card.model}@{card.version} was trained on {name!r}, which is not in this store."
+        raise InvalidValue("dataset", None, "--dataset with one of the store", detail) from err
 
 
 def _measure(

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.console import say, show_record, show_table
+from app.cli.console import check_parent, say, show_record, show_table
 from app.cli.store import open_store, open_store_with_zoo
+from models.errors import InvalidValue
 
 if TYPE_CHECKING:
     from models.store import Store
@@ -63,8 +64,12 @@ def promote(
     reason: Annotated[str, typer.Option(help="Reason, recorded in the model's history.")] = "",
 ) -> None:
     """Put a version into service; a running service switches within seconds."""
+    check_exact(ref)
     store = open_store_with_zoo()
     model, version = store.versions.resolve(ref)
+    if store.aliases.get(model).serving == version:
+        say(f"{model}@{version} is already in service.")
+        return
     store.aliases.promote(model, version, reason=reason)
     say(f"{model}@{version} is in service.")
 
@@ -79,6 +84,7 @@ def rollback(model: Model) -> None:
 @model_commands.command()
 def delete(ref: Version) -> None:
     """Delete a version, unless it is serving or previous."""
+    check_exact(ref)
     store = open_store()
     model, version = store.versions.resolve(ref)
     store.versions.delete(model, version)
@@ -93,6 +99,7 @@ def export(
     """Write the weights and card of a version to a file or folder, to import elsewhere."""
     from app.cli.archives import write_export
 
+    check_parent(target)
     store = open_store_with_zoo()
     model, version = store.versions.resolve(ref)
     card = store.versions.card(model, version)
@@ -116,3 +123,16 @@ def import_(
     card = import_version(open_store(), model, weights, card)
     say(f"Imported {model}@{card.version}. Put it into service with:")
     say(f"  cattery models promote {model}@{card.version}")
+
+
+def check_exact(ref: str) -> None:
+    """Refuse a model's name alone: it means the version in service, which nobody has named.
+
+    Raises:
+        InvalidValue: It has no version.
+    """
+    model, _, version = ref.partition("@")
+    if not version:
+        name = model or "MODEL"
+        allowed = f"{name}@VERSION, as `cattery models list` shows it"
+        raise InvalidValue("ref", ref, allowed, f"{ref!r} names no version.")

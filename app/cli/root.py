@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Annotated
 
@@ -67,6 +68,11 @@ def run(program: typer.Typer) -> None:
     except CatteryError as err:
         print_error(str(err))
         sys.exit(1)
+    except OSError as err:
+        if not err.filename:  # not about a file that someone named
+            raise
+        print_error(f"{err.filename}: {err.strerror}.")
+        sys.exit(1)
     except ValueError as err:  # pydantic's errors are ValueErrors; importing it here costs 0.1 s
         lines = _settings_errors(err)
         if not lines:
@@ -83,7 +89,12 @@ def _settings_errors(err: ValueError) -> list[str]:
     # By name: pydantic's error does not carry the class that it is about.
     if not isinstance(err, ValidationError) or not err.title.endswith("Settings"):
         return []
-    return [
-        f"CATTERY_{'_'.join(map(str, e['loc'])).upper()} is {e['input']!r}: {e['msg']}."
-        for e in err.errors(include_url=False)
-    ]
+    return [_settings_line(e["loc"], e["input"], e["msg"]) for e in err.errors()]
+
+
+def _settings_line(loc: Iterable[object], value: object, message: str) -> str:
+    """Return the line for an invalid setting; values that may hold a secret are left out."""
+    name = f"CATTERY_{'_'.join(map(str, loc)).upper()}"
+    is_secret = name in ("CATTERY_API_KEY", "CATTERY_REDIS_URL")
+    shown = "invalid" if is_secret else repr(value)
+    return f"{name} is {shown}: {message.removeprefix('Value error, ')}."

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.console import interruptible, say, training_bar
+from app.cli.settings import check_device, read_settings
 from app.cli.store import open_store
 from models.errors import CatteryError, Conflict, InvalidValue
 from models.store.journal import StopReason
@@ -81,6 +82,17 @@ def train(
 
     Run it with `torchrun` to train on several GPUs, one process each.
     """
+    if resume is not None:
+        _refuse_with_resume(
+            {
+                "RECIPE": recipe,
+                "--dataset": dataset,
+                "--model": model,
+                "--size": size_px,
+                "--set": overrides,
+                "--init-from": init_from,
+            }
+        )
     store = open_store()
     budget = Budget(kimg=kimg, minutes=minutes)
 
@@ -144,6 +156,13 @@ def _given(name: str, value: str | None) -> str:
     return value
 
 
+def _refuse_with_resume(given: dict[str, object]) -> None:
+    """Refuse what would be ignored: a resumed job keeps its own."""
+    for name, value in given.items():
+        if value:
+            raise typer.BadParameter(f"{name} cannot be changed with --resume; leave it out.")
+
+
 def _ordered(store: "Store", **parts: Any) -> JobRecord:
     from models.jobs.order import make_order
 
@@ -200,7 +219,9 @@ def local_context(store: "Store") -> "JobContext":
     from worker.jobs import job_context
     from worker.settings import WorkerSettings
 
-    return job_context(WorkerSettings(), store)
+    settings = read_settings(WorkerSettings)
+    check_device(settings.device)
+    return job_context(settings, store)
 
 
 @contextmanager

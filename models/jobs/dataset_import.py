@@ -193,7 +193,7 @@ def _record(name: str, tally: _Tally, packs: Packs, license: str) -> DatasetReco
     counts = packs.counts(is_heldout=False)
     if max(counts.values(), default=0) < FEWEST_IMAGES:
         allowed = f"at least {FEWEST_IMAGES} images to train on"
-        raise DatasetError("source", _summary(tally), allowed)
+        raise DatasetError("source", None, allowed, f"The source has {_summary(tally)}.")
     return DatasetRecord(
         name=name,
         fingerprint=tally.fingerprint(),

@@ -61,7 +61,8 @@ def reference_statistics(
     features = features or Features(device)
     total = dataset.counts.get(str(size_px), 0)
     if total < 2:
-        raise DatasetError("dataset", f"{total} images of {size_px} px", "at least two")
+        detail = f"The dataset {dataset.name!r} has {total} images of {size_px} px."
+        raise DatasetError("dataset", dataset.name, "one with at least two", detail)
     count = min(total, reals_at_most)
     key = f"{dataset.fingerprint[:12]}-{features.key}-{size_px}-{count}-{FORMAT_VERSION}"
     kept = store.datasets.read_reference(dataset.name, key)

@@ -51,7 +51,7 @@ def _tree(url: str) -> Tree:
         protocol = url.partition(":")[0]
         raise StoreError(
             f"The store {url} needs a package that is not installed ({err}).",
-            f"Install cattery[{protocol}]." if protocol == "s3" else "Install it.",
+            "Install it: `pip install s3fs`." if protocol == "s3" else "Install it.",
         ) from err
     except Exception as err:  # each fsspec backend has an error tree of its own
         raise StoreError(

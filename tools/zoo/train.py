@@ -125,7 +125,9 @@ def _validate(entry: Entry, store: Store) -> None:
             promote=Promote.NEVER,
         )
     except InvalidValue as err:
-        raise InvalidValue(f"{err.field} of {entry.model}", err.value, err.allowed) from err
+        raise InvalidValue(
+            err.field, err.value, err.allowed, f"{entry.model}: {err.detail}"
+        ) from err
 
 
 def capacity_here(

@@ -136,6 +136,16 @@ def test_a_stream_goes_on_after_the_last_event(api, query, headers):
     assert (nothing_more.status_code, nothing_more.content) == (204, b"")
 
 
+@pytest.mark.parametrize(
+    ("query", "headers"), [("", {"last-event-id": ""}), ("?last_event_id=", {})]
+)
+def test_an_empty_event_id_is_none(api, query, headers):
+    """What an EventSource has before the first event."""
+    response = api.get(f"/jobs/{ended_job(api.store).id}/events{query}", headers=headers)
+    assert response.status_code == 200, response.text
+    assert [number for number, *_ in events_of(response.text)] == [1, 2]
+
+
 @pytest.mark.parametrize("value", ["x", "-1", "1.5"])
 def test_an_event_id_is_a_number(api, value):
     response = api.get("/jobs/x/events", headers={"last-event-id": value})

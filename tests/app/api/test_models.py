@@ -140,3 +140,38 @@ def test_only_versions_out_of_service_are_deleted(api, versions):
     problem_of(api.delete(here), 410, "gone")
     problem_of(promote(api, third), 410, "gone")
     problem_of(api.get(f"/cats?model=dcgan@{third}"), 410, "gone")
+
+
+@pytest.mark.parametrize("version", ["07", "serving", "previous", "dcgan@0123", "", "0" * 13])
+def test_only_an_id_is_promoted(api, versions, version):
+    """Told as it was sent; an alias would promote what is in service, which does nothing."""
+    document = problem_of(promote(api, version), 422, "invalid-value")
+    assert (document["field"], document["value"]) == ("version", version)
+    assert "dcgan" not in document["detail"].replace(version, "")
+    assert api.get("/models/dcgan").json()["serving"] == versions[0]
+
+
+def test_a_part_of_the_weights_is_sent(api, store):
+    """As RFC 9110, section 14.2, has it: unknown units are ignored, and errors are problems."""
+    card = put_into_service(store, 1)
+    path = f"/models/dcgan/versions/{card.version}/generator.safetensors"
+    whole = api.get(path)
+
+    def part(header: str, **more: str):
+        return api.get(path, headers={"range": header, **more})
+
+    some = part("bytes=2-5")
+    assert (some.status_code, some.content) == (206, whole.content[2:6])
+    for ignored in (part("items=0-5"), part("bytes=x"), part("bytes=0-1", **{"if-range": '"x"'})):
+        assert (ignored.status_code, ignored.content) == (200, whole.content)
+    beyond = part("bytes=99999999999-")
+    problem_of(beyond, 416, "range-not-satisfiable")
+    assert beyond.headers["content-range"] == f"bytes */{len(whole.content)}"
+
+
+def test_two_lines_of_tags_are_one_list(api, store):
+    card = put_into_service(store, 1)
+    path = f"/models/dcgan/versions/{card.version}/samples.png"
+    tag = api.get(path).headers["etag"]
+    known = api.get(path, headers=[("if-none-match", '"x"'), ("if-none-match", tag)])
+    assert known.status_code == 304

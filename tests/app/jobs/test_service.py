@@ -1,5 +1,6 @@
 """Submitting training jobs over HTTP: app.jobs.service and app.jobs.queue."""
 
+import json
 import time
 
 import pytest
@@ -91,10 +92,11 @@ def test_what_is_out_of_range_is_told(api, cats, changes, field):
 @pytest.mark.parametrize("field", ["overrides.lr_generator", "budget.kimg"])
 def test_a_learning_rate_of_nan_is_refused(api, cats, field, number):
     """Numbers that JSON does not have, but Python's parser takes, are refused by name."""
-    outer, inner = field.split(".")
-    body = '{"recipe":"dcgan","dataset":"cats","budget":{"kimg":1},"%s":{"%s":%s}}'
-    as_json = {"content-type": "application/json"}
-    response = api.post("/train", content=body % (outer, inner, number), headers=as_json)
+    numbers = {"budget.kimg": "1", "overrides.lr_generator": "0.1", field: number}
+    order = json.dumps(ORDER | {"budget": {"kimg": 1111}, "overrides": {"lr_generator": 2222}})
+    body = order.replace("1111", numbers["budget.kimg"])
+    body = body.replace("2222", numbers["overrides.lr_generator"])
+    response = api.post("/train", content=body, headers={"content-type": "application/json"})
     assert problem_of(response, 422, "invalid-value")["field"] == field
 
 
