@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from models.errors import CatteryError, Gone, InvalidValue, NotFound
+from models.errors import BadEntry, CatteryError, Gone, InvalidValue, NotFound
 from models.metrics.protocols import merged
 from models.store.records import Card
 from models.store.serialization import loads
@@ -51,7 +51,7 @@ def register_zoo(
             weights, card, samples = _read(entry)
             _check(store, entry.name, weights, card, check)
             _register(store, entry.name, weights, card, samples)
-        except _Skipped as err:
+        except (_Skipped, BadEntry) as err:
             problems.append(f"The zoo's {entry.name!r} was skipped: {err}")
     return problems
 
