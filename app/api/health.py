@@ -14,10 +14,12 @@ from app.inference.pool import GeneratorPool
 from app.problems.errors import NotReady
 from app.problems.openapi import problems
 from app.settings import AppSettings
-from models.errors import CatteryError
+from models.errors import CatteryError, StoreError
+from models.store import Store
 
 CHECK_S = 5.0
 OK = "ok"
+TOLD = 5  # damaged files that are named
 PAGES = ("models", "recipes", "datasets", "jobs", "docs", "healthz", "readyz", "metrics")
 
 router = APIRouter(tags=["health"])
@@ -53,17 +55,21 @@ async def readyz(
     """Whether `GET /cats` works: the store and the default model are available; else 503.
 
     Also reported, without 503: `queue`, whether Redis responds; `pool`, versions that could not
-    be put into service; `zoo`, generators of this release that cannot be used.
+    be put into service; `zoo`, generators of this release that cannot be used; `records`, damaged
+    files of the store, which are left out of lists.
     """
     # Without Redis no job can be queued, but cats are served: that is no reason to leave the
     # load balancer.
-    store_state, queue_state = await asyncio.gather(
-        _check(lambda: store.tree.names("models")), _check(queue.check)
+    store_state, records, queue_state = await asyncio.gather(
+        _check(lambda: store.tree.names("models")),
+        _check(lambda: _check_records(store)),
+        _check(queue.check),
     )
     needed = {"store": store_state, "default_model": _default_model(pool, settings)}
     checks = needed | {
         "zoo": " ".join(request.app.state.zoo_problems) or OK,
         "pool": " ".join(pool.problems()) or OK,
+        "records": records,
         "queue": queue_state,
     }
     missing = [f"{part}: {state}" for part, state in needed.items() if state != OK]
@@ -100,6 +106,14 @@ async def _check(check: Callable[[], object]) -> str:
     except CatteryError as err:
         return str(err)
     return OK
+
+
+def _check_records(store: Store) -> None:
+    """Raise StoreError with the damaged files that this process has met."""
+    problems = store.tree.problems.current()
+    if problems:
+        rest = f" And {len(problems) - TOLD} more." if len(problems) > TOLD else ""
+        raise StoreError(" ".join(problems[:TOLD]) + rest)
 
 
 def _default_model(pool: GeneratorPool, settings: AppSettings) -> str:

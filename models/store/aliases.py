@@ -112,7 +112,7 @@ class AliasTable:
         try:
             self._check(model, version)  # again: a deletion may not have seen this move
         except (NotFound, Gone):
-            self._update(model, lambda raw: _without(_parsed(raw), version))
+            self.forget(model, version)
             raise
         return now
 
@@ -142,6 +142,10 @@ class AliasTable:
         if not is_name(model):
             raise NotFound("model", model, model_names(self._tree))
         return self._update(model, rolled_back)
+
+    def forget(self, model: str, version: str) -> Aliases:
+        """Let no alias name a version that is not there; `previous` takes over for `serving`."""
+        return self._update(model, lambda raw: _without(_parsed(raw), version))
 
     def _check(self, model: str, version: str) -> None:
         """Raise unless there is such a version."""

@@ -147,6 +147,14 @@ class LocalTree(Tree):
             _sync_folder(target.parent)
             _remove(aside)
 
+    def move(self, path: str, target: str) -> None:
+        with reported("move", path):
+            source, place = self._at(path), self._at(target)
+            _make_folder(place.parent)
+            source.rename(place)
+            _sync_folder(source.parent)
+            _sync_folder(place.parent)
+
     def free_bytes(self) -> int | None:
         folder = self.root
         while not folder.exists():

@@ -160,6 +160,10 @@ class ObjectTree(Tree):
             except FileNotFoundError:
                 return
 
+    def move(self, path: str, target: str) -> None:
+        with reported("move", path):
+            self._fs.mv(self._at(path), self._at(target), recursive=True)
+
     def free_bytes(self) -> int | None:
         return None
 

@@ -119,6 +119,10 @@ class Tree(ABC):
         """Delete a file or a folder with its content, if it is there."""
 
     @abstractmethod
+    def move(self, path: str, target: str) -> None:
+        """Move a file, or a folder with its content, to where nothing is."""
+
+    @abstractmethod
     def free_bytes(self) -> int | None:
         """Return the space left in bytes, or None where there is no such limit."""
 
