@@ -52,7 +52,7 @@ docs: $(VENV)/.installed-dev ## Regenerate the reference pages in docs/ from the
 	$(BIN)/python -m docs.generate
 
 clean: ## Remove .venv and the caches; the data folder stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
 
 $(VENV)/.installed: $(PINS) | same-python
 	@$(install_torch)

@@ -58,6 +58,7 @@ async def _open_store(state: State, settings: AppSettings, store: Store | None) 
     """Open the store and register the generators of this release in it."""
     state.store = store or await asyncio.to_thread(Store.open, settings.store_url)
     state.store_probe = Probe(lambda: state.store.tree.names("models"))
+    state.records_probe = Probe(state.store.tree.problems.check)
     state.zoo_problems = await asyncio.to_thread(register_zoo, state.store)
     for problem in state.zoo_problems:
         log.warning("%s", problem)  # not fatal: all other models can be served

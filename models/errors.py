@@ -9,6 +9,7 @@
     ├── Conflict            it already exists, or is in use
     ├── CheckpointError     a damaged file of weights or state
     ├── StoreError          the store cannot be reached, read or written
+    │   └── BadEntry        one file of it is damaged or unreadable; the others are not
     ├── LeaseLost           another process holds this job now
     └── TrainingCollapsed   training has failed by one of its rules (models/training/collapse.py)
 
@@ -97,6 +98,19 @@ class CheckpointError(CatteryError):
 
 class StoreError(CatteryError):
     """The store cannot be reached, read or written."""
+
+
+class BadEntry(StoreError):
+    """One file of the store is damaged, unreadable or in the way; the others are not.
+
+    Args:
+        path: The file, relative to the store.
+        detail: What is wrong with it, one sentence.
+    """
+
+    def __init__(self, path: str, detail: str) -> None:
+        super().__init__(detail, "`cattery doctor --repair` mends it or moves it aside.")
+        self.path = path
 
 
 class LeaseLost(CatteryError):

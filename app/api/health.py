@@ -46,18 +46,20 @@ async def readyz(request: Request, pool: PoolDep, settings: SettingsDep) -> Read
     """Whether `GET /cats` works: the store and the default model are available; else 503.
 
     Also reported, without 503: `queue`, whether jobs can be queued; `pool`, versions that could
-    not be put into service; `zoo`, generators of this release that cannot be used.
+    not be put into service; `zoo`, generators of this release that cannot be used; `records`,
+    damaged files of the store, which are left out of lists.
     """
     # Without Redis no job can be queued, but cats are served: that is no reason to leave the
     # load balancer.
     state = request.app.state
-    store_state, queue_state = await asyncio.gather(
-        state.store_probe.result(), state.queue_probe.result()
+    store_state, records_state, queue_state = await asyncio.gather(
+        state.store_probe.result(), state.records_probe.result(), state.queue_probe.result()
     )
     needed = {"store": store_state, "default_model": _default_model(pool, settings)}
     checks = needed | {
         "zoo": " ".join(state.zoo_problems) or OK,
         "pool": " ".join(pool.problems()) or OK,
+        "records": records_state,
         "queue": queue_state if queue_state != OK else state.queue.note() or OK,
     }
     missing = [f"{part}: {found}" for part, found in needed.items() if found != OK]

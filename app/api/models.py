@@ -133,7 +133,7 @@ async def rollback(model: Name, aliases: AliasesDep) -> ModelView:
 )
 def get_version(model: Name, version: Version, store: StoreDep, root: RootDep) -> VersionView:
     """Everything known about a version: its origin, settings and metrics."""
-    return version_view(store.versions.card(model, version), store.aliases.get(model), root)
+    return version_view(store.versions.card(model, version), store.aliases.listed(model), root)
 
 
 @router.get(

@@ -60,7 +60,7 @@ def model_summary(store: Store, name: str, loaded: str | None, root: str) -> Mod
 
     The arguments are those of `model_view`.
     """
-    cards, aliases = store.versions.list(name), store.aliases.get(name)
+    cards, aliases = store.versions.list(name), store.aliases.listed(name)
     if not cards:
         return None
     shown = next((card for card in cards if card.version == aliases.serving), cards[0])
@@ -94,7 +94,7 @@ def model_view(store: Store, name: str, loaded: str | None, root: str) -> ModelV
     Raises:
         NotFound: There is no such model.
     """
-    cards, aliases = store.versions.list(name), store.aliases.get(name)
+    cards, aliases = store.versions.list(name), store.aliases.listed(name)
     if not cards:
         store.versions.resolve(name)  # raises NotFound with the known models
     return ModelView(

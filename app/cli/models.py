@@ -32,7 +32,7 @@ def list_() -> None:
 
 
 def _rows(store: "Store", model: str) -> Iterator[tuple[object, ...]]:
-    aliases = store.aliases.get(model)
+    aliases = store.aliases.listed(model)
     roles = {aliases.previous: "previous", aliases.serving: "serving"}
     for card in store.versions.list(model):
         role = roles.get(card.version)
@@ -45,9 +45,9 @@ def _kid(card: "Card") -> str | None:
     from models.metrics.protocols import headline
 
     found = headline(card.metrics)
-    if found is None:
+    if found is None or found["value"] is None:
         return None
-    low, high = found["interval"]
+    low, high = found.get("interval") or (found["value"], found["value"])
     return f"{found['value']:.4f} ± {(high - low) / 2:.4f}"
 
 

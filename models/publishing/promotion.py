@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from models.errors import CatteryError
+from models.errors import BadEntry, CatteryError
 from models.inference.checkpoints import Generator, load_generator
 from models.metrics.comparison import Measurement
 from models.metrics.kid import difference
@@ -48,7 +48,10 @@ def judge(
         return Verdict(promote=True, reason="Promoted: the order says always.")
     if found is None:
         return Verdict(promote=False, reason="Not promoted: its KID could not be computed.")
-    serving = store.aliases.get(model).serving
+    try:
+        serving = store.aliases.get(model).serving
+    except BadEntry as err:  # hours of training must not fail for it
+        return Verdict(promote=False, reason=f"Not promoted: {err}")
     if serving is None:
         return Verdict(promote=True, reason="Promoted: no version was in service.")
     if serving == version:  # equal weights have equal ids

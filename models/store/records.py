@@ -172,11 +172,17 @@ class AliasMove:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aliases:
-    """The movable pointers of one model. `history` is oldest first."""
+    """The movable pointers of one model.
+
+    Attributes:
+        history: The latest moves, oldest first.
+        moves: How many there were in all; 0 in files of older releases.
+    """
 
     serving: str | None = None
     previous: str | None = None
     history: tuple[AliasMove, ...] = ()
+    moves: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

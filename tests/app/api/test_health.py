@@ -8,8 +8,10 @@ import pytest
 from models.errors import StoreError
 from models.gan.recipes import RECIPES
 from models.hyperparameters import LIMITS
+from models.store.records import JobKind
 from tests.app.client import problem_of
 from tests.app.fake_engine import put_into_service
+from tests.records import training_order
 from tests.worker.redis_proxy import Mode, RedisProxy
 
 
@@ -61,6 +63,22 @@ def test_a_generator_of_the_release_that_cannot_be_used_is_told(new_api, store, 
         response = api.get("/readyz")
         assert response.status_code == 200
         assert response.json()["checks"]["zoo"] == told
+
+
+def test_damaged_files_are_told_until_they_are_mended(api):
+    """They are left out of lists, and are no reason to serve nobody."""
+    put_into_service(api.store, 1)
+    api.run(api.app.state.pool.refresh_all())
+    job = api.store.jobs.create(JobKind.TRAIN, training_order())[0].id
+    path = f"jobs/{job}/job.json"
+    api.store.tree.write(path, b"garbage")
+    assert api.get("/jobs").json()["jobs"] == []
+    response = api.get("/readyz")
+    assert response.status_code == 200
+    assert path in response.json()["checks"]["records"]
+    assert "cattery doctor --repair" in response.json()["checks"]["records"]
+    api.store.tree.write(path, api.store.tree.read(f"jobs/{job}/order.json"))
+    assert api.get("/readyz").json()["checks"]["records"] == "ok"
 
 
 def test_without_the_store_nothing_is_ready(api, monkeypatch):

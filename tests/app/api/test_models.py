@@ -175,3 +175,31 @@ def test_two_lines_of_tags_are_one_list(api, store):
     tag = api.get(path).headers["etag"]
     known = api.get(path, headers=[("if-none-match", '"x"'), ("if-none-match", tag)])
     assert known.status_code == 304
+
+
+@pytest.mark.parametrize("damage", [b"garbage", b"{}", b'{"dataset": null}', b"[" * 100_000])
+def test_a_damaged_card_hides_no_other_version(api, versions, damage):
+    _, other = versions
+    api.store.tree.write(f"models/dcgan/versions/{other}/card.json", damage)
+    (listed,) = api.get("/models").json()["models"]
+    assert listed["versions"] == 1
+    assert len(api.get("/models/dcgan").json()["versions"]) == 1
+    assert other in api.get("/readyz").json()["checks"]["records"]
+
+
+def test_damaged_aliases_hide_no_model_and_are_mended_by_a_promotion(api, versions):
+    _, other = versions
+    api.store.tree.write("models/dcgan/aliases.json", b"garbage")
+    (listed,) = api.get("/models").json()["models"]
+    assert (listed["name"], listed["serving"]) == ("dcgan", None)
+    assert "models/dcgan/aliases.json" in api.get("/readyz").json()["checks"]["records"]
+    assert promote(api, other).status_code == 200
+    assert api.get("/models/dcgan").json()["serving"] == other
+    assert api.get("/readyz").json()["checks"]["records"] == "ok"
+
+
+def test_stray_files_hide_nothing(api, versions):
+    for path in ("models/notes.txt", "models/x", "jobs/stray", "datasets/stray"):
+        api.store.tree.write(path, b"?")
+    assert [model["name"] for model in api.get("/models").json()["models"]] == ["dcgan"]
+    assert api.get("/jobs").json()["jobs"] == api.get("/datasets").json()["datasets"] == []

@@ -13,7 +13,6 @@ from app.jobs.queue import JobQueue
 from app.problems.errors import QueueUnavailable
 from app.settings import AppSettings
 from models.gan.recipes import RECIPES
-from models.store.records import JobStatus
 from tests.app.client import problem_of
 from tests.app.fake_engine import put_into_service
 from tests.app.ordering import ORDER, add_dataset
