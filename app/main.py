@@ -10,11 +10,13 @@ from app.http.security import Gate, Hardening, check_closed
 from app.inference.slot import EngineLoader
 from app.lifespan import lifespan_of
 from app.observability.metrics import RequestCounter, Telemetry
+from app.page import routes as page
+from app.page.assets import Assets
 from app.problems.handlers import register
 from app.settings import AppSettings
 from models.store import Store
 
-ROUTERS = (walks, models, recipes, jobs, datasets, health)
+ROUTERS = (walks, models, recipes, jobs, datasets, health, page)
 
 
 def create_app(
@@ -48,6 +50,7 @@ def create_app(
     )
     app.state.settings = settings
     app.state.telemetry = telemetry
+    app.state.page = Assets.read()
     register(app)
     app.router.routes[:0] = cats.router.routes  # first: matched before all others
     for module in ROUTERS:

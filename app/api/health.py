@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -10,7 +11,9 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from app.api.dependencies import PoolDep, QueueDep, RootDep, SettingsDep, StoreDep, TelemetryDep
 from app.api.schemas import Live, Ready
 from app.api.views import picks_of
+from app.http.negotiation import prefers_page
 from app.inference.pool import GeneratorPool
+from app.page.routes import index_page
 from app.problems.errors import NotReady
 from app.problems.openapi import problems
 from app.settings import AppSettings
@@ -23,10 +26,15 @@ PAGES = ("models", "recipes", "datasets", "jobs", "docs", "healthz", "readyz", "
 router = APIRouter(tags=["health"])
 
 
-@router.get("/", summary="Index", operation_id="index")
+@router.get("/", summary="Index", operation_id="index", response_model=dict[str, str | list[str]])
 @router.head("/", include_in_schema=False)
-async def index(settings: SettingsDep, root: RootDep, pool: PoolDep) -> dict[str, str | list[str]]:
-    """Paths of all resources, and a few picked cats."""
+async def index(
+    request: Request, response: Response, settings: SettingsDep, root: RootDep, pool: PoolDep
+) -> Any:
+    """Paths of all resources, and a few picked cats; browsers get the web page."""
+    if prefers_page(", ".join(request.headers.getlist("accept"))):
+        return index_page(request)
+    response.headers["Vary"] = "Accept"
     card = pool.card(settings.default_model.partition("@")[0])
     return {
         "name": "Cattery",
