@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from starlette.responses import StreamingResponse
 
 from app.api.dependencies import QueueDep, RootDep, SettingsDep, StoreDep, known_parameters_only
-from app.api.responses import CONTACT_SHEET, LOCATION, REVALIDATE, png
+from app.api.responses import CONTACT_SHEET, EVENT_STREAM, LOCATION, REVALIDATE, png
 from app.api.schemas import JobList, JobView, TrainBody
 from app.api.views import job_view
 from app.jobs.events import follow, has_seen_all
@@ -139,8 +139,7 @@ async def follow_job(
         stopping=request.app.state.stopping,
         has_left=request.is_disconnected,
     )
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(events, headers=headers, media_type="text/event-stream")
+    return StreamingResponse(events, headers=EVENT_STREAM, media_type="text/event-stream")
 
 
 @router.get(
