@@ -1,5 +1,6 @@
 """Jobs over HTTP: submitting, following, canceling and deleting them."""
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
@@ -9,7 +10,7 @@ from app.api.dependencies import QueueDep, RootDep, SettingsDep, StoreDep, known
 from app.api.responses import CONTACT_SHEET, EVENT_STREAM, LOCATION, REVALIDATE, png
 from app.api.schemas import JobList, JobView, TrainBody
 from app.api.views import job_view
-from app.jobs.events import follow, has_seen_all
+from app.jobs.events import follow, has_seen_all, wire
 from app.jobs.service import cancel, submit
 from app.problems.openapi import Responses, problems
 from models.jobs.order import make_order
@@ -124,12 +125,19 @@ async def follow_job(
     settings: SettingsDep,
     reached: LastEventId = None,
     last_event_id: LastEventQuery = None,
+    is_followed: Annotated[
+        bool,
+        Query(alias="follow", description="false: end after the events that there are now."),
+    ] = True,
 ) -> Response:
     """Server-sent events from the first, or the one after Last-Event-ID, to the job's last."""
     # The header wins: an EventSource reconnects with the original URL and adds the header.
     after = reached if reached is not None else last_event_id or 0
     if await has_seen_all(store, job, after):
         return Response(status_code=204)  # tells an EventSource not to reconnect
+    if not is_followed:
+        now = await asyncio.to_thread(store.jobs.events, job, after)
+        return Response(b"".join(map(wire, now)), 200, EVENT_STREAM, "text/event-stream")
     events = follow(
         store,
         job,

@@ -136,6 +136,16 @@ def test_a_stream_goes_on_after_the_last_event(api, query, headers):
     assert (nothing_more.status_code, nothing_more.content) == (204, b"")
 
 
+def test_the_history_so_far_of_a_running_job_can_be_had_at_once(api):
+    record = new_job(api.store, status=JobStatus.STARTED)
+    api.store.jobs.append_event(record.id, "progress", {"kimg": 1})
+    whole = api.get(f"/jobs/{record.id}/events?follow=false")
+    assert [kind for _, kind, _ in events_of(whole.text)] == ["queued", "progress"]
+    rest = api.get(f"/jobs/{record.id}/events?follow=false&last_event_id=1")
+    assert [kind for _, kind, _ in events_of(rest.text)] == ["progress"]
+    assert api.get(f"/jobs/{record.id}/events?follow=false&last_event_id=2").text == ""
+
+
 @pytest.mark.parametrize("value", ["x", "-1", "1.5"])
 def test_an_event_id_is_a_number(api, value):
     response = api.get("/jobs/x/events", headers={"last-event-id": value})
