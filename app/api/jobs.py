@@ -8,11 +8,13 @@ from starlette.responses import StreamingResponse
 
 from app.api.dependencies import QueueDep, RootDep, SettingsDep, StoreDep, known_parameters_only
 from app.api.responses import CONTACT_SHEET, EVENT_STREAM, LOCATION, REVALIDATE, png
-from app.api.schemas import JobList, JobView, TrainBody
+from app.api.schemas import EstimateView, JobList, JobView, TrainBody
 from app.api.views import job_view
 from app.jobs.events import follow, has_seen_all, wire
 from app.jobs.service import cancel, submit
 from app.problems.openapi import Responses, problems
+from models.gan.recipes import resolve
+from models.jobs.estimate import estimate, warnings
 from models.jobs.order import make_order
 from models.store import Store
 from models.store.records import JobKind, JobStatus, TrainingOrder
@@ -85,6 +87,34 @@ def train(
     record = submit(store, queue, order, key=key)
     response.headers["Location"] = f"{root}/jobs/{record.id}"
     return job_view(record, root)
+
+
+@router.post(
+    "/train/estimate",
+    summary="Check and estimate a training order",
+    operation_id="estimate_training",
+    responses=problems(404, 409, 410),
+)
+def estimate_training(body: TrainBody, store: StoreDep) -> EstimateView:
+    """Check an order as `POST /train` does, without placing it; no Redis is needed.
+
+    Returns the order with its defaults filled in, all of its hyperparameters, warnings, and the
+    time that it will take, from the speed of earlier trainings of this store where there are any.
+    """
+    order = _order(body, store)
+    row, settings = resolve(order.recipe, order.overrides)
+    dataset = store.datasets.get(order.dataset)
+    found = estimate(store, order, settings.given())
+    count = dataset.counts[str(order.size_px)]
+    return EstimateView(
+        order=order,
+        hyperparameters=settings.given(),
+        images=count,
+        epochs=None if found.kimg is None else round(1000 * found.kimg / count, 1),
+        estimate=found,
+        warnings=warnings(order, row, settings, dataset),
+        jobs_ahead=sum(not record.status.has_ended for record in store.jobs.list()),
+    )
 
 
 @router.get("/jobs", summary="All jobs", operation_id="list_jobs")

@@ -7,9 +7,18 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.observability.rates import Rates
 from models.inference.latents import MAX_SEED
+from models.jobs.estimate import Estimate
 from models.jobs.order import MAX_KIMG, MAX_MINUTES
 from models.networks.scales import MAX_SIZE_PX, MIN_SIZE_PX
-from models.store.records import AliasMove, Budget, Card, DatasetRecord, JobRecord, Promote
+from models.store.records import (
+    AliasMove,
+    Budget,
+    Card,
+    DatasetRecord,
+    JobRecord,
+    Promote,
+    TrainingOrder,
+)
 
 
 class Body(BaseModel):
@@ -88,6 +97,18 @@ class TrainBody(Body):
         description="Job id or model@version whose weights to start with: the same recipe "
         "and network hyperparameters, of this size or a smaller one.",
     )
+
+
+class EstimateView(BaseModel):
+    """A checked order that was not placed, and what it would take."""
+
+    order: TrainingOrder = Field(description="With defaults filled in.")
+    hyperparameters: dict[str, float | bool] = Field(description="All of them.")
+    images: int = Field(description="Images of that size to train on.", examples=[8339])
+    epochs: float | None = Field(description="How often each is shown; null if unknown.")
+    estimate: Estimate
+    warnings: list[str] = Field(description="What may go wrong, a sentence each.")
+    jobs_ahead: int = Field(description="Jobs that are queued or running.")
 
 
 class PromoteBody(Body):
