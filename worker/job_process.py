@@ -12,10 +12,11 @@ from rq.job import Job
 
 from worker.nice import lower_priority
 from worker.parent_watch import signal_on_parents_death, watch_parent
-from worker.queue import SERIALIZER, job_queue
+from worker.queue import SERIALIZER, job_of, job_queue
 from worker.redis_client import connect
 from worker.rq_worker import CatteryWorker
 from worker.settings import WorkerSettings
+from worker.vitals import Reporter
 
 
 def main() -> None:
@@ -38,7 +39,8 @@ def main() -> None:
     job = Job.fetch(job_id, connection=redis, serializer=SERIALIZER)
     execution = Execution.fetch(execution_id, job_id, connection=redis)
     worker.execution = execution
-    worker.main_work_horse(job, job_queue(redis))
+    with Reporter(connect(settings.redis_url), name, settings.device, job_of(job_id)):
+        worker.main_work_horse(job, job_queue(redis))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from worker.reaper import Reaper
 from worker.redis_client import AWAY, connect
 from worker.rq_worker import CatteryWorker, worker_options
 from worker.settings import WorkerSettings
+from worker.vitals import Reporter
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,8 @@ def _work(settings: WorkerSettings, worker_class: type[CatteryWorker]) -> bool:
             [job_queue(redis)], connection=redis, serializer=SERIALIZER, **worker_options()
         )
         worker.settings = settings
-        worker.work(logging_level="WARNING")
+        with Reporter(redis, worker.name, settings.device):
+            worker.work(logging_level="WARNING")
     except AWAY as err:
         log.warning("Redis is unavailable: %s", err)
     finally:

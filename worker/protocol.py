@@ -46,6 +46,11 @@ class SharedSettings(BaseSettings):
         return self.store or str(self.data.resolve() / "store")
 
 
+def vitals_key(worker: str, role: str) -> str:
+    """Return the Redis key of what a worker ("worker") or its job process ("job") uses."""
+    return f"cattery:vitals:{worker}:{role}"
+
+
 def lease_key(job: str) -> str:
     """Return the Redis key whose holder may write the job's state."""
     return f"cattery:lease:{job}"

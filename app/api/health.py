@@ -7,8 +7,9 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from starlette.datastructures import State
 
-from app.api.dependencies import PoolDep, QueueDep, RootDep, SettingsDep, StoreDep, TelemetryDep
+from app.api.dependencies import PoolDep, RootDep, SettingsDep, TelemetryDep
 from app.api.schemas import Live, Ready
 from app.api.views import picks_of
 from app.http.negotiation import prefers_page
@@ -21,7 +22,7 @@ from models.errors import CatteryError
 
 CHECK_S = 5.0
 OK = "ok"
-PAGES = ("models", "recipes", "datasets", "jobs", "docs", "healthz", "readyz", "metrics")
+PAGES = ("models", "recipes", "datasets", "jobs", "status", "docs", "healthz", "readyz", "metrics")
 
 router = APIRouter(tags=["health"])
 
@@ -55,30 +56,13 @@ async def healthz() -> Live:
 
 @router.get("/readyz", summary="Readiness", operation_id="readyz", responses=problems(503))
 @router.head("/readyz", include_in_schema=False)
-async def readyz(
-    request: Request, store: StoreDep, pool: PoolDep, queue: QueueDep, settings: SettingsDep
-) -> Ready:
+async def readyz(request: Request, pool: PoolDep, settings: SettingsDep) -> Ready:
     """Whether `GET /cats` works: the store and the default model are available; else 503.
 
     Also reported, without 503: `queue`, whether Redis responds; `pool`, versions that could not
     be put into service; `zoo`, generators of this release that cannot be used.
     """
-    # Without Redis no job can be queued, but cats are served: that is no reason to leave the
-    # load balancer.
-    store_state, queue_state = await asyncio.gather(
-        _check(lambda: store.tree.names("models")), _check(queue.check)
-    )
-    needed = {"store": store_state, "default_model": _default_model(pool, settings)}
-    checks = needed | {
-        "zoo": " ".join(request.app.state.zoo_problems) or OK,
-        "pool": " ".join(pool.problems()) or OK,
-        "queue": queue_state,
-    }
-    missing = [f"{part}: {state}" for part, state in needed.items() if state != OK]
-    if missing and checks["zoo"] != OK:  # possibly the cause
-        missing.append(f"zoo: {checks['zoo']}")
-    if request.app.state.stopping.is_set():
-        missing.append("service: shutting down.")
+    checks, missing = await checks_of(request.app.state, settings)
     if missing:
         raise NotReady(missing, settings.retry_after_s)
     loaded = sorted(slot.name for slot in pool.serving().values())
@@ -96,6 +80,32 @@ async def readyz(
 async def metrics(telemetry: TelemetryDep) -> Response:
     """Counters, gauges and histograms of this process, in Prometheus' text format."""
     return Response(telemetry.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def checks_of(state: State, settings: AppSettings) -> tuple[dict[str, str], list[str]]:
+    """Return the state of each part, and what is missing for serving cats, a sentence each.
+
+    Args:
+        state: The app's parts.
+        settings: The front end's.
+    """
+    # Without Redis no job can be queued, but cats are served: that is no reason to leave the
+    # load balancer.
+    store_state, queue_state = await asyncio.gather(
+        _check(lambda: state.store.tree.names("models")), _check(state.queue.check)
+    )
+    needed = {"store": store_state, "default_model": _default_model(state.pool, settings)}
+    checks = needed | {
+        "zoo": " ".join(state.zoo_problems) or OK,
+        "pool": " ".join(state.pool.problems()) or OK,
+        "queue": queue_state,
+    }
+    missing = [f"{part}: {found}" for part, found in needed.items() if found != OK]
+    if missing and checks["zoo"] != OK:  # possibly the cause
+        missing.append(f"zoo: {checks['zoo']}")
+    if state.stopping.is_set():
+        missing.append("service: shutting down.")
+    return checks, missing
 
 
 async def _check(check: Callable[[], object]) -> str:

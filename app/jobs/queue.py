@@ -12,6 +12,7 @@ from app.settings import AppSettings
 from models.store.records import JobRecord
 from worker.announcements import announce
 from worker.queue import enqueue
+from worker.roster import WorkerRecord, roster, waiting
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +47,28 @@ class JobQueue:
         """
         try:
             self._client().ping()
+        except (RedisError, OSError) as err:
+            raise self._away(err) from err
+
+    def workers(self) -> list[WorkerRecord]:
+        """Return the workers that are alive.
+
+        Raises:
+            QueueUnavailable: Redis does not respond.
+        """
+        try:
+            return roster(self._client())
+        except (RedisError, OSError) as err:
+            raise self._away(err) from err
+
+    def waiting(self) -> list[str]:
+        """Return the ids of the queued jobs, the next one first.
+
+        Raises:
+            QueueUnavailable: Redis does not respond.
+        """
+        try:
+            return waiting(self._client())
         except (RedisError, OSError) as err:
             raise self._away(err) from err
 
