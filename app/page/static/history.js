@@ -27,7 +27,8 @@ export function courseOf(entries) {
   const mean = (/** @type {string} */ fact) => buckets.map((bucket) => average(bucket.map((entry) => entry[fact])));
   const x = { kimg: mean("kimg"), minutes: mean("training_s").map((s) => s / 60), steps: mean("step") };
   const names = [...new Set(progress.flatMap(({ losses }) => Object.keys(losses ?? {})))];
-  const losses = names.map((name) => lineOf(name, buckets));
+  // A penalty that a recipe does not have is zero throughout.
+  const losses = names.map((name) => lineOf(name, buckets)).filter(({ values }) => values.some((value) => value));
   const snapshots = entries.filter(({ type }) => type === "snapshot");
   return {
     x,
@@ -75,7 +76,11 @@ const MEANINGS = {
   phase: ({ phase }) => [phase[0].toUpperCase() + phase.slice(1), ""],
   resumed: ({ kimg, from }) => [`Resumed at ${kimg} kimg`, from ? `from job ${from}` : ""],
   initialized: ({ from }) => ["Began with the weights of another job", from],
-  snapshot: ({ metric, best, kimg }) => ["Snapshot", `${metric ? `KID ${metric.value.toPrecision(3)}` : "not measured"}${best?.kimg === kimg ? ", the best so far" : ""}`],
+  snapshot: ({ metric, faces, best, kimg }) => ["Snapshot", [
+    metric ? `KID ${metric.value.toPrecision(3)}` : "not measured",
+    faces && `one face in ${Math.round(100 * faces.value)} % of the samples, in ${Math.round(100 * faces.details.expected)} % of real pictures`,
+    best?.kimg === kimg && "the best so far",
+  ].filter(Boolean).join(", ")],
   published: ({ version, reason }) => [`Published version ${version}`, reason ?? ""],
   paused: ({ reason }) => ["Paused", reason],
   interrupted: ({ reason }) => ["Interrupted", reason],

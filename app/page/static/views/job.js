@@ -44,7 +44,7 @@ export function JobView({ id }) {
 /** @param {Job} job */
 function subtitle({ order, created_at, kind }) {
   const { budget, size_px } = order;
-  const what = kind === "train" ? `${size_px} px, ${budget.kimg ? `${budget.kimg} kimg` : duration(60 * budget.minutes)}, ` : "";
+  const what = kind === "train" ? `${size_px} px, ${budget.kimg ? `${number(budget.kimg)} kimg` : `${number(budget.minutes)} min`}, ` : "";
   return html`${what}ordered <time datetime=${created_at} title=${moment(created_at)}>${ago(created_at)}</time>`;
 }
 

@@ -108,12 +108,14 @@ function OrderForm({ recipes, datasets }) {
     ${typed.resume && html`<p class="training-from">Goes on where <a href=${address(["job", typed.resume])}>job ${typed.resume}</a> ended.
       <${Button} kind="quiet" icon="x" onClick=${() => onChange({ resume: "" })}>Begin anew<//></p>`}
     <div class="training-main">
-      <${Basics} ...${{ recipes, recipe, datasets, dataset, typed, errors, onChange }} />
+      <div class="training-typed">
+        <${Basics} ...${{ recipes, recipe, datasets, dataset, typed, errors, onChange }} />
+        <${Hyperparameters} ...${{ recipe, typed, errors, onChange }} />
+        <div class="training-submit"><${Button} type="submit" kind="primary" icon="play" isBusy=${isBusy}>Start training<//>
+          <${Button} kind="quiet" icon="rotate-ccw" onClick=${() => onChange(reset() ?? {})}>Reset<//></div>
+      </div>
       <${Expectation} checked=${checked} problem=${problem} dataset=${dataset} />
     </div>
-    <${Hyperparameters} ...${{ recipe, typed, errors, onChange }} />
-    <div class="training-submit"><${Button} type="submit" kind="primary" icon="play" isBusy=${isBusy}>Start training<//>
-      <${Button} kind="quiet" icon="rotate-ccw" onClick=${() => onChange(reset() ?? {})}>Reset<//></div>
   </form>`;
 }
 
