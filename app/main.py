@@ -6,7 +6,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api import cats, datasets, docs, health, jobs, models, recipes, walks
+from app.api import cats, datasets, docs, events, health, jobs, models, recipes, status, walks
 from app.api.openapi import TAGS, describe
 from app.api.routing import DirectRoutes
 from app.http.headers import ResponseHeaders
@@ -14,12 +14,14 @@ from app.http.security import Gate, check_closed
 from app.inference.slot import EngineLoader
 from app.lifespan import lifespan_of
 from app.observability.metrics import RequestCounter, Telemetry
+from app.page import routes as page
+from app.page.assets import Assets
 from app.problems.errors import SettingsError
 from app.problems.handlers import HANDLERS, register
 from app.settings import AppSettings
 from models.store import Store
 
-ROUTERS = (walks, models, recipes, jobs, datasets, health, docs)
+ROUTERS = (walks, models, recipes, jobs, events, datasets, health, status, docs, page)
 
 
 class _App(FastAPI):
@@ -74,6 +76,7 @@ def create_app(
     app.state.settings = settings
     app.state.telemetry = telemetry
     app.state.queue_note = queue_note
+    app.state.page = Assets.read()
     register(app)
     app.router.routes[:0] = cats.router.routes  # first: matched before all others
     for module in ROUTERS:

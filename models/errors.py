@@ -129,9 +129,22 @@ class TrainingCollapsed(CatteryError):
         rule: "non_finite", "discriminator_won", "alike" or "spots".
         detail: What was measured, the limit and since when.
         remedy: What to do about it, one sentence.
+        value: What was measured.
+        since: Step at which it was first bad.
     """
 
-    def __init__(self, step: int, rule: str, detail: str, remedy: str = "") -> None:
+    def __init__(
+        self,
+        step: int,
+        rule: str,
+        detail: str,
+        remedy: str = "",
+        *,
+        value: float = float("nan"),
+        since: int | None = None,
+    ) -> None:
         super().__init__(f"Training collapsed at step {step} ({rule}): {detail}.", remedy)
         self.step = step
         self.rule = rule
+        self.value = value
+        self.since = step if since is None else since

@@ -13,10 +13,11 @@ from rq.job import Job
 
 from worker.nice import lower_priority
 from worker.parent_watch import signal_on_parents_death, watch_parent
-from worker.queue import SERIALIZER, job_queue
+from worker.queue import SERIALIZER, job_of, job_queue
 from worker.redis_client import AWAY, Outages, connect, reason_of
 from worker.rq_worker import CatteryWorker
 from worker.settings import WorkerSettings
+from worker.vitals import Reporter
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,8 @@ def _run(settings: WorkerSettings, name: str, job_id: str, execution_id: str) ->
     job = Job.fetch(job_id, connection=redis, serializer=SERIALIZER)
     execution = Execution.fetch(execution_id, job_id, connection=redis)
     worker.execution, worker.outages = execution, Outages(f"Job {job_id}")
-    worker.main_work_horse(job, job_queue(redis))  # exits
+    with Reporter(connect(settings.redis_url), name, settings.device, job_of(job_id)):
+        worker.main_work_horse(job, job_queue(redis))  # exits
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from worker.reaper import Reaper
 from worker.redis_client import AWAY, Outages, connect
 from worker.rq_worker import CatteryWorker, WithoutOutages, worker_options
 from worker.settings import WorkerSettings
+from worker.vitals import Reporter
 
 RECONNECT_AFTER_S = 1.0
 
@@ -72,7 +73,8 @@ def _work(settings: WorkerSettings, worker_class: type[CatteryWorker], outages: 
             [job_queue(redis)], connection=redis, serializer=SERIALIZER, **worker_options()
         )
         worker.settings, worker.outages = settings, outages
-        worker.work(logging_level="WARNING")
+        with Reporter(redis, worker.name, settings.device):
+            worker.work(logging_level="WARNING")
     except AWAY as err:
         outages.began(err)
     finally:

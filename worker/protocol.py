@@ -100,6 +100,11 @@ def _expanded(path: Path) -> Path:
         raise ValueError(f"{err}") from None
 
 
+def vitals_key(worker: str, role: str) -> str:
+    """Return the Redis key of what a worker ("worker") or its job process ("job") uses."""
+    return f"cattery:vitals:{worker}:{role}"
+
+
 def lease_key(job: str) -> str:
     """Return the Redis key whose holder may write the job's state."""
     return f"cattery:lease:{job}"

@@ -2,28 +2,37 @@
 
 import asyncio
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import Request, Response
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from starlette.datastructures import State
 
 from app.api.dependencies import PoolDep, RootDep, SettingsDep, TelemetryDep
 from app.api.routing import Router
 from app.api.schemas import Live, Ready
 from app.api.views import picks_of
+from app.http.negotiation import prefers_page
 from app.inference.pool import GeneratorPool
 from app.observability.probes import OK
+from app.page.routes import index_page
 from app.problems.errors import NotReady
 from app.problems.openapi import problems
 from app.settings import AppSettings
 
-PAGES = ("models", "recipes", "datasets", "jobs", "docs", "healthz", "readyz", "metrics")
+PAGES = ("models", "recipes", "datasets", "jobs", "status", "docs", "healthz", "readyz", "metrics")
 
 router = Router(tags=["health"])
 
 
-@router.get("/", summary="Index", operation_id="index")
-async def index(settings: SettingsDep, root: RootDep, pool: PoolDep) -> dict[str, str | list[str]]:
-    """Paths of all resources, and a few picked cats."""
+@router.get("/", summary="Index", operation_id="index", response_model=dict[str, str | list[str]])
+async def index(
+    request: Request, response: Response, settings: SettingsDep, root: RootDep, pool: PoolDep
+) -> Any:
+    """Paths of all resources, and a few picked cats; browsers get the web page."""
+    if prefers_page(", ".join(request.headers.getlist("accept"))):
+        return index_page(request)
+    response.headers["Vary"] = "Accept"
     card = pool.card(settings.default_model.partition("@")[0])
     return {
         "name": "Cattery",
@@ -49,24 +58,7 @@ async def readyz(request: Request, pool: PoolDep, settings: SettingsDep) -> Read
     not be put into service; `zoo`, generators of this release that cannot be used; `records`,
     damaged files of the store, which are left out of lists.
     """
-    # Without Redis no job can be queued, but cats are served: that is no reason to leave the
-    # load balancer.
-    state = request.app.state
-    store_state, records_state, queue_state = await asyncio.gather(
-        state.store_probe.result(), state.records_probe.result(), state.queue_probe.result()
-    )
-    needed = {"store": store_state, "default_model": _default_model(pool, settings)}
-    checks = needed | {
-        "zoo": " ".join(state.zoo_problems) or OK,
-        "pool": " ".join(pool.problems()) or OK,
-        "records": records_state,
-        "queue": queue_state if queue_state != OK else state.queue.note() or OK,
-    }
-    missing = [f"{part}: {found}" for part, found in needed.items() if found != OK]
-    if missing and checks["zoo"] != OK:  # possibly the cause
-        missing.append(f"zoo: {checks['zoo']}")
-    if state.stopping.is_set():
-        missing.append("service: shutting down.")
+    checks, missing = await checks_of(request.app.state, settings)
     if missing:
         raise NotReady(missing, settings.retry_after_s)
     loaded = sorted(slot.name for slot in pool.serving().values())
@@ -83,6 +75,33 @@ async def readyz(request: Request, pool: PoolDep, settings: SettingsDep) -> Read
 async def metrics(telemetry: TelemetryDep) -> Response:
     """Counters, gauges and histograms of this process, in Prometheus' text format."""
     return Response(telemetry.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def checks_of(state: State, settings: AppSettings) -> tuple[dict[str, str], list[str]]:
+    """Return the state of each part, and what is missing for serving cats, a sentence each.
+
+    Args:
+        state: The app's parts.
+        settings: The front end's.
+    """
+    # Without Redis no job can be queued, but cats are served: that is no reason to leave the
+    # load balancer.
+    store_state, records_state, queue_state = await asyncio.gather(
+        state.store_probe.result(), state.records_probe.result(), state.queue_probe.result()
+    )
+    needed = {"store": store_state, "default_model": _default_model(state.pool, settings)}
+    checks = needed | {
+        "zoo": " ".join(state.zoo_problems) or OK,
+        "pool": " ".join(state.pool.problems()) or OK,
+        "records": records_state,
+        "queue": queue_state if queue_state != OK else state.queue.note() or OK,
+    }
+    missing = [f"{part}: {found}" for part, found in needed.items() if found != OK]
+    if missing and checks["zoo"] != OK:  # possibly the cause
+        missing.append(f"zoo: {checks['zoo']}")
+    if state.stopping.is_set():
+        missing.append("service: shutting down.")
+    return checks, missing
 
 
 def _default_model(pool: GeneratorPool, settings: AppSettings) -> str:

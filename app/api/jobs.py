@@ -1,5 +1,6 @@
 """Jobs over HTTP: submitting, following, canceling and deleting them."""
 
+import asyncio
 from typing import Annotated
 
 from fastapi import Depends, Header, Path, Query, Request, Response
@@ -7,13 +8,15 @@ from pydantic import BeforeValidator, Field
 from starlette.responses import StreamingResponse
 
 from app.api.dependencies import QueueDep, RootDep, SettingsDep, StoreDep, known_parameters_only
-from app.api.responses import CONTACT_SHEET, LOCATION, REVALIDATE, png
+from app.api.responses import CONTACT_SHEET, EVENT_STREAM, LOCATION, REVALIDATE, png
 from app.api.routing import Router
-from app.api.schemas import JobList, JobView, TrainBody
+from app.api.schemas import EstimateView, JobList, JobView, TrainBody
 from app.api.views import job_view
-from app.jobs.events import follow, has_seen_all
+from app.jobs.events import follow, has_seen_all, wire
 from app.jobs.service import cancel, submit
 from app.problems.openapi import Responses, problems
+from models.gan.recipes import resolve
+from models.jobs.estimate import estimate, warnings
 from models.jobs.order import check_budget, make_order
 from models.store import Store
 from models.store.records import JobKind, JobStatus, TrainingOrder
@@ -98,6 +101,34 @@ def train(
     return job_view(record, root)
 
 
+@router.post(
+    "/train/estimate",
+    summary="Check and estimate a training order",
+    operation_id="estimate_training",
+    responses=problems(404, 409, 410),
+)
+def estimate_training(body: TrainBody, store: StoreDep) -> EstimateView:
+    """Check an order as `POST /train` does, without placing it; no Redis is needed.
+
+    Returns the order with its defaults filled in, all of its hyperparameters, warnings, and the
+    time that it will take, from the speed of earlier trainings of this store where there are any.
+    """
+    order = _order(body, store)
+    row, settings = resolve(order.recipe, order.overrides)
+    dataset = store.datasets.get(order.dataset)
+    found = estimate(store, order, settings.given())
+    count = dataset.counts[str(order.size_px)]
+    return EstimateView(
+        order=order,
+        hyperparameters=settings.given(),
+        images=count,
+        epochs=None if found.kimg is None else round(1000 * found.kimg / count, 1),
+        estimate=found,
+        warnings=warnings(order, row, settings, dataset),
+        jobs_ahead=sum(not record.status.has_ended for record in store.jobs.list()),
+    )
+
+
 @router.get("/jobs", summary="All jobs", operation_id="list_jobs")
 def list_jobs(
     store: StoreDep,
@@ -136,15 +167,21 @@ async def follow_job(
     settings: SettingsDep,
     reached: LastEventId = None,
     last_event_id: LastEventQuery = None,
+    is_followed: Annotated[
+        bool,
+        Query(alias="follow", description="false: end after the events that there are now."),
+    ] = True,
 ) -> Response:
     """Server-sent events from the first, or the one after Last-Event-ID, to the job's last."""
     # The header wins: an EventSource reconnects with the original URL and adds the header.
     after = reached if reached is not None else last_event_id or 0
     if await has_seen_all(store, job, after):
         return Response(status_code=204)  # tells an EventSource not to reconnect
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     if request.method == "HEAD":  # or it would last as long as the job
-        return Response(headers=headers, media_type="text/event-stream")
+        return Response(headers=EVENT_STREAM, media_type="text/event-stream")
+    if not is_followed:
+        now = await asyncio.to_thread(store.jobs.events, job, after)
+        return Response(b"".join(map(wire, now)), 200, EVENT_STREAM, "text/event-stream")
     events = follow(
         store,
         job,
@@ -154,7 +191,7 @@ async def follow_job(
         stopping=request.app.state.stopping,
         has_left=request.is_disconnected,
     )
-    return StreamingResponse(events, headers=headers, media_type="text/event-stream")
+    return StreamingResponse(events, headers=EVENT_STREAM, media_type="text/event-stream")
 
 
 @router.get(

@@ -9,6 +9,7 @@ from app.http.conditional import not_modified
 from app.problems.openapi import Responses
 
 IMMUTABLE = "public, max-age=31536000, immutable"
+EVENT_STREAM = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 REVALIDATE = "no-cache"  # a sheet is replaced while its job runs
 
 LOCATION = {"Location": {"description": "Path of the job.", "schema": {"type": "string"}}}

@@ -5,10 +5,20 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.observability.rates import Rates
 from models.inference.latents import MAX_SEED
+from models.jobs.estimate import Estimate
 from models.jobs.order import MAX_KIMG, MAX_MINUTES
 from models.networks.scales import MAX_SIZE_PX, MIN_SIZE_PX
-from models.store.records import AliasMove, Budget, Card, DatasetRecord, JobRecord, Promote
+from models.store.records import (
+    AliasMove,
+    Budget,
+    Card,
+    DatasetRecord,
+    JobRecord,
+    Promote,
+    TrainingOrder,
+)
 
 
 class Body(BaseModel):
@@ -81,6 +91,18 @@ class TrainBody(Body):
         description="Job id or model@version whose weights to start with: the same recipe "
         "and network hyperparameters, of this size or a smaller one.",
     )
+
+
+class EstimateView(BaseModel):
+    """A checked order that was not placed, and what it would take."""
+
+    order: TrainingOrder = Field(description="With defaults filled in.")
+    hyperparameters: dict[str, float | bool] = Field(description="All of them.")
+    images: int = Field(description="Images of that size to train on.", examples=[8339])
+    epochs: float | None = Field(description="How often each is shown; null if unknown.")
+    estimate: Estimate
+    warnings: list[str] = Field(description="What may go wrong, a sentence each.")
+    jobs_ahead: int = Field(description="Jobs that are queued or running.")
 
 
 class PromoteBody(Body):
@@ -227,6 +249,71 @@ class ModelView(BaseModel):
     )
     history: list[AliasMove] = Field(description="Changes of the version in service, oldest first.")
     versions: list[VersionView]
+
+
+class DeviceView(BaseModel):
+    """A device and its memory; null for a CPU, and for a GPU that was not used yet."""
+
+    name: str = Field(description="As in the settings.", examples=["cuda"])
+    own_bytes: int | None = Field(description="Reserved by this process.")
+    used_bytes: int | None = Field(description="Used by all processes.")
+    total_bytes: int | None
+
+
+class ServiceView(BaseModel):
+    """The front end that responds."""
+
+    host: str
+    pid: int
+    rss_bytes: int | None = Field(description="Resident memory; null where that is not known.")
+    device: DeviceView
+    loaded: list[str] = Field(description="Versions in service that are loaded now.")
+    weights_bytes: int = Field(description="Weights on the device.")
+    cache_bytes: int = Field(description="Rendered files in memory.")
+    waiting_images: int = Field(description="Images waiting for a forward pass.")
+    max_waiting_images: int
+    encoding_images: int
+    connections: int
+    max_connections: int
+
+
+class WorkerView(BaseModel):
+    """A worker that is alive."""
+
+    name: str
+    state: str = Field(description="idle or busy.", examples=["busy"])
+    host: str | None
+    job: str | None = Field(description="The job that it runs.")
+    started_at: str | None
+    seen_at: str | None = Field(description="Its last heartbeat.")
+    rss_bytes: int | None = Field(
+        description="Resident memory of the worker and its job; null if it does not report any."
+    )
+    device: DeviceView
+
+
+class QueuedJob(BaseModel):
+    """A job in the queue."""
+
+    position: int = Field(description="From 1, the next one.")
+    waiting_s: float = Field(description="Seconds since it was ordered.")
+    job: JobView
+
+
+class StatusView(BaseModel):
+    """The state of the service."""
+
+    status: str = Field(description="ready or not ready, as `GET /readyz`.", examples=["ready"])
+    version: str = Field(description="Release of Cattery.", examples=["0.1.0"])
+    started_at: str
+    uptime_s: float
+    checks: dict[str, str] = Field(description="State of each part: `ok`, or what is wrong.")
+    traffic: Rates = Field(description="Of this front end, in the last minute.")
+    service: ServiceView
+    workers: list[WorkerView]
+    running: list[JobView]
+    queue: list[QueuedJob] = Field(description="In the order in which workers take them.")
+    store_free_bytes: int | None = Field(description="Null where there is no such limit.")
 
 
 class Live(BaseModel):

@@ -57,6 +57,12 @@ def negotiate(accept: str | None) -> Format:
     return best
 
 
+def prefers_page(accept: str | None) -> bool:
+    """Return whether an Accept header prefers HTML to JSON, as browsers do; tools get JSON."""
+    ranges = dict(_ranges(accept or ""))
+    return _preference("text/html", ranges) > _preference("application/json", ranges)
+
+
 def _preference(media_type: str, ranges: Mapping[str, float]) -> tuple[float, int]:
     """Return quality and specificity (2 type, 1 family, 0 any) of a media type."""
     # The most specific range counts, even if a wildcard has a higher quality.

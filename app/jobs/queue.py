@@ -11,6 +11,7 @@ from models.store.records import JobRecord
 from worker.announcements import announce
 from worker.queue import enqueue
 from worker.redis_client import AWAY, check_writable, connect, reason_of
+from worker.roster import WorkerRecord, roster, waiting
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +48,28 @@ class JobQueue:
         """
         try:
             check_writable(self._client())
+        except AWAY as err:
+            raise self._away(err) from err
+
+    def workers(self) -> list[WorkerRecord]:
+        """Return the workers that are alive.
+
+        Raises:
+            QueueUnavailable: Redis does not respond.
+        """
+        try:
+            return roster(self._client())
+        except AWAY as err:
+            raise self._away(err) from err
+
+    def waiting(self) -> list[str]:
+        """Return the ids of the queued jobs, the next one first.
+
+        Raises:
+            QueueUnavailable: Redis does not respond.
+        """
+        try:
+            return waiting(self._client())
         except AWAY as err:
             raise self._away(err) from err
 

@@ -121,7 +121,12 @@ class _Import:
         if now - self.checked_at >= STOP_CHECK_S:
             self._check_stop()
             self.checked_at = now
-        self.journal.progress(lambda: Progress(done=done, total=total), force=done == total)
+        is_measuring = self.journal.record.phase is Phase.MEASURING
+        self.journal.progress(
+            lambda: Progress(done=done, total=total),
+            task="measuring the data set" if is_measuring else "packing pictures",
+            force=done == total,
+        )
 
     def _check_stop(self) -> None:
         self.journal.check_lease()

@@ -10,7 +10,7 @@ from models.errors import CatteryError
 from models.inference.checkpoints import Generator, load_generator
 from models.metrics.comparison import Measurement
 from models.metrics.features import Features
-from models.metrics.measuring import face_tally, measure, reference_statistics
+from models.metrics.measuring import OnProgress, face_tally, measure, reference_statistics
 from models.metrics.protocols import PROTOCOLS, Protocol
 from models.metrics.reference import Reference
 from models.store import Store
@@ -30,6 +30,9 @@ class Evaluator:
         device: Where to compute.
         fakes: Images generated to evaluate a version; the protocol's number if None.
         protocol: Of versions; snapshots use its features too.
+
+    Attributes:
+        on_progress: Called with images done and in total of each evaluation, if set.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class Evaluator:
         # Asking for more fakes per version is not asking for slower snapshots.
         self._quick = _with_fakes(quick, fakes and min(fakes, quick.fakes))
         self._kept: tuple[Features, Reference] | None = None
+        self.on_progress: OnProgress | None = None
 
     def prepare(self) -> None:
         """Load or compute the reference statistics.
@@ -81,7 +85,15 @@ class Evaluator:
     def _measure(self, generator: Generator, protocol: Protocol) -> Measurement:
         features, reference = self._ready()
         faces = face_tally(self._store, self._dataset, self._size_px, protocol, cache=self._cache)
-        return measure(generator, reference, features, self._device, protocol, faces=faces)
+        return measure(
+            generator,
+            reference,
+            features,
+            self._device,
+            protocol,
+            faces=faces,
+            on_progress=self.on_progress,
+        )
 
     def _measured(self, weights: bytes, protocol: Protocol) -> Measurement | None:
         try:
@@ -101,6 +113,7 @@ class Evaluator:
                 cache=self._cache,
                 features=features,
                 device=self._device,
+                on_progress=self.on_progress,
             )
             self._kept = features, reference
         return self._kept
