@@ -42,7 +42,9 @@ def address(api, tmp_path):
 def test_every_get_answers_head_with_the_same_headers(api, document, address):
     """RFC 9110, 9.3.2: the headers of GET, without those that only the content shows."""
     volatile = {"x-request-id", "content-length"}
+    endless = {"/events"}
     asked = [path for path, item in document["paths"].items() if "get" in item]
+    asked = [path for path in asked if path not in endless]
     assert len(asked) > 15
     seeds = {"/cats": "?seed=7", "/cats/walk": "?from=1&to=2"}  # or each answer is another's
     asked = [path + seeds.get(path, "") for path in asked]
