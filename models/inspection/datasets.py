@@ -44,7 +44,7 @@ def _packs(store: Store, record: DatasetRecord, cache: Path) -> Iterator[Finding
             try:
                 path = store.datasets.pack_path(record.name, int(size), heldout, cache)
                 _check_pack(path, (count, int(size), int(size), 3))
-            except (CatteryError, OSError, ValueError) as err:
+            except (CatteryError, OSError, ValueError, EOFError) as err:
                 bad.setdefault(size, f"datasets/{record.name}: Its images of {size} px: {err}")
     for size, detail in bad.items():
         path = f"datasets/{record.name}/packs/{size}.npy"

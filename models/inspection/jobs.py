@@ -7,6 +7,7 @@ from functools import partial
 from models.errors import BadEntry, Gone, NotFound, StoreError
 from models.inspection.findings import Finding, set_aside, stray
 from models.store import Store
+from models.store.events import EventLog
 from models.store.names import is_job, timestamp
 from models.store.records import Event, JobRecord, JobStatus
 from models.store.serialization import dumps, loads
@@ -39,7 +40,8 @@ def _restore(store: Store, job: str) -> str:
     """Write a job's record again from its order and history, as ended: it must not run twice."""
     try:
         born = loads(JobRecord, store.tree.read(f"jobs/{job}/order.json"))
-        events = store.jobs.events(job)
+        # Not through the jobs, which would ask the record first.
+        events = EventLog(store.tree, f"jobs/{job}/events.jsonl").read()
     except (StoreError, FileNotFoundError):
         return set_aside(store, f"jobs/{job}")
     store.tree.write(f"jobs/{job}/job.json", dumps(_ended(born, events)))

@@ -58,7 +58,7 @@ def _version(store: Store, model: str, version: str) -> Iterator[Finding]:
         generator = _loaded(store, card)
     except (CheckpointError, BadEntry) as err:
         remake = partial(_remake, store, model, version)
-        yield Finding(f"{path}/{WEIGHTS}", err.detail, remake)
+        yield Finding(f"{path}/{WEIGHTS}", f"{path}: {err.detail}", remake)
         return
     try:
         Image.open(io.BytesIO(store.versions.samples(model, version))).verify()

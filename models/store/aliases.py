@@ -106,7 +106,7 @@ class AliasTable:
             now = self._mended(model, raw)
             if now.serving == version:  # else a retried request would overwrite `previous`
                 return now
-            return moved(now, version, action, reason)
+            return _moved(now, version, action, reason)
 
         now = self._update(model, promoted)
         try:
@@ -124,23 +124,19 @@ class AliasTable:
             Conflict: There is no previous version.
             BadEntry: The aliases are damaged.
         """
+        now = self.get(model)
+        # Before the update, which would make a folder for any name that a client thinks of.
+        if now.previous is None and not version_ids(self._tree, model):
+            raise NotFound("model", model, model_names(self._tree))
 
         def rolled_back(raw: bytes | None) -> Aliases:
-            try:
-                now = _parsed(raw)
-            except StoreError:
-                self.get(model)  # BadEntry, which names the file
-                raise
+            now = _parsed(raw)
             if now.previous is None:
-                if not version_ids(self._tree, model):
-                    raise NotFound("model", model, model_names(self._tree))
                 raise Conflict(
                     f"The model {model!r} has no previous version.", "Promote another one first."
                 )
-            return moved(now, now.previous, "rollback", "")
+            return _moved(now, now.previous, "rollback", "")
 
-        if not is_name(model):
-            raise NotFound("model", model, model_names(self._tree))
         return self._update(model, rolled_back)
 
     def forget(self, model: str, version: str) -> Aliases:
@@ -176,7 +172,7 @@ def _parsed(raw: bytes | None) -> Aliases:
     return Aliases() if raw is None else loads(Aliases, raw)
 
 
-def moved(now: Aliases, version: str, action: str, reason: str) -> Aliases:
+def _moved(now: Aliases, version: str, action: str, reason: str) -> Aliases:
     """Return aliases after a move to a version."""
     move = AliasMove(action=action, version=version, at=timestamp(), reason=reason)
     return replace(

@@ -40,7 +40,7 @@ def from_json(cls: type[T], data: Mapping[str, Any]) -> T:
         record: T = _record(cls, data)
         check(record)
     except (TypeError, ValueError) as err:
-        raise StoreError(f"A {cls.__name__} record is damaged: {err}.") from err
+        raise StoreError(f"The {cls.__name__} record is damaged: {err}.") from err
     return record
 
 
@@ -53,9 +53,9 @@ def loads(cls: type[T], raw: bytes) -> T:
     try:
         data = json.loads(raw)
     except (ValueError, RecursionError) as err:
-        raise StoreError(f"A {cls.__name__} record is not JSON: {err}.") from err
+        raise StoreError(f"The {cls.__name__} record is not JSON: {err}.") from err
     if not isinstance(data, dict):
-        raise StoreError(f"A {cls.__name__} record is not a JSON object.")
+        raise StoreError(f"The {cls.__name__} record is not a JSON object.")
     return from_json(cls, data)
 
 
