@@ -93,7 +93,9 @@ def _complete_operation(method: str, operation: dict[str, Any]) -> None:
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     """Return "X or null" as X: an address or a header has no null, and leaves X out instead."""
-    options = [option for option in schema.get("anyOf", []) if option != {"type": "null"}]
+    options: list[dict[str, Any]] = [
+        option for option in schema.get("anyOf", []) if option != {"type": "null"}
+    ]
     if len(options) != 1:
         return schema
     return options[0] | {name: value for name, value in schema.items() if name != "anyOf"}

@@ -59,6 +59,13 @@ class ImageCache:
             admitted = await asyncio.to_thread(self._store.admitted, *version, names)
         return replace(request, kept=frozenset(names[name] for name in admitted))
 
+    def at_once(self, request: ImageRequest) -> bytes | None:
+        """Return the file of a resolved request for one cat if it is in memory."""
+        is_random = request.freshness is Freshness.RANDOM
+        if is_random or not request.is_single or not self._memory.holds(request.etag):
+            return None
+        return self._memory.find([request.etag])[request.etag]
+
     async def files(self, request: ImageRequest) -> list[bytes]:
         """Return one file per seed of a resolved request.
 
@@ -149,6 +156,9 @@ class _LruBytes:
         self._telemetry = telemetry
         self._files: OrderedDict[str, bytes] = OrderedDict()
         self._bytes = 0
+
+    def holds(self, tag: str) -> bool:
+        return tag in self._files
 
     def find(self, tags: Sequence[str]) -> Files:
         found = {tag: self._files[tag] for tag in tags if tag in self._files}

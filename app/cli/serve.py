@@ -171,7 +171,7 @@ def run_api(
         async def serve(self, sockets: "list[socket.socket] | None" = None) -> None:
             # Here, and not in uvicorn, which would log an expected error with its traceback.
             async with api.router.lifespan_context(api):
-                await super().serve(sockets)
+                await super().serve(sockets or listeners_of(listener))
 
         async def startup(self, sockets: "list[socket.socket] | None" = None) -> None:
             await super().startup(sockets)
@@ -201,7 +201,7 @@ def run_api(
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
     )
-    Server(config).run(sockets=listeners_of(listener))
+    Server(config).run()
 
 
 def listeners_of(listener: "socket.socket") -> "list[socket.socket]":

@@ -24,6 +24,17 @@ if TYPE_CHECKING:
 RUNNER = "cli"  # the worker's reaper leaves such jobs alone
 POLL_S = 0.5
 
+# Options by the fields of an order, for errors that name what was typed.
+FLAGS = {
+    "budget.kimg": "--kimg",
+    "budget.minutes": "--minutes",
+    "init_from": "--init-from",
+    "model": "--model",
+    "resume_from": "--resume",
+    "seed": "--seed",
+    "size_px": "--size",
+}
+
 Overrides = Annotated[
     list[str] | None,
     typer.Option(
@@ -166,9 +177,19 @@ def _refuse_with_resume(given: dict[str, object]) -> None:
 def _ordered(store: "Store", **parts: Any) -> JobRecord:
     from models.jobs.order import make_order
 
-    order = make_order(store=store, **parts)
+    try:
+        order = make_order(store=store, **parts)
+    except InvalidValue as err:
+        raise _as_typed(err) from err
     record, _ = store.jobs.create(JobKind.TRAIN, order, runner=RUNNER)
     return record
+
+
+def _as_typed(err: InvalidValue) -> InvalidValue:
+    """Return an error that names the option instead of the field."""
+    flag = FLAGS.get(err.field, err.field.replace("overrides.", "--set "))
+    named_by_field = err.detail.startswith(f"{err.field} is ")
+    return InvalidValue(flag, err.value, err.allowed, "" if named_by_field else err.detail)
 
 
 def _resumed(store: "Store", name: str, budget: Budget, promote: Promote) -> JobRecord:

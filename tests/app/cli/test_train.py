@@ -77,3 +77,19 @@ def test_a_budget_is_one_and_only_one(cattery, store, tmp_path):
     assert (none.code, both.code) == (1, 1)
     assert none.err.startswith("Error: The budget is missing.")
     assert both.err.startswith("Error: The budget has both kimg and minutes.")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["--kimg", "-1"], "--kimg is -1.0. Allowed: more than 0"),
+        (["--kimg", "1", "--size", "100"], "--size is 100. Allowed: a power of two"),
+        (["--kimg", "1", "--set", "ema=2"], "--set ema is 2. Allowed: "),
+        (["--kimg", "1", "--size", "32"], "The dataset 'cats' has 0 training images of 32 px"),
+    ],
+)
+def test_an_error_names_what_was_typed(cattery, store, tmp_path, given, told):
+    add_dataset(store, tmp_path)
+    outcome = cattery("train", "dcgan", "--dataset", "cats", *given)
+    assert outcome.code == 1
+    assert outcome.err.startswith(f"Error: {told}")
