@@ -12,7 +12,6 @@ from app.jobs.queue import JobQueue
 from app.problems.errors import QueueUnavailable
 from app.settings import AppSettings
 from models.gan.recipes import RECIPES
-from models.store.records import JobStatus
 from tests.app.client import problem_of
 from tests.app.fake_engine import put_into_service
 from tests.app.ordering import ORDER, add_dataset
@@ -163,19 +162,15 @@ def test_redis_may_come_and_go(new_api, store, cats, tmp_path):
 def test_a_redis_that_refuses_is_told_with_its_reason_and_nothing_is_ordered(
     new_api, cats, redis_url, mode, reason
 ):
-    with RedisProxy(redis_url) as proxy:
-        with new_api(redis_url=proxy.url, redis_timeout_s=0.3) as api:
-            with proxy.during(mode):
-                told = problem_of(api.post("/train", json=ORDER), 503, "queue-unavailable")
-                assert reason in told["detail"]
-                upload = api.post(
-                    "/datasets/dogs?license=CC0-1.0",
-                    content=b"PK",
-                    headers={"content-type": "application/zip"},
-                )
-                assert upload.status_code == 503, upload.text
-                assert api.store.jobs.list() == []
-            assert api.post("/train", json=ORDER).status_code == 202
+    zipped = {"content-type": "application/zip"}
+    with RedisProxy(redis_url) as proxy, new_api(redis_url=proxy.url, redis_timeout_s=0.3) as api:
+        with proxy.during(mode):
+            told = problem_of(api.post("/train", json=ORDER), 503, "queue-unavailable")
+            assert reason in told["detail"]
+            upload = api.post("/datasets/dogs?license=CC0-1.0", content=b"PK", headers=zipped)
+            problem_of(upload, 503, "queue-unavailable")
+            assert api.store.jobs.list() == []
+        assert api.post("/train", json=ORDER).status_code == 202
 
 
 def test_redis_refusing_in_between_loses_nothing(new_api, cats, redis_url, queued):
