@@ -62,7 +62,7 @@ async def _measure(app: FastAPI, requests: int, rounds: int) -> None:
             print(f"GET {path:34} {min(times):7.1f} {median(times):7.1f}")
 
 
-async def _cats(_slot: object, seeds: Sequence[int], *_: object) -> list[bytes]:
+async def _cats(_slot: object, seeds: Sequence[int], *_: object, **__: object) -> list[bytes]:
     """Stand in for the renderer."""
     await asyncio.sleep(0)
     return [FILE] * len(seeds)
