@@ -75,8 +75,12 @@ class Visitor:
 
     def settle(self) -> None:
         """Wait until the view neither loads nor changes."""
-        self.page.wait_for_load_state("networkidle")
-        self.page.wait_for_function("document.querySelectorAll('.state.is-late').length === 0")
+        # Not "networkidle": a stream of events never ends.
+        self.page.wait_for_function("""
+            document.querySelectorAll('main h1').length > 0
+            && document.querySelectorAll('.state.is-late').length === 0
+            && [...document.images].every((image) => image.complete || image.loading === 'lazy')
+        """)
 
     def screenshot(self, name: str) -> None:
         """Save what the window shows, named for view, size and color scheme."""
