@@ -95,7 +95,7 @@ class CatteryWorker(SpawnWorker):
         if self.outages.reason is not None:
             return  # a Redis that hangs would hold up the exit
         try:
-            super().teardown()
+            super().teardown()  # type: ignore[no-untyped-call]
         except AWAY as err:
             self.outages.began(err)
 
