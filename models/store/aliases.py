@@ -14,7 +14,7 @@ from models.store.tree import Tree
 
 T = TypeVar("T")
 
-MOST_MOVES = 1000  # of the history that are kept: the file is read every few seconds
+MOST_MOVES = 200  # of the history that are kept: the file is read every few seconds
 
 
 def card_path(model: str, version: str) -> str:
@@ -27,12 +27,17 @@ def gone_path(model: str, version: str) -> str:
     return f"models/{model}/versions/{version}/gone.json"
 
 
+def card_paths(tree: Tree, model: str) -> dict[str, str]:
+    """Return where the cards of a model's versions are, by id, if they were not deleted."""
+    if not is_name(model):
+        return {}
+    names = _unless_bad(tree, f"models/{model}/versions", tree.names, [])
+    return {name: card_path(model, name) for name in names if is_version(name)}
+
+
 def version_ids(tree: Tree, model: str) -> list[str]:
     """Return the ids of a model's versions, sorted; none for no such model."""
-    if not is_name(model):
-        return []
-    names = _unless_bad(tree, f"models/{model}/versions", tree.names, [])
-    paths = {name: card_path(model, name) for name in names if is_version(name)}
+    paths = card_paths(tree, model)
     return [name for name, path in paths.items() if _unless_bad(tree, path, tree.exists, False)]
 
 
@@ -151,9 +156,16 @@ class AliasTable:
 
     def _update(self, model: str, change: Callable[[bytes | None], Aliases]) -> Aliases:
         """Replace a model's aliases by what a function makes of the file."""
-        raw = self._tree.update(_path(model), lambda raw: dumps(change(raw)))
+        changed = Aliases()
+
+        def written(raw: bytes | None) -> bytes:
+            nonlocal changed
+            changed = change(raw)
+            return dumps(changed)
+
+        self._tree.update(_path(model), written)
         self._tree.problems.clear(_path(model))
-        return _parsed(raw)
+        return changed
 
     def _mended(self, model: str, raw: bytes | None) -> Aliases:
         """Return aliases, or empty ones for a damaged file, which is kept under another name."""

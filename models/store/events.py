@@ -78,7 +78,7 @@ class EventLog:
 
     def _starts(self) -> list[int]:
         names = (name.removesuffix(".jsonl") for name in self._tree.names(self._folder))
-        return sorted(int(name) for name in names if name.isdigit())
+        return sorted(int(name) for name in names if name.isdecimal())
 
     def _segment(self, start: int) -> str:
         return f"{self._folder}/{start:09d}.jsonl"

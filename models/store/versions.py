@@ -16,7 +16,15 @@ from models.errors import (
     NotFound,
     StoreError,
 )
-from models.store.aliases import AliasTable, card_path, gone_path, missing, model_names, version_ids
+from models.store.aliases import (
+    AliasTable,
+    card_path,
+    card_paths,
+    gone_path,
+    missing,
+    model_names,
+    version_ids,
+)
 from models.store.image_store import FOLDER as RENDERED
 from models.store.names import check_name, is_name, is_version, is_version_prefix, marker
 from models.store.record_cache import RecordCache
@@ -144,10 +152,7 @@ class Versions:
 
     def list(self, model: str) -> Cards:
         """Return the cards of a model's versions, newest first; none for no such model."""
-        if not is_name(model):
-            return []
-        names = self._tree.names(f"models/{model}/versions")
-        cards = self._cards.many([card_path(model, name) for name in names if is_version(name)])
+        cards = self._cards.many(list(card_paths(self._tree, model).values()))
         return sorted(cards, key=lambda card: (card.created_at, card.version), reverse=True)
 
     def resolve(self, ref: str) -> tuple[str, str]:

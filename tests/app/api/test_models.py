@@ -202,4 +202,5 @@ def test_stray_files_hide_nothing(api, versions):
     for path in ("models/notes.txt", "models/x", "jobs/stray", "datasets/stray"):
         api.store.tree.write(path, b"?")
     assert [model["name"] for model in api.get("/models").json()["models"]] == ["dcgan"]
+    assert api.get("/models/x").status_code == 404
     assert api.get("/jobs").json()["jobs"] == api.get("/datasets").json()["datasets"] == []
