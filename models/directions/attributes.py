@@ -87,9 +87,7 @@ ATTRIBUTES: Mapping[str, Attribute] = {
             lambda x: _mean(_light(x), *SIDES) - _mean(_light(x), (0.25, 0.75, 0.25, 0.75)),
         ),
         Attribute("tabby", "sharper stripes and whiskers", _detail),
-        Attribute(
-            "bib", "a light chest", lambda x: _mean(_light(x), BIB) - _mean(_light(x), FACE)
-        ),
+        Attribute("bib", "a light chest", lambda x: _mean(_light(x), BIB) - _mean(_light(x), FACE)),
         Attribute(
             "glowing",
             "eyes that are lighter than the face",

@@ -1,4 +1,4 @@
-"""Addresses of points of the latent space: one grammar, one spelling a point (docs/addresses.md)."""
+"""Addresses of points of the latent space: one grammar, one spelling each (docs/addresses.md)."""
 
 from models.latent_space.grammar import PointError, canonical, parse
 from models.latent_space.points import (

@@ -82,13 +82,15 @@ class LatentSpace:
             case Code():
                 return decoded(point.data)
             case Child():
-                return _crossed(*sources, _key(f"{point.first}x{point.second}.{point.number}"))
+                key = _key(f"{point.first}x{point.second}.{point.number}")
+                return _crossed(sources[0], sources[1], key)
             case Place():
-                return between(*sources, point.share.numerator / point.share.denominator)
+                share = point.share.numerator / point.share.denominator
+                return between(sources[0], sources[1], share)
             case Mutant():
-                return _mutated(*sources, point)
+                return _mutated(sources[0], point)
             case Moved():
-                return self._moved(*sources, point)
+                return self._moved(sources[0], point)
             case Truncated():
                 # In float32, as truncated seeds are: their images must not change.
                 return (sources[0] * float(point.factor)).astype(np.float32)

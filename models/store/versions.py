@@ -25,6 +25,7 @@ CHANGEABLE = frozenset({"metrics", "promotion", "picks", "note"})
 
 WEIGHTS = "generator.safetensors"
 SAMPLES = "samples.png"
+DIRECTIONS = "directions.safetensors"
 
 
 class Versions:
@@ -186,7 +187,7 @@ class Versions:
                 )
             self._tree.write(gone_path(model, version), marker())
             # The card first: without it the version is gone, whatever a crash leaves of the rest.
-            for name in ("card.json", WEIGHTS, SAMPLES, RENDERED):
+            for name in ("card.json", WEIGHTS, SAMPLES, DIRECTIONS, RENDERED):
                 self._tree.delete(_file(card, name))
 
     def was_deleted(self, model: str, version: str) -> bool:
