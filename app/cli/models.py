@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.console import check_parent, say, show_record, show_table
+from app.cli.directions import directions
 from app.cli.store import open_store, open_store_with_zoo
 from models.errors import InvalidValue
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from models.store.records import Card
 
 model_commands = typer.Typer(help="List, promote, export and import trained versions.")
+model_commands.command()(directions)
 
 Model = Annotated[str, typer.Argument(help="Name of the model.")]
 Ref = Annotated[str, typer.Argument(help="Name: model, model@version or model@previous.")]

@@ -54,7 +54,11 @@ class Engine:
 
     def render(self, points: Sequence[Point]) -> NDArray[np.uint8]:
         """Return one image per point, (N, H, W, 3) uint8; InvalidValue as `latents`."""
-        return self._backend.render(torch.from_numpy(latents(points, self.z_dim))).numpy()
+        return self.render_latents(latents(points, self.z_dim))
+
+    def render_latents(self, z: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Return one image per latent, (N, Z) float32 to (N, H, W, 3) uint8."""
+        return self._backend.render(torch.from_numpy(z)).numpy()
 
     def warm(self) -> None:
         """Prepare for a fast first request, and check what comes out.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from models.directions.keeping import fit_if_cheap
 from models.images.formats import card_seeds, contact_sheet, encode_png
 from models.inference.checkpoints import load_generator
 from models.inference.engine import Engine
@@ -81,6 +82,7 @@ class Publisher:
         if published.metrics != metrics:  # equal weights were published before, with other results
             both = merged(published.metrics, metrics)
             self.store.versions.update_card(self.order.model, version, metrics=both)
+        fit_if_cheap(self.store, self.order.model, version, weights, self.device)
         promotion = refused(why)
         if not why:
             measure, model = self.evaluator.incumbent, self.order.model

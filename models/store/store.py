@@ -8,6 +8,7 @@ from fsspec.implementations.local import LocalFileSystem
 from models.errors import StoreError
 from models.store.aliases import AliasTable
 from models.store.datasets import Datasets
+from models.store.directions import Directions
 from models.store.jobs import Jobs
 from models.store.local_tree import LocalTree
 from models.store.object_tree import ObjectTree
@@ -30,6 +31,7 @@ class Store:
         self.tree = _tree(url)
         self.aliases = AliasTable(self.tree)
         self.versions = Versions(self.tree, self.aliases)
+        self.directions = Directions(self.tree, self.versions)
         self.jobs = Jobs(self.tree)
         self.datasets = Datasets(self.tree, self.jobs)
 

@@ -42,6 +42,7 @@ CHANGEABLE = frozenset({"metrics", "promotion", "picks", "note"})
 
 WEIGHTS = "generator.safetensors"
 SAMPLES = "samples.png"
+DIRECTIONS = "directions.safetensors"
 
 
 class Versions:
@@ -216,7 +217,7 @@ class Versions:
                 self._tree.create(path, dumps(card))
                 self._tree.delete(gone_path(model, version))
                 raise
-            for name in (WEIGHTS, SAMPLES, RENDERED):
+            for name in (WEIGHTS, SAMPLES, DIRECTIONS, RENDERED):
                 self._tree.delete(_file(card, name))
 
     def _check_unused(self, card: Card) -> None:
