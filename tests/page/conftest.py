@@ -87,7 +87,9 @@ class Visitor:
     def settle(self) -> None:
         """Wait until the view neither loads nor changes."""
         self.page.wait_for_load_state("networkidle")
-        self.page.wait_for_function("document.querySelectorAll('.state.is-late').length === 0")
+        self.page.wait_for_function(
+            "() => document.querySelectorAll('.state.is-late').length === 0"
+        )
 
     def screenshot(self, name: str) -> None:
         """Save what the window shows, named for view, size and color scheme."""
