@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -73,10 +74,20 @@ class Visitor:
         self.page.locator("main").wait_for()
         return self.page
 
+    def run(self, script: str, *modules: str) -> Any:
+        """Run a function of our modules, such as `({ Plot }) => ...`, in the page; return its result."""
+        load = ", ".join(f'import(base + "{module}")' for module in modules)
+        return self.page.evaluate(
+            f"""async () => {{
+                const base = document.querySelector("script[type=module]").src.replace("main.js", "");
+                return ({script})(...await Promise.all([{load}]));
+            }}"""
+        )
+
     def settle(self) -> None:
         """Wait until the view neither loads nor changes."""
         # Not "networkidle": a stream of events never ends.
-        self.page.wait_for_function("""
+        self.page.wait_for_function("""() =>
             document.querySelectorAll('main h1').length > 0
             && document.querySelectorAll('.state.is-late').length === 0
             && [...document.images].every((image) => image.complete || image.loading === 'lazy')
@@ -84,7 +95,8 @@ class Visitor:
 
     def screenshot(self, name: str) -> None:
         """Save what the window shows, named for view, size and color scheme."""
-        size = self.page.viewport_size or {}
+        size = self.page.viewport_size
+        assert size is not None
         scheme = self.page.evaluate(
             "matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'"
         )
@@ -113,10 +125,16 @@ def visit(chromium: Browser, studio: Service) -> Iterator[Callable[..., Visitor]
     contexts: list[BrowserContext] = []
     visitors: list[Visitor] = []
 
-    def start(size: tuple[int, int] = DESKTOP, scheme: str = "light", url: str = "") -> Visitor:
-        view = {"width": size[0], "height": size[1]}
+    def start(
+        size: tuple[int, int] = DESKTOP,
+        scheme: Literal["light", "dark"] = "light",
+        url: str = "",
+    ) -> Visitor:
         context = chromium.new_context(
-            viewport=view, color_scheme=scheme, is_mobile=size == PHONE, has_touch=size == PHONE
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme=scheme,
+            is_mobile=size == PHONE,
+            has_touch=size == PHONE,
         )
         contexts.append(context)
         context.add_init_script(WATCH)

@@ -2,7 +2,7 @@
 import { Icon } from "./components.js";
 import { address, route } from "./router.js";
 import { connection } from "./stream.js";
-import { html, signal } from "./vendor/vendor.js";
+import { html, signal, useLayoutEffect } from "./vendor/vendor.js";
 
 /** Sections by view; the views that belong to each come after it. */
 const SECTIONS = /** @type {const} */ ([
@@ -13,8 +13,18 @@ const SECTIONS = /** @type {const} */ ([
   { view: "operations", label: "Operations", icon: "sliders-horizontal", also: [] },
 ]);
 
-/** What a view shows in the middle of the bar, such as the wall's seed; set by `useBar`. @type {import("./vendor/vendor.js").Signal<any>} */
-export const controls = signal(null);
+/** What the view shows in the middle of the bar. @type {import("./vendor/vendor.js").Signal<any>} */
+const controls = signal(null);
+
+/**
+ * Show a view's own controls in the bar while the view is shown.
+ * @param {any} content
+ * @param {unknown[]} dependencies What the content depends on.
+ */
+export function useBar(content, dependencies) {
+  useLayoutEffect(() => void (controls.value = content), dependencies);
+  useLayoutEffect(() => () => void (controls.value = null), []);
+}
 
 export function Bar() {
   const { view } = route.value;

@@ -31,7 +31,7 @@ const COLORS = {
   dark: ["#56b4e9", "#f0a15a", "#2fc79b", "#dd8fc0", "#8ccbf2", "#b9b9b9"],
 };
 const HEIGHT = 220;
-const LABEL_PX = 88;
+const LETTER_PX = 6.5; // of a label at the lines
 const ROWS = 25;
 
 /**
@@ -48,7 +48,7 @@ export function Plot({ title, note, unit: valueUnit = "", x, series, isLog = fal
   const box = useRef(/** @type {HTMLDivElement | null} */ (null));
   const [scales, setScales] = useState({ x: false, y: isLog });
   const id = useId();
-  const xs = x[unit.value] ?? x.kimg;
+  const xs = useMemo(() => (scales.x ? aboveZero(x[unit.value] ?? x.kimg) : x[unit.value] ?? x.kimg), [x, unit.value, scales.x]);
   const xUnit = x[unit.value] ? unit.value : "kimg";
   const shown = useMemo(() => series.map((one) => ({ ...one, values: scales.y ? positive(one.values) : one.values })), [series, scales.y]);
   const plot = useRef(/** @type {uPlot | null} */ (null));
@@ -63,7 +63,7 @@ export function Plot({ title, note, unit: valueUnit = "", x, series, isLog = fal
     const theme = matchMedia("(prefers-color-scheme: dark)");
     const draw = () => {
       plot.current?.destroy();
-      plot.current = new uPlot(options(element, shown, scales, xUnit, valueUnit, onPoint), tableOf(xs, shown), element);
+      plot.current = new uPlot(options(element, shown, scales, xUnit, onPoint), tableOf(xs, shown), element);
     };
     draw();
     theme.addEventListener("change", draw);
@@ -116,6 +116,12 @@ const read = (value) => (value === null || value === undefined ? "none" : number
 /** A logarithm has no zero. @param {(number | null)[]} values */
 const positive = (values) => values.map((value) => (value !== null && value > 0 ? value : null));
 
+/** The same for x, where no value may be missing. @param {number[]} xs */
+function aboveZero(xs) {
+  const least = xs.find((value) => value > 0) ?? 1;
+  return xs.map((value) => (value > 0 ? value : least / 2));
+}
+
 /** @param {number[]} sorted @param {number} value @returns {number} Index of the nearest. */
 export function nearest(sorted, value) {
   let low = 0;
@@ -142,9 +148,9 @@ function moveCursor(plot, kimg, kimgs) {
 
 /**
  * @param {HTMLElement} element @param {Series[]} series @param {{ x: boolean, y: boolean }} scales
- * @param {string} xUnit @param {string} valueUnit @param {(index: number) => void} onPoint @returns {uPlot.Options}
+ * @param {string} xUnit @param {(index: number) => void} onPoint @returns {uPlot.Options}
  */
-function options(element, series, scales, xUnit, valueUnit, onPoint) {
+function options(element, series, scales, xUnit, onPoint) {
   const style = getComputedStyle(element);
   const [ink, line] = [style.getPropertyValue("--ink-2"), style.getPropertyValue("--line")];
   const colors = COLORS[matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"];
@@ -159,13 +165,13 @@ function options(element, series, scales, xUnit, valueUnit, onPoint) {
   return {
     width: element.clientWidth,
     height: HEIGHT,
-    padding: [12, LABEL_PX, 0, 0],
+    padding: [12, 12 + LETTER_PX * Math.max(...series.map((one) => one.label.length)), 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { size: 6 }, drag: { x: true, y: false } },
-    scales: { x: { time: false, distr: scales.x ? 3 : 1 }, y: { distr: scales.y ? 3 : 1 } },
+    scales: { x: { time: false, distr: scales.x ? 3 : 1 }, y: scales.y ? { distr: 3, range: (_, least, most) => [least * 0.9, most * 1.1] } : {} },
     axes: [
-      { ...axis, label: xUnit, labelFont: font, labelSize: 16, size: 28, grid: { show: false } },
-      { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : `${number(tick)}${valueUnit && ` ${valueUnit}`}`)) },
+      { ...axis, label: xUnit, labelFont: font, labelSize: 18, labelGap: -4, size: 28, grid: { show: false } },
+      { ...axis, size: 52, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : number(tick))) },
     ],
     series: [
       {},
@@ -196,10 +202,11 @@ function label(plot, series, colors, font) {
   });
   ctx.save();
   ctx.font = font.replace("12px", `${12 * ratio}px`);
+  ctx.textAlign = "left";
   ctx.textBaseline = "middle";
   for (const end of ends) {
     ctx.fillStyle = end.color;
-    ctx.fillText(end.text, bbox.left + bbox.width + 6 * ratio, end.y, (LABEL_PX - 8) * ratio);
+    ctx.fillText(end.text, bbox.left + bbox.width + 6 * ratio, end.y);
   }
   ctx.restore();
 }

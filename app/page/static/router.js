@@ -68,6 +68,14 @@ export function replace(to, isQuiet = false) {
   else route.value = parse(isReturn);
 }
 
+/** Keep something with the history entry, where Back and a reload find it. @param {string} name @param {unknown} value */
+export function remember(name, value) {
+  history.replaceState({ ...history.state, [name]: value }, "");
+}
+
+/** @param {string} name @returns {any} What was remembered with the current history entry. */
+export const remembered = (name) => history.state?.[name];
+
 addEventListener("popstate", () => {
   const isReturn = Boolean(history.state?.key);
   keepPlace();
@@ -84,6 +92,9 @@ function places() {
   }
 }
 
+/** Where the visitor was in the current route before, if it was reached by Back, Forward or a reload. @returns {Place | undefined} */
+export const lastPlace = () => (route.peek().isReturn ? places()[route.peek().key] : undefined);
+
 /** Remember scroll position and focus of the route that is being left. */
 function keepPlace() {
   const all = { ...places(), [route.peek().key]: { scroll: scrollY, focus: document.activeElement?.id ?? "" } };
@@ -96,13 +107,14 @@ function keepPlace() {
  *
  * A new view starts at the top with the focus on its heading, so that a screen reader reads it.
  * @param {boolean} isReady Whether the content is there.
+ * @param {number} [top] Where to scroll to if nothing is remembered.
  */
-export function usePlace(isReady) {
+export function usePlace(isReady, top = 0) {
   const { key, isReturn } = route.value;
   useEffect(() => {
     if (!isReady) return;
-    const place = isReturn ? places()[key] : undefined;
-    scrollTo(0, place?.scroll ?? 0);
+    const place = lastPlace();
+    scrollTo(0, place?.scroll ?? top);
     const target = (place?.focus && document.getElementById(place.focus)) || document.querySelector("main h1");
     if (target instanceof HTMLElement && (place || !isReturn)) target.focus({ preventScroll: true });
   }, [key, isReady]);
