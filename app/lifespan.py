@@ -17,6 +17,7 @@ from app.inference.pool import GeneratorPool
 from app.inference.slot import EngineLoader, load_engine
 from app.inference.watcher import Watcher
 from app.jobs.feed import JobTable
+from app.jobs.films import Films
 from app.jobs.queue import JobQueue
 from app.jobs.uploads import Uploads
 from app.observability.event_loop_lag import LagMeter
@@ -73,6 +74,7 @@ async def _open_queue_and_uploads(
     """Set up the queue, which connects on first use, and a folder for unfinished uploads."""
     state.queue = JobQueue(settings)
     stack.callback(state.queue.close)
+    state.films = Films(state.store, settings.max_walk_pixels)
     state.job_table = JobTable(state.store, settings.events_poll_s)
     # A folder of its own: other processes may receive uploads in the same data folder.
     unfinished = await asyncio.to_thread(stack.enter_context, workplace(settings.uploads))
