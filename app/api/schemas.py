@@ -19,6 +19,7 @@ from models.store.records import (
     Promote,
     TrainingOrder,
 )
+from models.store.votes import Tally
 
 
 class Body(BaseModel):
@@ -181,6 +182,7 @@ class DatasetLinks:
 
     self: str
     preview: str
+    rejected: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,6 +247,42 @@ class ModelList(BaseModel):
     models: list[ModelSummary]
 
 
+class VoteBody(Body):
+    """Somebody's choice between two cats, shown without their versions."""
+
+    shown: tuple[str, str] = Field(
+        description="Permalinks of the two cats, of different versions.",
+        examples=[["/cats/dcgan@0123456789ab/7.png", "/cats/dcgan@ba9876543210/7.png"]],
+    )
+    chosen: str | None = Field(
+        description="The one that is better; null if neither is.",
+        examples=["/cats/dcgan@0123456789ab/7.png"],
+    )
+
+
+class VotesAgainst(BaseModel):
+    """Votes of a version against one other."""
+
+    model: str
+    version: str
+    votes: Tally
+
+
+class VersionVotes(BaseModel):
+    """Votes of a version."""
+
+    version: str
+    total: Tally
+    against: list[VotesAgainst] = Field(description="By the other version; may be deleted ones.")
+
+
+class VoteView(BaseModel):
+    """A vote that was received."""
+
+    counted: bool = Field(description="False if the pair has as many votes as are kept.")
+    votes: Tally = Field(description="Of the first shown version against the second one.")
+
+
 class ModelView(BaseModel):
     """A model with all its versions, newest first."""
 
@@ -256,6 +294,10 @@ class ModelView(BaseModel):
     )
     history: list[AliasMove] = Field(description="Changes of the version in service, oldest first.")
     versions: list[VersionView]
+    votes: list[VersionVotes] = Field(
+        description="Blind votes of its versions, by the share of wins; without those that have "
+        "none."
+    )
 
 
 class DeviceView(BaseModel):

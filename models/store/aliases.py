@@ -37,6 +37,8 @@ def missing(tree: Tree, model: str, version: str) -> NotFound | Gone:
         return Gone("version", f"{model}@{version}")
     if known := version_ids(tree, model):
         return NotFound("version", f"{model}@{version}", known)
+    if is_name(model) and tree.names(f"models/{model}/versions"):  # only marks of deleted ones
+        return Gone("model", model)
     return NotFound("model", model, model_names(tree))
 
 
@@ -99,6 +101,21 @@ class AliasTable:
                     f"The model {model!r} has no previous version.", "Promote another one first."
                 )
             return self._save(model, _moved(now, now.previous, "rollback", ""))
+
+    def withdraw(self, model: str, *, reason: str = "") -> Aliases:
+        """Take a model out of service; it then has neither `serving` nor `previous`.
+
+        Args:
+            model: The model.
+            reason: For the history.
+        """
+        with self._tree.lock(f"models/{model}"):
+            now = self.get(model)
+            if now.serving is None and now.previous is None:
+                return now
+            version = now.serving or now.previous or ""
+            move = AliasMove(action="withdraw", version=version, at=timestamp(), reason=reason)
+            return self._save(model, Aliases(history=(*now.history, move)))
 
     def _check(self, model: str, version: str) -> None:
         """Raise unless there is such a version."""

@@ -13,6 +13,7 @@ from models.store.local_tree import LocalTree
 from models.store.object_tree import ObjectTree
 from models.store.tree import Tree
 from models.store.versions import Versions
+from models.store.votes import Votes
 
 
 class Store:
@@ -30,6 +31,7 @@ class Store:
         self.tree = _tree(url)
         self.aliases = AliasTable(self.tree)
         self.versions = Versions(self.tree, self.aliases)
+        self.votes = Votes(self.tree)
         self.jobs = Jobs(self.tree)
         self.datasets = Datasets(self.tree, self.jobs)
 

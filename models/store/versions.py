@@ -189,6 +189,25 @@ class Versions:
             for name in ("card.json", WEIGHTS, SAMPLES, RENDERED):
                 self._tree.delete(_file(card, name))
 
+    def delete_model(self, model: str) -> list[str]:
+        """Take a model out of service and delete all of its versions; return their ids.
+
+        Permalinks to them are gone for good. A job that trains for the model may still publish
+        a version, and so bring its name back.
+
+        Raises:
+            NotFound: There is no such model.
+            Gone: It was deleted.
+        """
+        versions = version_ids(self._tree, model)
+        if not versions:
+            raise missing(self._tree, model, "")
+        # Out of service first: after a crash in between it serves nothing that is half gone.
+        self._aliases.withdraw(model, reason="the model was deleted")
+        for version in versions:
+            self.delete(model, version)
+        return versions
+
     def was_deleted(self, model: str, version: str) -> bool:
         """Whether a version existed and was deleted."""
         there = self._tree.exists(card_path(model, version))

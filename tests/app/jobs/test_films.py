@@ -18,7 +18,7 @@ def filmed(store, count, side=16):
     labels = tuple(str(number) for number in range(count))
     job = new_job(store, samples=labels)
     for number, label in enumerate(labels):
-        shade = np.full((side, side, 3), 4 * number, np.uint8)
+        shade = np.full((side, side, 3), 4 * number % 256, np.uint8)
         store.jobs.save_sample(job.id, label, encode_png(shade))
     return job.id
 
@@ -48,7 +48,7 @@ def test_a_film_shows_every_sheet_in_order_and_holds_the_last(api):
 
 def test_a_film_is_made_once_and_anew_when_there_is_another_sheet(store, monkeypatch):
     films, made = Films(store, 10**6), []
-    monkeypatch.setattr(module, "film", lambda frames, ms: made.append(len(frames)) or b"webp")
+    monkeypatch.setattr(module, "film", lambda frames, _ms: made.append(len(frames)) or b"webp")
     job = filmed(store, 2)
     for _ in range(3):
         assert films.film(films.sheets(job)) == b"webp"
