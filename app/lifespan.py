@@ -11,6 +11,7 @@ from starlette.datastructures import State
 
 from app.api.status import StatusBoard
 from app.cats.cache import ImageCache
+from app.cats.nearest import NearestPictures
 from app.cats.renderer import Renderer
 from app.inference.batcher import Batcher
 from app.inference.pool import GeneratorPool
@@ -108,6 +109,8 @@ def _start_rendering(
         telemetry=state.telemetry,
     )
     stack.callback(state.renderer.close)
+    state.nearest = NearestPictures(state.store, state.batcher, settings.cache)
+    stack.callback(state.nearest.close)
     images = ImageStore(state.store.tree, settings.max_renderings)
     state.image_cache = ImageCache(
         state.renderer,

@@ -4,7 +4,19 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from app.api import cats, datasets, events, health, jobs, models, recipes, status, votes, walks
+from app.api import (
+    cats,
+    datasets,
+    events,
+    health,
+    jobs,
+    models,
+    nearest,
+    recipes,
+    status,
+    votes,
+    walks,
+)
 from app.api.openapi import TAGS, describe
 from app.http.security import Gate, Hardening, check_closed
 from app.inference.slot import EngineLoader
@@ -14,7 +26,7 @@ from app.problems.handlers import register
 from app.settings import AppSettings
 from models.store import Store
 
-ROUTERS = (walks, models, recipes, jobs, events, datasets, health, status, votes)
+ROUTERS = (walks, nearest, models, recipes, jobs, events, datasets, health, status, votes)
 
 
 def create_app(

@@ -365,6 +365,18 @@ class StatusView(BaseModel):
     store_free_bytes: int | None = Field(description="Null where there is no such limit.")
 
 
+class NearestView(BaseModel):
+    """The training picture nearest to a cat."""
+
+    dataset: str
+    picture: int = Field(description="Number of the picture in its data set.")
+    distance: float = Field(description="Between the features of the two; 0 for a copy.")
+    heldout_closer: float | None = Field(
+        description="Share of the held-out pictures that are closer to a training picture; near 0 "
+        "the cat is suspiciously close. Null if none were held out."
+    )
+
+
 class Live(BaseModel):
     """The process is alive."""
 

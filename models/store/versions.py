@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 # Inside a class that has a method `list` the type cannot be named.
 Cards = list[Card]
+Ids = list[str]
 
 # Fields of a card that may change later; everything else is provenance.
 CHANGEABLE = frozenset({"metrics", "promotion", "picks", "note"})
@@ -189,7 +190,7 @@ class Versions:
             for name in ("card.json", WEIGHTS, SAMPLES, RENDERED):
                 self._tree.delete(_file(card, name))
 
-    def delete_model(self, model: str) -> list[str]:
+    def delete_model(self, model: str) -> Ids:
         """Take a model out of service and delete all of its versions; return their ids.
 
         Permalinks to them are gone for good. A job that trains for the model may still publish
