@@ -136,7 +136,7 @@ class Feed:
         self._reached = await asyncio.to_thread(self._places, records)
         self._shown = dict(records)
         self._over = {job for job, record in records.items() if record.status.has_ended}
-        return self._wire(records, "snapshot", self._listing(list(records.values())))
+        return self._wire(records, "jobs", self._listing(list(records.values())))
 
     def _places(self, records: Records) -> dict[str, Place]:
         places = dict.fromkeys(records, Place())
