@@ -151,7 +151,7 @@ class Feed:
     def _read(self, records: Records) -> list[tuple[JobRecord, list[Event]]]:
         """Return the jobs that may have news, oldest first, with their new events."""
         news = []
-        for job, record in reversed(records.items()):
+        for job, record in reversed(list(records.items())):
             stamp = self._store.jobs.history_stamp(job) if job not in self._over else None
             is_same = self._shown.get(job) == record and job in self._reached
             if is_same and (job in self._over or stamp == self._stamps.get(job, object())):

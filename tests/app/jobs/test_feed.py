@@ -77,7 +77,8 @@ async def test_whoever_loses_the_connection_after_any_event_misses_and_repeats_n
     first = Journal(new_job(store), store)
     client = Client(store)
     await client.next()
-    seen, number = [], 0
+    seen: list[tuple[str, dict]] = []
+    number = 0
     for step in range(6):
         first.event("progress", {"kimg": step})
         second = Journal(new_job(store), store)

@@ -1,6 +1,7 @@
 """Tests of app.jobs.films and its route."""
 
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ def filmed(store, count, side=16):
 
 
 def frames_of(webp):
-    image = Image.open(BytesIO(webp))
+    image: Any = Image.open(BytesIO(webp))
     shades, durations = [], []
     for number in range(image.n_frames):
         image.seek(number)
@@ -48,7 +49,12 @@ def test_a_film_shows_every_sheet_in_order_and_holds_the_last(api):
 
 def test_a_film_is_made_once_and_anew_when_there_is_another_sheet(store, monkeypatch):
     films, made = Films(store, 10**6), []
-    monkeypatch.setattr(module, "film", lambda frames, _ms: made.append(len(frames)) or b"webp")
+
+    def make(frames, _ms):
+        made.append(len(frames))
+        return b"webp"
+
+    monkeypatch.setattr(module, "film", make)
     job = filmed(store, 2)
     for _ in range(3):
         assert films.film(films.sheets(job)) == b"webp"
