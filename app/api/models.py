@@ -88,7 +88,7 @@ def list_models(store: StoreDep, settings: SettingsDep, pool: PoolDep, root: Roo
     return ModelList(default=settings.default_model, models=[one for one in found if one])
 
 
-@router.get("/{model}", summary="One model", operation_id="get_model", responses=problems(404))
+@router.get("/{model}", summary="One model", operation_id="get_model", responses=problems(404, 410))
 def get_model(model: Name, store: StoreDep, pool: PoolDep, root: RootDep) -> ModelView:
     """Aliases, their history, and all versions with their cards."""
     return model_view(store, model, _loaded(pool, model), root)

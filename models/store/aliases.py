@@ -37,7 +37,9 @@ def missing(tree: Tree, model: str, version: str) -> NotFound | Gone:
         return Gone("version", f"{model}@{version}")
     if known := version_ids(tree, model):
         return NotFound("version", f"{model}@{version}", known)
-    if is_name(model) and tree.names(f"models/{model}/versions"):  # only marks of deleted ones
+    # Not for an id: one that never existed is unknown, and may be published for the first time.
+    is_id = is_version(version)
+    if not is_id and is_name(model) and tree.names(f"models/{model}/versions"):
         return Gone("model", model)
     return NotFound("model", model, model_names(tree))
 
