@@ -11,12 +11,14 @@ from starlette.datastructures import State
 
 from app.api.status import StatusBoard
 from app.cats.cache import ImageCache
+from app.cats.nearest import NearestPictures
 from app.cats.renderer import Renderer
 from app.inference.batcher import Batcher
 from app.inference.pool import GeneratorPool
 from app.inference.slot import EngineLoader, load_engine
 from app.inference.watcher import Watcher
 from app.jobs.feed import JobTable
+from app.jobs.films import Films
 from app.jobs.queue import JobQueue
 from app.jobs.uploads import Uploads
 from app.observability.event_loop_lag import LagMeter
@@ -77,6 +79,7 @@ async def _open_queue_and_uploads(
     state.queue = JobQueue(settings, state.queue_note)
     state.queue_probe = Probe(state.queue.check)
     stack.callback(state.queue.close)
+    state.films = Films(state.store, settings.max_walk_pixels)
     state.job_table = JobTable(state.store, settings.events_poll_s)
     # A folder of its own: other processes may receive uploads in the same data folder.
     unfinished = await asyncio.to_thread(stack.enter_context, workplace(settings.uploads))
@@ -110,6 +113,8 @@ def _start_rendering(
         telemetry=state.telemetry,
     )
     stack.callback(state.renderer.close)
+    state.nearest = NearestPictures(state.store, state.batcher, settings.cache)
+    stack.callback(state.nearest.close)
     images = ImageStore(state.store.tree, settings.max_renderings)
     state.image_cache = ImageCache(
         state.renderer,

@@ -6,7 +6,20 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api import cats, datasets, docs, events, health, jobs, models, recipes, status, walks
+from app.api import (
+    cats,
+    datasets,
+    docs,
+    events,
+    health,
+    jobs,
+    models,
+    nearest,
+    recipes,
+    status,
+    votes,
+    walks,
+)
 from app.api.openapi import TAGS, describe
 from app.api.routing import DirectRoutes
 from app.http.headers import ResponseHeaders
@@ -21,7 +34,10 @@ from app.problems.handlers import HANDLERS, register
 from app.settings import AppSettings
 from models.store import Store
 
-ROUTERS = (walks, models, recipes, jobs, events, datasets, health, status, docs, page)
+ROUTERS = (
+    *(walks, nearest, models, votes, recipes, jobs, events, datasets),
+    *(health, status, docs, page),
+)
 
 
 class _App(FastAPI):

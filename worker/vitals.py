@@ -9,7 +9,6 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -83,13 +82,13 @@ class Reporter:
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._thread.join()
-        with suppress(AWAY):  # it expires by itself
+        with suppress(*AWAY):  # it expires by itself
             self._redis.delete(self._key)
 
     def _report(self) -> None:
         while True:
             report = json.dumps(vitals(self._device) | {"job": self._job})
-            with suppress(AWAY):  # logged by whoever needs Redis
+            with suppress(*AWAY):  # logged by whoever needs Redis
                 self._redis.set(self._key, report, ex=TTL_S)
             if self._ended.wait(EVERY_S):
                 return
@@ -101,4 +100,4 @@ def reported(raw: bytes | str | None) -> Vitals | None:
         found = json.loads(raw) if raw else None
     except ValueError:
         return None
-    return found if isinstance(found, Mapping) else None
+    return found if isinstance(found, dict) else None

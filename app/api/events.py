@@ -31,7 +31,7 @@ _EXAMPLE = (
 )
 _STREAM: Responses = {
     200: {
-        "description": "Events without end: `snapshot`, `job`, `deleted`, and every entry of the "
+        "description": "Events without end: `jobs`, `job`, `deleted`, and every entry of the "
         "jobs' histories.",
         "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
     }
@@ -68,7 +68,7 @@ async def follow_jobs(
 ) -> Response:
     """One stream for all jobs, which goes on where a client left off.
 
-    Without Last-Event-ID, or with one that can no longer be used, it begins with `snapshot`: what
+    Without Last-Event-ID, or with one that can no longer be used, it begins with `jobs`: what
     `GET /jobs` returns, the newest ended jobs and all others, which replaces what the client has.
     Then, and after a Last-Event-ID at once: `job`, a job's new state as `GET /jobs/{job}` returns
     it, which replaces the state before; `deleted`, with the id of a deleted `job`; and each entry

@@ -8,11 +8,22 @@ from pydantic import BeforeValidator, Field
 from starlette.responses import StreamingResponse
 
 from app.api.dependencies import QueueDep, RootDep, SettingsDep, StoreDep, known_parameters_only
-from app.api.responses import CONTACT_SHEET, EVENT_STREAM, LOCATION, REVALIDATE, png
+from app.api.responses import (
+    CONTACT_SHEET,
+    ETAG,
+    EVENT_STREAM,
+    LOCATION,
+    REVALIDATE,
+    content,
+    png,
+)
 from app.api.routing import Router
 from app.api.schemas import EstimateView, JobList, JobView, TrainBody
 from app.api.views import job_view
+from app.http.conditional import not_modified
+from app.jobs.curves import COLUMNS, curves
 from app.jobs.events import follow, has_seen_all, wire
+from app.jobs.films import Films
 from app.jobs.service import cancel, submit
 from app.problems.openapi import Responses, problems
 from models.gan.recipes import resolve
@@ -65,6 +76,24 @@ _STREAM: Responses = {
         },
     },
     204: {"description": "The job has ended and the client has received all of its events."},
+}
+
+
+_CSV: Responses = {
+    200: {
+        "description": "A table with the header " + ",".join(COLUMNS),
+        "content": {"text/csv": {"schema": {"type": "string"}}},
+        "headers": ETAG,
+    },
+    304: {"description": "Not modified: the client has it."},
+}
+_FILM: Responses = {
+    200: {
+        "description": "An animated WebP.",
+        "content": {"image/webp": {"schema": {"type": "string", "format": "binary"}}},
+        "headers": ETAG,
+    },
+    304: {"description": "Not modified: the client has it."},
 }
 
 
@@ -209,6 +238,44 @@ def get_job_sample(
 ) -> Response:
     """Images generated at that point of the training, always from the same seeds."""
     return png(request, store.jobs.sample(job, kimg), REVALIDATE)
+
+
+@router.get(
+    "/jobs/{job}/metrics.csv",
+    summary="A job's losses and metrics",
+    operation_id="get_job_metrics",
+    response_class=Response,
+    responses=_CSV | problems(404, 410),
+)
+def get_job_metrics(request: Request, job: JobId, store: StoreDep) -> Response:
+    """The points logged so far, a row each: losses by step, kimg and minutes, and KIDs.
+
+    `seq` is the number of the event in the job's history, by which `GET /events` goes on.
+    Empty cells are values that the row's `event`, progress or snapshot, does not have.
+    """
+    text = curves(store.jobs.events(job)).encode()
+    return content(request, text, "text/csv; charset=utf-8; header=present", REVALIDATE)
+
+
+@router.get(
+    "/jobs/{job}/film.webp",
+    summary="A film of the training",
+    operation_id="get_job_film",
+    response_class=Response,
+    responses=_FILM | problems(404, 410),
+)
+def get_job_film(request: Request, job: JobId) -> Response:
+    """The sample sheets one after the other as a looping animation, at most 60 of them.
+
+    They are of the same seeds throughout, and shrunk where all frames together would exceed
+    `CATTERY_MAX_WALK_PIXELS`.
+    """
+    films: Films = request.app.state.films
+    sheets = films.sheets(job)
+    headers = {"ETag": films.tag(sheets), "Cache-Control": REVALIDATE}
+    return not_modified(request, headers) or Response(
+        films.film(sheets), headers=headers, media_type="image/webp"
+    )
 
 
 @router.post(

@@ -25,6 +25,7 @@ from app.http.ranges import normalize_range
 from app.inference.pool import GeneratorPool
 from app.problems.openapi import Responses, problems
 from models.errors import CheckpointError, Conflict
+from models.store import Store
 
 router = Router(
     prefix="/models",
@@ -89,10 +90,38 @@ def list_models(store: StoreDep, settings: SettingsDep, pool: PoolDep, root: Roo
     return ModelList(default=settings.default_model, models=[one for one in found if one])
 
 
-@router.get("/{model}", summary="One model", operation_id="get_model", responses=problems(404))
+@router.get("/{model}", summary="One model", operation_id="get_model", responses=problems(404, 410))
 def get_model(model: Name, store: StoreDep, pool: PoolDep, root: RootDep) -> ModelView:
     """Aliases, their history, and all versions with their cards."""
     return model_view(store, model, _loaded(pool, model), root)
+
+
+@router.delete(
+    "/{model}",
+    status_code=204,
+    summary="Delete a model",
+    operation_id="delete_model",
+    responses=problems(404, 409, 410),
+)
+async def delete_model(
+    model: Name, store: StoreDep, pool: PoolDep, queue: QueueDep, settings: SettingsDep
+) -> None:
+    """Take a model out of service and delete all of its versions.
+
+    Requests in progress are answered; later ones, permalinks included, get 410. The default model
+    (`CATTERY_DEFAULT_MODEL`) is refused, and so is one that a queued or running job trains for.
+    A model that came with Cattery stays deleted; a later release may bring new versions of it.
+    """
+    if model == settings.default_model.partition("@")[0]:
+        raise Conflict(
+            f"The model {model!r} answers requests that name none.",
+            "Choose another one with CATTERY_DEFAULT_MODEL first.",
+        )
+    versions = await asyncio.to_thread(_delete_model, store, model)
+    await pool.refresh(model)
+    for version in versions:
+        await pool.forget(model, version)
+    await asyncio.to_thread(queue.announce, model)
 
 
 @router.post(
@@ -187,6 +216,13 @@ async def delete_version(model: Name, version: Version, store: StoreDep, pool: P
     """Delete a version that is neither serving nor previous."""
     await asyncio.to_thread(store.versions.delete, model, version)
     await pool.forget(model, version)
+
+
+def _delete_model(store: Store, model: str) -> list[str]:
+    for job in store.jobs.list():
+        if not job.status.has_ended and job.order.get("model") == model:
+            raise Conflict(f"The job {job.id} trains for {model!r}.", "Cancel it first.")
+    return store.versions.delete_model(model)
 
 
 def _loaded(pool: GeneratorPool, model: str) -> str | None:

@@ -18,6 +18,7 @@ EXAMPLES: dict[str, dict[str, Any]] = json.loads(
 TAGS = [
     {"name": "cats", "description": "Pictures."},
     {"name": "models", "description": "Trained generators and their versions."},
+    {"name": "votes", "description": "Blind comparisons of versions."},
     {"name": "recipes", "description": "How to train."},
     {"name": "jobs", "description": "Training and imports: submit, follow, cancel."},
     {"name": "datasets", "description": "Pictures to train on."},

@@ -19,6 +19,7 @@ from models.store.records import (
     Promote,
     TrainingOrder,
 )
+from models.store.votes import Tally
 
 
 class Body(BaseModel):
@@ -174,6 +175,7 @@ class DatasetLinks:
 
     self: str
     preview: str
+    rejected: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +240,42 @@ class ModelList(BaseModel):
     models: list[ModelSummary]
 
 
+class VoteBody(Body):
+    """Somebody's choice between two cats, shown without their versions."""
+
+    shown: tuple[str, str] = Field(
+        description="Permalinks of the two cats, of different versions.",
+        examples=[["/cats/dcgan@0123456789ab/7.png", "/cats/dcgan@ba9876543210/7.png"]],
+    )
+    chosen: str | None = Field(
+        description="The one that is better; null if neither is.",
+        examples=["/cats/dcgan@0123456789ab/7.png"],
+    )
+
+
+class VotesAgainst(BaseModel):
+    """Votes of a version against one other."""
+
+    model: str
+    version: str
+    votes: Tally
+
+
+class VersionVotes(BaseModel):
+    """Votes of a version."""
+
+    version: str
+    total: Tally
+    against: list[VotesAgainst] = Field(description="By the other version; may be deleted ones.")
+
+
+class VoteView(BaseModel):
+    """A vote that was received."""
+
+    counted: bool = Field(description="False if the pair has as many votes as are kept.")
+    votes: Tally = Field(description="Of the first shown version against the second one.")
+
+
 class ModelView(BaseModel):
     """A model with all its versions, newest first."""
 
@@ -249,6 +287,10 @@ class ModelView(BaseModel):
     )
     history: list[AliasMove] = Field(description="Changes of the version in service, oldest first.")
     versions: list[VersionView]
+    votes: list[VersionVotes] = Field(
+        description="Blind votes of its versions, by the share of wins; without those that have "
+        "none."
+    )
 
 
 class DeviceView(BaseModel):
@@ -314,6 +356,18 @@ class StatusView(BaseModel):
     running: list[JobView]
     queue: list[QueuedJob] = Field(description="In the order in which workers take them.")
     store_free_bytes: int | None = Field(description="Null where there is no such limit.")
+
+
+class NearestView(BaseModel):
+    """The training picture nearest to a cat."""
+
+    dataset: str
+    picture: int = Field(description="Number of the picture in its data set.")
+    distance: float = Field(description="Between the features of the two; 0 for a copy.")
+    heldout_closer: float | None = Field(
+        description="Share of the held-out pictures that are closer to a training picture; near 0 "
+        "the cat is suspiciously close. Null if none were held out."
+    )
 
 
 class Live(BaseModel):

@@ -1,5 +1,6 @@
 """Output of the commands: messages on stderr, results on stdout."""
 
+import json
 import signal
 import sys
 import threading
@@ -99,6 +100,11 @@ def show_record(record: object) -> None:
     from models.store.serialization import dumps  # here: takes 0.1 s, more than --help
 
     print(dumps(record).decode(), end="")
+
+
+def show_json(value: object) -> None:
+    """Print plain values on stdout as indented JSON."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 @contextmanager

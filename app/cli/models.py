@@ -84,10 +84,16 @@ def rollback(model: Model) -> None:
 
 
 @model_commands.command()
-def delete(ref: Version) -> None:
-    """Delete a version, unless it is serving or previous."""
-    check_exact(ref)
+def delete(
+    ref: Annotated[str, typer.Argument(help="Name: model@version, or model for all of it.")],
+) -> None:
+    """Delete a version, unless it is serving or previous; or a model with all its versions."""
     store = open_store()
+    if "@" not in ref:
+        count = len(store.versions.delete_model(ref))
+        say(f"Deleted {ref} with {count} {'version' if count == 1 else 'versions'}.")
+        return
+    check_exact(ref)
     model, version = store.versions.resolve(ref)
     store.versions.delete(model, version)
     say(f"Deleted {model}@{version}.")

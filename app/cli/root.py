@@ -14,7 +14,9 @@ from app.cli.dataset import dataset_commands
 from app.cli.doctor import doctor
 from app.cli.evaluate import evaluate
 from app.cli.generate import generate
+from app.cli.jobs import job_commands
 from app.cli.models import model_commands
+from app.cli.recipes import recipes
 from app.cli.serve import serve
 from app.cli.train import train
 from app.cli.walk import walk
@@ -29,9 +31,10 @@ commands = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (serve, worker, train, compare, generate, walk, evaluate, doctor):
+for _command in (serve, worker, train, recipes, compare, generate, walk, evaluate, doctor):
     commands.command()(_command)
 commands.add_typer(dataset_commands, name="dataset")
+commands.add_typer(job_commands, name="jobs")
 commands.add_typer(model_commands, name="models")
 
 

@@ -136,7 +136,7 @@ class Feed:
         self._reached = await asyncio.to_thread(self._places, records)
         self._shown = dict(records)
         self._over = {job for job, record in records.items() if record.status.has_ended}
-        return self._wire(records, "snapshot", self._listing(list(records.values())))
+        return self._wire(records, "jobs", self._listing(list(records.values())))
 
     def _places(self, records: Records) -> dict[str, Place]:
         places = dict.fromkeys(records, Place())
@@ -151,7 +151,7 @@ class Feed:
     def _read(self, records: Records) -> list[tuple[JobRecord, list[Event]]]:
         """Return the jobs that may have news, oldest first, with their new events."""
         news = []
-        for job, record in reversed(records.items()):
+        for job, record in reversed(list(records.items())):
             stamp = self._store.jobs.history_stamp(job) if job not in self._over else None
             is_same = self._shown.get(job) == record and job in self._reached
             if is_same and (job in self._over or stamp == self._stamps.get(job, object())):

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from models.cores import usable_cores
 from models.datasets.decoding import cut_square
 from models.datasets.duplicates import difference_hash
 from models.datasets.landmarks import Face, read_face
-from models.datasets.rejections import Reason, Refused
+from models.datasets.rejections import THUMBNAIL_PX, Reason, Refused
 from models.datasets.sources import Entry
 
 MOST_THREADS = 8
@@ -39,6 +40,12 @@ class Prepared:
     look: int
     rows: dict[int, NDArray[np.uint8]]
     is_aligned: bool
+
+    @property
+    def thumbnail(self) -> NDArray[np.uint8]:
+        """A small picture of it, uint8 (THUMBNAIL_PX, THUMBNAIL_PX, 3)."""
+        size_px = min(self.rows, key=lambda px: abs(px - THUMBNAIL_PX))
+        return np.asarray(Image.fromarray(self.rows[size_px]).resize((THUMBNAIL_PX,) * 2))
 
     @property
     def is_heldout(self) -> bool:

@@ -63,11 +63,9 @@ def reference_statistics(
     if total < 2:
         detail = f"The dataset {dataset.name!r} has {total} images of {size_px} px."
         raise DatasetError("dataset", dataset.name, "one with at least two", detail)
-    count = min(total, reals_at_most)
-    key = f"{dataset.fingerprint[:12]}-{features.key}-{size_px}-{count}-{FORMAT_VERSION}"
-    kept = store.datasets.read_reference(dataset.name, key)
+    kept = stored_reference(store, dataset, size_px, features.key, reals_at_most)
     if kept is not None:
-        return Reference.from_bytes(kept, f"datasets/{dataset.name}/references/{key}")
+        return kept
     packs = [_pack(store, dataset, size_px, cache, heldout=heldout) for heldout in (False, True)]
     chosen = [_evenly(len(pack), reals_at_most) for pack in packs]
     count_done = _counter(sum(map(len, chosen)), on_progress)
@@ -85,6 +83,7 @@ def reference_statistics(
         fingerprint=dataset.fingerprint,
         size_px=size_px,
     )
+    key = _key(dataset, size_px, features.key, reals_at_most)
     store.datasets.write_reference(dataset.name, key, reference.to_bytes())
     return reference
 
@@ -113,6 +112,30 @@ def face_tally(
     if not share >= MEANINGFUL_SHARE:
         return None
     return FaceTally(counter=counter, expected=share, wanted=protocol.faces)
+
+
+def stored_reference(
+    store: Store,
+    dataset: DatasetRecord,
+    size_px: int,
+    features: str,
+    reals_at_most: int = REALS_AT_MOST,
+) -> Reference | None:
+    """Return a dataset's reference statistics if the store has them, by the key of the features.
+
+    Raises:
+        StoreError: They are damaged.
+    """
+    key = _key(dataset, size_px, features, reals_at_most)
+    kept = store.datasets.read_reference(dataset.name, key)
+    if kept is None:
+        return None
+    return Reference.from_bytes(kept, f"datasets/{dataset.name}/references/{key}")
+
+
+def _key(dataset: DatasetRecord, size_px: int, features: str, reals_at_most: int) -> str:
+    count = min(dataset.counts.get(str(size_px), 0), reals_at_most)
+    return f"{dataset.fingerprint[:12]}-{features}-{size_px}-{count}-{FORMAT_VERSION}"
 
 
 def _pack(

@@ -61,6 +61,10 @@ def missing(tree: Tree, model: str, version: str) -> NotFound | Gone:
         return Gone("version", f"{model}@{version}")
     if known := version_ids(tree, model):
         return NotFound("version", f"{model}@{version}", known)
+    # Not for an id: one that never existed is unknown, and may be published for the first time.
+    is_id = is_version(version)
+    if not is_id and is_name(model) and tree.names(f"models/{model}/versions"):
+        return Gone("model", model)
     return NotFound("model", model, model_names(tree))
 
 
@@ -147,6 +151,21 @@ class AliasTable:
     def forget(self, model: str, version: str) -> Aliases:
         """Let no alias name a version that is not there; `previous` takes over for `serving`."""
         return self._update(model, lambda raw: _without(_parsed(raw), version))
+
+    def withdraw(self, model: str, *, reason: str = "") -> Aliases:
+        """Take a model out of service; it then has neither `serving` nor `previous`.
+
+        Args:
+            model: The model.
+            reason: For the history.
+        """
+        with self._tree.lock(f"models/{model}"):
+            now = self.get(model)
+            if now.serving is None and now.previous is None:
+                return now
+            version = now.serving or now.previous or ""
+            move = AliasMove(action="withdraw", version=version, at=timestamp(), reason=reason)
+            return self._save(model, Aliases(history=(*now.history, move)))
 
     def _check(self, model: str, version: str) -> None:
         """Raise unless there is such a version."""

@@ -95,11 +95,13 @@ class ImportOrder:
     Attributes:
         source: Local path of the uploaded zip, which the job deletes when it ends.
         license: The images' license according to the uploader; may be empty.
+        origin: Where they come from, likewise.
     """
 
     name: str
     source: str
     license: str = ""
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,7 +256,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AliasMove:
-    """One move of a model's `serving`: "zoo", "promote" or "rollback"."""
+    """One move of a model's `serving`: "zoo", "promote", "rollback" or "withdraw"."""
 
     action: str
     version: str
@@ -288,6 +290,8 @@ class DatasetRecord:
         counts: Training images by resolution, e.g. {"64": 8339}.
         rejected: How many were rejected, by reason.
         rejections: The first of them, `{"file": ..., "reason": ..., "detail": ...}`.
+        pictured: Files on the sheet of rejected images, in order, by reason.
+        source: Where the images come from, as far as known.
         imported_at: ISO 8601, UTC.
     """
 
@@ -299,7 +303,9 @@ class DatasetRecord:
     heldout_counts: dict[str, int]
     rejected: dict[str, int] = field(default_factory=dict)
     rejections: tuple[Json, ...] = ()
+    pictured: dict[str, list[str]] = field(default_factory=dict)
     license: str = ""
+    source: str = ""
     aligned: bool = False
     imported_at: str = ""
 
@@ -311,7 +317,7 @@ class Card:
     Attributes:
         version: First 12 hex digits of `sha256`.
         settings: All hyperparameters, overrides applied.
-        dataset: `{"name", "fingerprint", "license", "pictures"}`.
+        dataset: `{"name", "fingerprint", "license", "source", "pictures"}`.
         latent: Name of the seed-to-latent scheme.
         ema: Decay of the weights' moving average, or None if turned off.
         mirror: Whether training images were flipped at random.

@@ -14,6 +14,7 @@ from models.store.local_tree import LocalTree
 from models.store.object_tree import ObjectTree
 from models.store.tree import Tree
 from models.store.versions import Versions
+from models.store.votes import Votes
 
 
 class Store:
@@ -32,6 +33,7 @@ class Store:
         self.aliases = AliasTable(self.tree)
         self.versions = Versions(self.tree, self.aliases)
         self.directions = Directions(self.tree, self.versions)
+        self.votes = Votes(self.tree)
         self.jobs = Jobs(self.tree)
         self.datasets = Datasets(self.tree, self.jobs)
 

@@ -36,6 +36,7 @@ T = TypeVar("T")
 
 # Inside a class that has a method `list` the type cannot be named.
 Cards = list[Card]
+Ids = list[str]
 
 # Fields of a card that may change later; everything else is provenance.
 CHANGEABLE = frozenset({"metrics", "promotion", "picks", "note"})
@@ -228,6 +229,25 @@ class Versions:
             raise Conflict(
                 f"The version {card.model}@{card.version} is {role}.", "Promote another one first."
             )
+
+    def delete_model(self, model: str) -> Ids:
+        """Take a model out of service and delete all of its versions; return their ids.
+
+        Permalinks to them are gone for good. A job that trains for the model may still publish
+        a version, and so bring its name back.
+
+        Raises:
+            NotFound: There is no such model.
+            Gone: It was deleted.
+        """
+        versions = version_ids(self._tree, model)
+        if not versions:
+            raise missing(self._tree, model, "")
+        # Out of service first: after a crash in between it serves nothing that is half gone.
+        self._aliases.withdraw(model, reason="the model was deleted")
+        for version in versions:
+            self.delete(model, version)
+        return versions
 
     def was_deleted(self, model: str, version: str) -> bool:
         """Whether a version existed and was deleted."""

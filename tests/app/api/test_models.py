@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 
 from tests.app.client import problem_of
 from tests.app.fake_engine import publish, put_into_service, red_of
+from tests.app.ordering import new_job
 
 
 def painted_by(api) -> str:
@@ -204,3 +206,34 @@ def test_stray_files_hide_nothing(api, versions):
     assert [model["name"] for model in api.get("/models").json()["models"]] == ["dcgan"]
     assert api.get("/models/x").status_code == 404
     assert api.get("/jobs").json()["jobs"] == api.get("/datasets").json()["datasets"] == []
+
+
+def test_a_model_is_deleted_and_its_permalinks_are_gone(api):
+    """What was taken before is answered; the default model and one in training stay."""
+    put_into_service(api.store, 1)
+    card = put_into_service(api.store, 2, model="kittens")
+    api.run(api.app.state.pool.refresh_all())
+    link = f"/cats/kittens@{card.version}/7.png"
+    assert api.get(link).status_code == 200
+    slot = api.run(api.app.state.pool.take("kittens"))
+    problem_of(api.delete("/models/dcgan"), 409, "conflict")
+    job = new_job(api.store)
+    api.store.jobs.save(replace(job, order=job.order | {"model": "kittens"}))
+    problem_of(api.delete("/models/kittens"), 409, "conflict")
+    api.post(f"/jobs/{job.id}/cancel")
+    assert api.delete("/models/kittens").status_code == 204
+    assert slot.engine.size_px == card.size_px
+    for path in (link, "/cats?model=kittens", "/models/kittens"):
+        problem_of(api.get(path), 410, "gone")
+    problem_of(api.delete("/models/kittens"), 410, "gone")
+    assert [model["name"] for model in api.get("/models").json()["models"]] == ["dcgan"]
+    assert "kittens" not in api.app.state.pool.serving()
+
+
+def test_a_version_goes_back_into_service_after_a_rollback(api):
+    first, second = (put_into_service(api.store, red).version for red in (1, 2))
+    api.run(api.app.state.pool.refresh_all())
+    assert api.post("/models/dcgan/rollback").json()["serving"] == first
+    again = api.post("/models/dcgan/promote", json={"version": second}).json()
+    assert (again["serving"], again["previous"], again["loaded"]) == (second, first, second)
+    assert [move["action"] for move in again["history"]][-2:] == ["rollback", "promote"]

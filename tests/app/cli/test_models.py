@@ -44,6 +44,14 @@ def test_the_serving_version_is_not_deleted(cattery, store, published):
     assert [card.version for card in store.versions.list("tabby")] == [kept.version]
 
 
+def test_a_whole_model_is_deleted_though_it_is_in_service(cattery, store, published):
+    store.aliases.promote("tabby", published(b"only").version)
+    assert "1 version" in cattery("models", "delete", "tabby").err
+    assert store.versions.models() == []
+    assert store.aliases.get("tabby").serving is None
+    assert cattery("models", "delete", "tabby").code == 1
+
+
 @pytest.mark.parametrize("name", ["parcel.zip", "parcel"])
 def test_a_parcel_brings_back_what_went_in(cattery, published, tmp_path, name):
     card = published(b"weights")

@@ -65,7 +65,7 @@ def history(events):
 async def test_a_new_client_gets_a_snapshot_and_then_events(store):
     job = new_job(store)
     client = Client(store)
-    assert await client.next() == ("snapshot", {"jobs": [job.id]})
+    assert await client.next() == ("jobs", {"jobs": [job.id]})
     store.jobs.append_event(job.id, "progress", {"kimg": 1})
     kind, data = await client.next()
     assert (kind, data["job"], data["seq"], data["kimg"]) == ("progress", job.id, 2, 1)
@@ -77,7 +77,8 @@ async def test_whoever_loses_the_connection_after_any_event_misses_and_repeats_n
     first = Journal(new_job(store), store)
     client = Client(store)
     await client.next()
-    seen, number = [], 0
+    seen: list[tuple[str, dict]] = []
+    number = 0
     for step in range(6):
         first.event("progress", {"kimg": step})
         second = Journal(new_job(store), store)
@@ -133,7 +134,7 @@ async def test_an_old_job_that_was_deleted_meanwhile_leads_to_a_snapshot(store):
     store.jobs.delete(old.id)
     await client.reconnect()
     kind, data = await client.next()
-    assert (kind, set(data["jobs"])) == ("snapshot", {kept.id, journal.record.id})
+    assert (kind, set(data["jobs"])) == ("jobs", {kept.id, journal.record.id})
 
 
 def test_a_cursor_reads_as_it_was_written(store):

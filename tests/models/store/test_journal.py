@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from models.store import journal as module
 from models.store.journal import Journal
 from models.store.records import JobKind, JobStatus, Phase, Progress
 
@@ -13,7 +12,7 @@ from models.store.records import JobKind, JobStatus, Phase, Progress
 def clock(monkeypatch):
     """Return a settable clock, in a list."""
     now = [100.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("models.store.journal.time.monotonic", lambda: now[0])
     return now
 
 
