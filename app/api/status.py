@@ -12,11 +12,12 @@ from fastapi import Depends, Request
 from starlette.datastructures import State
 
 from app.api.dependencies import RootDep, SettingsDep, known_parameters_only
-from app.api.health import OK, checks_of
+from app.api.health import checks_of
 from app.api.routing import Router
 from app.api.schemas import DeviceView, QueuedJob, ServiceView, StatusView, WorkerView
 from app.api.views import job_view
 from app.observability.metrics import value_of
+from app.observability.probes import OK
 from app.observability.rates import Rates
 from app.problems.errors import QueueUnavailable
 from app.problems.openapi import problems

@@ -47,8 +47,8 @@ def _packs(store: Store, record: DatasetRecord, cache: Path) -> Iterator[Finding
             except (CatteryError, OSError, ValueError, EOFError) as err:
                 bad.setdefault(size, f"datasets/{record.name}: Its images of {size} px: {err}")
     for size, detail in bad.items():
-        path = f"datasets/{record.name}/packs/{size}.npy"
-        yield Finding(path, detail, partial(_drop, store, record.name, size))
+        pack = f"datasets/{record.name}/packs/{size}.npy"
+        yield Finding(pack, detail, partial(_drop, store, record.name, size))
     whole = [size for size in record.counts if size not in bad]
     if whole:
         yield from _preview(store, record, max(whole, key=int), cache)

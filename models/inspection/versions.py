@@ -126,7 +126,7 @@ def _choose(store: Store, model: str) -> str:
     cards = store.versions.list(model)
     named = _salvaged(store, model)
     chosen = next((card for card in cards if card.version == named), None) or next(
-        (card for card in cards if (card.promotion or {}).get("decision") == "promoted"), None
+        (card for card in cards if card.promotion and card.promotion.is_promoted), None
     )
     if chosen is None:
         set_aside(store, f"models/{model}/aliases.json")

@@ -159,13 +159,17 @@ class AliasTable:
             model: The model.
             reason: For the history.
         """
-        with self._tree.lock(f"models/{model}"):
-            now = self.get(model)
-            if now.serving is None and now.previous is None:
+
+        def withdrawn(raw: bytes | None) -> Aliases:
+            now = self._mended(model, raw)
+            version = now.serving or now.previous
+            if version is None:
                 return now
-            version = now.serving or now.previous or ""
             move = AliasMove(action="withdraw", version=version, at=timestamp(), reason=reason)
-            return self._save(model, Aliases(history=(*now.history, move)))
+            moves = max(now.moves, len(now.history)) + 1
+            return Aliases(history=(*now.history, move)[-MOST_MOVES:], moves=moves)
+
+        return self._update(model, withdrawn)
 
     def _check(self, model: str, version: str) -> None:
         """Raise unless there is such a version."""
