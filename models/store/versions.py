@@ -234,7 +234,12 @@ class Versions:
         return not there and self._tree.exists(gone_path(model, version))
 
     def _pointed(self, model: str, alias: str) -> str:
-        version = getattr(self._aliases.get(model), alias)
+        try:
+            version = getattr(self._aliases.get(model), alias)
+        except BadEntry:
+            if version_ids(self._tree, model):
+                raise
+            version = None  # a stray file, not a model
         if version is None:
             raise missing(self._tree, model, alias)
         return str(version)
