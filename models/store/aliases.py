@@ -31,7 +31,8 @@ def card_paths(tree: Tree, model: str) -> dict[str, str]:
     """Return where the cards of a model's versions are, by id, if they were not deleted."""
     if not is_name(model):
         return {}
-    names = _unless_bad(tree, f"models/{model}/versions", tree.names, [])
+    nothing: list[str] = []
+    names = _unless_bad(tree, f"models/{model}/versions", tree.names, nothing)
     return {name: card_path(model, name) for name in names if is_version(name)}
 
 

@@ -46,6 +46,7 @@ class EventLog:
 
     def _append_to_segment(self, line: bytes) -> None:
         """Append to the last segment with room, or begin the next one."""
+        start, found = self._last_segment(), -1
 
         def appended(before: bytes | None) -> bytes:
             nonlocal start
@@ -54,7 +55,6 @@ class EventLog:
                 return before  # full: nothing is written
             return with_lines(before, line)
 
-        start, found = self._last_segment(), -1
         while start != found:
             found = start
             self._tree.update(self._segment(found), appended)
