@@ -18,7 +18,7 @@ from models.store.events import SEGMENT_BYTES
 from models.store.records import JobKind
 from tests.models.store.s3_server import BUCKET, S3Server
 
-# Ten thousand, as `CATTERY_TEST_MOVES=10000 pytest -k two_processes`, took 7 minutes.
+# `CATTERY_TEST_MOVES=10000 pytest -k two_processes` makes the full ten thousand.
 MOVES = int(os.environ.get("CATTERY_TEST_MOVES", "120"))  # noqa: TID251 - no setting of Cattery
 
 ROLL_BACK = """
