@@ -44,6 +44,8 @@ def create_app(
         summary="Trains cat generators and serves their pictures.",
         version=version("cattery"),
         openapi_tags=TAGS,
+        docs_url=None,  # FastAPI's load scripts from elsewhere; ours is in app.page
+        redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
         lifespan=lifespan_of(settings, store, load),
