@@ -42,8 +42,8 @@ def _packs(store: Store, record: DatasetRecord, cache: Path) -> Iterator[Finding
     for counts, heldout in ((record.counts, False), (record.heldout_counts, True)):
         for size, count in counts.items():
             try:
-                pack = store.datasets.pack_path(record.name, int(size), heldout, cache)
-                _check_pack(pack, (count, int(size), int(size), 3))
+                path = store.datasets.pack_path(record.name, int(size), heldout, cache)
+                _check_pack(path, (count, int(size), int(size), 3))
             except (CatteryError, OSError, ValueError, EOFError) as err:
                 bad.setdefault(size, f"datasets/{record.name}: Its images of {size} px: {err}")
     for size, detail in bad.items():
