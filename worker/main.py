@@ -10,6 +10,7 @@ from types import FrameType
 from rq.exceptions import StopRequested
 
 from models.store import Store
+from worker.logs import log_to_stderr
 from worker.queue import SERIALIZER, job_queue
 from worker.reaper import Reaper
 from worker.redis_client import AWAY, Outages, connect
@@ -38,6 +39,7 @@ def main(settings: WorkerSettings, worker_class: type[CatteryWorker] = CatteryWo
         StoreError: The store cannot be written.
         RedisUrlMissing, RedisUrlInvalid: No Redis is configured.
     """
+    log_to_stderr(settings)
     store = Store.open(settings.store_url)
     redis = connect(settings.redis_url)
     outages = Outages("Worker")

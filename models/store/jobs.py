@@ -33,6 +33,7 @@ class Jobs:
         *,
         key: str | None = None,
         runner: str = "worker",
+        request: str | None = None,
     ) -> tuple[JobRecord, bool]:
         """Create a job, queued.
 
@@ -41,6 +42,7 @@ class Jobs:
             order: What it is to do.
             key: The client's Idempotency-Key; the same key means the same job.
             runner: "worker" or "cli".
+            request: Id of the request that submits it.
 
         Returns:
             The job's record, and whether it is new.
@@ -50,7 +52,12 @@ class Jobs:
             Gone: The key's job was deleted.
         """
         record = JobRecord(
-            id=new_job(key), kind=kind, order=to_json(order), created_at=timestamp(), runner=runner
+            id=new_job(key),
+            kind=kind,
+            order=to_json(order),
+            created_at=timestamp(),
+            runner=runner,
+            request_id=request,
         )
         if self._is_gone(record.id):
             raise Gone("job", record.id)

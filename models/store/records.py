@@ -221,6 +221,7 @@ class JobRecord:
         promotion: The decision on that, with what was compared.
         collapse: Which rule ended the training, if one did.
         phases: Of the current attempt, in order; the last one may be going on.
+        request_id: Of the request that submitted it; lines of the log have it.
     """
 
     id: str
@@ -242,6 +243,7 @@ class JobRecord:
     promotion: Promotion | None = None
     collapse: Collapse | None = None
     phases: tuple[PhaseRecord, ...] = ()
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
