@@ -15,7 +15,7 @@ from typing import ClassVar
 import models.store.store
 import worker.job_process
 import worker.main
-from app.cli.root import commands
+from app.cli.root import commands, run
 from models.store import journal
 from models.store.local_tree import LocalTree
 from models.store.tree import reported
@@ -59,14 +59,19 @@ def main() -> None:
     """Run one process of Cattery under the faults."""
     models.store.store.LocalTree = FillingTree  # type: ignore[misc]
     journal.PROGRESS_S = 0.0  # every step, so that the steps of two runs can be compared
-    if sys.argv[1:] == ["worker"]:
-        from benchmarks.chaos import faults  # importable, as RQ wants its classes to be
+    match sys.argv[1]:
+        case "worker":
+            run(_work)
+        case "serve":
+            run(commands)
+        case _:
+            worker.job_process.main()
 
-        sys.exit(worker.main.main(WorkerSettings(), faults.FaultyWorker))
-    elif sys.argv[1:2] == ["serve"]:
-        commands()
-    else:
-        worker.job_process.main()
+
+def _work() -> None:
+    from benchmarks.chaos import faults  # importable, as RQ wants its classes to be
+
+    worker.main.main(WorkerSettings(), faults.FaultyWorker)
 
 
 def _is_full() -> bool:

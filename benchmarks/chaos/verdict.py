@@ -15,6 +15,7 @@ from models.store.records import Event, JobRecord, JobStatus
 WAITING = ("queued", "interrupted", "paused")  # events after which no process has the job
 ENDS = tuple(status.value for status in JobStatus if status.has_ended)
 SILENCE_S = 30.0
+TRACEBACK = re.compile(r"^Traceback.*\n(?:[ ].*\n)*([\w.]+)", re.MULTILINE)
 
 Curve = dict[int, object]
 """Losses by step."""
@@ -36,7 +37,7 @@ class Verdict:
         steps: Steps whose losses were compared with the same step of an undisturbed job.
         different: Jobs whose losses or weights differ from those.
         blows, phases, faults: What was done, by kind.
-        tracebacks: In the logs.
+        tracebacks: In the logs, by what was raised.
     """
 
     ended: Counter[str]
@@ -49,7 +50,7 @@ class Verdict:
     steps: int
     different: list[str]
     striker: Striker
-    tracebacks: int
+    tracebacks: Counter[str]
 
     @property
     def is_good(self) -> bool:
@@ -71,7 +72,7 @@ class Verdict:
             "doubled": f"{len(self.doubled)} (aim 0)",
             "longest silence": f"{self.silence_s:.1f} s (aim {SILENCE_S:.0f} s)",
             "losses and weights": f"{self.steps} steps compared, {len(self.different)} jobs differ",
-            "tracebacks": str(self.tracebacks),
+            "tracebacks": _counts(self.tracebacks),
         }
         told = [*self.lost, *self.doubled, *self.different]
         told += [f"failed {count}: {reason}" for reason, count in self.reasons.items()]
@@ -120,7 +121,7 @@ def verdict(
         steps=steps,
         different=different,
         striker=striker,
-        tracebacks=len(re.findall("^Traceback", fleet.logs(), re.MULTILINE)),
+        tracebacks=Counter(TRACEBACK.findall(fleet.logs())),
     )
 
 
