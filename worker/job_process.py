@@ -16,7 +16,7 @@ from worker.nice import lower_priority
 from worker.parent_watch import signal_on_parents_death, watch_parent
 from worker.queue import REQUEST, SERIALIZER, job_of, job_queue
 from worker.redis_client import AWAY, Outages, connect, reason_of
-from worker.rq_worker import CatteryWorker
+from worker.rq_worker import CatteryWorker, rq_without
 from worker.settings import WorkerSettings
 from worker.vitals import Reporter
 
@@ -54,7 +54,8 @@ def _run(settings: WorkerSettings, name: str, job_id: str, execution_id: str) ->
     log_to_stderr(settings, job_of(job_id), job.meta.get(REQUEST) or "")
     execution = Execution.fetch(execution_id, job_id, connection=redis)
     worker.execution, worker.outages = execution, Outages(f"Job {job_id}")
-    with Reporter(connect(settings.redis_url), name, settings.device, job_of(job_id)):
+    reporter = Reporter(connect(settings.redis_url), name, settings.device, job_of(job_id))
+    with rq_without(worker.outages), reporter:
         worker.main_work_horse(job, job_queue(redis))  # exits
 
 

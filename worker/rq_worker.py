@@ -5,6 +5,8 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from redis.client import Pipeline
@@ -123,7 +125,7 @@ def _kill_group(pid: int) -> None:
         log.debug("The job process %d has already exited.", pid)
 
 
-class WithoutOutages(logging.Filter):
+class _WithoutOutages(logging.Filter):
     """Hands what RQ logs of an outage, with tracebacks and at each attempt, to `Outages`.
 
     Args:
@@ -141,6 +143,17 @@ class WithoutOutages(logging.Filter):
             return True
         self._outages.began(err)
         return False
+
+
+@contextmanager
+def rq_without(outages: Outages) -> Iterator[None]:
+    """Let `outages` log what RQ would log of them."""
+    logger, without = logging.getLogger("rq.worker"), _WithoutOutages(outages)
+    logger.addFilter(without)
+    try:
+        yield
+    finally:
+        logger.removeFilter(without)
 
 
 def worker_options() -> dict[str, Any]:

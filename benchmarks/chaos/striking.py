@@ -3,10 +3,13 @@
 import signal
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from benchmarks.chaos.fleet import Fleet, jobs_of, send
 from benchmarks.chaos.plan import Blow, Fault, How, Target
 from models.store import Store
+from models.store.names import timestamp
 from models.store.records import JobRecord, JobStatus, Phase
 
 WAIT_S = 8.0  # for a job in the phase that is wanted; then any job will do
@@ -27,6 +30,7 @@ class Striker:
         blows: How often each target was hit by what.
         phases: How often a job was hit in each phase.
         faults: How often Redis failed in each way, or the disk was full.
+        disturbed: When that was, and when a process was stopped: from and to, seconds since 1970.
     """
 
     def __init__(self, fleet: Fleet, store: Store) -> None:
@@ -34,6 +38,7 @@ class Striker:
         self.blows: Counter[tuple[Target, How]] = Counter()
         self.phases: Counter[Phase] = Counter()
         self.faults: Counter[str] = Counter()
+        self.disturbed: list[tuple[float, float]] = []
 
     def do(self, step: Blow | Fault) -> None:
         """Carry out one step of the plan."""
@@ -44,6 +49,7 @@ class Striker:
         self.blows[step.target, step.how] += 1
         if step.target is Target.EVERYTHING:
             self.phases.update(record.phase for record in self._started() if record.phase)
+            self._note("SIGKILL of everything")
             self._fleet.kill_all()
         else:
             self._strike(self._pid(step), step)
@@ -51,13 +57,15 @@ class Striker:
     def _fail(self, fault: Fault) -> None:
         """Let Redis misbehave, or fill the disk, for a while."""
         self.faults[fault.mode or "full disk"] += 1
-        if fault.mode is not None:
-            with self._fleet.proxy.during(fault.mode):
+        self._note(f"{fault.mode or 'full disk'} for {fault.for_s:.1f} s")
+        with self._disturbing():
+            if fault.mode is not None:
+                with self._fleet.proxy.during(fault.mode):
+                    time.sleep(fault.for_s)
+            else:
+                self._fleet.full.touch()
                 time.sleep(fault.for_s)
-            return
-        self._fleet.full.touch()
-        time.sleep(fault.for_s)
-        self._fleet.full.unlink()
+                self._fleet.full.unlink()
 
     def _pid(self, blow: Blow) -> int:
         """Return the process to hit; one with a job waits for the wanted phase."""
@@ -87,12 +95,25 @@ class Striker:
             time.sleep(LOOK_S)
 
     def _strike(self, pid: int, blow: Blow) -> None:
+        self._note(f"{blow.how} of {blow.target} {pid}")
         if blow.how is How.STOP:
-            send(pid, signal.SIGSTOP)
-            time.sleep(blow.for_s)
-            send(pid, signal.SIGCONT)
+            with self._disturbing():
+                send(pid, signal.SIGSTOP)
+                time.sleep(blow.for_s)
+                send(pid, signal.SIGCONT)
         else:
             send(pid, signal.SIGKILL if blow.how is How.KILL else signal.SIGTERM)
+
+    @contextmanager
+    def _disturbing(self) -> Iterator[None]:
+        began = time.time()
+        yield
+        self.disturbed.append((began, time.time()))
+
+    def _note(self, what: str) -> None:
+        """Write down what is done, to be read beside the logs."""
+        with (self._fleet.folder / "chaos.txt").open("a") as notes:
+            notes.write(f"{timestamp()} {what}\n")
 
     def _started(self) -> list[JobRecord]:
         return [r for r in self._store.jobs.list() if r.status is JobStatus.STARTED]

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -33,7 +33,9 @@ class Verdict:
             processes took at once; what happened, a sentence each.
         resumed: Jobs that went on from a saved state.
         interruptions: How often a job was interrupted or paused.
-        silence_s: The longest time without an entry in the history of a job that a process had.
+        silence_s: The longest time without an entry in the history of a job that a process had,
+            in which Redis and the disk worked and no process was stopped.
+        whole_silence_s: The same with those times.
         steps: Steps whose losses were compared with the same step of an undisturbed job.
         different: Jobs whose losses or weights differ from those.
         blows, phases, faults: What was done, by kind.
@@ -47,6 +49,7 @@ class Verdict:
     resumed: int
     interruptions: int
     silence_s: float
+    whole_silence_s: float
     steps: int
     different: list[str]
     striker: Striker
@@ -70,7 +73,8 @@ class Verdict:
             "resumed": f"{self.resumed} jobs, after {self.interruptions} interruptions",
             "lost": f"{len(self.lost)} (aim 0)",
             "doubled": f"{len(self.doubled)} (aim 0)",
-            "longest silence": f"{self.silence_s:.1f} s (aim {SILENCE_S:.0f} s)",
+            "longest silence": f"{self.silence_s:.1f} s (aim {SILENCE_S:.0f} s); "
+            f"{self.whole_silence_s:.1f} s with the faults within it",
             "losses and weights": f"{self.steps} steps compared, {len(self.different)} jobs differ",
             "tracebacks": _counts(self.tracebacks),
         }
@@ -117,7 +121,8 @@ def verdict(
         ],
         resumed=sum(any(e.type == "resumed" for e in events[job]) for job in found),
         interruptions=sum(e.type in WAITING[1:] for job in found for e in events[job]),
-        silence_s=max((silence_s(events[job]) for job in found), default=0.0),
+        silence_s=max((silence_s(events[job], striker.disturbed) for job in found), default=0.0),
+        whole_silence_s=max((silence_s(events[job]) for job in found), default=0.0),
         steps=steps,
         different=different,
         striker=striker,
@@ -158,14 +163,28 @@ def in_order(events: Iterable[Event]) -> bool:
     return True
 
 
-def silence_s(events: list[Event]) -> float:
-    """Return the longest time between two events of a job that a process had, seconds."""
+def silence_s(events: list[Event], disturbed: Sequence[tuple[float, float]] = ()) -> float:
+    """Return the longest time between two events of a job that a process had, seconds.
+
+    Args:
+        events: Of the job.
+        disturbed: Times that do not count, seconds since 1970; they do not overlap.
+    """
     gaps = (
-        (datetime.fromisoformat(after.at) - datetime.fromisoformat(before.at)).total_seconds()
+        (_seconds(before), _seconds(after))
         for before, after in pairwise(events)
         if before.type not in WAITING
     )
-    return max(gaps, default=0.0)
+    return max((end - begin - _common(begin, end, disturbed) for begin, end in gaps), default=0.0)
+
+
+def _seconds(event: Event) -> float:
+    return datetime.fromisoformat(event.at).timestamp()
+
+
+def _common(begin: float, end: float, spans: Iterable[tuple[float, float]]) -> float:
+    """Return for how long a time is within any of some spans."""
+    return sum(max(0.0, min(end, until) - max(begin, since)) for since, until in spans)
 
 
 def curve(events: Iterable[Event]) -> Curve:

@@ -1,6 +1,7 @@
 """Tests of benchmarks.chaos: what is done is repeatable, and what went wrong is seen."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -80,6 +81,12 @@ def test_silence_is_that_of_a_job_which_a_process_had():
     """Waiting in the queue is none."""
     events = [event("queued"), event("started", 50), event("phase", 57), event("interrupted", 59)]
     assert silence_s([*events, event("started", 100), event("finished", 103)]) == 7.0
+
+
+def test_silence_while_redis_fails_is_told_apart():
+    began = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
+    events = [event("started"), event("phase", 40)]
+    assert silence_s(events, [(began + 10, began + 15), (began + 38, began + 60)]) == 33.0
 
 
 def test_other_losses_or_weights_are_seen():
