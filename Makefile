@@ -53,7 +53,7 @@ chaos: $(VENV)/.installed-dev ## Kill a training Cattery at random, KILLS=100 ti
 	@$(BIN)/python -m benchmarks.chaos $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
 
 soak: $(VENV)/.installed-dev ## Ask a Cattery for cats for MINUTES=60, and watch its memory
-	@$(BIN)/python -m benchmarks.soak $(if $(MINUTES),--minutes $(MINUTES))
+	@$(BIN)/python -m benchmarks.endurance $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE))
 
 docs: $(VENV)/.installed-dev ## Regenerate the reference pages in docs/ from the code
 	$(BIN)/python -m docs.generate
