@@ -14,6 +14,7 @@ const RATES = [
   { label: "Found in the cache", unit: "%", meaning: "Of the cats looked up, those that did not have to be rendered.", of: ({ cache_hit_share: share }) => share === null ? null : 100 * share },
   { label: "Event loop, p95", unit: "ms", meaning: "How late the front end gets to what is due, in 95 of 100 cases at most. Lower is better.", of: ({ loop_lag_p95_s: lag }) => lag === null ? null : 1000 * lag },
 ];
+const MOST_ROUTES = 8; // the busiest come first
 const KEPT = 150; // polls: five minutes
 const [WIDTH, HEIGHT] = [120, 28];
 
@@ -44,9 +45,10 @@ function Sparkline({ values }) {
 function Routes({ routes }) {
   if (routes.length === 0) return html`<p class="muted">Nobody has asked for anything in that time.</p>`;
   const time = (/** @type {number | null} */ seconds) => seconds === null ? "–" : duration(seconds);
-  return html`<details class="operations-routes"><summary>Latency by route</summary><div class="scroll" tabindex="0" role="region" aria-label="Latency by route"><table>
-    <thead><tr><th scope="col">Route</th><th scope="col">per s</th><th scope="col">p50</th><th scope="col">p95</th><th scope="col">p99</th></tr></thead>
-    <tbody>${routes.map((one) => html`<tr key=${one.route}><th scope="row"><code>${one.route}</code></th>
+  // Open where there is room for it.
+  return html`<details class="operations-routes" open=${matchMedia("(min-width: 720px)").matches}><summary>Latency by route</summary>
+    <div class="scroll" tabindex="0" role="region" aria-label="Latency by route"><table><thead><tr><th scope="col">Route</th><th scope="col">per s</th><th scope="col">p50</th><th scope="col">p95</th><th scope="col">p99</th></tr></thead>
+    <tbody>${routes.slice(0, MOST_ROUTES).map((one) => html`<tr key=${one.route}><th scope="row"><code>${one.route}</code></th>
       <td>${number(one.requests_per_s)}</td><td>${time(one.p50_s)}</td><td>${time(one.p95_s)}</td><td>${time(one.p99_s)}</td></tr>`)}</tbody>
   </table></div></details>`;
 }

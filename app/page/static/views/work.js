@@ -11,6 +11,9 @@ import { html, useState } from "../vendor/vendor.js";
 const FAILED = ["failed", "collapsed", "canceled"];
 const ENDED = ["finished", ...FAILED];
 
+/** @param {boolean} isEmpty Then it takes one line. */
+const panel = (isEmpty) => `panel ${isEmpty ? "is-empty" : ""}`;
+
 /** @param {{ job: Job }} props */
 function JobLink({ job: { id, kind, order } }) {
   const name = kind === "train" ? `${order.recipe} on ${order.dataset}, ${order.size_px} px` : `Import of ${order.name}`;
@@ -32,7 +35,7 @@ function workOf({ kind, phase, phases, progress: p }) {
 
 /** @param {{ jobs: Job[] }} props */
 export function Running({ jobs }) {
-  return html`<section class="panel"><h2>Running</h2>
+  return html`<section class=${panel(jobs.length === 0)}><h2>Running</h2>
     ${jobs.length === 0 ? html`<p class="muted">No job is running.</p>` : html`<ul class="rows">${jobs.map((job) => html`<li key=${job.id}>
       <div class="operations-job"><p><${JobLink} job=${job} /> <span class="muted">${job.phase ?? "starting"}${job.runner === "cli" && ", at a terminal"}</span></p>
         <${ProgressBar} label=${`Progress of ${job.id}`} ...${workOf(job)} /></div>
@@ -43,7 +46,7 @@ export function Running({ jobs }) {
 /** @param {{ queue: any[], workers: any[], isKnown: boolean }} props */
 export function Queue({ queue, workers, isKnown }) {
   const isStuck = isKnown && workers.length === 0;
-  return html`<section class="panel"><h2>Queue${queue.length > 0 && html` <span class="unit">${counted(queue.length, "job")}</span>`}</h2>
+  return html`<section class=${panel(queue.length === 0)}><h2>Queue${queue.length > 0 && html` <span class="unit">${counted(queue.length, "job")}</span>`}</h2>
     ${queue.length === 0 ? html`<p class="muted">No job waits.</p>` : html`<ol class="rows">${queue.map(({ position, waiting_s: waitingS, job }) => html`<li key=${job.id}>
       <span class="operations-position">${position}</span>
       <p class="operations-job"><${JobLink} job=${job} /> <span class=${isStuck ? "operations-stuck" : "muted"}>waiting for ${duration(waitingS)}</span>${job.reason && html`<br /><span class="muted">${job.reason}</span>`}</p>
@@ -55,17 +58,20 @@ export function Queue({ queue, workers, isKnown }) {
 /** @param {{ workers: any[], isKnown: boolean }} props */
 export function Workers({ workers, isKnown }) {
   if (workers.length === 0) {
-    return html`<section class="panel"><h2>Workers</h2><p class="muted">${isKnown ? "None is alive. “cattery serve” starts one; on another machine, “cattery worker”." : "Unknown: Redis, which knows them, does not respond."}</p></section>`;
+    return html`<section class=${panel(true)}><h2>Workers</h2><p class="muted">${isKnown ? "None is alive. “cattery serve” starts one; on another machine, “cattery worker”." : "Unknown: Redis, which knows them, does not respond."}</p></section>`;
   }
   return html`<section class="panel"><h2>Workers</h2><ul class="rows">${workers.map((worker) => html`<li key=${worker.name}>
     <div class="operations-job"><p class="operations-worker"><${Badge} status=${worker.state === "busy" ? "started" : "queued"}>${worker.state}<//>
-        <b>${worker.name}</b>${worker.job && html`<a href=${address(["job", worker.job])}>job ${worker.job}</a>`}</p>
+        <b title=${worker.name}>${shortened(worker.name)}</b>${worker.job && html`<a href=${address(["job", worker.job])}>job ${worker.job}</a>`}</p>
       <p class="muted operations-worker">${[
         worker.host,
         memoryOf(worker),
         worker.seen_at && `seen ${ago(worker.seen_at)}`,
       ].filter(Boolean).map((text) => html`<span key=${text}>${text}</span>`)}</p></div></li>`)}</ul></section>`;
 }
+
+/** Names that nobody chose are 32 digits. @param {string} name */
+const shortened = (name) => (/^[0-9a-f]{32}$/.test(name) ? name.slice(0, 8) : name);
 
 /** @param {any} worker */
 function memoryOf({ rss_bytes: rss, device }) {
@@ -81,7 +87,7 @@ export function Ended() {
   const counts = ENDED.map((status) => ({ status, count: [...jobs.values()].filter((job) => job.status === status).length })).filter(({ count }) => count > 0);
   const total = counts.reduce((sum, { count }) => sum + count, 0);
   const hasFailed = counts.some(({ status }) => FAILED.includes(status));
-  return html`<section class="panel"><h2>Ended</h2>
+  return html`<section class=${panel(total === 0)}><h2>Ended</h2>
     ${total === 0 ? html`<p class="muted">No job has ended yet.</p>` : html`
       <p class="operations-worker">${counts.map(({ status, count }) => html`<${Badge} key=${status} status=${status}>${count} ${status}<//>`)}</p>
       <p class="buttons">${hasFailed && html`<${Button} icon="trash-2" onClick=${() => setAsked(FAILED)}>Delete all but finished<//>`}
