@@ -96,8 +96,8 @@ def _story(collapsed: Exhibit, cured: Exhibit) -> Iterator[str]:
     """Yield the 2017 experiments' collapse beside its cure, two runs that differ in settings."""
     pair = (collapsed, cured)
     yield from ("", "## A collapse and its cure", "")
-    yield "One LSGAN run of the 2017 experiments ended in contrast spots, because of its settings, as"
-    yield "an author of LSGAN showed with good cats of his own."
+    yield "One LSGAN run of the 2017 experiments ended in contrast spots, because of its settings,"
+    yield "as an author of LSGAN showed with good cats of his own."
     yield "Both happen here, at the same learning rates and on the same pictures:"
     yield "the first run was ended by the [collapse detector](collapse.md), the second one was not."
     yield ""
