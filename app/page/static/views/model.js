@@ -83,7 +83,7 @@ function Head({ model, shown, reload }) {
   }
   return html`<header class="model-head">
     <div><h1 tabindex="-1">${name}</h1>
-      <p>${serving ? html`<${Badge} status="serving"><code>${serving}</code> is in service${since && html`<time datetime=${since} title=${moment(since)}> since ${ago(since).replace(" ago", "")}</time>`}<//>` : html`<${Badge} status="queued">nothing is in service<//>`}</p>
+      <p>${serving ? html`<${Badge} status="serving"><code>${serving}</code> is in service${since && html`<time datetime=${since} title=${moment(since)}> for ${ago(since).replace(" ago", "")}</time>`}<//>` : html`<${Badge} status="queued">nothing is in service<//>`}</p>
       <p class="muted">${versions[0].size_px} px, ${counted(versions.length, "version")}</p></div>
     <div class="buttons">
       ${previous && html`<${ActionButton} id="rollback" icon="rotate-ccw" action=${back}>Roll back to ${previous.slice(0, 6)}<//>`}
