@@ -79,6 +79,7 @@ def test_mistakes_are_told_at_their_fields_and_nothing_typed_is_lost(training):
     page.get_by_text("Hyperparameters").click()
     page.get_by_label("width", exact=True).fill("9999")
     _ordered(page)
+    expect(page.locator("[aria-invalid=true]").first).to_be_focused()
     width = page.get_by_label("width", exact=True)
     expect(width).to_have_attribute("aria-invalid", "true")
     expect(page.locator(f"[id='{width.get_attribute('id')}-error']")).to_contain_text("256")

@@ -94,7 +94,7 @@ function Outcome({ job }) {
 /** @param {{ job: Job, collapse: any }} props */
 function Collapse({ job, collapse: { rule, meaning, value, limit, is_floor: isFloor, step, kimg, sample, remedy } }) {
   return html`<h2>Collapsed: ${rule}</h2>
-    <p>${meaning}: ${value === null ? "not a number" : number(value)}, ${isFloor ? "at least" : "at most"} ${number(limit)} is healthy.
+    <p>${meaning[0].toUpperCase()}${meaning.slice(1)}: ${value === null ? "not a number" : number(value)}, ${isFloor ? "at least" : "at most"} ${number(limit)} is healthy.
       Found at step ${number(step)}, ${number(kimg)} kimg. ${remedy}</p>
     ${sample && html`<p><a href=${address(["job", job.id], { at: sample })}>See the samples of that moment</a></p>`}`;
 }
@@ -143,8 +143,8 @@ function Replay({ job, entries }) {
       ${course.losses.length > 0 && html`<${Plot} title="Losses" x=${course.x} series=${course.losses} />`}
       ${course.metricX.kimg.length > 0 && html`<${Plot} title="KID" note="lower is better" x=${course.metricX} series=${course.metrics} isLog />`}
     </div>
-    <${Happenings} course=${course} at=${at} />
-  </div>`;
+  </div>
+  <${Happenings} course=${course} at=${at} />`;
 }
 
 /** Keep the moment that sheet, plots and events show in the address. @param {string} job */

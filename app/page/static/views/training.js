@@ -85,6 +85,12 @@ function OrderForm({ recipes, datasets }) {
   const order = orderOf({ ...typed, recipe: recipe.name, dataset: dataset.name });
   const checked = useEstimate(order);
   const errors = { ...(checked.problem?.fields ?? {}), ...(problem?.fields ?? {}) };
+  const form = useRef(/** @type {HTMLFormElement | null} */ (null));
+  useEffect(() => {
+    // After a refusal to the first mistake, which may be out of sight.
+    const wrong = problem && form.current?.querySelector("[aria-invalid=true]");
+    if (wrong instanceof HTMLElement) wrong.focus();
+  }, [problem]);
   /** @param {Event} event */
   async function submit(event) {
     event.preventDefault();
@@ -104,7 +110,7 @@ function OrderForm({ recipes, datasets }) {
     setProblem(null);
     change(changes);
   }
-  return html`<form class="panel training-form" onSubmit=${submit} aria-label="New training">
+  return html`<form class="panel training-form" ref=${form} onSubmit=${submit} aria-label="New training">
     <h2>New training</h2>
     ${typed.resume && html`<p class="training-from">Goes on where <a href=${address(["job", typed.resume])}>job ${typed.resume}</a> ended.
       <${Button} kind="quiet" icon="x" onClick=${() => onChange({ resume: "" })}>Begin anew<//></p>`}
