@@ -24,7 +24,7 @@ def proxied(url: str, prefix: str) -> Iterator[str]:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with httpx.AsyncClient(base_url=url, timeout=None) as client:
+        async with httpx.AsyncClient(base_url=url, timeout=60) as client:
             app.state.client = client
             yield
 
