@@ -48,7 +48,7 @@ def test_a_job_is_shown_without_obstacles(visit, ended, size, scheme):
     page.evaluate("scrollTo(0, 600)")
     visitor.screenshot("job-plots")
     assert visitor.obstacles() == []
-    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert visitor.overflow() <= 0
 
 
 def test_the_scrubber_moves_sheet_plots_events_and_address_by_keyboard(visit, ended):

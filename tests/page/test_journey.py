@@ -56,6 +56,7 @@ def test_from_the_first_cat_to_ones_own_and_back(visit, workshop, size):
     outcome = page.locator(".job-outcome")
     expect(outcome.get_by_role("link", name="Its cats")).to_be_visible()
     visitor.screenshot("journey-trained")
+    assert visitor.overflow() <= 0
     own = serving()
     assert own != before
 
@@ -71,6 +72,7 @@ def test_from_the_first_cat_to_ones_own_and_back(visit, workshop, size):
     expect(page.locator("main")).to_contain_text(own)
     expect(page.locator("main")).to_contain_text(before)
     visitor.screenshot("journey-compared")
+    assert visitor.overflow() <= 0
 
     page.get_by_role("button", name="Roll back to").click()
     expect(page.locator(".messages")).to_contain_text("Rolled back")

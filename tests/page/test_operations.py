@@ -49,7 +49,7 @@ def test_the_queue_is_in_order_and_a_job_can_be_canceled(operations, studio):
     page.locator(f"#job-{second}").wait_for()
     visitor.screenshot("operations-busy")
     assert visitor.obstacles() == []
-    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert visitor.overflow() <= 0
     rows = page.locator("ol.rows > li a").evaluate_all("links => links.map(link => link.id)")
     assert rows == [f"job-{first}", f"job-{second}"]
     expect(page.get_by_label(f"Progress of {running.record.id}")).to_have_attribute("value", "5")

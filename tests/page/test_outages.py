@@ -14,7 +14,7 @@ from tests.page.conftest import PHONE
 from tests.page.histories import Training
 from tests.page.prefixing_proxy import proxied
 
-VIEWS = ("", "#/training", "#/models", "#/datasets", "#/operations", "#/cat/dcgan/7")
+VIEWS = ("", "#/training", "#/models", "#/datasets", "#/operations")
 TABS = 7  # one more than a browser opens connections to a host
 KEY = "whiskers-1795"
 
@@ -51,7 +51,7 @@ def test_reload_and_back_lead_to_the_same_view(visit, path):
     page.get_by_role("link", name=other, exact=True).click()
     expect(page.locator("main h1")).to_have_text(other)
     page.go_back()
-    expect(page.locator("main h1")).to_have_text(heading)
+    expect(page.locator("main h1")).to_contain_text(heading)
     assert page.evaluate("location.hash") == address
 
 
@@ -63,7 +63,7 @@ def test_seven_tabs_share_one_stream(visit, studio):
     context = visitor.page.context
     context.on("request", lambda it: streams.add(it) if "/events" in it.url else None)
     for ended in ("requestfinished", "requestfailed"):
-        context.on(ended, streams.discard)
+        context.on(ended, lambda it: streams.discard(it))  # noqa: PLW0108
     tabs = [visitor.page, *(context.new_page() for _ in range(TABS - 1))]
     for tab in tabs:
         tab.goto(f"{studio.url}/#/job/{training.record.id}")
@@ -166,7 +166,8 @@ def test_the_page_works_under_the_prefix_of_a_proxy(visit, start):
         visitor = visit(url=url)
         page = visitor.page
         page.on("response", lambda it: it.status >= 400 and refused.append(it.url))
-        for path in VIEWS:
+        version = service.get("/models/dcgan").json()["serving"]
+        for path in (*VIEWS, f"#/cat/dcgan@{version}/7"):
             visitor.open(path)
             visitor.settle()
         visitor.open()

@@ -38,7 +38,7 @@ def test_the_form_is_shown_without_obstacles(training, size, scheme):
     page.evaluate("scrollTo(0, 900)")
     visitor.screenshot("training-hyperparameters")
     assert visitor.obstacles() == []
-    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert visitor.overflow() <= 0
 
 
 def test_every_recipe_and_every_limit_of_the_table_is_shown(training, workshop):
