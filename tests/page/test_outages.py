@@ -63,7 +63,7 @@ def test_seven_tabs_share_one_stream(visit, studio):
     context = visitor.page.context
     context.on("request", lambda it: streams.add(it) if "/events" in it.url else None)
     for ended in ("requestfinished", "requestfailed"):
-        context.on(ended, lambda it: streams.discard(it))  # noqa: PLW0108
+        context.on(ended, lambda it: streams.discard(it))
     tabs = [visitor.page, *(context.new_page() for _ in range(TABS - 1))]
     for tab in tabs:
         tab.goto(f"{studio.url}/#/job/{training.record.id}")
