@@ -40,23 +40,25 @@ class Lease:
         redis: A client for the renewing thread.
         job: Id of the job.
         ttl_s: Seconds without renewal after which the lease is lost.
+        token: Name of the holder, if several processes hold it together; else it is unique.
     """
 
-    def __init__(self, redis: Redis, job: str, ttl_s: float = LEASE_TTL_S) -> None:
+    def __init__(
+        self, redis: Redis, job: str, ttl_s: float = LEASE_TTL_S, token: str | None = None
+    ) -> None:
         self._redis = redis
         self._key = lease_key(job)
         self._ttl_ms = int(ttl_s * 1000)
-        self._token = uuid4().hex
+        self._token = token or uuid4().hex
         self._held = False
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
     def take(self) -> bool:
         """Acquire the lease if it is free and keep renewing it; return whether it is ours."""
-        taken = self._redis.set(self._key, self._token, nx=True, px=self._ttl_ms)
-        self._held = bool(taken)
+        self._held = self._renew()
         if self._held:
-            self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
+            self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
             self._thread.start()
         return self._held
 
@@ -84,12 +86,10 @@ class Lease:
     def __exit__(self, *_: object) -> None:
         self.release()
 
-    def _renew(self) -> None:
+    def _keep(self) -> None:
         while not self._ended.wait(self._ttl_ms / 1000 / RENEWALS):
             try:
-                self._held = bool(
-                    self._redis.eval(RENEW, 1, self._key, self._token, str(self._ttl_ms))
-                )
+                self._held = self._renew()
             except AWAY as err:
                 # Not lost yet: as long as Redis does not answer, nobody else can take it.
                 log.warning("Could not renew lease %s: %s", self._key, err)
@@ -97,3 +97,7 @@ class Lease:
             if not self._held:
                 log.warning("Lost lease %s to another process.", self._key)
                 return
+
+    def _renew(self) -> bool:
+        """Renew it, or take it if it is free; return whether it is ours."""
+        return bool(self._redis.eval(RENEW, 1, self._key, self._token, str(self._ttl_ms)))

@@ -91,13 +91,20 @@ class TrainingRun:
         self._sample()
 
     def snapshot(self) -> None:
-        """Evaluate the generator, and keep it if it is the best."""
-        kind, config = self.trainer.recipe.network, self.trainer.config
-        self.snapshots.take(
-            lambda: save_generator(self.trainer.snapshot(), kind=kind, config=config),
-            self._kimg(),
-            self.training_s,
-        )
+        """Evaluate the generator, keep it if it is the best, and save a checkpoint."""
+        if self.snapshots.take(self._generator, self._kimg(), self.training_s):
+            self.save()  # else a crash would evaluate it again
+
+    def stop(self) -> None:
+        """Save a checkpoint and take a snapshot, for training that does not go on."""
+        if self._kimg() > self.start_kimg:
+            self.save()
+            self.snapshot()
+
+    def salvage(self) -> None:
+        """See to it that there is a best snapshot of what was trained, without evaluating it."""
+        if self.snapshots.best is None and self._kimg() > self.start_kimg:
+            self.snapshots.keep_unmeasured(self._generator(), self._kimg(), self.training_s)
 
     def save(self) -> None:
         """Save a checkpoint, all that another process needs to resume here."""
@@ -162,14 +169,21 @@ class TrainingRun:
         done = is_spent(self.order.budget, shown, report.training_s)
         spent = self.schedule.spent(shown, report.training_s)
         self.journal.progress(lambda: self._progress(report, spent), force=done)
-        self.check_stop()
+        try:
+            self.check_stop()
+        except Stopped:
+            self.journal.progress(lambda: self._progress(report, spent), force=True)
+            raise
         if self.schedule.sample_is_due(spent):
             self._sample()
         if self.schedule.snapshot_is_due(spent):
             self.snapshot()
-            self.save()  # else a crash would evaluate it again
         elif self.schedule.checkpoint_is_due():
             self.save()
+
+    def _generator(self) -> bytes:
+        kind, config = self.trainer.recipe.network, self.trainer.config
+        return save_generator(self.trainer.snapshot(), kind=kind, config=config)
 
     def _kimg(self) -> float:
         return self.trainer.stream.position / 1000

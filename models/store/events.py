@@ -1,27 +1,28 @@
 """A job's history: an append-only file with one JSON line per event."""
 
 import json
+from collections.abc import Iterator
 
-from models.store.names import timestamp
 from models.store.records import Event, Json
+from models.store.serialization import to_json
 from models.store.tree import Tree
 
 
 class EventLog:
-    """Events in one file. An event's id is its line number, from 1.
+    """Events in one file, in the order of their ids.
 
-    A line that a crash tore is never returned but keeps its number: a client that saw event 7
-    asks for those after 7 and misses nothing.
+    An event may be appended again after a failure that left open whether it was written; it is
+    returned once. A line that a crash tore is never returned.
     """
 
     def __init__(self, tree: Tree, path: str) -> None:
         self._tree = tree
         self._path = path
 
-    def append(self, kind: str, data: Json) -> None:
-        """Add an event that happened now."""
+    def append(self, event: Event) -> None:
+        """Add an event, whose id is higher than that of any other."""
         # json.dumps escapes line breaks, so an event is always one line.
-        line = json.dumps({"type": kind, "at": timestamp(), "data": data}, ensure_ascii=False)
+        line = json.dumps(to_json(event), ensure_ascii=False)
         self._tree.append(self._path, line.encode() + b"\n")
 
     def read(self, after: int = 0) -> list[Event]:
@@ -31,14 +32,27 @@ class EventLog:
         except FileNotFoundError:
             return []
         lines = raw.split(b"\n")[:-1]  # what follows the last newline is still being written
-        events = (_event(n, line) for n, line in enumerate(lines[after:], start=after + 1))
-        return [event for event in events if event is not None]
+        return list(_each_once(lines, after))
 
 
-def _event(number: int, line: bytes) -> Event | None:
-    """The event of a line, or None for a torn one."""
+def _each_once(lines: list[bytes], after: int) -> Iterator[Event]:
+    # Torn and repeated lines only move an event further down: none is above line number `after`.
+    for number, line in enumerate(lines[after:], start=after + 1):
+        event = _event(line, number)
+        if event is not None and event.id > after:
+            after = event.id
+            yield event
+
+
+def _event(line: bytes, number: int) -> Event | None:
+    """Return the event of a line, or None for a torn one; without an id it is the line's number."""
     try:
-        fields = json.loads(line)
-        return Event(id=number, type=fields["type"], at=fields["at"], data=fields["data"])
-    except (ValueError, KeyError, TypeError):
+        return from_line(json.loads(line), number)
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def from_line(fields: Json, number: int = 0) -> Event:
+    """Return an event from JSON; KeyError, TypeError or AttributeError if it is none."""
+    found = int(fields.get("id", number))
+    return Event(id=found, type=fields["type"], at=fields["at"], data=fields["data"])

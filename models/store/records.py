@@ -129,7 +129,10 @@ class JobRecord:
         samples: kimg labels of its sample sheets, in order of creation.
         reason: Why it ended or waits, a sentence.
         version: Id of the version it published.
-        promoted: Whether that version went into service; None if not decided.
+        promoted: Whether that version goes into service; None if not decided.
+        gives_up: Whether it only publishes its best snapshot and then fails, since its
+            processes died too often.
+        events: Number of entries in its history. It grows with every change of the record.
     """
 
     id: str
@@ -148,11 +151,13 @@ class JobRecord:
     reason: str | None = None
     version: str | None = None
     promoted: bool | None = None
+    gives_up: bool = False
+    events: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One line of a job's history. `id` is its line number, from 1."""
+    """One entry of a job's history; ids count from 1 without gaps."""
 
     id: int
     type: str

@@ -12,6 +12,7 @@ from models.store.journal import Journal
 from models.store.records import Event, ImportOrder, JobKind, JobStatus, Progress
 from tests.app.client import problem_of
 from tests.app.ordering import ended_job, new_job
+from tests.records import add_event, put_job
 
 
 def events_of(text: str) -> list[tuple[int, str, dict]]:
@@ -92,7 +93,7 @@ def test_a_job_with_something_to_publish_is_asked(api, has_state):
         epoch = api.store.jobs.state(record.id).take()
         api.store.jobs.state(record.id).write(epoch, "weights", b"x")
     else:
-        api.store.jobs.save(replace(record, status=JobStatus.STARTED))
+        put_job(api.store, replace(record, status=JobStatus.STARTED))
     before = api.get(f"/jobs/{record.id}").json()["status"]
     assert api.post(f"/jobs/{record.id}/cancel").json()["status"] == before
     assert api.store.jobs.cancel_requested(record.id)
@@ -165,9 +166,9 @@ async def test_events_come_as_they_happen(store):
     record = new_job(store)
     stream = follow(store, record.id, 0, **pace())
     seen = [await anext(stream)]
-    store.jobs.append_event(record.id, "progress", {"kimg": 1})
+    add_event(store, record.id, "progress", {"kimg": 1})
     seen.append(await anext(stream))
-    Journal(record, store).end(JobStatus.FAILED)
+    Journal(store.jobs.get(record.id), store).end(JobStatus.FAILED)
     seen += [chunk async for chunk in stream]
     told = [chunk.split(b"\n")[1].decode() for chunk in seen]
     assert told == ["event: queued", "event: progress", "event: failed"]
@@ -195,7 +196,7 @@ async def test_a_stream_ends_with_its_client_its_service_and_its_job(store, why)
     elif why == "ending":
         stopping.set()
     else:
-        store.jobs.save(replace(record, status=JobStatus.CANCELED))
+        put_job(store, replace(record, status=JobStatus.CANCELED))
         store.jobs.delete(record.id)
     assert [chunk async for chunk in stream] == []
 

@@ -93,10 +93,24 @@ def test_a_canceled_job_publishes_its_snapshot(runner, small_order, monkeypatch,
     assert runner.store.aliases.get("tiny").serving is None
 
 
-def test_a_job_canceled_before_its_first_snapshot_publishes_nothing(runner, small_order):
-    record = runner.run(runner.create(small_order()), should_stop=_after(4, StopReason.CANCEL))
+def test_a_job_canceled_before_its_first_step_publishes_nothing(runner, small_order):
+    record = runner.run(runner.create(small_order()), should_stop=_after(1, StopReason.CANCEL))
     assert (record.status, record.version) == (JobStatus.CANCELED, None)
     assert runner.store.versions.models() == []
+
+
+def test_canceling_keeps_what_was_learned(runner, small_order):
+    """Even if no snapshot was due; another job resumes where it was canceled."""
+    first = runner.run(runner.create(small_order()), should_stop=_after(6, StopReason.CANCEL))
+    assert first.status is JobStatus.CANCELED
+    card = runner.store.versions.card("tiny", str(first.version))
+    assert 0 < card.kimg == first.progress.kimg < 0.08
+    rest = Budget(kimg=0.08 - card.kimg)
+    second = runner.run(runner.create(small_order(resume_from=first.id, budget=rest)))
+    [resumed] = [e for e in runner.store.jobs.events(second.id) if e.type == "resumed"]
+    assert resumed.data["kimg"] == card.kimg
+    whole = runner.run(runner.create(small_order()))
+    assert second.version == whole.version
 
 
 def test_the_order_s_wish_decides(runner, small_order):
