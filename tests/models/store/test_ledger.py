@@ -9,7 +9,7 @@ import pytest
 from models.errors import Conflict, Gone, LeaseLost, StoreError
 from models.store import Store
 from models.store.journal import MAX_DEATHS, Journal, cancel_before_start
-from models.store.records import JobKind, JobStatus, Phase, Progress
+from models.store.records import JobKind, JobStatus, Json, Phase, Progress
 from tests.faults import HOWS, FaultyTree, PowerCut, WatchedTree, store_over
 from tests.records import add_event, training_order
 
@@ -188,7 +188,7 @@ def test_a_job_of_an_older_release_keeps_its_history(store):
     for name in ("order.json", "job.json"):
         store.tree.write(f"jobs/{record.id}/{name}", json.dumps(fields).encode())
     for kind in ("queued", "started"):
-        line = {"type": kind, "at": "2026-01-01T00:00:00Z", "data": {}}
+        line: Json = {"type": kind, "at": "2026-01-01T00:00:00Z", "data": {}}
         store.tree.append(f"jobs/{record.id}/events.jsonl", json.dumps(line).encode() + b"\n")
     store.tree.append(f"jobs/{record.id}/events.jsonl", b'{"type": "to')
     old = store.jobs.get(record.id)
