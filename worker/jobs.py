@@ -16,8 +16,7 @@ from models.store import Store
 from models.store.journal import Journal, StopReason
 from models.store.records import JobKind, JobRecord, JobStatus
 from worker.announcements import announce
-from worker.lease import Lease
-from worker.redis_client import connect
+from worker.lease import Lease, lease_client
 from worker.settings import WorkerSettings
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def run(job_id: str) -> None:
     settings = WorkerSettings()
     pause = _listen()
     store = Store.open(settings.store_url)
-    redis = connect(settings.redis_url)
+    redis = lease_client(settings.redis_url, settings.lease_s)
     attempt = get_current_job()
     # The worker holds the lease already, in its name, for as long as this process lives.
     token = attempt.worker_name if attempt else None
@@ -46,8 +45,12 @@ def run(job_id: str) -> None:
         try:
             # Read under the lease: RQ may hand out an attempt late, when the job has long ended.
             record = store.jobs.get(job_id)
-            if not (record.status.has_ended or pause.is_set()):
-                _run(record, store, settings, lease.held, pause, partial(announce, redis))
+            if record.status.has_ended or pause.is_set():
+                return
+            lease.regain_if(partial(_is_current, record, store))
+            # Told to pause, it does not wait for Redis: it saves its state and resumes from there.
+            held = partial(lease.wait, give_up=pause.is_set)
+            _run(record, store, settings, held, pause, partial(announce, redis))
         except (LeaseLost, NotFound, Gone) as err:
             log.warning("Stopped: %s", err)
 
@@ -88,6 +91,15 @@ def _run(
 
     context = job_context(settings, store)
     run_training(record, context, lease=lease, should_stop=should_stop, announce=announce)
+
+
+def _is_current(taken: JobRecord, store: Store) -> bool:
+    """Return whether nobody else has taken a job up since; StoreError if that cannot be read."""
+    try:
+        now = store.jobs.get(taken.id)
+    except (NotFound, Gone):
+        return False
+    return now.attempts == taken.attempts and not now.status.has_ended
 
 
 def job_context(settings: WorkerSettings, store: Store) -> "JobContext":

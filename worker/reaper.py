@@ -14,7 +14,7 @@ from models.store.journal import DIED, Journal, cancel_before_start, delete_uplo
 from models.store.records import JobRecord, JobStatus
 from worker.protocol import lease_key
 from worker.queue import Attempt, enqueue, look_up
-from worker.redis_client import AWAY
+from worker.redis_client import AWAY, Outages, check_writable
 from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -40,6 +40,7 @@ class Reaper:
         self._settings = settings
         self._missing_since: dict[str, float] = {}
         self._tidied: set[str] = set()
+        self._outages = Outages("Reaper")
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, name="reaper", daemon=True)
 
@@ -56,8 +57,15 @@ class Reaper:
 
         Raises:
             StoreError: The store cannot be read.
-            redis.RedisError: Redis cannot be reached.
+            redis.RedisError: Redis cannot be reached, or refuses to write.
         """
+        try:
+            check_writable(self._redis)
+        except AWAY:
+            # Leases run out now, since nobody can renew them: their holders come first afterwards.
+            self._missing_since.clear()
+            raise
+        self._outages.ended()
         for record in self._store.jobs.list():
             try:
                 if record.status.has_ended:
@@ -73,7 +81,9 @@ class Reaper:
         while True:
             try:
                 self.sweep()
-            except (*AWAY, CatteryError) as err:
+            except AWAY as err:
+                self._outages.began(err)
+            except CatteryError as err:
                 log.warning("Could not look for interrupted jobs: %s", err)
             except Exception:
                 log.exception("The reaper failed; it tries again.")

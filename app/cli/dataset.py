@@ -24,6 +24,7 @@ def import_(
         typer.Argument(exists=True, help="Folder or zip of pictures, aligned by .cat files."),
     ],
     license: Annotated[str, typer.Option(help="License of the pictures.")] = "",
+    source: Annotated[str, typer.Option(help="Where the pictures come from.")] = "",
 ) -> None:
     """Import pictures: align them, drop duplicates, and pack them at each size."""
     from models.jobs.dataset_import import import_dataset, measure_reference
@@ -36,6 +37,7 @@ def import_(
             path,
             cache=cache,
             license=license,
+            origin=source,
             on_progress=tell,
             should_stop=stopped,
             statistics=False,

@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
-from PIL import ExifTags, Image, UnidentifiedImageError
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from models.datasets.cropping import center_square, straighten
 from models.datasets.landmarks import Face
-from models.datasets.rejections import Reason, Refused
+from models.datasets.rejections import THUMBNAIL_PX, Reason, Refused
 
 # Few formats: each decoder is code that untrusted files can reach.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
@@ -105,7 +107,11 @@ def cut_square(
     _check_pixels(image)
     is_large = image.width * image.height >= LARGE_PIXELS
     with large if large is not None and is_large else nullcontext():
-        return _cut(image, face)
+        try:
+            return _cut(image, face)
+        except Refused as refused:
+            refused.thumbnail = _thumbnail(image)
+            raise
 
 
 @contextmanager
@@ -145,6 +151,15 @@ def _cut(image: Image.Image, face: Face | None) -> Cut:
     else:
         square = straighten(upright, _scaled(face, scale), factor)
     return Cut(image=square, reach_px=reach)
+
+
+def _thumbnail(image: Image.Image) -> NDArray[np.uint8] | None:
+    """Return a small picture of a rejected image, None if it is damaged."""
+    try:
+        whole = ImageOps.contain(image.convert("RGB"), (THUMBNAIL_PX, THUMBNAIL_PX))
+    except DAMAGED:
+        return None
+    return np.asarray(ImageOps.pad(whole, (THUMBNAIL_PX, THUMBNAIL_PX)))
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:

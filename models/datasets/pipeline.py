@@ -1,7 +1,6 @@
 """Decodes and crops entries in a few threads, in order."""
 
 import hashlib
-import os
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -11,11 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from models.cores import usable_cores
 from models.datasets.decoding import cut_square
 from models.datasets.duplicates import difference_hash
 from models.datasets.landmarks import Face, read_face
-from models.datasets.rejections import Reason, Refused
+from models.datasets.rejections import THUMBNAIL_PX, Reason, Refused
 from models.datasets.sources import Entry
 
 MOST_THREADS = 8
@@ -41,6 +42,12 @@ class Prepared:
     is_aligned: bool
 
     @property
+    def thumbnail(self) -> NDArray[np.uint8]:
+        """A small picture of it, uint8 (THUMBNAIL_PX, THUMBNAIL_PX, 3)."""
+        size_px = min(self.rows, key=lambda px: abs(px - THUMBNAIL_PX))
+        return np.asarray(Image.fromarray(self.rows[size_px]).resize((THUMBNAIL_PX,) * 2))
+
+    @property
     def is_heldout(self) -> bool:
         """Whether it is kept out of all training."""
         # By content: the same images are held out in every import, whatever else is in it.
@@ -53,7 +60,7 @@ def prepare_all(entries: Iterable[Entry]) -> Iterator[tuple[Entry, Prepared | Re
     Yields:
         Each entry, in order, with its image or why it was refused.
     """
-    threads = min(MOST_THREADS, os.cpu_count() or 1)
+    threads = min(MOST_THREADS, usable_cores())
     large = threading.Lock()
     waiting: deque[tuple[Entry, Future[Prepared | Refused]]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="import")

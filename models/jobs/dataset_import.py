@@ -24,6 +24,7 @@ from models.datasets.tempdir import workplace
 from models.errors import CatteryError, DatasetError, StoreError
 from models.images.formats import contact_sheet, encode_png
 from models.store import Store
+from models.store.datasets import rejected_place
 from models.store.names import timestamp
 from models.store.records import DatasetRecord
 
@@ -31,6 +32,7 @@ FEWEST_IMAGES = 2  # fewer have no variance to measure
 PREVIEW_IMAGES = 64
 PREVIEW_COLUMNS = 8
 PREVIEW_PX = 64
+REJECTED_COLUMNS = 4
 REFERENCE_PX = 64
 
 OnProgress = Callable[[int, int], None]  # called with files done and files in all
@@ -81,6 +83,7 @@ def import_dataset(
     *,
     cache: Path,
     license: str = "",
+    origin: str = "",
     on_progress: OnProgress | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     statistics: bool = True,
@@ -93,6 +96,7 @@ def import_dataset(
         source: A folder or a zip; `.cat` files in it align faces.
         cache: Local folder to build it in.
         license: The images' license, as far as known.
+        origin: Where the images come from, as far as known.
         on_progress: Called with files done and in total.
         should_stop: Called before every image.
         statistics: Whether to compute reference statistics now, not when first needed.
@@ -106,7 +110,13 @@ def import_dataset(
     """
     store.datasets.check_vacant(name)
     with pack_source(
-        name, source, cache, license=license, on_progress=on_progress, should_stop=should_stop
+        name,
+        source,
+        cache,
+        license=license,
+        origin=origin,
+        on_progress=on_progress,
+        should_stop=should_stop,
     ) as packed:
         store.datasets.add(packed.record, packed.files)
     if statistics:
@@ -131,6 +141,7 @@ def pack_source(
     cache: Path,
     *,
     license: str = "",
+    origin: str = "",
     on_progress: OnProgress | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Packed]:
@@ -142,10 +153,11 @@ def pack_source(
     with workplace(cache) as folder:
         with _reported(), open_source(source) as entries, Packs(folder) as packs:
             tally = _pack(name, entries, packs, on_progress, should_stop)
-        record = _record(name, tally, packs, license)
+        record = _record(name, tally, packs, license, origin)
         files = {f"packs/{file}": folder / file for file in packs.files()}
         with _reported():
             files["preview.png"] = _preview(folder, record)
+            files |= _rejected(folder, tally.ledger)
         yield Packed(record, files)
 
 
@@ -184,16 +196,18 @@ def _take(name: str, image: Prepared | Refused, tally: _Tally, packs: Packs) -> 
             raise image
         tally.take(name, image)
     except Refused as refused:
+        if isinstance(image, Prepared):
+            refused.thumbnail = image.thumbnail
         tally.ledger.enter(name, refused)
     else:
         packs.append(image.rows, is_heldout=image.is_heldout)
 
 
-def _record(name: str, tally: _Tally, packs: Packs, license: str) -> DatasetRecord:
+def _record(name: str, tally: _Tally, packs: Packs, license: str, origin: str) -> DatasetRecord:
     counts = packs.counts(is_heldout=False)
     if max(counts.values(), default=0) < FEWEST_IMAGES:
         allowed = f"at least {FEWEST_IMAGES} images to train on"
-        raise DatasetError("source", _summary(tally), allowed)
+        raise DatasetError("source", None, allowed, f"The source has {_summary(tally)}.")
     return DatasetRecord(
         name=name,
         fingerprint=tally.fingerprint(),
@@ -203,7 +217,9 @@ def _record(name: str, tally: _Tally, packs: Packs, license: str) -> DatasetReco
         heldout_counts=packs.counts(is_heldout=True),
         rejected=dict(sorted(tally.ledger.counts.items())),
         rejections=tuple(tally.ledger.first),
+        pictured=tally.ledger.pictured,
         license=license,
+        source=origin,
         aligned=tally.aligned == len(tally.identities),
         imported_at=timestamp(),
     )
@@ -217,6 +233,17 @@ def _summary(tally: _Tally) -> str:
         reasons = f"{reasons + ', ' if reasons else ''}{tally.heldout} held out"
     taken = len(tally.identities) - tally.heldout
     return f"{taken} images to train on ({reasons or 'no files'})"
+
+
+def _rejected(folder: Path, ledger: Ledger) -> dict[str, Path]:
+    """Write a sheet of some rejected images for each reason; return the files by their place."""
+    files = {}
+    for reason, pictures in ledger.thumbnails.items():
+        place = rejected_place(reason)
+        file = folder / place.replace("/", "-")
+        file.write_bytes(encode_png(contact_sheet(np.stack(pictures), REJECTED_COLUMNS), None))
+        files[place] = file
+    return files
 
 
 def _preview(folder: Path, record: DatasetRecord) -> Path:

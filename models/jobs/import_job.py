@@ -85,7 +85,12 @@ class _Import:
         order = self.order
         self.store.datasets.check_vacant(order.name)
         with pack_source(
-            order.name, self._upload(), self.cache, license=order.license, on_progress=self._report
+            order.name,
+            self._upload(),
+            self.cache,
+            license=order.license,
+            origin=order.origin,
+            on_progress=self._report,
         ) as packed:
             self.journal.phase(Phase.PUBLISHING)
             self._check_stop()
@@ -120,7 +125,12 @@ class _Import:
         if now - self.checked_at >= STOP_CHECK_S:
             self._check_stop()
             self.checked_at = now
-        self.journal.progress(lambda: Progress(done=done, total=total), force=done == total)
+        is_measuring = self.journal.record.phase is Phase.MEASURING
+        self.journal.progress(
+            lambda: Progress(done=done, total=total),
+            task="measuring the data set" if is_measuring else "packing pictures",
+            force=done == total,
+        )
 
     def _check_stop(self) -> None:
         self.journal.check_lease()

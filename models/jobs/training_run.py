@@ -1,19 +1,20 @@
 """The training of a job, from its order or saved state to a spent budget."""
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
+from math import isfinite
 
 import torch
 
-from models.errors import CatteryError
+from models.errors import CatteryError, LeaseLost, TrainingCollapsed
 from models.images.formats import contact_sheet, encode_png
 from models.inference.checkpoints import Generator, save_generator
 from models.inference.engine import Engine
 from models.jobs.context import JobContext
 from models.jobs.snapshots import Measure, Snapshots
 from models.store.journal import Journal, Stopped, StopReason
-from models.store.records import Progress, TrainingOrder
-from models.training.collapse import CollapseDetector
+from models.store.records import Collapse, Progress, TrainingOrder
+from models.training.collapse import RULES, CollapseDetector
 from models.training.loop import StepReport, is_spent, train
 from models.training.schedule import Schedule
 from models.training.setup import build_trainer
@@ -85,8 +86,12 @@ class TrainingRun:
             start_kimg=self.start_kimg,
         )
         with closing(reports):  # not whenever collected: the team waits for the leader's word
-            for report in reports:
-                self._between_steps(report)
+            try:
+                for report in reports:
+                    self._between_steps(report)
+            except LeaseLost:
+                self._save_while_unknown()
+                raise
         self.save()
         self._sample()
 
@@ -120,6 +125,16 @@ class TrainingRun:
         # Only now: until this epoch has a state, a crash resumes from an older one's.
         self.state.prune(self.epoch)
         self.schedule.checkpointed()
+
+    def _save_while_unknown(self) -> None:
+        """Save a checkpoint if the job is to stop and nobody else is known to have taken it up.
+
+        Told to stop during an outage of Redis, a process does not wait to learn whose the lease is.
+        The epoch of the state keeps it from writing over a successor's.
+        """
+        if self.should_stop() is not None and self.journal.is_current():
+            with suppress(CatteryError):
+                self.save()
 
     def check_stop(self) -> None:
         """Raise Stopped if the job should stop; checks at most twice a second."""
@@ -184,6 +199,24 @@ class TrainingRun:
     def _generator(self) -> bytes:
         kind, config = self.trainer.recipe.network, self.trainer.config
         return save_generator(self.trainer.snapshot(), kind=kind, config=config)
+
+    def collapse(self, err: TrainingCollapsed) -> Collapse:
+        """Return why the training has failed, with a sample sheet of this moment."""
+        rule = RULES[err.rule]
+        with suppress(CatteryError):  # a generator that cannot render any more
+            self._sample()
+        return Collapse(
+            rule=rule.name,
+            meaning=rule.meaning,
+            value=err.value if isfinite(err.value) else None,
+            limit=rule.limit,
+            is_floor=rule.is_floor,
+            step=err.step,
+            since_step=err.since,
+            kimg=round(self._kimg(), 3),
+            sample=next(reversed(self.journal.record.samples), None),
+            remedy=rule.remedy,
+        )
 
     def _kimg(self) -> float:
         return self.trainer.stream.position / 1000

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from models.directions.keeping import fit_if_cheap
 from models.images.formats import card_seeds, contact_sheet, encode_png
 from models.inference.checkpoints import load_generator
 from models.inference.engine import Engine
@@ -12,10 +13,17 @@ from models.metrics.comparison import Measurement
 from models.metrics.protocols import merged
 from models.publishing.card import Origin, make_card
 from models.publishing.evaluation import Evaluator
-from models.publishing.promotion import Verdict, judge
+from models.publishing.promotion import judge, refused
 from models.store import Store
 from models.store.journal import Journal
-from models.store.records import DatasetRecord, JobStatus, Json, Promote, TrainingOrder
+from models.store.records import (
+    DatasetRecord,
+    JobStatus,
+    Json,
+    Promote,
+    Promotion,
+    TrainingOrder,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +65,14 @@ class Publisher:
         Args:
             origin: How it was trained, for the card.
             weights: The snapshot's file.
-            best: The snapshot's kimg, seconds and metric.
+            best: The snapshot's kimg, seconds and results.
             found: Its results, if it was evaluated.
             parent: Version that the run resumed from.
             wish: When to promote the version.
             status: How the job ends after this.
             why: Why it must not be promoted; empty to decide.
         """
-        metrics = found.rows if found else (best["metric"],) if best["metric"] else ()
+        metrics = found.rows if found else selecting_rows(best)
         card = make_card(
             origin,
             self.order,
@@ -83,11 +91,12 @@ class Publisher:
         if published.metrics != metrics:  # equal weights were published before, with other results
             both = merged(published.metrics, metrics)
             self.store.versions.update_card(self.order.model, version, metrics=both)
-        verdict = Verdict(promote=False, reason=why)
+        fit_if_cheap(self.store, self.order.model, version, weights, self.device)
+        promotion = refused(why)
         if not why:
             measure, model = self.evaluator.incumbent, self.order.model
-            verdict = judge(self.store, model, found, wish, measure, version=version)
-        self._decide(version, verdict, status)
+            promotion = judge(self.store, model, found, wish, measure, version=version)
+        self._decide(version, promotion, status)
 
     def promote(self, version: str, reason: str, *, since: str = "") -> None:
         """Put a version into service, unless that happened after a moment before.
@@ -102,15 +111,16 @@ class Publisher:
             self.store.aliases.promote(self.order.model, version, reason=reason)
         self.announce(self.order.model)
 
-    def _decide(self, version: str, verdict: Verdict, status: JobStatus) -> None:
+    def _decide(self, version: str, promotion: Promotion, status: JobStatus) -> None:
         self.journal.check_lease()  # evaluating took long: the job may be another's by now
-        decision = "promoted" if verdict.promote else "not promoted"
-        promotion = {"decision": decision, "reason": verdict.reason}
         self.store.versions.update_card(self.order.model, version, promotion=promotion)
         # Before the alias: who has lost the job fails here and moves nothing, and when this
         # process dies in between the next one moves it. Whoever sees it move can read why.
-        self.journal.published(
-            version, promoted=verdict.promote, reason=verdict.reason, status=status
-        )
-        if verdict.promote:
-            self.promote(version, verdict.reason)
+        self.journal.published(version, promotion, status)
+        if promotion.is_promoted:
+            self.promote(version, promotion.reason)
+
+
+def selecting_rows(best: Json) -> tuple[Json, ...]:
+    """Return the results by which a snapshot was selected."""
+    return tuple(row for row in (best["metric"], best.get("faces")) if row is not None)

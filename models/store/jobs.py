@@ -1,5 +1,6 @@
 """Jobs: their orders, records, events and samples."""
 
+from collections.abc import Hashable
 from typing import Any
 
 from models.errors import Conflict, Gone, NotFound
@@ -112,6 +113,12 @@ class Jobs:
         if not found:
             self.get(job)
         return found
+
+    def history_stamp(self, job: str) -> Hashable | None:
+        """Return a value that changes when a job gets an event, or None if that is not cheap."""
+        # Its last event is in `job.json`; until something has changed it, in `order.json`.
+        stamps = (self._tree.stamp(job_path(job, name)) for name in ("job.json", "order.json"))
+        return next((stamp for stamp in stamps if stamp is not None), None)
 
     def save_sample(self, job: str, label: str, png: bytes) -> None:
         """Write a sample sheet under its label, usually its kimg."""

@@ -6,6 +6,7 @@ docs/reliability.md has the state machine: which states there are and who may le
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 from itertools import takewhile
 from pathlib import Path
@@ -14,7 +15,18 @@ from typing import Any
 from models.errors import CatteryError, LeaseLost, StoreError
 from models.store import Store
 from models.store.names import timestamp
-from models.store.records import JobKind, JobRecord, JobStatus, Json, Phase, Progress
+from models.store.records import (
+    Collapse,
+    JobKind,
+    JobRecord,
+    JobStatus,
+    Json,
+    Phase,
+    PhaseRecord,
+    Progress,
+    Promotion,
+)
+from models.store.serialization import to_json
 
 PROGRESS_S = 1.0
 MAX_DEATHS = 5  # deaths without progress after which a job gives up, and then fails
@@ -68,6 +80,8 @@ class Journal:
         self._store = store
         self._lease = lease
         self._last_progress = 0.0
+        self._last_work = 0.0
+        self._task_began: tuple[float, float] | None = None  # when, and how much was done then
 
     def run(self, work: Callable[[], JobRecord]) -> JobRecord:
         """Take a job up and do its work, which returns its record.
@@ -96,14 +110,26 @@ class Journal:
         if not self._lease():
             raise LeaseLost(self.record.id)
 
+    def is_current(self) -> bool:
+        """Whether the store has the job as this process knows it; False where it cannot be read."""
+        try:
+            now = self._store.jobs.get(self.record.id)
+        except CatteryError:
+            return False
+        return now.events == self.record.events
+
     def start(self) -> None:
         """Record that the job was taken up."""
+        has_published = self.record.version is not None
         self._change(
             "started",
             {"attempt": self.record.attempts},
             status=JobStatus.STARTED,
             started_at=self.record.started_at or timestamp(),
             reason=self.record.reason if self.record.gives_up else None,  # told when it ends
+            phases=(),
+            # Training that resumes from before its collapse may go well this time.
+            collapse=self.record.collapse if has_published else None,
         )
 
     def event(self, kind: str, data: Json) -> None:
@@ -112,17 +138,42 @@ class Journal:
 
     def phase(self, phase: Phase) -> None:
         """Record what the job is doing."""
-        self._change("phase", {"phase": phase.value}, phase=phase)
+        begun = PhaseRecord(name=phase, started_at=timestamp())
+        phases = (*self._ended_phases(), begun)
+        self._change("phase", {"phase": phase.value}, phase=phase, phases=phases)
 
-    def progress(self, make: Callable[[], Progress], *, force: bool = False) -> None:
+    def work(self, task: str, done: float, total: float, unit: str) -> None:
+        """Record how far the task of the current phase is, at most once a second until done.
+
+        Args:
+            task: What is being done, in words.
+            done: How much of it is done.
+            total: Of how much.
+            unit: Of both.
+        """
+        now = time.monotonic()
+        if not self.record.phases or (done < total and now - self._last_work < PROGRESS_S):
+            return
+        self._last_work = now
+        phases = self._with_work(task, done, total, unit)
+        told = to_json(phases[-1])
+        self._change("work", {"phase": told.pop("name"), **told}, phases=phases)
+
+    def progress(
+        self, make: Callable[[], Progress], *, task: str = "training", force: bool = False
+    ) -> None:
         """Record how far the job is, at most once a second unless forced."""
         now = time.monotonic()
         if not force and now - self._last_progress < PROGRESS_S:
             return
         self._last_progress = now
         made = make()
-        shown = ("kimg", "training_s", "images_per_s", "eta_s", "losses", "done", "total")
-        self._change("progress", {name: getattr(made, name) for name in shown}, progress=made)
+        phases = self._with_work(task, *_amount(made), made.eta_s)
+        if phases:
+            made = replace(made, eta_s=phases[-1].eta_s)
+        shown = ("step", "kimg", "training_s", "images_per_s", "eta_s", "losses", "done", "total")
+        told = {name: getattr(made, name) for name in shown}
+        self._change("progress", told, progress=made, phases=phases)
 
     def sample(self, label: str, png: bytes) -> None:
         """Keep a sample sheet."""
@@ -134,29 +185,39 @@ class Journal:
         """Record a measured snapshot and which one is the best so far."""
         self._change("snapshot", {**found, "best": best}, best=best)
 
+    def collapsed(self, collapse: Collapse) -> None:
+        """Record which rule ended the training; `end` follows."""
+        self._change("diagnosed", {"collapse": to_json(collapse)}, collapse=collapse)
+
     def published(
-        self,
-        version: str,
-        *,
-        promoted: bool,
-        reason: str,
-        status: JobStatus = JobStatus.FINISHED,
+        self, version: str, promotion: Promotion, status: JobStatus = JobStatus.FINISHED
     ) -> None:
         """Record the version that the job made, and the decision on its promotion.
 
         Args:
             version: Its id.
-            promoted: Whether it goes into service, which happens next.
-            reason: Why, or why not.
+            promotion: Whether it goes into service, which happens next, and why.
             status: How the job ends after that, whichever process ends it.
         """
-        data = {"version": version, "promoted": promoted, "reason": reason, "status": status.value}
-        self._change("published", data, version=version, promoted=promoted)
+        promoted = promotion.is_promoted
+        told = {
+            "version": version,
+            "promoted": promoted,
+            "reason": promotion.reason,
+            "promotion": to_json(promotion),
+            "status": status.value,
+        }
+        self._change("published", told, version=version, promoted=promoted, promotion=promotion)
 
     def pause(self, reason: str) -> JobRecord:
         """Return the job to the queue; it resumes from its state."""
         return self._change(
-            "paused", {"reason": reason}, status=JobStatus.QUEUED, phase=None, reason=reason
+            "paused",
+            {"reason": reason},
+            status=JobStatus.QUEUED,
+            phase=None,
+            phases=self._ended_phases(),
+            reason=reason,
         )
 
     def requeue(self, reason: str) -> JobRecord:
@@ -186,6 +247,7 @@ class Journal:
             {"reason": reason, **_reached(self.record)},
             status=JobStatus.QUEUED,
             phase=None,
+            phases=self._ended_phases(),
             attempts=self.record.attempts + 1,
             reason=reason,
             gives_up=gives_up,
@@ -193,16 +255,45 @@ class Journal:
 
     def end(self, status: JobStatus, reason: str | None = None) -> JobRecord:
         """Record how the job ended; an import's upload is deleted."""
+        told: Json = {"reason": reason, "version": self.record.version}
+        if self.record.collapse is not None:
+            told["collapse"] = to_json(self.record.collapse)
         self._change(
             status.value,
-            {"reason": reason, "version": self.record.version},
+            told,
             status=status,
             phase=None,
+            phases=self._ended_phases(),
             ended_at=timestamp(),
             reason=reason,
         )
         delete_upload(self.record)
         return self.record
+
+    def _with_work(
+        self, task: str, done: float, total: float | None, unit: str, eta_s: float | None = None
+    ) -> tuple[PhaseRecord, ...]:
+        """Return the phases, the current one with how far its task is and how long it will take."""
+        if not self.record.phases:
+            return ()
+        *before, current = self.record.phases
+        now = time.monotonic()
+        if self._task_began is None or current.task != task or done < current.done:
+            self._task_began = (now, done)  # a new task, or the same one again
+        began_at, began_with = self._task_began
+        if eta_s is None and total is not None and done > began_with:
+            eta_s = (now - began_at) * (total - done) / (done - began_with)
+        eta_s = None if eta_s is None else round(max(eta_s, 0.0), 1)
+        current = replace(current, task=task, done=done, total=total, unit=unit, eta_s=eta_s)
+        return (*before, current)
+
+    def _ended_phases(self) -> tuple[PhaseRecord, ...]:
+        """Return the phases of this attempt, the last one ended."""
+        self._task_began = None
+        if not self.record.phases:
+            return ()
+        *before, last = self.record.phases
+        return (*before, replace(last, ended_at=last.ended_at or timestamp(), eta_s=None))
 
     def _change(self, kind: str, data: Json, **changes: Any) -> JobRecord:
         self.check_lease()
@@ -216,13 +307,22 @@ class Journal:
     def _deaths_without_progress(self) -> int:
         """Count deaths of its processes since the job last made progress, this one included."""
         reached = [
-            _amount(self.record.kind, event.data)
+            _milestone(self.record.kind, event.data)
             for event in self._store.jobs.events(self.record.id)
             if event.type == "interrupted"
         ]
-        now = _amount(self.record.kind, _reached(self.record))
+        now = _milestone(self.record.kind, _reached(self.record))
         # The latest first: a death after which the job made progress ends the count.
         return 1 + sum(1 for _ in takewhile(lambda before: before >= now, reversed(reached)))
+
+
+def _amount(progress: Progress) -> tuple[float, float | None, str]:
+    """Return how much of a job's main task is done, of how much, and the unit."""
+    if progress.total is not None:
+        return progress.done, progress.total, "images"
+    if progress.training_s_total is not None:
+        return progress.training_s, progress.training_s_total, "s"
+    return progress.kimg, progress.kimg_total, "kimg"
 
 
 def cancel_before_start(record: JobRecord, store: Store) -> JobRecord | None:
@@ -263,7 +363,7 @@ def _reached(record: JobRecord) -> Json:
     return {"progress": progress, "phase": record.phase, "gives_up": record.gives_up}
 
 
-def _amount(kind: JobKind, reached: Json) -> tuple[bool, int, float]:
+def _milestone(kind: JobKind, reached: Json) -> tuple[bool, int, float]:
     """Return what `_reached` returned, now or in an earlier release, as one value to compare."""
     stages, phase = STAGES[kind], reached.get("phase")
     stage = stages.index(phase) if phase in stages else 0

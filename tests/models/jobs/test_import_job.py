@@ -80,6 +80,9 @@ def test_an_import_ends_finished(run, store, record, upload):
     assert phases == ["preparing", "publishing", "measuring"]
     progress = [event.data for event in events if event.type == "progress"]
     assert (12, 12) in [(data["done"], data["total"]) for data in progress]
+    told = [(phase.task, phase.done, phase.total, phase.unit) for phase in ended.phases]
+    assert told[0] == ("packing pictures", 12, 12, "images")
+    assert told[2] == ("measuring the data set", 12, 12, "images")
     assert types(store, record)[-1] == "finished"
     assert not upload.exists()
 

@@ -144,6 +144,28 @@ def test_events_are_numbered_and_replayed_after_an_id(store, order):
     assert store.jobs.events(job, after=4) == store.jobs.events(job, after=99) == []
 
 
+def test_a_torn_event_is_never_returned_and_costs_no_other(store, order):
+    job = store.jobs.create(JobKind.TRAIN, order)[0].id
+    add_event(store, job, "resumed", {})
+    path = f"jobs/{job}/events{'' if store.tree.is_local else '/000000001'}.jsonl"
+    store.tree.write(path, store.tree.read(path) + b'{"type": "progr')
+    assert [e.id for e in store.jobs.events(job)] == [1, 2]
+    add_event(store, job, "progress", {})
+    for line in (b"5\n", b"\n", b'{"type": "x", "at": "y"}\n'):
+        store.tree.append(path, line)
+    foreign = (
+        {"id": 1000, "type": "x", "at": "y", "data": {}},
+        {"id": True, "type": "x", "at": "y", "data": {}},
+        {"id": 3, "type": "x", "at": "y", "data": []},
+        {"id": 3, "type": 7, "at": "y", "data": {}},
+    )
+    for fields in foreign:
+        store.tree.append(path, json.dumps(fields).encode() + b"\n")
+    add_event(store, job, "resumed", {})
+    found = [(e.id, e.type) for e in store.jobs.events(job)]
+    assert found == [(1, "queued"), (2, "resumed"), (3, "progress"), (4, "resumed")]
+
+
 def test_samples_are_kept_by_label(store, order):
     record, _ = store.jobs.create(JobKind.TRAIN, order)
     store.jobs.save_sample(record.id, "12.5", b"png")

@@ -9,9 +9,12 @@ import pytest
 from models.errors import Conflict, Gone, LeaseLost, StoreError
 from models.store import Store
 from models.store.journal import MAX_DEATHS, Journal, cancel_before_start
-from models.store.records import JobKind, JobStatus, Json, Phase, Progress
+from models.store.records import PROMOTED, JobKind, JobStatus, Json, Phase, Progress, Promotion
 from tests.faults import HOWS, FaultyTree, PowerCut, WatchedTree, store_over
 from tests.records import add_event, training_order
+
+VERSION = "0123456789ab"
+PROMOTION = Promotion(decision=PROMOTED, reason="...")
 
 STATUS_AFTER = {
     "queued": JobStatus.QUEUED,
@@ -58,7 +61,7 @@ def live(store: Store, key: str = "a") -> None:
         journal.event("resumed", {"kimg": 1.0})
         if journal.record.version is None:
             journal.phase(Phase.PUBLISHING)
-            journal.published("v", promoted=True, reason="...", status=JobStatus.FINISHED)
+            journal.published(VERSION, PROMOTION)
         return journal.end(JobStatus.FINISHED)
 
     journal.run(work)
@@ -201,7 +204,7 @@ def test_a_job_of_an_older_release_keeps_its_history(store):
 def test_a_torn_line_of_the_log_costs_no_event(store):
     job = store.jobs.create(JobKind.TRAIN, training_order())[0].id
     add_event(store, job, "resumed", {})
-    path = f"jobs/{job}/events.jsonl"
+    path = f"jobs/{job}/events{'' if store.tree.is_local else '/000000001'}.jsonl"
     store.tree.write(path, store.tree.read(path) + b'{"type": "progr')
     for line in (b"5\n", b"\n", b'{"id": 9, "type": "x", "at": "y"}\n'):
         store.tree.append(path, line)
