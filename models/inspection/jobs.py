@@ -50,8 +50,12 @@ def _ended(born: JobRecord, events: list[Event]) -> JobRecord:
     published = next((event.data for event in reversed(events) if event.type == "published"), {})
     samples = dict.fromkeys(str(e.data.get("kimg")) for e in events if e.type == "sample")
     # A job's last event is lost with its record. After a publication that was its end, as planned.
-    status = ENDED.get(last.type if last else published.get("status"))
-    reason = last.data.get("reason") if last else None if status else "Its record was damaged."
+    told = last.data if last else published
+    status = ENDED.get(last.type if last else str(published.get("status")))
+    if status is JobStatus.FINISHED:
+        reason = None
+    else:
+        reason = told.get("reason") if status else "Its record was damaged."
     return replace(
         born,
         status=status or JobStatus.FAILED,

@@ -8,16 +8,17 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from itertools import pairwise
+from itertools import count, pairwise
 from uuid import uuid4
 
 import pytest
 import s3fs
 
-from models.errors import LeaseLost, StoreError
+from models.errors import Gone, LeaseLost, StoreError
 from models.store import Store, object_lock, object_tree
 from models.store.events import SEGMENT_BYTES
-from models.store.records import JobKind
+from models.store.journal import Journal
+from models.store.records import JobKind, JobStatus
 from tests.models.store.s3_server import BUCKET, S3Server
 from tests.records import add_event
 
@@ -211,3 +212,43 @@ def test_a_history_that_an_older_release_began_goes_on(store, order):
     add_event(store, job, "finished", {})
     assert [event.id for event in store.jobs.events(job)] == [1, 2, 3, 4, 5]
     assert [event.type for event in store.jobs.events(job, after=3)] == ["resumed", "finished"]
+
+
+def test_a_job_deleted_in_the_instant_of_its_first_change_stays_deleted(store, order, monkeypatch):
+    """A conditional write cannot tell a record that was never there from one that was deleted."""
+    job = store.jobs.create(JobKind.TRAIN, order)[0].id
+    late, put = Journal(store.jobs.get(job), store), store.tree._conditions.put
+    calls = count()
+
+    def put_late(place, data, tag):
+        if place.endswith("/job.json") and next(calls) == 0:
+            Journal(store.jobs.get(job), store).end(JobStatus.CANCELED)
+            store.jobs.delete(job)
+        return put(place, data, tag)
+
+    monkeypatch.setattr(store.tree._conditions, "put", put_late)
+    with pytest.raises(LeaseLost):
+        late.start()
+    with pytest.raises(Gone):
+        store.jobs.get(job)
+    assert store.jobs.list() == []
+    assert next(calls) == 2
+
+
+def test_of_many_who_change_a_job_at_once_one_does(store, order):
+    """The check of the record is one with the write, whichever process or machine it is in."""
+    for _ in range(5):
+        seen = store.jobs.create(JobKind.TRAIN, order)[0]
+        started = threading.Barrier(4)
+
+        def change(n, seen=seen, started=started):
+            started.wait()
+            with suppress(LeaseLost):
+                store.jobs.change(seen, "resumed", {"n": n})
+                return n
+            return None
+
+        with ThreadPoolExecutor(4) as threads:
+            [winner] = [n for n in threads.map(change, range(4)) if n is not None]
+        events = store.jobs.events(seen.id)
+        assert [(e.id, e.data) for e in events] == [(1, {}), (2, {"n": winner})]
