@@ -104,7 +104,7 @@ class Feed {
     let known = new Map(jobs.value);
     for (const { id, type, data } of events) {
       this.cursor = id;
-      if (type === "snapshot") known = new Map(data.jobs.map((/** @type {Job} */ job) => [job.id, job]));
+      if (type === "jobs") known = new Map(data.jobs.map((/** @type {Job} */ job) => [job.id, job]));
       else if (type === "job") known = withJob(known, /** @type {Job} */ (data));
       else if (type === "deleted") known.delete(data.job);
       else histories.get(data.job)?.take([entryOf(type, data.seq, data)], true);

@@ -22,7 +22,7 @@ from models.store.records import JobKind, JobStatus
 from tests.models.store.s3_server import BUCKET, S3Server
 from tests.records import add_event
 
-# Ten thousand, as `CATTERY_TEST_MOVES=10000 pytest -k two_processes`, took 7 minutes.
+# `CATTERY_TEST_MOVES=10000 pytest -k two_processes` makes the full ten thousand.
 MOVES = int(os.environ.get("CATTERY_TEST_MOVES", "120"))  # noqa: TID251 - no setting of Cattery
 
 ROLL_BACK = """
