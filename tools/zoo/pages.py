@@ -113,8 +113,8 @@ def _story(collapsed: Exhibit, cured: Exhibit) -> Iterator[str]:
     yield _row(("targets for fake and real images, and of the generator", *labels))
     yield _row(("training length", *(f"{each.card.kimg:g} kimg" for each in pair)))
     yield _row(("KID", *(_with_interval(headline(each.card.metrics)) for each in pair)))
-    reasons = (each.card.promotion.reason if each.card.promotion else "" for each in pair)
-    yield _row(("what the trainer said", *reasons))
+    reason = collapsed.card.promotion.reason if collapsed.card.promotion else ""
+    yield _row(("collapse detector", reason, "none of its rules fired"))
     for each in pair:
         yield from ("", "```sh", command_of(each.card), "```")
 

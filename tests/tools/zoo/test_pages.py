@@ -111,7 +111,7 @@ def test_the_collapse_and_its_cure_stand_side_by_side():
     assert "| samples | ![lsgan-spots](lsgan-spots.png) | ![lsgan-cured](lsgan-cured.png) |" in page
     assert "| `beta1` | 0.9 | 0.0 |" in page
     assert "`width` |" not in page
-    assert "| what the trainer said | Collapsed. |  |" in page
+    assert "| collapse detector | Collapsed. | none of its rules fired |" in page
     assert "cattery train lsgan-stable --dataset cat" in page
     assert page.count("](lsgan-spots.png)") == 1
     assert "A collapse" not in _page(pair[0])
