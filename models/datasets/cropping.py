@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 from PIL import Image
 
 from models.datasets.landmarks import EYES_AT, Face
@@ -69,9 +68,6 @@ def _region(image: Image.Image, box: Box, factor: int) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16-bit gray: plain conversion would clip, not scale
-        gray = np.asarray(image).astype(np.int64) >> 8
-        return Image.fromarray(gray.clip(0, 255).astype(np.uint8)).convert("RGB")
     if not image.has_transparency_data:
         return image.convert("RGB")
     layered = image.convert("RGBA")

@@ -18,8 +18,11 @@ class Reason(StrEnum):
     TOO_SMALL = "too small"
     TOO_LARGE = "too large"
     DUPLICATE = "duplicate"
+    FLAT = "flat"
+    NO_FACE = "no face"
     LANDMARKS = "damaged landmarks"
     LINK = "link"
+    NAME = "unsafe name"
 
 
 class Refused(Exception):  # caught within this package, so not part of the error tree

@@ -86,7 +86,13 @@ class _Import:
         order = self.order
         self.store.datasets.check_vacant(order.name)
         with pack_source(
-            order.name, self._upload(), self.cache, license=order.license, on_progress=self._report
+            order.name,
+            self._upload(),
+            self.cache,
+            license=order.license,
+            crop=order.crop,
+            deduplicate=order.deduplicate,
+            on_progress=self._report,
         ) as packed:
             self.journal.phase(Phase.PUBLISHING)
             self._check_stop()

@@ -44,6 +44,13 @@ class JobKind(StrEnum):
     IMPORT = "import"
 
 
+class Crop(StrEnum):
+    """What an import cuts out of images that have no landmarks."""
+
+    CENTER = "center"
+    FACES = "faces"
+
+
 class Promote(StrEnum):
     """When a finished version replaces the one in service."""
 
@@ -92,11 +99,15 @@ class ImportOrder:
     Attributes:
         source: Local path of the uploaded zip, which the job deletes when it ends.
         license: The images' license according to the uploader; may be empty.
+        crop: What is cut out of images without landmarks.
+        deduplicate: Whether to keep only the largest of images that look alike.
     """
 
     name: str
     source: str
     license: str = ""
+    crop: Crop = Crop.CENTER
+    deduplicate: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
