@@ -1,4 +1,4 @@
-"""Which images an import keeps: of look-alikes the largest."""
+"""Which images an import keeps: of lookalikes the largest."""
 
 import hashlib
 from collections.abc import Sequence

@@ -11,7 +11,7 @@ import struct
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import IO, BinaryIO, Self, cast
 
 from models.datasets.rejections import Reason, Refused
 from models.errors import DatasetError
@@ -50,7 +50,8 @@ def open_zip(path: Path) -> zipfile.ZipFile:
         with path.open("rb") as file:
             patches = _scan(file, path.name)
             # The file itself if nothing is to be patched: a map of it dies if it is truncated.
-            archive = zipfile.ZipFile(_Patched(file, patches) if patches else path)
+            source = cast("IO[bytes]", _Patched(file, patches)) if patches else path
+            archive = zipfile.ZipFile(source)
     except FileNotFoundError as err:
         raise DatasetError("source", path.name, "a file that exists") from err
     except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError, struct.error) as err:

@@ -1,4 +1,4 @@
-"""Of look-alikes the largest is kept, whatever the files are called."""
+"""Of lookalikes the largest is kept, whatever the files are called."""
 
 import numpy as np
 import pytest

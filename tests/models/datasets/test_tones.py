@@ -55,8 +55,8 @@ def bitmap(pixels, alpha):
 def test_an_empty_alpha_channel_of_a_bitmap_is_none(noise):
     """Paint and browsers show its colors, too; a fourth byte is often just left at zero."""
     pixels = np.asarray(noise(1))
-    assert np.array_equal(cut_square(bitmap(pixels, 0)).image, pixels)
-    assert np.array_equal(cut_square(bitmap(pixels, 255)).image, pixels)
+    assert np.array_equal(np.asarray(cut_square(bitmap(pixels, 0)).image), pixels)
+    assert np.array_equal(np.asarray(cut_square(bitmap(pixels, 255)).image), pixels)
     half = np.asarray(cut_square(bitmap(pixels, 128)).image, int)
     assert np.abs(half - (255 + pixels.astype(int)) / 2).max() < 3
 
