@@ -18,9 +18,9 @@ CONFIRMED_MARGIN_PX = CONFIRMED_PX // 4
 CONTEXT = 1 / 8  # of the face's width, on each side
 
 # How the cascade's box lies in an aligned crop, by the median over 724 crops of CAT and AFHQ
-# of 128 px and more: as fractions of the crop's width (benchmarks/face_crops.py).
-BOX_SIDE = 0.974
-BOX_CENTER = (0.495, 0.503)
+# of 128 px and more: as fractions of the crop's width (`benchmarks.face_crops --framing 800`).
+BOX_SIDE = 0.979
+BOX_CENTER = (0.500, 0.505)
 
 
 class FaceSearch:

@@ -32,7 +32,7 @@ def test_import_tells_what_it_kept_and_refused(cattery, store, folder):
     assert (again.code, "few" in again.err) == (1, True)
 
 
-def test_look_alikes_may_be_kept(cattery, folder):
+def test_duplicates_may_be_kept(cattery, folder):
     outcome = cattery("dataset", "import", "all", str(folder), "--no-deduplicate")
     assert json.loads(outcome.out)["kept"] == 17
 

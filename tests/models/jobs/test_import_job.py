@@ -147,7 +147,9 @@ def test_a_name_taken_meanwhile_fails_the_job(unmeasured, run, store, record, up
     assert not upload.exists()
 
 
-@pytest.mark.parametrize(("entry", "told"), [("", "Upload it again"), ("../x.jpg", "../x.jpg")])
+@pytest.mark.parametrize(
+    ("entry", "told"), [("", "Upload it again"), ("../x.jpg", "1 unsafe name")]
+)
 def test_a_missing_or_refused_upload_is_told(run, store, record, upload, entry, told):
     upload.unlink()
     if entry:
