@@ -7,12 +7,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PINS := pyproject.toml constraints.txt
+PAGE := tools/page
 # Distributed by file, since tests of one file share services and networks; in their order, since
 # the longest files are in the middle. More than eight processes would run out of memory first.
 IN_PARALLEL := --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help serve zoo test check coverage gpu-check docs clean same-python
+.PHONY: help serve zoo test check coverage gpu-check docs page page-check page-types clean same-python
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,7 +32,7 @@ zoo: $(VENV)/.installed ## Train the generators of the zoo; Ctrl-C saves, and th
 test: check ## Run the checks, then all tests in parallel
 	$(BIN)/pytest $(IN_PARALLEL)
 
-check: $(VENV)/.installed-dev ## Check style, types, import rules, spelling, dependencies and generated pages
+check: $(VENV)/.installed-dev page-check ## Check style, types, import rules, spelling, dependencies and generated pages
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -51,8 +52,24 @@ gpu-check: $(VENV)/.installed-dev ## Run the tests and benchmarks that need a GP
 docs: $(VENV)/.installed-dev ## Regenerate the reference pages in docs/ from the code
 	$(BIN)/python -m docs.generate
 
+page: $(PAGE)/node_modules/.installed ## Renew the libraries of the web page from tools/page/package-lock.json
+	cd $(PAGE) && node build.js
+
+# Types of the page's modules, and that its bundled libraries are what `make page` makes.
+page-check:
+	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory page-types; \
+	else echo "NOT CHECKED: the modules of the web page, since npm is not installed." >&2; \
+	  [ -z "$$CI" ]; fi
+
+page-types: $(PAGE)/node_modules/.installed
+	cd $(PAGE) && node_modules/.bin/tsc --project tsconfig.json && node build.js --check
+
+$(PAGE)/node_modules/.installed: $(PAGE)/package-lock.json
+	cd $(PAGE) && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
 clean: ## Remove .venv and the caches; the data folder stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info
+	rm -rf $(VENV) $(PAGE)/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
 
 $(VENV)/.installed: $(PINS) | same-python
 	@$(install_torch)

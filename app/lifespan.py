@@ -9,21 +9,28 @@ from functools import partial
 from fastapi import FastAPI
 from starlette.datastructures import State
 
+from app.api.status import StatusBoard
 from app.cats.cache import ImageCache
+from app.cats.nearest import NearestPictures
 from app.cats.renderer import Renderer
 from app.inference.batcher import Batcher
 from app.inference.pool import GeneratorPool
 from app.inference.slot import EngineLoader, load_engine
 from app.inference.watcher import Watcher
+from app.jobs.feed import JobTable
+from app.jobs.films import Films
 from app.jobs.queue import JobQueue
 from app.jobs.uploads import Uploads
 from app.observability.event_loop_lag import LagMeter
+from app.observability.probes import Probe
+from app.observability.rates import RateMeter
 from app.settings import AppSettings
 from models.datasets.tempdir import workplace
 from models.devices import pick_device
 from models.inference.engine import enter_lane, lanes_of, least_share_of
 from models.store import Store
 from models.store.image_store import ImageStore
+from models.store.names import timestamp
 from models.zoo.install import register_zoo
 
 log = logging.getLogger(__name__)
@@ -39,7 +46,8 @@ def lifespan_of(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         state = app.state
         state.stopping = asyncio.Event()
-        device = str(pick_device(settings.device))
+        state.started_at = timestamp()
+        device = state.device = str(pick_device(settings.device))
         # The stack closes in reverse order: nothing outlives what it needs.
         async with AsyncExitStack() as stack:
             await _open_store(state, settings, store)
@@ -47,6 +55,7 @@ def lifespan_of(
             _start_rendering(state, settings, device, stack)
             await _start_pool(state, settings, device, load, stack)
             await _start_watcher(state, settings, stack)
+            state.status_board = StatusBoard(state)
             yield
             state.stopping.set()
 
@@ -56,6 +65,8 @@ def lifespan_of(
 async def _open_store(state: State, settings: AppSettings, store: Store | None) -> None:
     """Open the store and register the generators of this release in it."""
     state.store = store or await asyncio.to_thread(Store.open, settings.store_url)
+    state.store_probe = Probe(lambda: state.store.tree.names("models"))
+    state.records_probe = Probe(state.store.tree.problems.check)
     state.zoo_problems = await asyncio.to_thread(register_zoo, state.store)
     for problem in state.zoo_problems:
         log.warning("%s", problem)  # not fatal: all other models can be served
@@ -65,8 +76,11 @@ async def _open_queue_and_uploads(
     state: State, settings: AppSettings, stack: AsyncExitStack
 ) -> None:
     """Set up the queue, which connects on first use, and a folder for unfinished uploads."""
-    state.queue = JobQueue(settings)
+    state.queue = JobQueue(settings, state.queue_note)
+    state.queue_probe = Probe(state.queue.check)
     stack.callback(state.queue.close)
+    state.films = Films(state.store, settings.max_walk_pixels)
+    state.job_table = JobTable(state.store, settings.events_poll_s)
     # A folder of its own: other processes may receive uploads in the same data folder.
     unfinished = await asyncio.to_thread(stack.enter_context, workplace(settings.uploads))
     state.uploads = Uploads(settings.uploads, unfinished)
@@ -79,6 +93,9 @@ def _start_rendering(
     lag = LagMeter(state.telemetry)
     lag.start()
     stack.push_async_callback(lag.close)
+    state.rate_meter = RateMeter(state.telemetry)
+    state.rate_meter.start()
+    stack.push_async_callback(state.rate_meter.close)
     state.batcher = Batcher(
         settings.max_batch,
         settings.max_waiting_images,
@@ -96,6 +113,8 @@ def _start_rendering(
         telemetry=state.telemetry,
     )
     stack.callback(state.renderer.close)
+    state.nearest = NearestPictures(state.store, state.batcher, settings.cache)
+    stack.callback(state.nearest.close)
     images = ImageStore(state.store.tree, settings.max_renderings)
     state.image_cache = ImageCache(
         state.renderer,

@@ -3,6 +3,7 @@
 Every field is an environment variable `CATTERY_<FIELD>`; nothing else reads the environment.
 """
 
+import re
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,6 +14,8 @@ from models.inference.registry import AUTO, ENGINES
 from worker.protocol import SharedSettings
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+_ROOT_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 
 
 def is_loopback(host: str) -> bool:
@@ -41,6 +44,11 @@ class AppSettings(SharedSettings):
         description="Address to listen on. Any but loopback requires CATTERY_API_KEY.",
     )
     port: int = Field(default=8000, ge=0, le=65535, description="TCP port; 0 chooses a free one.")
+    root_path: str = Field(
+        default="",
+        description="Prefix under which a proxy publishes the service, such as /cattery; links, "
+        "redirects and the OpenAPI document have it. The proxy may remove it or pass it on.",
+    )
     api_key: SecretStr | None = Field(
         default=None,
         description="Bearer token required by every call that changes something. "
@@ -176,6 +184,23 @@ class AppSettings(SharedSettings):
         """Treat a blank key as none."""
         # `CATTERY_API_KEY=` in an environment file means "not set"; as a key it would fit anyone.
         return key if key is not None and key.get_secret_value().strip() else None
+
+    @field_validator("host")
+    @classmethod
+    def _without_brackets(cls, host: str) -> str:
+        """Return [::1] as ::1, for those who write addresses as in a URL."""
+        host = host.strip()
+        is_bracketed = host.startswith("[") and host.endswith("]")
+        return host[1:-1] if is_bracketed else host
+
+    @field_validator("root_path")
+    @classmethod
+    def _is_a_path(cls, path: str) -> str:
+        """Reject what would not be a prefix of a URL's path; a trailing slash is dropped."""
+        path = path.rstrip("/")
+        if not _ROOT_PATH.fullmatch(path):
+            raise ValueError("not a path such as /cattery")
+        return path
 
     @field_validator("engine")
     @classmethod

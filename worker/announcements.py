@@ -4,9 +4,9 @@ import json
 import logging
 
 from redis import Redis
-from redis.exceptions import RedisError
 
 from worker.protocol import ANNOUNCEMENTS
+from worker.redis_client import AWAY
 
 log = logging.getLogger(__name__)
 
@@ -15,7 +15,7 @@ def announce(redis: Redis, model: str) -> bool:
     """Publish that a model's alias moved; return whether that was possible."""
     try:
         redis.publish(ANNOUNCEMENTS, json.dumps({"model": model}))
-    except (RedisError, OSError) as err:  # costs seconds: front ends also poll the store
+    except AWAY as err:  # costs seconds: front ends also poll the store
         log.warning("Could not announce the new version of %s: %s", model, err)
         return False
     return True

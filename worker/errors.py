@@ -3,7 +3,8 @@
 CatteryError (models.errors)
 └── WorkerError
     ├── EmbeddedValkeyError  the embedded Valkey cannot start
-    └── RedisUrlMissing      no Redis or Valkey is configured
+    ├── RedisUrlMissing      no Redis or Valkey is configured
+    └── RedisUrlInvalid      CATTERY_REDIS_URL is no URL of a Redis or Valkey
 """
 
 from models.errors import CatteryError
@@ -24,4 +25,15 @@ class RedisUrlMissing(WorkerError):
         super().__init__(
             "CATTERY_REDIS_URL is empty.",
             "Set it to the URL of a Redis or Valkey, or use `cattery serve`, which starts one.",
+        )
+
+
+class RedisUrlInvalid(WorkerError):
+    """CATTERY_REDIS_URL is no URL of a Redis or Valkey."""
+
+    def __init__(self) -> None:
+        # Without the value, which may hold a password.
+        super().__init__(
+            "CATTERY_REDIS_URL is not the URL of a Redis or Valkey.",
+            "Use redis://HOST:PORT/0, rediss://HOST:PORT/0 or unix:///PATH.",
         )

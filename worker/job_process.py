@@ -4,6 +4,7 @@ Settings, with the password in the Redis URL, come by environment variables, whi
 user can read; arguments are visible to everybody.
 """
 
+import logging
 import signal
 import sys
 
@@ -12,10 +13,13 @@ from rq.job import Job
 
 from worker.nice import lower_priority
 from worker.parent_watch import signal_on_parents_death, watch_parent
-from worker.queue import SERIALIZER, job_queue
-from worker.redis_client import connect
+from worker.queue import SERIALIZER, job_of, job_queue
+from worker.redis_client import AWAY, Outages, connect, reason_of
 from worker.rq_worker import CatteryWorker
 from worker.settings import WorkerSettings
+from worker.vitals import Reporter
+
+log = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -27,18 +31,28 @@ def main() -> None:
     watch_parent(parent)
     settings = WorkerSettings()
     lower_priority(settings.nice)
+    try:
+        _run(settings, name, job_id, execution_id)
+    except AWAY as err:  # the reaper queues the job again
+        log.warning("Job %s did not start: Redis is unavailable, %s.", job_id, reason_of(err))
+        sys.exit(1)
+
+
+def _run(settings: WorkerSettings, name: str, job_id: str, execution_id: str) -> None:
     redis = connect(settings.redis_url)
     worker = CatteryWorker(
         [job_queue(redis)],
         name=name,
         connection=redis,
         prepare_for_work=False,
+        worker_ttl=1,  # it waits for no job: see `CatteryWorker.connection_timeout`
         serializer=SERIALIZER,
     )
     job = Job.fetch(job_id, connection=redis, serializer=SERIALIZER)
     execution = Execution.fetch(execution_id, job_id, connection=redis)
-    worker.execution = execution
-    worker.main_work_horse(job, job_queue(redis))
+    worker.execution, worker.outages = execution, Outages(f"Job {job_id}")
+    with Reporter(connect(settings.redis_url), name, settings.device, job_of(job_id)):
+        worker.main_work_horse(job, job_queue(redis))  # exits
 
 
 if __name__ == "__main__":

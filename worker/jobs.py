@@ -9,13 +9,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from models.errors import LeaseLost
+from models.errors import Gone, LeaseLost, NotFound
 from models.store import Store
 from models.store.journal import Journal, StopReason
 from models.store.records import JobKind, JobRecord, JobStatus
 from worker.announcements import announce
-from worker.lease import Lease
-from worker.redis_client import connect
+from worker.lease import Lease, lease_client
 from worker.settings import WorkerSettings
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def run(job_id: str) -> None:
     pause = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: pause.set())
     store = Store.open(settings.store_url)
-    redis = connect(settings.redis_url)
+    redis = lease_client(settings.redis_url, settings.lease_s)
     with Lease(redis, job_id, settings.lease_s) as lease:
         if not lease.take():
             log.info("Job %s is already running elsewhere.", job_id)
@@ -41,11 +40,14 @@ def run(job_id: str) -> None:
         record = store.jobs.get(job_id)
         if record.status.has_ended:
             return
+        lease.regain_if(partial(_is_current, record, store))
+        # Told to pause, it does not wait for Redis: it resumes from its last checkpoint.
+        held = partial(lease.wait, give_up=pause.is_set)
         try:
             if full := _full_disk(store, settings):
-                Journal(record, store, lease.held).end(JobStatus.FAILED, full)
+                Journal(record, store, held).end(JobStatus.FAILED, full)
                 return
-            _run(record, store, settings, lease.held, pause, partial(announce, redis))
+            _run(record, store, settings, held, pause, partial(announce, redis))
         except LeaseLost as err:
             log.warning("%s", err)
 
@@ -70,6 +72,15 @@ def _run(
 
     context = job_context(settings, store)
     run_training(record, context, lease=lease, should_stop=should_stop, announce=announce)
+
+
+def _is_current(taken: JobRecord, store: Store) -> bool:
+    """Return whether nobody else has taken a job up since; StoreError if that cannot be read."""
+    try:
+        now = store.jobs.get(taken.id)
+    except (NotFound, Gone):
+        return False
+    return now.attempts == taken.attempts and not now.status.has_ended
 
 
 def job_context(settings: WorkerSettings, store: Store) -> "JobContext":

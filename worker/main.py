@@ -4,6 +4,7 @@ import contextlib
 import logging
 import signal
 import threading
+from collections.abc import Iterator
 from types import FrameType
 
 from rq.exceptions import StopRequested
@@ -11,11 +12,10 @@ from rq.exceptions import StopRequested
 from models.store import Store
 from worker.queue import SERIALIZER, job_queue
 from worker.reaper import Reaper
-from worker.redis_client import AWAY, connect
-from worker.rq_worker import CatteryWorker, worker_options
+from worker.redis_client import AWAY, Outages, connect
+from worker.rq_worker import CatteryWorker, WithoutOutages, worker_options
 from worker.settings import WorkerSettings
-
-log = logging.getLogger(__name__)
+from worker.vitals import Reporter
 
 RECONNECT_AFTER_S = 1.0
 
@@ -24,7 +24,8 @@ def main(settings: WorkerSettings, worker_class: type[CatteryWorker] = CatteryWo
     """Run one worker in the foreground until it is told to stop.
 
     On SIGTERM or SIGINT the running job saves a checkpoint, and resumes at the next start; a
-    second signal kills it. Lost connections to Redis are retried. Call it in the main thread.
+    second signal kills it. While Redis is unavailable, for whatever reason, it waits; each outage
+    is logged once. Call it in the main thread.
 
     Args:
         settings: The worker's settings.
@@ -35,19 +36,34 @@ def main(settings: WorkerSettings, worker_class: type[CatteryWorker] = CatteryWo
 
     Raises:
         StoreError: The store cannot be written.
-        RedisUrlMissing: No Redis is configured.
+        RedisUrlMissing, RedisUrlInvalid: No Redis is configured.
     """
     store = Store.open(settings.store_url)
     redis = connect(settings.redis_url)
-    with Reaper(store, redis, settings), contextlib.suppress(StopRequested):
-        while not _work(settings, worker_class):
-            log.warning("Lost the connection to Redis; reconnecting.")
+    outages = Outages("Worker")
+    with (
+        Reaper(store, redis, settings),
+        _rq_without(outages),
+        contextlib.suppress(StopRequested),
+    ):
+        while not _work(settings, worker_class, outages):
             threading.Event().wait(RECONNECT_AFTER_S)
     redis.close()
     return 0
 
 
-def _work(settings: WorkerSettings, worker_class: type[CatteryWorker]) -> bool:
+@contextlib.contextmanager
+def _rq_without(outages: Outages) -> Iterator[None]:
+    """Let `outages` log what RQ would log of them."""
+    logger, without = logging.getLogger("rq.worker"), WithoutOutages(outages)
+    logger.addFilter(without)
+    try:
+        yield
+    finally:
+        logger.removeFilter(without)
+
+
+def _work(settings: WorkerSettings, worker_class: type[CatteryWorker], outages: Outages) -> bool:
     """Work until told to stop (True) or until Redis is lost (False)."""
     _listen()
     redis = connect(settings.redis_url)
@@ -56,10 +72,11 @@ def _work(settings: WorkerSettings, worker_class: type[CatteryWorker]) -> bool:
         worker = worker_class(
             [job_queue(redis)], connection=redis, serializer=SERIALIZER, **worker_options()
         )
-        worker.settings = settings
-        worker.work(logging_level="WARNING")
+        worker.settings, worker.outages = settings, outages
+        with Reporter(redis, worker.name, settings.device):
+            worker.work(logging_level="WARNING")
     except AWAY as err:
-        log.warning("Redis is unavailable: %s", err)
+        outages.began(err)
     finally:
         _listen()  # RQ's handlers refer to a worker that is gone
         redis.close()

@@ -4,13 +4,17 @@ Plain data: imports neither torch nor redis nor rq.
 """
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 QUEUE = "cattery"
 RUN_JOB = "worker.jobs.run"
 ANNOUNCEMENTS = "cattery:announcements"  # pub/sub channel: JSON {"model": name}
+
+PREFIX = "CATTERY_"  # of the environment variables that hold settings
+_REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 LEASE_TTL_S = 10.0  # a job process that does not renew its lease for this long counts as dead
 
@@ -18,7 +22,10 @@ LEASE_TTL_S = 10.0  # a job process that does not renew its lease for this long 
 class SharedSettings(BaseSettings):
     """Settings that front end and worker share; each adds its own."""
 
-    model_config = SettingsConfigDict(env_prefix="CATTERY_", frozen=True, extra="ignore")
+    # An empty variable means "not set", as in a Compose or environment file.
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True
+    )
 
     data: Path = Field(
         default=Path("data"),
@@ -40,10 +47,62 @@ class SharedSettings(BaseSettings):
         default=3600, gt=0, description="How long RQ keeps its own record of an ended job, seconds."
     )
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_utf_8(cls, value: object) -> object:
+        """Reject text that is not UTF-8, which neither Redis nor a JSON file could hold."""
+        if isinstance(value, str | Path):
+            _check_utf_8(str(value))
+        return value
+
+    @field_validator("data")
+    @classmethod
+    def _expand_data(cls, data: Path) -> Path:
+        """Expand `~`: nothing else does in a Compose or environment file."""
+        data = _expanded(data)
+        _check_utf_8(str(data.absolute()))
+        return data
+
+    @field_validator("store")
+    @classmethod
+    def _expand_store(cls, store: str) -> str:
+        """Expand `~` in a path."""
+        return str(_expanded(Path(store))) if store.startswith("~") else store
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_a_redis_url(cls, url: str) -> str:
+        """Reject what is not the URL of a Redis."""
+        if url:
+            scheme, separator, _ = url.partition("://")
+            if not separator or scheme not in _REDIS_SCHEMES:
+                raise ValueError("not a URL such as redis://HOST:6379/0 or unix:///PATH")
+            _ = urlsplit(url).port  # raises ValueError unless it is a number up to 65535
+        return url
+
     @property
     def store_url(self) -> str:
         """The store's URL with the default filled in."""
         return self.store or str(self.data.resolve() / "store")
+
+
+def _check_utf_8(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("the name is not UTF-8") from None
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as err:
+        raise ValueError(f"{err}") from None
+
+
+def vitals_key(worker: str, role: str) -> str:
+    """Return the Redis key of what a worker ("worker") or its job process ("job") uses."""
+    return f"cattery:vitals:{worker}:{role}"
 
 
 def lease_key(job: str) -> str:

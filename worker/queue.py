@@ -61,5 +61,10 @@ def look_up(redis: Redis, job: str, attempt: int) -> Attempt:
     return Attempt.ENDED if status is RqStatus.FINISHED else Attempt.RUNNING
 
 
+def job_of(attempt: str) -> str:
+    """Return the job of an attempt's id."""
+    return attempt.rpartition("-")[0]
+
+
 def _attempt_id(job: str, attempt: int) -> str:
     return f"{job}-{attempt}"

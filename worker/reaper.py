@@ -15,7 +15,7 @@ from models.store.journal import Journal, cancel_before_start
 from models.store.records import JobKind, JobRecord, JobStatus
 from worker.protocol import lease_key
 from worker.queue import Attempt, enqueue, look_up
-from worker.redis_client import AWAY
+from worker.redis_client import AWAY, Outages, check_writable
 from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -47,6 +47,7 @@ class Reaper:
         self._settings = settings
         self._missing_since: dict[str, float] = {}
         self._stateless: set[str] = set()
+        self._outages = Outages("Reaper")
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, name="reaper", daemon=True)
 
@@ -63,8 +64,15 @@ class Reaper:
 
         Raises:
             StoreError: The store cannot be read.
-            redis.RedisError: Redis cannot be reached.
+            redis.RedisError: Redis cannot be reached, or refuses to write.
         """
+        try:
+            check_writable(self._redis)
+        except AWAY:
+            # Leases run out now, since nobody can renew them: their holders come first afterwards.
+            self._missing_since.clear()
+            raise
+        self._outages.ended()
         for record in self._store.jobs.list():
             if record.status.has_ended:
                 self._drop_old_state(record)
@@ -75,7 +83,9 @@ class Reaper:
         while True:
             try:
                 self.sweep()
-            except (*AWAY, CatteryError) as err:
+            except AWAY as err:
+                self._outages.began(err)
+            except CatteryError as err:
                 log.warning("Could not look for interrupted jobs: %s", err)
             except Exception:
                 log.exception("The reaper failed; it tries again.")

@@ -13,7 +13,7 @@ from rq.job import Job
 from rq.queue import Queue
 from rq.worker import SpawnWorker
 
-from worker.redis_client import AWAY
+from worker.redis_client import AWAY, Outages
 from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -28,13 +28,20 @@ class CatteryWorker(SpawnWorker):
     Attributes:
         child_module: What the job process runs.
         settings: Set by `worker.main` before work begins; not in a job process.
+        outages: Likewise; logs outages of Redis.
         is_stopping: Whether it was asked to stop.
     """
 
     child_module: ClassVar[str] = "worker.job_process"
     max_connection_wait_time = 5.0  # RQ's minute is long for a Redis that is back
     settings: WorkerSettings
+    outages: Outages
     is_stopping = False
+
+    @property
+    def connection_timeout(self) -> int:
+        """Longest wait for an answer of Redis, seconds: RQ's ten beyond that for a job, halved."""
+        return int(self.dequeue_timeout) + 5
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:  # noqa: ARG002 - RQ's signature
         """Start the job process; the name is RQ's."""
@@ -69,14 +76,28 @@ class CatteryWorker(SpawnWorker):
         try:
             super().heartbeat(timeout, pipeline)
         except AWAY as err:
-            log.warning("Redis is unavailable: %s", err)
+            self.outages.began(err)
+        else:
+            if pipeline is None:  # else it is not sent yet
+                self.outages.ended()
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
-        """Send a running job's heartbeats; without Redis the job goes on."""
+        """Send a running job's heartbeats; without Redis the worker waits for the job."""
         try:
             super().maintain_heartbeats(job, execution)
         except AWAY as err:
-            log.warning("Redis is unavailable, the job goes on: %s", err)
+            self.outages.began(err)
+        else:
+            self.outages.ended()
+
+    def teardown(self) -> None:
+        """Sign off, or leave that to the time to live of what Redis knows of this worker."""
+        if self.outages.reason is not None:
+            return  # a Redis that hangs would hold up the exit
+        try:
+            super().teardown()  # type: ignore[no-untyped-call]
+        except AWAY as err:
+            self.outages.began(err)
 
     def _child_environment(self) -> dict[str, str]:
         inherited = dict(os.environ)  # noqa: TID251 - handed on, not read
@@ -102,10 +123,31 @@ def _kill_group(pid: int) -> None:
         log.debug("The job process %d has already exited.", pid)
 
 
+class WithoutOutages(logging.Filter):
+    """Hands what RQ logs of an outage, with tracebacks and at each attempt, to `Outages`.
+
+    Args:
+        outages: Logs an outage once.
+    """
+
+    def __init__(self, outages: Outages) -> None:
+        super().__init__()
+        self._outages = outages
+
+    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - logging's signature
+        """Return whether a record is about something else than the error being handled."""
+        err = sys.exception()
+        if not isinstance(err, AWAY):
+            return True
+        self._outages.began(err)
+        return False
+
+
 def worker_options() -> dict[str, Any]:
     """Return what every worker is made with, timeouts in seconds."""
     return {
-        "worker_ttl": 60,
+        # RQ waits for a job 15 s less at a time: for so long a Redis that hangs goes unnoticed.
+        "worker_ttl": 20,
         "job_monitoring_interval": 5,
         "maintenance_interval": 60,
         "default_result_ttl": 3600,

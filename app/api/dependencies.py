@@ -3,11 +3,13 @@
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from fastapi.exceptions import RequestValidationError
 
+from app.api.routing import repeated
 from app.inference.pool import GeneratorPool
 from app.jobs.queue import JobQueue
 from app.observability.metrics import Telemetry
-from app.problems.constraints import allowed_values, parameter_names
+from app.problems.constraints import allowed_values, parameter_names, returns_picture
 from app.settings import AppSettings
 from models.errors import InvalidValue
 from models.store import Store
@@ -33,15 +35,21 @@ async def _root(request: Request) -> str:
 
 
 async def known_parameters_only(request: Request) -> None:
-    """Refuse query parameters that the operation does not have.
+    """Refuse query parameters that occur twice, and unknown ones unless a picture is requested.
 
     Raises:
         InvalidValue: There is one; the message lists the known ones.
+        RequestValidationError: A known one occurs more than once.
     """
     if not request.query_params:
         return
     path, document = getattr(request.scope.get("route"), "path", ""), request.app.openapi()
     known = parameter_names(document, path, request.method)
+    if errors := repeated(request, frozenset(known)):
+        raise RequestValidationError(errors)
+    # People append ?time= or utm_source to the address of a picture, to get past caches.
+    if returns_picture(document, path, request.method):
+        return
     for name, value in request.query_params.multi_items():
         if name not in known:
             allowed = allowed_values(document, path, request.method, "query", [name])

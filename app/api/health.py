@@ -1,32 +1,38 @@
 """Index, liveness, readiness and metrics."""
 
 import asyncio
-from collections.abc import Callable
 from importlib.metadata import version
+from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from starlette.datastructures import State
 
-from app.api.dependencies import PoolDep, QueueDep, RootDep, SettingsDep, StoreDep, TelemetryDep
+from app.api.dependencies import PoolDep, RootDep, SettingsDep, TelemetryDep
+from app.api.routing import Router
 from app.api.schemas import Live, Ready
 from app.api.views import picks_of
+from app.http.negotiation import prefers_page
 from app.inference.pool import GeneratorPool
+from app.observability.probes import OK
+from app.page.routes import index_page
 from app.problems.errors import NotReady
 from app.problems.openapi import problems
 from app.settings import AppSettings
-from models.errors import CatteryError
 
-CHECK_S = 5.0
-OK = "ok"
-PAGES = ("models", "recipes", "datasets", "jobs", "docs", "healthz", "readyz", "metrics")
+PAGES = ("models", "recipes", "datasets", "jobs", "status", "docs", "healthz", "readyz", "metrics")
 
-router = APIRouter(tags=["health"])
+router = Router(tags=["health"])
 
 
-@router.get("/", summary="Index", operation_id="index")
-@router.head("/", include_in_schema=False)
-async def index(settings: SettingsDep, root: RootDep, pool: PoolDep) -> dict[str, str | list[str]]:
-    """Paths of all resources, and a few picked cats."""
+@router.get("/", summary="Index", operation_id="index", response_model=dict[str, str | list[str]])
+async def index(
+    request: Request, response: Response, settings: SettingsDep, root: RootDep, pool: PoolDep
+) -> Any:
+    """Paths of all resources, and a few picked cats; browsers get the web page."""
+    if prefers_page(", ".join(request.headers.getlist("accept"))):
+        return index_page(request)
+    response.headers["Vary"] = "Accept"
     card = pool.card(settings.default_model.partition("@")[0])
     return {
         "name": "Cattery",
@@ -39,38 +45,20 @@ async def index(settings: SettingsDep, root: RootDep, pool: PoolDep) -> dict[str
 
 
 @router.get("/healthz", summary="Liveness", operation_id="healthz")
-@router.head("/healthz", include_in_schema=False)
 async def healthz() -> Live:
     """The process responds; the store and Redis are not checked."""
     return Live(status="alive", version=version("cattery"))
 
 
 @router.get("/readyz", summary="Readiness", operation_id="readyz", responses=problems(503))
-@router.head("/readyz", include_in_schema=False)
-async def readyz(
-    request: Request, store: StoreDep, pool: PoolDep, queue: QueueDep, settings: SettingsDep
-) -> Ready:
+async def readyz(request: Request, pool: PoolDep, settings: SettingsDep) -> Ready:
     """Whether `GET /cats` works: the store and the default model are available; else 503.
 
-    Also reported, without 503: `queue`, whether Redis responds; `pool`, versions that could not
-    be put into service; `zoo`, generators of this release that cannot be used.
+    Also reported, without 503: `queue`, whether jobs can be queued; `pool`, versions that could
+    not be put into service; `zoo`, generators of this release that cannot be used; `records`,
+    damaged files of the store, which are left out of lists.
     """
-    # Without Redis no job can be queued, but cats are served: that is no reason to leave the
-    # load balancer.
-    store_state, queue_state = await asyncio.gather(
-        _check(lambda: store.tree.names("models")), _check(queue.check)
-    )
-    needed = {"store": store_state, "default_model": _default_model(pool, settings)}
-    checks = needed | {
-        "zoo": " ".join(request.app.state.zoo_problems) or OK,
-        "pool": " ".join(pool.problems()) or OK,
-        "queue": queue_state,
-    }
-    missing = [f"{part}: {state}" for part, state in needed.items() if state != OK]
-    if missing and checks["zoo"] != OK:  # possibly the cause
-        missing.append(f"zoo: {checks['zoo']}")
-    if request.app.state.stopping.is_set():
-        missing.append("service: shutting down.")
+    checks, missing = await checks_of(request.app.state, settings)
     if missing:
         raise NotReady(missing, settings.retry_after_s)
     loaded = sorted(slot.name for slot in pool.serving().values())
@@ -84,22 +72,36 @@ async def readyz(
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-@router.head("/metrics", include_in_schema=False)
 async def metrics(telemetry: TelemetryDep) -> Response:
     """Counters, gauges and histograms of this process, in Prometheus' text format."""
     return Response(telemetry.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-async def _check(check: Callable[[], object]) -> str:
-    """Run a blocking check in a thread; return `OK`, or what is wrong."""
-    try:
-        async with asyncio.timeout(CHECK_S):  # a hanging store must not hang the probe as well
-            await asyncio.to_thread(check)
-    except TimeoutError:
-        return f"no response within {CHECK_S:g} s."
-    except CatteryError as err:
-        return str(err)
-    return OK
+async def checks_of(state: State, settings: AppSettings) -> tuple[dict[str, str], list[str]]:
+    """Return the state of each part, and what is missing for serving cats, a sentence each.
+
+    Args:
+        state: The app's parts.
+        settings: The front end's.
+    """
+    # Without Redis no job can be queued, but cats are served: that is no reason to leave the
+    # load balancer.
+    store_state, records_state, queue_state = await asyncio.gather(
+        state.store_probe.result(), state.records_probe.result(), state.queue_probe.result()
+    )
+    needed = {"store": store_state, "default_model": _default_model(state.pool, settings)}
+    checks = needed | {
+        "zoo": " ".join(state.zoo_problems) or OK,
+        "pool": " ".join(state.pool.problems()) or OK,
+        "records": records_state,
+        "queue": queue_state if queue_state != OK else state.queue.note() or OK,
+    }
+    missing = [f"{part}: {found}" for part, found in needed.items() if found != OK]
+    if missing and checks["zoo"] != OK:  # possibly the cause
+        missing.append(f"zoo: {checks['zoo']}")
+    if state.stopping.is_set():
+        missing.append("service: shutting down.")
+    return checks, missing
 
 
 def _default_model(pool: GeneratorPool, settings: AppSettings) -> str:

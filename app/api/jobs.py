@@ -1,55 +1,99 @@
 """Jobs over HTTP: submitting, following, canceling and deleting them."""
 
+import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import Depends, Header, Path, Query, Request, Response
+from pydantic import BeforeValidator, Field
 from starlette.responses import StreamingResponse
 
 from app.api.dependencies import QueueDep, RootDep, SettingsDep, StoreDep, known_parameters_only
-from app.api.responses import CONTACT_SHEET, LOCATION, REVALIDATE, png
-from app.api.schemas import JobList, JobView, TrainBody
+from app.api.responses import (
+    CONTACT_SHEET,
+    ETAG,
+    EVENT_STREAM,
+    LOCATION,
+    REVALIDATE,
+    content,
+    png,
+)
+from app.api.routing import Router
+from app.api.schemas import EstimateView, JobList, JobView, TrainBody
 from app.api.views import job_view
-from app.jobs.events import follow, has_seen_all
+from app.http.conditional import not_modified
+from app.jobs.curves import COLUMNS, curves
+from app.jobs.events import follow, has_seen_all, wire
+from app.jobs.films import Films
 from app.jobs.service import cancel, submit
 from app.problems.openapi import Responses, problems
-from models.jobs.order import make_order
+from models.gan.recipes import resolve
+from models.jobs.estimate import estimate, warnings
+from models.jobs.order import check_budget, make_order
 from models.store import Store
 from models.store.records import JobKind, JobStatus, TrainingOrder
 
-router = APIRouter(
+router = Router(
     tags=["jobs"],
     dependencies=[Depends(known_parameters_only)],
     responses=problems(422, 503),
 )
 
 JobId = Annotated[str, Path(description="Id of a job.", examples=["20261123-101500-a1b2c3"])]
+# Empty is what an EventSource has before its first event (HTML, section 9.2).
+EventId = Annotated[
+    Annotated[int, Field(ge=0)] | None,
+    BeforeValidator(lambda value: None if value == "" else value),
+]
 LastEventId = Annotated[
-    int | None,
+    EventId,
     Header(
         alias="Last-Event-ID",
-        ge=0,
         description="Id of the last event that the client has received.",
         examples=[17],
     ),
 ]
 LastEventQuery = Annotated[
-    int | None,
-    Query(ge=0, description="Same as the header Last-Event-ID, for clients that cannot send it."),
+    EventId,
+    Query(description="Same as the header Last-Event-ID, for clients that cannot send it."),
 ]
 
 _QUEUED: Responses = {202: {"description": "The job is queued.", "headers": LOCATION}}
+_EVENT = ("id", "event", "data")
+_EXAMPLE = ("1", "queued", '{"at":"2026-11-23T10:15:00.000000Z"}')
 _STREAM: Responses = {
     200: {
         "description": "One event per entry of the job's history: id, type and data as JSON. "
         "The stream ends with the job.",
         "content": {
             "text/event-stream": {
-                "schema": {"type": "string"},
-                "example": 'id: 1\nevent: queued\ndata: {"at":"2026-11-23T10:15:00.000000Z"}\n\n',
+                # OpenAPI 3.1 has no word for a stream: this is one of its events.
+                "schema": {
+                    "type": "object",
+                    "properties": {name: {"type": "string"} for name in _EVENT},
+                },
+                "example": dict(zip(_EVENT, _EXAMPLE, strict=True)),
             }
         },
     },
     204: {"description": "The job has ended and the client has received all of its events."},
+}
+
+
+_CSV: Responses = {
+    200: {
+        "description": "A table with the header " + ",".join(COLUMNS),
+        "content": {"text/csv": {"schema": {"type": "string"}}},
+        "headers": ETAG,
+    },
+    304: {"description": "Not modified: the client has it."},
+}
+_FILM: Responses = {
+    200: {
+        "description": "An animated WebP.",
+        "content": {"image/webp": {"schema": {"type": "string", "format": "binary"}}},
+        "headers": ETAG,
+    },
+    304: {"description": "Not modified: the client has it."},
 }
 
 
@@ -84,6 +128,34 @@ def train(
     record = submit(store, queue, order, key=key)
     response.headers["Location"] = f"{root}/jobs/{record.id}"
     return job_view(record, root)
+
+
+@router.post(
+    "/train/estimate",
+    summary="Check and estimate a training order",
+    operation_id="estimate_training",
+    responses=problems(404, 409, 410),
+)
+def estimate_training(body: TrainBody, store: StoreDep) -> EstimateView:
+    """Check an order as `POST /train` does, without placing it; no Redis is needed.
+
+    Returns the order with its defaults filled in, all of its hyperparameters, warnings, and the
+    time that it will take, from the speed of earlier trainings of this store where there are any.
+    """
+    order = _order(body, store)
+    row, settings = resolve(order.recipe, order.overrides)
+    dataset = store.datasets.get(order.dataset)
+    found = estimate(store, order, settings.given())
+    count = dataset.counts[str(order.size_px)]
+    return EstimateView(
+        order=order,
+        hyperparameters=settings.given(),
+        images=count,
+        epochs=None if found.kimg is None else round(1000 * found.kimg / count, 1),
+        estimate=found,
+        warnings=warnings(order, row, settings, dataset),
+        jobs_ahead=sum(not record.status.has_ended for record in store.jobs.list()),
+    )
 
 
 @router.get("/jobs", summary="All jobs", operation_id="list_jobs")
@@ -124,12 +196,21 @@ async def follow_job(
     settings: SettingsDep,
     reached: LastEventId = None,
     last_event_id: LastEventQuery = None,
+    is_followed: Annotated[
+        bool,
+        Query(alias="follow", description="false: end after the events that there are now."),
+    ] = True,
 ) -> Response:
     """Server-sent events from the first, or the one after Last-Event-ID, to the job's last."""
     # The header wins: an EventSource reconnects with the original URL and adds the header.
     after = reached if reached is not None else last_event_id or 0
     if await has_seen_all(store, job, after):
         return Response(status_code=204)  # tells an EventSource not to reconnect
+    if request.method == "HEAD":  # or it would last as long as the job
+        return Response(headers=EVENT_STREAM, media_type="text/event-stream")
+    if not is_followed:
+        now = await asyncio.to_thread(store.jobs.events, job, after)
+        return Response(b"".join(map(wire, now)), 200, EVENT_STREAM, "text/event-stream")
     events = follow(
         store,
         job,
@@ -139,8 +220,7 @@ async def follow_job(
         stopping=request.app.state.stopping,
         has_left=request.is_disconnected,
     )
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(events, headers=headers, media_type="text/event-stream")
+    return StreamingResponse(events, headers=EVENT_STREAM, media_type="text/event-stream")
 
 
 @router.get(
@@ -158,6 +238,44 @@ def get_job_sample(
 ) -> Response:
     """Images generated at that point of the training, always from the same seeds."""
     return png(request, store.jobs.sample(job, kimg), REVALIDATE)
+
+
+@router.get(
+    "/jobs/{job}/metrics.csv",
+    summary="A job's losses and metrics",
+    operation_id="get_job_metrics",
+    response_class=Response,
+    responses=_CSV | problems(404, 410),
+)
+def get_job_metrics(request: Request, job: JobId, store: StoreDep) -> Response:
+    """The points logged so far, a row each: losses by step, kimg and minutes, and KIDs.
+
+    `seq` is the number of the event in the job's history, by which `GET /events` goes on.
+    Empty cells are values that the row's `event`, progress or snapshot, does not have.
+    """
+    text = curves(store.jobs.events(job)).encode()
+    return content(request, text, "text/csv; charset=utf-8; header=present", REVALIDATE)
+
+
+@router.get(
+    "/jobs/{job}/film.webp",
+    summary="A film of the training",
+    operation_id="get_job_film",
+    response_class=Response,
+    responses=_FILM | problems(404, 410),
+)
+def get_job_film(request: Request, job: JobId) -> Response:
+    """The sample sheets one after the other as a looping animation, at most 60 of them.
+
+    They are of the same seeds throughout, and shrunk where all frames together would exceed
+    `CATTERY_MAX_WALK_PIXELS`.
+    """
+    films: Films = request.app.state.films
+    sheets = films.sheets(job)
+    headers = {"ETag": films.tag(sheets), "Cache-Control": REVALIDATE}
+    return not_modified(request, headers) or Response(
+        films.film(sheets), headers=headers, media_type="image/webp"
+    )
 
 
 @router.post(
@@ -185,6 +303,7 @@ def delete_job(job: JobId, store: StoreDep) -> None:
 
 
 def _order(body: TrainBody, store: Store) -> TrainingOrder:
+    budget = check_budget(body.budget.to_budget())  # before anything is looked up in the store
     for source in (body.resume_from, body.init_from):
         if source is not None and "@" not in source:
             store.jobs.get(source)  # an unknown job is a 404, not a 422 of the order
@@ -193,7 +312,7 @@ def _order(body: TrainBody, store: Store) -> TrainingOrder:
         dataset=store.datasets.get(body.dataset),
         model=body.model,
         size_px=body.size_px,
-        budget=body.budget.to_budget(),
+        budget=budget,
         seed=body.seed,
         overrides=body.overrides,
         promote=body.promote,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, BackgroundTasks, Depends, Path, Request, Response
+from fastapi import BackgroundTasks, Depends, Path, Request, Response
 from starlette.responses import FileResponse
 
 from app.api.dependencies import (
@@ -17,14 +17,17 @@ from app.api.dependencies import (
     known_parameters_only,
 )
 from app.api.responses import CONTACT_SHEET, IMMUTABLE, png
+from app.api.routing import Router
 from app.api.schemas import ModelList, ModelView, PromoteBody, VersionView
 from app.api.views import model_summary, model_view, version_view
 from app.http.conditional import not_modified
+from app.http.ranges import normalize_range
 from app.inference.pool import GeneratorPool
 from app.problems.openapi import Responses, problems
 from models.errors import CheckpointError, Conflict
+from models.store import Store
 
-router = APIRouter(
+router = Router(
     prefix="/models",
     tags=["models"],
     dependencies=[Depends(known_parameters_only)],
@@ -87,10 +90,38 @@ def list_models(store: StoreDep, settings: SettingsDep, pool: PoolDep, root: Roo
     return ModelList(default=settings.default_model, models=[one for one in found if one])
 
 
-@router.get("/{model}", summary="One model", operation_id="get_model", responses=problems(404))
+@router.get("/{model}", summary="One model", operation_id="get_model", responses=problems(404, 410))
 def get_model(model: Name, store: StoreDep, pool: PoolDep, root: RootDep) -> ModelView:
     """Aliases, their history, and all versions with their cards."""
     return model_view(store, model, _loaded(pool, model), root)
+
+
+@router.delete(
+    "/{model}",
+    status_code=204,
+    summary="Delete a model",
+    operation_id="delete_model",
+    responses=problems(404, 409, 410),
+)
+async def delete_model(
+    model: Name, store: StoreDep, pool: PoolDep, queue: QueueDep, settings: SettingsDep
+) -> None:
+    """Take a model out of service and delete all of its versions.
+
+    Requests in progress are answered; later ones, permalinks included, get 410. The default model
+    (`CATTERY_DEFAULT_MODEL`) is refused, and so is one that a queued or running job trains for.
+    A model that came with Cattery stays deleted; a later release may bring new versions of it.
+    """
+    if model == settings.default_model.partition("@")[0]:
+        raise Conflict(
+            f"The model {model!r} answers requests that name none.",
+            "Choose another one with CATTERY_DEFAULT_MODEL first.",
+        )
+    versions = await asyncio.to_thread(_delete_model, store, model)
+    await pool.refresh(model)
+    for version in versions:
+        await pool.forget(model, version)
+    await asyncio.to_thread(queue.announce, model)
 
 
 @router.post(
@@ -131,7 +162,7 @@ async def rollback(model: Name, aliases: AliasesDep) -> ModelView:
 )
 def get_version(model: Name, version: Version, store: StoreDep, root: RootDep) -> VersionView:
     """Everything known about a version: its origin, settings and metrics."""
-    return version_view(store.versions.card(model, version), store.aliases.get(model), root)
+    return version_view(store.versions.card(model, version), store.aliases.listed(model), root)
 
 
 @router.get(
@@ -148,13 +179,12 @@ def get_version_samples(
     return png(request, store.versions.samples(model, version), IMMUTABLE)
 
 
-@router.head("/{model}/versions/{version}/generator.safetensors", include_in_schema=False)
 @router.get(
     "/{model}/versions/{version}/generator.safetensors",
     summary="A version's weights",
     operation_id="get_version_weights",
     response_class=Response,
-    responses=_WEIGHTS | problems(404, 410),
+    responses=_WEIGHTS | problems(404, 410, 416),
 )
 def get_version_weights(
     request: Request, model: Name, version: Version, store: StoreDep, settings: SettingsDep
@@ -166,6 +196,7 @@ def get_version_weights(
     if known is not None:
         return known
     path = store.versions.weights_path(model, version, settings.cache)
+    normalize_range(request, path.stat().st_size, etag)
     return FileResponse(
         path,
         media_type="application/octet-stream",
@@ -185,6 +216,13 @@ async def delete_version(model: Name, version: Version, store: StoreDep, pool: P
     """Delete a version that is neither serving nor previous."""
     await asyncio.to_thread(store.versions.delete, model, version)
     await pool.forget(model, version)
+
+
+def _delete_model(store: Store, model: str) -> list[str]:
+    for job in store.jobs.list():
+        if not job.status.has_ended and job.order.get("model") == model:
+            raise Conflict(f"The job {job.id} trains for {model!r}.", "Cancel it first.")
+    return store.versions.delete_model(model)
 
 
 def _loaded(pool: GeneratorPool, model: str) -> str | None:

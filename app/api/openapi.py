@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from app.http.security import SAFE_METHODS
+from app.http.security import JSON, SAFE_METHODS
 from app.problems.openapi import Problem, problems
 
 EXAMPLES: dict[str, dict[str, Any]] = json.loads(
@@ -18,6 +18,7 @@ EXAMPLES: dict[str, dict[str, Any]] = json.loads(
 TAGS = [
     {"name": "cats", "description": "Pictures."},
     {"name": "models", "description": "Trained generators and their versions."},
+    {"name": "votes", "description": "Blind comparisons of versions."},
     {"name": "recipes", "description": "How to train."},
     {"name": "jobs", "description": "Training and imports: submit, follow, cancel."},
     {"name": "datasets", "description": "Pictures to train on."},
@@ -77,11 +78,25 @@ def _complete_operation(method: str, operation: dict[str, Any]) -> None:
     """Add the responses of the gate, which comes before the routes."""
     answers = operation["responses"]
     common = [403, 500]
+    if JSON in operation.get("requestBody", {}).get("content", {}):
+        common.append(400)
     if "422" in answers:
         answers["422"] = problems(422)[422]
     if method not in SAFE_METHODS:
-        common += [401, 413, 415]
+        common += [401, 413, 415] if method == "POST" else [401, 413]
         operation["security"] = [{}, {"key": []}]
     for status, response in problems(*common).items():
         answers.setdefault(str(status), response)
     operation["responses"] = dict(sorted(answers.items()))
+    for parameter in operation.get("parameters", []):
+        parameter["schema"] = _without_null(parameter["schema"])
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return "X or null" as X: an address or a header has no null, and leaves X out instead."""
+    options: list[dict[str, Any]] = [
+        option for option in schema.get("anyOf", []) if option != {"type": "null"}
+    ]
+    if len(options) != 1:
+        return schema
+    return options[0] | {name: value for name, value in schema.items() if name != "anyOf"}

@@ -2,14 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import Depends, Path
 
 from app.api.dependencies import known_parameters_only
+from app.api.routing import Router
 from app.api.schemas import RecipeList, RecipeView
 from app.problems.openapi import problems
 from models.gan.recipes import RECIPES, recipe
 
-router = APIRouter(
+router = Router(
     prefix="/recipes",
     tags=["recipes"],
     dependencies=[Depends(known_parameters_only)],

@@ -9,9 +9,11 @@ from app.http.conditional import not_modified
 from app.problems.openapi import Responses
 
 IMMUTABLE = "public, max-age=31536000, immutable"
+EVENT_STREAM = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 REVALIDATE = "no-cache"  # a sheet is replaced while its job runs
 
 LOCATION = {"Location": {"description": "Path of the job.", "schema": {"type": "string"}}}
+ETAG = {"ETag": {"description": "Identifies the content.", "schema": {"type": "string"}}}
 CONTACT_SHEET: Responses = {
     200: {
         "description": "A contact sheet.",
@@ -21,16 +23,20 @@ CONTACT_SHEET: Responses = {
 }
 
 
-def png(request: Request, content: bytes, freshness: str) -> Response:
-    """Return a PNG file, or 304 if the client has it.
+def png(request: Request, file: bytes, freshness: str) -> Response:
+    """Return a PNG file, or 304 if the client has it; as `content`."""
+    return content(request, file, "image/png", freshness)
+
+
+def content(request: Request, file: bytes, media_type: str, freshness: str) -> Response:
+    """Return a file, or 304 if the client has it.
 
     Args:
         request: Provides If-None-Match.
-        content: The file.
+        file: The file.
+        media_type: Content-Type.
         freshness: Cache-Control.
     """
-    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    etag = f'"{hashlib.sha256(file).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": freshness}
-    return not_modified(request, headers) or Response(
-        content, headers=headers, media_type="image/png"
-    )
+    return not_modified(request, headers) or Response(file, headers=headers, media_type=media_type)

@@ -1,14 +1,25 @@
 """Bodies of requests and responses. Responses extend the records of the store."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
+from app.observability.rates import Rates
 from models.inference.latents import MAX_SEED
+from models.jobs.estimate import Estimate
 from models.jobs.order import MAX_KIMG, MAX_MINUTES
 from models.networks.scales import MAX_SIZE_PX, MIN_SIZE_PX
-from models.store.records import AliasMove, Budget, Card, DatasetRecord, JobRecord, Promote
+from models.store.records import (
+    AliasMove,
+    Budget,
+    Card,
+    DatasetRecord,
+    JobRecord,
+    Promote,
+    TrainingOrder,
+)
+from models.store.votes import Tally
 
 
 class Body(BaseModel):
@@ -32,12 +43,6 @@ class BudgetBody(Body):
     minutes: float | None = Field(
         None, gt=0, le=MAX_MINUTES, strict=True, description="Minutes of training.", examples=[2]
     )
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if (self.kimg is None) == (self.minutes is None):
-            raise ValueError("give either kimg or minutes")
-        return self
 
     def to_budget(self) -> Budget:
         """Return it as the store's record."""
@@ -89,12 +94,23 @@ class TrainBody(Body):
     )
 
 
+class EstimateView(BaseModel):
+    """A checked order that was not placed, and what it would take."""
+
+    order: TrainingOrder = Field(description="With defaults filled in.")
+    hyperparameters: dict[str, float | bool] = Field(description="All of them.")
+    images: int = Field(description="Images of that size to train on.", examples=[8339])
+    epochs: float | None = Field(description="How often each is shown; null if unknown.")
+    estimate: Estimate
+    warnings: list[str] = Field(description="What may go wrong, a sentence each.")
+    jobs_ahead: int = Field(description="Jobs that are queued or running.")
+
+
 class PromoteBody(Body):
     """The version to put into service."""
 
     version: str = Field(
-        min_length=1,
-        max_length=64,
+        pattern="^[0-9a-f]{4,12}$",
         description="Id of the version, or at least its first four digits.",
         examples=["0123456789ab"],
     )
@@ -159,6 +175,7 @@ class DatasetLinks:
 
     self: str
     preview: str
+    rejected: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +240,42 @@ class ModelList(BaseModel):
     models: list[ModelSummary]
 
 
+class VoteBody(Body):
+    """Somebody's choice between two cats, shown without their versions."""
+
+    shown: tuple[str, str] = Field(
+        description="Permalinks of the two cats, of different versions.",
+        examples=[["/cats/dcgan@0123456789ab/7.png", "/cats/dcgan@ba9876543210/7.png"]],
+    )
+    chosen: str | None = Field(
+        description="The one that is better; null if neither is.",
+        examples=["/cats/dcgan@0123456789ab/7.png"],
+    )
+
+
+class VotesAgainst(BaseModel):
+    """Votes of a version against one other."""
+
+    model: str
+    version: str
+    votes: Tally
+
+
+class VersionVotes(BaseModel):
+    """Votes of a version."""
+
+    version: str
+    total: Tally
+    against: list[VotesAgainst] = Field(description="By the other version; may be deleted ones.")
+
+
+class VoteView(BaseModel):
+    """A vote that was received."""
+
+    counted: bool = Field(description="False if the pair has as many votes as are kept.")
+    votes: Tally = Field(description="Of the first shown version against the second one.")
+
+
 class ModelView(BaseModel):
     """A model with all its versions, newest first."""
 
@@ -234,6 +287,87 @@ class ModelView(BaseModel):
     )
     history: list[AliasMove] = Field(description="Changes of the version in service, oldest first.")
     versions: list[VersionView]
+    votes: list[VersionVotes] = Field(
+        description="Blind votes of its versions, by the share of wins; without those that have "
+        "none."
+    )
+
+
+class DeviceView(BaseModel):
+    """A device and its memory; null for a CPU, and for a GPU that was not used yet."""
+
+    name: str = Field(description="As in the settings.", examples=["cuda"])
+    own_bytes: int | None = Field(description="Reserved by this process.")
+    used_bytes: int | None = Field(description="Used by all processes.")
+    total_bytes: int | None
+
+
+class ServiceView(BaseModel):
+    """The front end that responds."""
+
+    host: str
+    pid: int
+    rss_bytes: int | None = Field(description="Resident memory; null where that is not known.")
+    device: DeviceView
+    loaded: list[str] = Field(description="Versions in service that are loaded now.")
+    weights_bytes: int = Field(description="Weights on the device.")
+    cache_bytes: int = Field(description="Rendered files in memory.")
+    waiting_images: int = Field(description="Images waiting for a forward pass.")
+    max_waiting_images: int
+    encoding_images: int
+    connections: int
+    max_connections: int
+
+
+class WorkerView(BaseModel):
+    """A worker that is alive."""
+
+    name: str
+    state: str = Field(description="idle or busy.", examples=["busy"])
+    host: str | None
+    job: str | None = Field(description="The job that it runs.")
+    started_at: str | None
+    seen_at: str | None = Field(description="Its last heartbeat.")
+    rss_bytes: int | None = Field(
+        description="Resident memory of the worker and its job; null if it does not report any."
+    )
+    device: DeviceView
+
+
+class QueuedJob(BaseModel):
+    """A job in the queue."""
+
+    position: int = Field(description="From 1, the next one.")
+    waiting_s: float = Field(description="Seconds since it was ordered.")
+    job: JobView
+
+
+class StatusView(BaseModel):
+    """The state of the service."""
+
+    status: str = Field(description="ready or not ready, as `GET /readyz`.", examples=["ready"])
+    version: str = Field(description="Release of Cattery.", examples=["0.1.0"])
+    started_at: str
+    uptime_s: float
+    checks: dict[str, str] = Field(description="State of each part: `ok`, or what is wrong.")
+    traffic: Rates = Field(description="Of this front end, in the last minute.")
+    service: ServiceView
+    workers: list[WorkerView]
+    running: list[JobView]
+    queue: list[QueuedJob] = Field(description="In the order in which workers take them.")
+    store_free_bytes: int | None = Field(description="Null where there is no such limit.")
+
+
+class NearestView(BaseModel):
+    """The training picture nearest to a cat."""
+
+    dataset: str
+    picture: int = Field(description="Number of the picture in its data set.")
+    distance: float = Field(description="Between the features of the two; 0 for a copy.")
+    heldout_closer: float | None = Field(
+        description="Share of the held-out pictures that are closer to a training picture; near 0 "
+        "the cat is suspiciously close. Null if none were held out."
+    )
 
 
 class Live(BaseModel):

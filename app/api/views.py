@@ -2,6 +2,7 @@
 
 from dataclasses import fields, replace
 from typing import Any
+from urllib.parse import quote
 
 from app.api.schemas import (
     DatasetLinks,
@@ -12,16 +13,20 @@ from app.api.schemas import (
     ModelView,
     VersionLinks,
     VersionView,
+    VersionVotes,
+    VotesAgainst,
 )
 from models.store import Store
 from models.store.records import Aliases, Card, DatasetRecord, JobKind, JobRecord
+from models.store.votes import total
 
 
 def job_view(record: JobRecord, root: str) -> JobView:
     """Return a job with its links."""
     # The path of an upload on the server's disk is nothing for clients.
     if record.kind is JobKind.IMPORT:
-        shown = {name: value for name, value in record.order.items() if name != "source"}
+        shown = dict(record.order)
+        shown["source"] = shown.pop("origin", "")
         record = replace(record, order=shown)
     here = f"{root}/jobs/{record.id}"
     model = record.order.get("model")
@@ -38,7 +43,8 @@ def job_view(record: JobRecord, root: str) -> JobView:
 def dataset_view(record: DatasetRecord, root: str) -> DatasetView:
     """Return a dataset with its links."""
     here = f"{root}/datasets/{record.name}"
-    links = DatasetLinks(self=here, preview=f"{here}/preview.png")
+    rejected = {reason: f"{here}/rejected/{quote(reason)}.png" for reason in record.pictured}
+    links = DatasetLinks(self=here, preview=f"{here}/preview.png", rejected=rejected)
     return DatasetView(**_members(record), links=links)
 
 
@@ -60,7 +66,7 @@ def model_summary(store: Store, name: str, loaded: str | None, root: str) -> Mod
 
     The arguments are those of `model_view`.
     """
-    cards, aliases = store.versions.list(name), store.aliases.get(name)
+    cards, aliases = store.versions.list(name), store.aliases.listed(name)
     if not cards:
         return None
     shown = next((card for card in cards if card.version == aliases.serving), cards[0])
@@ -94,7 +100,7 @@ def model_view(store: Store, name: str, loaded: str | None, root: str) -> ModelV
     Raises:
         NotFound: There is no such model.
     """
-    cards, aliases = store.versions.list(name), store.aliases.get(name)
+    cards, aliases = store.versions.list(name), store.aliases.listed(name)
     if not cards:
         store.versions.resolve(name)  # raises NotFound with the known models
     return ModelView(
@@ -104,7 +110,25 @@ def model_view(store: Store, name: str, loaded: str | None, root: str) -> ModelV
         loaded=loaded,
         history=list(aliases.history),
         versions=[version_view(card, aliases, root) for card in cards],
+        votes=_votes(store, name, cards),
     )
+
+
+def _votes(store: Store, model: str, cards: list[Card]) -> list[VersionVotes]:
+    tallies = store.votes.tallies(model)
+    found = [
+        VersionVotes(
+            version=card.version,
+            total=total(tallies[card.version]),
+            against=[
+                VotesAgainst(model=other[0], version=other[1], votes=tally)
+                for other, tally in sorted(tallies[card.version].items())
+            ],
+        )
+        for card in cards
+        if card.version in tallies
+    ]
+    return sorted(found, key=lambda votes: votes.total.share or 0.0, reverse=True)
 
 
 def _members(record: Any) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import Depends, Path, Query, Request, Response
 from starlette.responses import RedirectResponse
 
-from app.api.dependencies import PoolDep, RootDep, SettingsDep
+from app.api.dependencies import PoolDep, RootDep, SettingsDep, known_parameters_only
+from app.api.routing import Router
 from app.cats.latents import seed_or_random
 from app.cats.parameters import ONE_WALK, SOME_WALK, WalkQuery, WalksQuery
 from app.cats.request import Freshness
@@ -16,10 +17,9 @@ from models.inference.latents import MAX_SEED
 
 PERMANENT = "/cats/{model}@{version}/walk/{from}-{to}.{format}"
 
-router = APIRouter(tags=["cats"])
+router = Router(tags=["cats"], dependencies=[Depends(known_parameters_only)])
 
 
-@router.head("/cats/walk", include_in_schema=False)
 @router.get(
     "/cats/walk",
     responses=SOME_WALK,
@@ -46,7 +46,6 @@ async def find_walk(
     return _redirect(walk, Freshness.RANDOM if is_random else Freshness.MOVABLE)
 
 
-@router.head(PERMANENT, include_in_schema=False)
 @router.get(
     PERMANENT,
     responses=ONE_WALK,

@@ -59,11 +59,19 @@ class ImageCache:
             admitted = await asyncio.to_thread(self._store.admitted, *version, names)
         return replace(request, kept=frozenset(names[name] for name in admitted))
 
+    def at_once(self, request: ImageRequest) -> bytes | None:
+        """Return the file of a resolved request for one cat if it is in memory."""
+        is_random = request.freshness is Freshness.RANDOM
+        if is_random or not request.is_single or not self._memory.holds(request.etag):
+            return None
+        return self._memory.find([request.etag])[request.etag]
+
     async def files(self, request: ImageRequest) -> list[bytes]:
         """Return one file per seed of a resolved request.
 
         Raises:
-            Busy, DeadlineExceeded: As `Renderer.cats`.
+            Busy: As `Renderer.cats`.
+            DeadlineExceeded: This caller has waited too long, whenever others began to.
             StoreError: First renderings are kept, and the store fails.
         """
         if request.freshness is Freshness.RANDOM:
@@ -73,7 +81,9 @@ class ImageCache:
         seeds = {request.for_seed(seed).etag: seed for seed in request.seeds}
         found = self._memory.find(list(seeds))
         missing = {tag: seed for tag, seed in seeds.items() if tag not in found}
-        found |= await self._fetch(request, missing)
+        if missing:
+            async with self._renderer.deadline():
+                found |= await self._fetch(request, missing)
         return [found[tag] for tag in seeds]
 
     async def _fetch(self, request: ImageRequest, missing: Mapping[str, int]) -> Files:
@@ -103,7 +113,11 @@ class ImageCache:
         cold = {tag: seed for tag, seed in seeds.items() if tag not in files}
         if cold:
             made = await self._renderer.cats(
-                request.slot, list(cold.values()), request.variation, request.encoding
+                request.slot,
+                list(cold.values()),
+                request.variation,
+                request.encoding,
+                is_shared=True,
             )
             fresh = dict(zip(cold, made, strict=True))
             to_keep = {tag: seed for tag, seed in kept.items() if tag in cold}
@@ -142,6 +156,9 @@ class _LruBytes:
         self._telemetry = telemetry
         self._files: OrderedDict[str, bytes] = OrderedDict()
         self._bytes = 0
+
+    def holds(self, tag: str) -> bool:
+        return tag in self._files
 
     def find(self, tags: Sequence[str]) -> Files:
         found = {tag: self._files[tag] for tag in tags if tag in self._files}

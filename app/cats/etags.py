@@ -6,7 +6,7 @@ the store keeps, version, seed, variation and format alone determine them.
 """
 
 import hashlib
-import json
+from json.encoder import encode_basestring_ascii
 
 from app.cats.renderer import RELEASE
 from app.inference.slot import Slot
@@ -23,4 +23,6 @@ def etag_of(slot: Slot, *parts: object, is_kept: bool = False) -> str:
     # Other engines and releases render other bytes; a kept file outlives all of them.
     made_by = ("kept",) if is_kept else (slot.engine.name, RELEASE)
     facts = [slot.model, slot.card.sha256, *map(str, (*made_by, *parts))]
-    return f'"{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]}"'
+    # A JSON list, without the encoder that json.dumps would construct for each.
+    text = f"[{', '.join(map(encode_basestring_ascii, facts))}]"
+    return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'

@@ -47,6 +47,8 @@ class Variation:
         """
         if near is None and distance is not None:
             raise InvalidValue("distance", distance, "only with near, the seed to stay close to")
+        if near is None and truncation == 1:
+            return PLAIN  # of nearly all requests; it has been checked
         distance = DISTANCE if distance is None else distance
         return cls(near=near, distance=distance, truncation=truncation)
 

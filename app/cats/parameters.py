@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from app.cats.latents import DISTANCE, LEAST_TRUNCATION, Variation
 from app.cats.walks import FEWEST_FRAMES, FRAMES, MOST_FRAMES
@@ -57,11 +57,7 @@ Model = Annotated[
 ]
 
 
-class _Query(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class CatsQuery(_Query):
+class CatsQuery(BaseModel):
     """Query parameters of `GET /cats`."""
 
     model: Model = None
@@ -101,7 +97,7 @@ class CatPath(BaseModel):
     format: PictureFormat = Field(description="Lossless format of the picture.", examples=["png"])
 
 
-class CatQuery(_Query):
+class CatQuery(BaseModel):
     """Query parameters of a permalink."""
 
     near: Near = None
@@ -109,7 +105,7 @@ class CatQuery(_Query):
     truncation: Truncation = 1.0
 
 
-class WalkQuery(_Query):
+class WalkQuery(BaseModel):
     """Query parameters of a walk's permanent address."""
 
     frames: int = Field(
@@ -122,7 +118,7 @@ class WalkQuery(_Query):
     truncation: Truncation = 1.0
 
 
-class WalksQuery(_Query):
+class WalksQuery(BaseModel):
     """Query parameters of `GET /cats/walk`."""
 
     model: Model = None

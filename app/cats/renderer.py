@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from importlib.metadata import version
 
 from app.cats.latents import PLAIN, Variation
@@ -69,17 +69,23 @@ class Renderer:
         self._check_room()
         self._batcher.check_room(count)
 
+    def deadline(self) -> AbstractAsyncContextManager[None]:
+        """Limit a client's wait for shared files, as `Batcher.deadline`."""
+        return self._batcher.deadline()
+
     async def cats(
         self,
         slot: Slot,
         seeds: Sequence[int],
         variation: Variation = PLAIN,
         encoding: PictureFormat = PictureFormat.PNG,
+        *,
+        is_shared: bool = False,
     ) -> list[bytes]:
         """Return one file per seed; its bytes do not depend on what else is in the batch.
 
         Raises:
-            Busy, DeadlineExceeded: As `Batcher.render`.
+            Busy, DeadlineExceeded: As `Batcher.files`, which explains `is_shared`.
         """
         self._check_room()
         points = variation.points(seeds)
@@ -87,7 +93,7 @@ class Renderer:
         def encode(number: int, pixels: Pixels) -> bytes:
             return self._encoded("cat", encoding, pixels, cat_text(slot, seeds[number], variation))
 
-        return await self._batcher.files(slot, points, encode)
+        return await self._batcher.files(slot, points, encode, is_shared=is_shared)
 
     async def sheet(
         self,

@@ -18,6 +18,7 @@ async def send(
     request: Request,
     headers: Mapping[str, str],
     render: Callable[[Renderer], Coroutine[Any, Any, bytes]],
+    at_once: Callable[[], bytes | None] = lambda: None,
 ) -> Response:
     """Return a response with a rendered body, 304 if the client has it, or headers for HEAD.
 
@@ -25,6 +26,7 @@ async def send(
         request: Provides If-None-Match and the method.
         headers: All but Content-Length; without an ETag the body is always rendered.
         render: Renders the body.
+        at_once: Returns the body if it can be had without waiting.
     """
     known = not_modified(request, headers)
     if known is not None:
@@ -34,6 +36,8 @@ async def send(
         # RFC 9110, 9.3.2, allows to omit it: only rendering would show the length.
         del response.headers["content-length"]
         return response
+    if (ready := at_once()) is not None:  # watching the client would cost more
+        return Response(ready, headers=headers)
     try:
         body = await while_connected(request, render(request.app.state.renderer))
     except HungUp:

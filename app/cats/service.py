@@ -79,12 +79,21 @@ async def respond(request: Request, wanted: ImageRequest) -> Response:
         request.app.state.renderer.check_room(len(wanted.seeds))
     resolved = await cache.resolve(wanted)
 
+    def count() -> None:
+        telemetry.cats.labels(wanted.slot.model, wanted.format).inc(len(wanted.seeds))
+
     async def render(renderer: Renderer) -> bytes:
         body = await _body(renderer, cache, resolved)
-        telemetry.cats.labels(wanted.slot.model, wanted.format).inc(len(wanted.seeds))
+        count()
         return body
 
-    return await send(request, resolved.headers(), render)
+    def at_once() -> bytes | None:
+        body = cache.at_once(resolved)
+        if body is not None:
+            count()
+        return body
+
+    return await send(request, resolved.headers(), render, at_once)
 
 
 async def _body(renderer: Renderer, cache: ImageCache, wanted: ImageRequest) -> bytes:
@@ -141,5 +150,5 @@ def _encoding(query: CatsQuery, kind: Format) -> PictureFormat:
     """
     wanted = query.encoding or kind.picture or PictureFormat.PNG
     if kind.picture not in (None, wanted):
-        raise InvalidValue("encoding", wanted, "only with format=zip, multipart or json")
+        raise InvalidValue("encoding", wanted.value, "only with format=zip, multipart or json")
     return wanted

@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from models.errors import CheckpointError, Conflict
+from models.errors import CheckpointError, Conflict, StoreError
 from models.store.records import Card
 from models.store.serialization import dumps, loads
 
@@ -57,7 +57,10 @@ def read_export(source: Path) -> tuple[bytes, Card | None]:
         raise CheckpointError(
             f"{source} has no {WEIGHTS}.", "Choose an export of `cattery models export`."
         )
-    return files[WEIGHTS], loads(Card, files[CARD]) if CARD in files else None
+    try:
+        return files[WEIGHTS], loads(Card, files[CARD]) if CARD in files else None
+    except StoreError as err:
+        raise CheckpointError(f"{CARD} of {source}: {err}", "Export the version again.") from err
 
 
 def _zipped(files: Mapping[str, bytes]) -> bytes:

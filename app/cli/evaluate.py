@@ -8,8 +8,8 @@ import typer
 from app.cli.console import counted, say, show_table
 from app.cli.generate import Device
 from app.cli.store import open_store_with_zoo, shared_settings
-from models.errors import InvalidValue
-from models.metrics.protocols import PROTOCOLS, Protocol, merged, protocol
+from models.errors import Gone, InvalidValue, NotFound
+from models.metrics.protocols import PROTOCOLS, SINGLE_FACE, Protocol, merged, protocol
 
 if TYPE_CHECKING:
     from models.metrics.comparison import Measurement
@@ -71,8 +71,9 @@ def _dataset(store: "Store", card: "Card", name: str | None) -> "DatasetRecord":
     trained = card.dataset.get("name")
     wanted = name or trained
     if not isinstance(wanted, str):
-        raise InvalidValue("dataset", None, "a dataset of the store; the card names none")
-    record = store.datasets.get(wanted)
+        detail = f"The card of {card.model}@{card.version} names no dataset."
+        raise InvalidValue("dataset", None, "--dataset with one of the store", detail)
+    record = store.datasets.get(wanted) if name else _trained_on(store, card, wanted)
     learned = card.dataset.get("fingerprint")
     if isinstance(learned, str) and learned != record.fingerprint:
         say(
@@ -80,6 +81,15 @@ def _dataset(store: "Store", card: "Card", name: str | None) -> "DatasetRecord":
             f"(fingerprint {learned[:12]}, not {record.fingerprint[:12]})."
         )
     return record
+
+
+def _trained_on(store: "Store", card: "Card", name: str) -> "DatasetRecord":
+    """Return the dataset of a card, which another store may have."""
+    try:
+        return store.datasets.get(name)
+    except (NotFound, Gone) as err:
+        detail = f"{card.model}@{card.version} was trained on {name!r}, which is not in this store."
+        raise InvalidValue("dataset", None, "--dataset with one of the store", detail) from err
 
 
 def _measure(
@@ -93,7 +103,7 @@ def _measure(
     from models.devices import pick_device
     from models.inference.checkpoints import load_generator
     from models.metrics.features import Features
-    from models.metrics.measuring import measure, reference_statistics
+    from models.metrics.measuring import face_tally, measure, reference_statistics
 
     device = pick_device(device_name)
     features = Features(device, row.features, inception)
@@ -109,15 +119,18 @@ def _measure(
             device=device,
             on_progress=tell,
         )
+    faces = face_tally(store, record, card.size_px, row, cache=shared_settings().data / "cache")
     with counted("samples") as tell:
-        return measure(generator, reference, features, device, row, on_progress=tell)
+        return measure(generator, reference, features, device, row, faces=faces, on_progress=tell)
 
 
 def _cells(row: dict[str, Any]) -> tuple[object, ...]:
     low, high = row.get("interval", (None, None))
     details = row.get("details", {})
     remarks = ""
-    if "expected" in details:
+    if row["name"] == SINGLE_FACE:
+        remarks = f"{details['expected']:.3g} of real pictures; of {details['images']} samples"
+    elif "expected" in details:
         remarks = (
             f"expected {details['expected']:.4g} if nothing is memorized; "
             f"median distance {details['median_ratio']:.3g} of held-out pictures'"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.console import counting_bar, say
+from app.cli.console import check_parent, counting_bar, say
 from app.cli.store import open_store_with_zoo, shared_settings
 from models.errors import InvalidValue
 
@@ -56,6 +56,7 @@ def generate(
     device: Device = "auto",
 ) -> None:
     """Generate cats and write them to a file; the same bytes as from the service."""
+    check_parent(output)
     write = _writer(output, columns)  # first: an unknown suffix should not cost a rendering
     from app.cats.latents import Variation, consecutive_seeds
 

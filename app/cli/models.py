@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.console import say, show_record, show_table
+from app.cli.console import check_parent, say, show_record, show_table
+from app.cli.directions import directions
 from app.cli.store import open_store, open_store_with_zoo
+from models.errors import InvalidValue
 
 if TYPE_CHECKING:
     from models.store import Store
     from models.store.records import Card
 
 model_commands = typer.Typer(help="List, promote, export and import trained versions.")
+model_commands.command()(directions)
 
 Model = Annotated[str, typer.Argument(help="Name of the model.")]
 Ref = Annotated[str, typer.Argument(help="Name: model, model@version or model@previous.")]
@@ -31,7 +34,7 @@ def list_() -> None:
 
 
 def _rows(store: "Store", model: str) -> Iterator[tuple[object, ...]]:
-    aliases = store.aliases.get(model)
+    aliases = store.aliases.listed(model)
     roles = {aliases.previous: "previous", aliases.serving: "serving"}
     for card in store.versions.list(model):
         role = roles.get(card.version)
@@ -44,9 +47,9 @@ def _kid(card: "Card") -> str | None:
     from models.metrics.protocols import headline
 
     found = headline(card.metrics)
-    if found is None:
+    if found is None or found["value"] is None:
         return None
-    low, high = found["interval"]
+    low, high = found.get("interval") or (found["value"], found["value"])
     return f"{found['value']:.4f} ± {(high - low) / 2:.4f}"
 
 
@@ -63,8 +66,12 @@ def promote(
     reason: Annotated[str, typer.Option(help="Reason, recorded in the model's history.")] = "",
 ) -> None:
     """Put a version into service; a running service switches within seconds."""
+    check_exact(ref)
     store = open_store_with_zoo()
     model, version = store.versions.resolve(ref)
+    if store.aliases.get(model).serving == version:
+        say(f"{model}@{version} is already in service.")
+        return
     store.aliases.promote(model, version, reason=reason)
     say(f"{model}@{version} is in service.")
 
@@ -77,9 +84,19 @@ def rollback(model: Model) -> None:
 
 
 @model_commands.command()
-def delete(ref: Version) -> None:
-    """Delete a version, unless it is serving or previous."""
+def delete(
+    ref: Annotated[str, typer.Argument(help="Name: model@version, or with --all model.")],
+    whole: Annotated[
+        bool, typer.Option("--all", help="Delete the model with all its versions.")
+    ] = False,
+) -> None:
+    """Delete a version, unless it is serving or previous; or a model with all its versions."""
     store = open_store()
+    if whole:
+        count = len(store.versions.delete_model(ref))
+        say(f"Deleted {ref} with {count} {'version' if count == 1 else 'versions'}.")
+        return
+    check_exact(ref)
     model, version = store.versions.resolve(ref)
     store.versions.delete(model, version)
     say(f"Deleted {model}@{version}.")
@@ -93,6 +110,7 @@ def export(
     """Write the weights and card of a version to a file or folder, to import elsewhere."""
     from app.cli.archives import write_export
 
+    check_parent(target)
     store = open_store_with_zoo()
     model, version = store.versions.resolve(ref)
     card = store.versions.card(model, version)
@@ -116,3 +134,16 @@ def import_(
     card = import_version(open_store(), model, weights, card)
     say(f"Imported {model}@{card.version}. Put it into service with:")
     say(f"  cattery models promote {model}@{card.version}")
+
+
+def check_exact(ref: str) -> None:
+    """Refuse a model's name alone: it means the version in service, which nobody has named.
+
+    Raises:
+        InvalidValue: It has no version.
+    """
+    model, _, version = ref.partition("@")
+    if not version:
+        name = model or "MODEL"
+        allowed = f"{name}@VERSION, as `cattery models list` shows it"
+        raise InvalidValue("ref", ref, allowed, f"{ref!r} names no version.")

@@ -1,6 +1,8 @@
 """The tree of commands, and the exit status of errors."""
 
+import os
 import sys
+from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Annotated
 
@@ -12,11 +14,14 @@ from app.cli.dataset import dataset_commands
 from app.cli.doctor import doctor
 from app.cli.evaluate import evaluate
 from app.cli.generate import generate
+from app.cli.jobs import job_commands
 from app.cli.models import model_commands
+from app.cli.recipes import recipes
 from app.cli.serve import serve
 from app.cli.train import train
 from app.cli.walk import walk
 from app.cli.worker import worker
+from models.cores import cpu_quota
 from models.errors import CatteryError
 
 commands = typer.Typer(
@@ -26,9 +31,10 @@ commands = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (serve, worker, train, compare, generate, walk, evaluate, doctor):
+for _command in (serve, worker, train, recipes, compare, generate, walk, evaluate, doctor):
     commands.command()(_command)
 commands.add_typer(dataset_commands, name="dataset")
+commands.add_typer(job_commands, name="jobs")
 commands.add_typer(model_commands, name="models")
 
 
@@ -52,6 +58,9 @@ def root(
 
 def main() -> None:
     """Run `cattery`."""
+    # torch knows no quota of a container. Before anything imports it, and for child processes.
+    if quota := cpu_quota():
+        os.environ.setdefault("OMP_NUM_THREADS", str(quota))  # noqa: TID251 - for torch
     run(commands)
 
 
@@ -61,6 +70,11 @@ def run(program: typer.Typer) -> None:
         program()
     except CatteryError as err:
         print_error(str(err))
+        sys.exit(1)
+    except OSError as err:
+        if not err.filename:  # not about a file that someone named
+            raise
+        print_error(f"{err.filename}: {err.strerror}.")
         sys.exit(1)
     except ValueError as err:  # pydantic's errors are ValueErrors; importing it here costs 0.1 s
         lines = _settings_errors(err)
@@ -78,7 +92,12 @@ def _settings_errors(err: ValueError) -> list[str]:
     # By name: pydantic's error does not carry the class that it is about.
     if not isinstance(err, ValidationError) or not err.title.endswith("Settings"):
         return []
-    return [
-        f"CATTERY_{'_'.join(map(str, e['loc'])).upper()} is {e['input']!r}: {e['msg']}."
-        for e in err.errors(include_url=False)
-    ]
+    return [_settings_line(e["loc"], e["input"], e["msg"]) for e in err.errors()]
+
+
+def _settings_line(loc: Iterable[object], value: object, message: str) -> str:
+    """Return the line for an invalid setting; values that may hold a secret are left out."""
+    name = f"CATTERY_{'_'.join(map(str, loc)).upper()}"
+    is_secret = name in ("CATTERY_API_KEY", "CATTERY_REDIS_URL")
+    shown = "invalid" if is_secret else repr(value)
+    return f"{name} is {shown}: {message.removeprefix('Value error, ')}."

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.console import say
-from app.cli.locks import StartError, address_of, claimed, listening_socket
+from app.cli.locks import address_of, claimed, listening_socket
+from app.cli.settings import check_device, read_settings
 from app.cli.supervisor import Child, Supervisor, Worker
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def serve(
         str | None, typer.Option(help="Address to listen on; overrides CATTERY_HOST.")
     ] = None,
     port: Annotated[
-        int | None, typer.Option(help="TCP port, 0 for any free one; overrides CATTERY_PORT.")
+        int | None,
+        typer.Option(min=0, max=65535, help="TCP port, 0 for any; overrides CATTERY_PORT."),
     ] = None,
     with_worker: Annotated[
         bool, typer.Option("--worker/--no-worker", help="Whether to start a worker as well.")
@@ -58,10 +60,9 @@ def serve(
     from app.settings import AppSettings
 
     began = time.monotonic()
-    given = {k: v for k, v in (("host", host), ("port", port)) if v is not None}
-    settings = AppSettings(**given)  # type: ignore[arg-type]  # pydantic checks them
+    settings = read_settings(AppSettings, host=host, port=port)
     check_closed(settings)
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    _log_to_stderr()
     with stop_signals() as stopping, ExitStack() as stack:
         _serve(settings, stack, stopping, began, with_worker)
     say("Cattery has stopped.")
@@ -84,7 +85,7 @@ def _serve(
     claim.record(address)
     store = Store.open(settings.store_url)
     say(f"Cattery {version('cattery')} is starting on {address} (data: {settings.data}) ...")
-    settings, children = _start_children(settings, stack, with_worker)
+    settings, children, queue_note = _start_children(settings, stack, with_worker)
 
     def ready() -> None:
         _announce(address, settings, began)
@@ -98,16 +99,29 @@ def _serve(
     say("Loading generators ...")
     from app.main import create_app  # only now: it takes a second, and the worker starts meanwhile
 
-    run_api(create_app(settings, store=store), listener, stopping, ready, leave)
+    check_device(settings.device)
+    api = create_app(settings, store=store, queue_note=queue_note)
+    run_api(api, listener, stopping, ready, leave)
+
+
+def _log_to_stderr() -> None:
+    """Log with time, level and the id of the request, as its response has it."""
+    from app.observability.request_id import RequestIdFilter
+
+    handler = logging.StreamHandler()
+    handler.addFilter(RequestIdFilter())
+    text = "%(asctime)s %(levelname)s %(name)s [%(request_id)s]: %(message)s"
+    logging.basicConfig(format=text, handlers=[handler])
 
 
 def _start_children(
     settings: "AppSettings", stack: ExitStack, with_worker: bool
-) -> "tuple[AppSettings, list[str]]":
+) -> "tuple[AppSettings, list[str], Callable[[], str]]":
     """Start the worker and, unless a Redis is configured, Valkey.
 
     Returns:
-        The settings with the queue's URL, and the names of the children in order of start.
+        The settings with the queue's URL, the names of the children in order of start, and what
+        returns the queue's note for operators.
     """
     from worker.settings import WorkerSettings
     from worker.valkey import EmbeddedValkey
@@ -120,12 +134,12 @@ def _start_children(
     children: list[Child] = [queue] if queue else []
     if with_worker:
         # Longer than its own limit, within which it saves the state of its job.
-        children.append(Worker(redis_url, WorkerSettings().shutdown_s + 10.0))
+        children.append(Worker(redis_url, read_settings(WorkerSettings).shutdown_s + 10.0))
     supervisor = Supervisor(children, say)
     supervisor.start()
     stack.callback(supervisor.stop)
     known = settings.model_copy(update={"redis_url": redis_url()})
-    return known, [child.name for child in children]
+    return known, [child.name for child in children], lambda: queue.note if queue else ""
 
 
 def run_api(
@@ -145,7 +159,7 @@ def run_api(
         leave: Called when shutdown begins.
 
     Raises:
-        StartError: The app did not start.
+        CatteryError: The app did not start.
     """
     import uvicorn
 
@@ -154,6 +168,11 @@ def run_api(
     sys.setswitchinterval(SWITCH_INTERVAL_S)
 
     class Server(uvicorn.Server):
+        async def serve(self, sockets: "list[socket.socket] | None" = None) -> None:
+            # Here, and not in uvicorn, which would log an expected error with its traceback.
+            async with api.router.lifespan_context(api):
+                await super().serve(sockets or listeners_of(listener))
+
         async def startup(self, sockets: "list[socket.socket] | None" = None) -> None:
             await super().startup(sockets)
             # PyTorch and the framework are hundreds of thousands of objects that stay to the end;
@@ -175,15 +194,14 @@ def run_api(
         loop="uvloop",
         http=protocol_class(api.state.settings, api.state.telemetry),
         ws="none",
-        log_level="warning",
+        lifespan="off",  # see Server.serve
+        log_config=None,  # its lines have the format of ours
         access_log=False,
+        server_header=False,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
     )
-    try:
-        Server(config).run(sockets=listeners_of(listener))
-    except SystemExit as err:  # how uvicorn reports a failed lifespan; it has logged why
-        raise StartError("The API did not start.", "The log above says why.") from err
+    Server(config).run()
 
 
 def listeners_of(listener: "socket.socket") -> "list[socket.socket]":

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from app.cli.console import print_error
+from app.cli.settings import read_settings
 
 if TYPE_CHECKING:
     from models.store import Store
@@ -13,7 +14,7 @@ def shared_settings() -> "SharedSettings":
     """Read the settings that front end and worker share."""
     from worker.protocol import SharedSettings
 
-    return SharedSettings()
+    return read_settings(SharedSettings)
 
 
 def open_store() -> "Store":

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.console import interruptible, say, training_bar
+from app.cli.settings import check_device, read_settings
 from app.cli.store import open_store
 from models.errors import CatteryError, Conflict, InvalidValue
 from models.store.journal import StopReason
@@ -22,6 +23,17 @@ if TYPE_CHECKING:
 
 RUNNER = "cli"  # the worker's reaper leaves such jobs alone
 POLL_S = 0.5
+
+# Options by the fields of an order, for errors that name what was typed.
+FLAGS = {
+    "budget.kimg": "--kimg",
+    "budget.minutes": "--minutes",
+    "init_from": "--init-from",
+    "model": "--model",
+    "resume_from": "--resume",
+    "seed": "--seed",
+    "size_px": "--size",
+}
 
 Overrides = Annotated[
     list[str] | None,
@@ -81,6 +93,17 @@ def train(
 
     Run it with `torchrun` to train on several GPUs, one process each.
     """
+    if resume is not None:
+        _refuse_with_resume(
+            {
+                "RECIPE": recipe,
+                "--dataset": dataset,
+                "--model": model,
+                "--size": size_px,
+                "--set": overrides,
+                "--init-from": init_from,
+            }
+        )
     store = open_store()
     budget = Budget(kimg=kimg, minutes=minutes)
 
@@ -144,12 +167,29 @@ def _given(name: str, value: str | None) -> str:
     return value
 
 
+def _refuse_with_resume(given: dict[str, object]) -> None:
+    """Refuse what would be ignored: a resumed job keeps its own."""
+    for name, value in given.items():
+        if value:
+            raise typer.BadParameter(f"{name} cannot be changed with --resume; leave it out.")
+
+
 def _ordered(store: "Store", **parts: Any) -> JobRecord:
     from models.jobs.order import make_order
 
-    order = make_order(store=store, **parts)
+    try:
+        order = make_order(store=store, **parts)
+    except InvalidValue as err:
+        raise _as_typed(err) from err
     record, _ = store.jobs.create(JobKind.TRAIN, order, runner=RUNNER)
     return record
+
+
+def _as_typed(err: InvalidValue) -> InvalidValue:
+    """Return an error that names the option instead of the field."""
+    flag = FLAGS.get(err.field, err.field.replace("overrides.", "--set "))
+    named_by_field = err.detail.startswith(f"{err.field} is ")
+    return InvalidValue(flag, err.value, err.allowed, "" if named_by_field else err.detail)
 
 
 def _resumed(store: "Store", name: str, budget: Budget, promote: Promote) -> JobRecord:
@@ -200,7 +240,9 @@ def local_context(store: "Store") -> "JobContext":
     from worker.jobs import job_context
     from worker.settings import WorkerSettings
 
-    return job_context(WorkerSettings(), store)
+    settings = read_settings(WorkerSettings)
+    check_device(settings.device)
+    return job_context(settings, store)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.console import say
+from app.cli.console import check_parent, say
 from app.cli.generate import Device, Model, Truncation, open_slot, render
 from models.errors import InvalidValue
 
@@ -35,6 +35,7 @@ def walk(
 
     The frames lie at equal steps on the great circle between the latents of both seeds.
     """
+    check_parent(output)
     from app.cats.latents import seed_or_random
     from app.cats.walks import Walk
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from app.cli.settings import check_device, read_settings
+
 
 def worker(
     parent: Annotated[
@@ -22,4 +24,6 @@ def worker(
         # Files are written atomically, so that a kill damages none.
         signal_on_parents_death(parent, signal.SIGKILL)
         watch_parent(parent)
-    sys.exit(main(WorkerSettings()))
+    settings = read_settings(WorkerSettings)
+    check_device(settings.device)
+    sys.exit(main(settings))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from functools import lru_cache
 
 from app.problems.errors import NotAcceptable
 from models.images.formats import ENCODINGS, PictureFormat
@@ -35,6 +36,7 @@ MEDIA_TYPES: Mapping[Format, str] = {
 }
 
 
+@lru_cache(maxsize=64)  # needed by every request, and there are few browsers
 def negotiate(accept: str | None) -> Format:
     """Return the format that an Accept header prefers; PNG without one.
 
@@ -53,6 +55,12 @@ def negotiate(accept: str | None) -> Format:
             f"{', '.join(MEDIA_TYPES)}.",
         )
     return best
+
+
+def prefers_page(accept: str | None) -> bool:
+    """Return whether an Accept header prefers HTML to JSON, as browsers do; tools get JSON."""
+    ranges = dict(_ranges(accept or ""))
+    return _preference("text/html", ranges) > _preference("application/json", ranges)
 
 
 def _preference(media_type: str, ranges: Mapping[str, float]) -> tuple[float, int]:

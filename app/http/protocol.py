@@ -17,6 +17,8 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
+from app.http.framing import until_close
+from app.http.headers import with_defaults
 from app.observability.metrics import Telemetry
 from app.problems.errors import AppError, BadRequest, Busy, RequestTimeout, problem_response
 from app.settings import AppSettings
@@ -144,6 +146,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
+        if cycle.scope["http_version"] == "1.0":
+            app = until_close(app, cycle)
         super()._start_asgi_task(cycle, app)
 
     def resume_writing(self) -> None:
@@ -203,7 +207,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self.telemetry.connections_closed.labels(reason).inc()
         self._disconnect()
         response = problem_response(error)
-        headers = [*self.server_state.default_headers, *response.raw_headers]
+        headers = [*self.server_state.default_headers, *with_defaults(response.raw_headers)]
         lines = [b"%s: %s\r\n" % header for header in [*headers, (b"connection", b"close")]]
         head = STATUS_LINE[response.status_code] + b"".join(lines) + b"\r\n"
         self.transport.write(head + bytes(response.body))

@@ -17,6 +17,7 @@ from app.problems.errors import (
     TooLarge,
     Unauthorized,
     UnsupportedMedia,
+    path_of,
     problem_response,
 )
 from app.settings import AppSettings
@@ -25,8 +26,6 @@ from models.errors import CatteryError
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 JSON = "application/json"
 ZIP = "application/zip"
-
-NO_SNIFF = (b"x-content-type-options", b"nosniff")
 
 _UPLOAD = re.compile(r"/datasets/[^/]+")
 
@@ -44,9 +43,12 @@ def check_closed(settings: AppSettings) -> None:
         )
 
 
-def is_upload(method: str, path: str) -> bool:
+def is_upload(scope: Scope) -> bool:
     """Return whether the request uploads a zip file: `POST /datasets/{name}`."""
-    return method == "POST" and _UPLOAD.fullmatch(path) is not None
+    if scope["method"] != "POST":
+        return False
+    path = path_of(scope).removeprefix(scope.get("root_path", ""))
+    return _UPLOAD.fullmatch(path) is not None
 
 
 class Gate:
@@ -69,11 +71,11 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers, too_large = Headers(scope=scope), self._too_large(scope)
+        headers = Headers(scope=scope)
         try:
-            self._check(scope, headers, too_large)
+            self._check(scope, headers)
         except CatteryError as err:
-            response = problem_response(err, scope["path"])
+            response = problem_response(err, path_of(scope))
             if isinstance(err, TooLarge):
                 response.headers["Connection"] = "close"  # cheaper than reading the rest
             await response(scope, receive, send)
@@ -81,6 +83,7 @@ class Gate:
         if "content-length" not in headers and "transfer-encoding" not in headers:
             await self._app(scope, receive, send)  # no body, as nearly always: nothing to count
             return
+        too_large = self._too_large(scope)
         metered = _Metered(receive, send, too_large)
         try:
             await self._app(scope, metered.receive, metered.send)
@@ -88,23 +91,26 @@ class Gate:
             if not metered.is_over:
                 raise
         if metered.is_over and not metered.has_started:
-            response = problem_response(too_large, scope["path"])
+            response = problem_response(too_large, path_of(scope))
             response.headers["Connection"] = "close"
             await response(scope, receive, send)
 
-    def _check(self, scope: Scope, headers: Headers, too_large: TooLarge) -> None:
+    def _check(self, scope: Scope, headers: Headers) -> None:
         key = self._settings.api_key
         if key is None:
             _check_caller(scope, headers)
         if scope["method"] not in SAFE_METHODS:
             if key is not None:
                 _check_key(headers, key.get_secret_value().strip())
-            _check_type(scope, headers)
-        if _declared(headers) > too_large.limit_bytes:
+            # Browsers send no other method to another site without asking first.
+            if scope["method"] == "POST":
+                _check_type(scope, headers)
+        declared = _declared(headers)
+        if declared and declared > (too_large := self._too_large(scope)).limit_bytes:
             raise too_large
 
     def _too_large(self, scope: Scope) -> TooLarge:
-        if is_upload(scope["method"], scope["path"]):
+        if is_upload(scope):
             return TooLarge(self._settings.max_upload_bytes, "CATTERY_MAX_UPLOAD_BYTES")
         return TooLarge(self._settings.max_body_bytes, "CATTERY_MAX_BODY_BYTES")
 
@@ -167,7 +173,7 @@ def _check_key(headers: Headers, key: str) -> None:
 def _check_type(scope: Scope, headers: Headers) -> None:
     """Refuse any media type but the one that the operation expects."""
     # Forms and plain text can be sent to other sites without a CORS preflight; these cannot.
-    allowed = ZIP if is_upload(scope["method"], scope["path"]) else JSON
+    allowed = ZIP if is_upload(scope) else JSON
     given = headers.getlist("content-type")
     if not given:
         if _declared(headers) or "transfer-encoding" in headers:
@@ -184,24 +190,3 @@ def _declared(headers: Headers) -> int:
     # Twenty digits exceed any limit, and Python refuses to convert thousands. What is not a
     # number is counted as it arrives.
     return int(text[:20]) if text.isascii() and text.isdigit() else 0
-
-
-class Hardening:
-    """ASGI middleware that keeps browsers from guessing media types.
-
-    Args:
-        app: The wrapped app.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a request."""
-
-        async def harden(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), NO_SNIFF]
-            await send(message)
-
-        await self._app(scope, receive, harden)

@@ -7,9 +7,9 @@ pictures and returns them. There is no timer and no polling.
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from math import ceil
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from math import ceil, inf
 from time import monotonic
 from typing import Any
 
@@ -87,17 +87,43 @@ class Batcher:
             Busy: Too many pictures are waiting, or the app is shutting down.
             DeadlineExceeded: It was not rendered in time.
         """
-        pixels: Pixels = await self._submit(slot, points, None)
+        async with self.deadline():
+            pixels: Pixels = await self._submit(slot, points, None, self._deadline_s)
         return pixels
 
-    async def files(self, slot: Slot, points: Sequence[Point], encode: Encode) -> list[bytes]:
+    async def files(
+        self, slot: Slot, points: Sequence[Point], encode: Encode, *, is_shared: bool = False
+    ) -> list[bytes]:
         """Render one picture per point, and return each as a file.
+
+        Args:
+            slot: Renders them.
+            points: What to render.
+            encode: Encodes each picture.
+            is_shared: Whether several clients may wait for it. It then has no deadline of its
+                own: each client has one (`deadline`), and the last to leave cancels it.
 
         Raises:
             Busy, DeadlineExceeded: As `render`.
         """
-        files: list[bytes] = await self._submit(slot, points, encode)
-        return files
+        if is_shared:
+            return await self._submit(slot, points, encode, inf)  # type: ignore[no-any-return]
+        async with self.deadline():
+            return await self._submit(slot, points, encode, self._deadline_s)  # type: ignore[no-any-return]
+
+    @asynccontextmanager
+    async def deadline(self) -> AsyncIterator[None]:
+        """Limit a client's wait.
+
+        Raises:
+            DeadlineExceeded: It was over before the block ended.
+        """
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                yield
+        except TimeoutError as err:
+            self._telemetry.refused.labels("expired").inc()
+            raise DeadlineExceeded(self._deadline_s) from err
 
     def check_room(self, count: int) -> None:
         """Refuse a request for a number of pictures that the queue has no room for.
@@ -124,17 +150,14 @@ class Batcher:
         for thread in self._threads:
             await asyncio.to_thread(thread.join)
 
-    async def _submit(self, slot: Slot, points: Sequence[Point], encode: Encode | None) -> Any:
+    async def _submit(
+        self, slot: Slot, points: Sequence[Point], encode: Encode | None, within_s: float
+    ) -> Any:
         loop, now = asyncio.get_running_loop(), monotonic()
-        expires_at = now + self._deadline_s
-        request = RenderRequest(slot, points, encode, now, expires_at, loop.create_future())
+        request = RenderRequest(slot, points, encode, now, now + within_s, loop.create_future())
         self._enter(request, loop)
         try:
-            async with asyncio.timeout(self._deadline_s):
-                return await request.future
-        except TimeoutError as err:
-            self._telemetry.refused.labels("expired").inc()
-            raise DeadlineExceeded(self._deadline_s) from err
+            return await request.future
         finally:
             self._leave(request)
 

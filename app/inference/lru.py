@@ -89,6 +89,12 @@ class Residents:
         self._warm[slot.name] = _Resident(slot, next(self._uses))
         return self._make_room(slot)
 
+    def withdraw(self, model: str) -> None:
+        """Take a model out of service, and drop its slot."""
+        self._serving.pop(model, None)
+        self._previous.pop(model, None)
+        self.resting.pop(model, None)
+
     def drop(self, name: str) -> None:
         """Drop a slot that is not in service, if it is loaded."""
         self._warm.pop(name, None)

@@ -175,7 +175,10 @@ class GeneratorPool:
         async with self._locks[model]:
             aliases = await asyncio.to_thread(self._store.aliases.get, model)
             wanted, now = aliases.serving, self._residents.find(model)
-            if wanted is None or (now and now.version == wanted):
+            if wanted is None:
+                self._withdraw(model, now)
+                return aliases, None
+            if now and now.version == wanted:
                 return aliases, now
             slot = self._residents.find(model, wanted)
             if slot is None and not (now or is_asked or self._is_loaded_ahead(model)):
@@ -221,6 +224,13 @@ class GeneratorPool:
         self._telemetry.swaps.labels(slot.model).inc()
         log.info("%s is in service, replacing %s", slot.name, old.name if old else "nothing")
         self._report_evictions(left)
+
+    def _withdraw(self, model: str, slot: Slot | None) -> None:
+        """Take a model out of service, loaded or evicted; requests in progress keep its slot."""
+        self._residents.withdraw(model)
+        if slot is not None:
+            log.info("%s is no longer in service", slot.name)
+            self._report_evictions([])
 
     def _report_evictions(self, left: list[Slot]) -> None:
         """Log and count evictions and the bytes that remain."""

@@ -98,7 +98,9 @@ class FairQueue:
     """Waiting requests, first in first out within each slot. Not thread-safe."""
 
     def __init__(self) -> None:
-        self._queues: OrderedDict[Slot, list[RenderRequest]] = OrderedDict()
+        # Requests are keys, in order of arrival: when a thousand clients hang up at once, each is
+        # removed without a look at the others.
+        self._queues: OrderedDict[Slot, dict[RenderRequest, None]] = OrderedDict()
         self._turns: dict[Slot, int] = {}
         self.waiting = (
             0  # pictures not in a batch yet; a sum over all requests at each would be slow
@@ -110,23 +112,25 @@ class FairQueue:
 
     def enter(self, request: RenderRequest) -> None:
         """Append a request to its slot's queue."""
-        self._queues.setdefault(request.slot, []).append(request)
+        self._queues.setdefault(request.slot, {})[request] = None
         self.waiting += request.left
 
     def leave(self, request: RenderRequest) -> None:
         """Remove a request that is still waiting."""
-        queue = self._queues.get(request.slot, [])
-        if request.left and request in queue:
-            self._replace(request.slot, [each for each in queue if each is not request])
-            self.waiting -= request.left
+        queue = self._queues.get(request.slot)
+        if queue is None or request not in queue:
+            return
+        del queue[request]
+        self.waiting -= request.left
+        self._end_if_empty(request.slot)
 
     def drop_unawaited(self, now: float) -> None:
         """Remove requests whose clients have given up, before they cost a forward pass."""
         for slot, queue in list(self._queues.items()):
-            kept = [request for request in queue if request.is_awaited(now)]
-            if len(kept) < len(queue):
-                self.waiting -= sum(r.left for r in queue) - sum(r.left for r in kept)
-                self._replace(slot, kept)
+            for request in [each for each in queue if not each.is_awaited(now)]:
+                del queue[request]
+                self.waiting -= request.left
+            self._end_if_empty(slot)
 
     def next_slot(self) -> Slot | None:
         """Return the slot whose turn it is; None if nothing is waiting."""
@@ -144,15 +148,15 @@ class FairQueue:
         shares = fair_shares(places, [r.left for r in queue], (places + turn) // 2)
         parts = [r.take(share) for r, share in zip(queue, shares, strict=True) if share]
         self.waiting -= sum(shares)
-        self._replace(slot, [request for request in queue if request.left])
-        if slot in self._queues:
-            self._queues.move_to_end(slot)
+        for part in parts:
+            if not part.request.left:
+                del queue[part.request]
+        self._queues.move_to_end(slot)
+        self._end_if_empty(slot)
         return Batch(slot, parts)
 
-    def _replace(self, slot: Slot, queue: list[RenderRequest]) -> None:
-        if queue:
-            self._queues[slot] = queue
-        else:
+    def _end_if_empty(self, slot: Slot) -> None:
+        if not self._queues[slot]:
             del self._queues[slot]
             self._turns.pop(slot, None)
 

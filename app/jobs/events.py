@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from time import monotonic
+from typing import Any
 
 from app.problems.json import encode, plain
 from models.errors import Gone, NotFound, StoreError
@@ -18,9 +19,14 @@ KEEP_ALIVE = b": keep-alive\n\n"
 
 def wire(event: Event) -> bytes:
     """Return an event in the format text/event-stream."""
-    data = plain({**event.data, "at": event.at})
-    kind = "".join(event.type.split())  # a line break would begin another field
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.id, kind.encode(), encode(data))
+    return in_format(str(event.id), event.type, {**event.data, "at": event.at})
+
+
+def in_format(number: str, kind: str, data: Any) -> bytes:
+    """Return an event in the format text/event-stream, given its id, type and data."""
+    kind = "".join(kind.split())  # a line break would begin another field
+    fields = (number.encode(), kind.encode(), encode(plain(data)))
+    return b"id: %s\nevent: %s\ndata: %s\n\n" % fields
 
 
 async def follow(

@@ -1,17 +1,17 @@
 """The job queue, which may be unavailable."""
 
 import logging
+from collections.abc import Callable
 
 from redis import Redis
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from app.problems.errors import QueueUnavailable
 from app.settings import AppSettings
 from models.store.records import JobRecord
 from worker.announcements import announce
 from worker.queue import enqueue
+from worker.redis_client import AWAY, check_writable, connect, reason_of
+from worker.roster import WorkerRecord, roster, waiting
 
 _log = logging.getLogger(__name__)
 
@@ -21,32 +21,56 @@ class JobQueue:
 
     Args:
         settings: URL and timeout of Redis.
+        note: Returns what operators should know of a Redis that works, or "".
     """
 
-    def __init__(self, settings: AppSettings) -> None:
+    def __init__(self, settings: AppSettings, note: Callable[[], str] = lambda: "") -> None:
         self._settings = settings
+        self.note = note
         self._redis = _connect(settings)
 
     def submit(self, record: JobRecord) -> None:
         """Queue a job's next attempt; queueing it twice is harmless.
 
         Raises:
-            QueueUnavailable: Redis does not respond.
+            QueueUnavailable: Redis does not respond, or refuses it.
         """
         try:
             enqueue(self._client(), record.id, record.attempts, self._settings)
-        except (RedisError, OSError) as err:
+        except AWAY as err:
             raise self._away(err) from err
 
     def check(self) -> None:
-        """Check that Redis responds.
+        """Check that jobs can be queued.
 
         Raises:
-            QueueUnavailable: It does not.
+            QueueUnavailable: Redis does not respond, or refuses to write.
         """
         try:
-            self._client().ping()
-        except (RedisError, OSError) as err:
+            check_writable(self._client())
+        except AWAY as err:
+            raise self._away(err) from err
+
+    def workers(self) -> list[WorkerRecord]:
+        """Return the workers that are alive.
+
+        Raises:
+            QueueUnavailable: Redis does not respond.
+        """
+        try:
+            return roster(self._client())
+        except AWAY as err:
+            raise self._away(err) from err
+
+    def waiting(self) -> list[str]:
+        """Return the ids of the queued jobs, the next one first.
+
+        Raises:
+            QueueUnavailable: Redis does not respond.
+        """
+        try:
+            return waiting(self._client())
+        except AWAY as err:
             raise self._away(err) from err
 
     def announce(self, model: str) -> bool:
@@ -71,7 +95,9 @@ class JobQueue:
         _log.warning("Redis is unavailable: %s", err)
         # Its message stays in the log: it may name hosts.
         return QueueUnavailable(
-            "The job queue (Redis) does not respond.", "", self._settings.retry_after_s
+            f"The job queue (Redis) is unavailable: {reason_of(err)}.",
+            "",
+            self._settings.retry_after_s,
         )
 
 
@@ -79,10 +105,4 @@ def _connect(settings: AppSettings) -> Redis | None:
     """Return a client, or None without a URL; no I/O yet."""
     if not settings.redis_url:
         return None
-    return Redis.from_url(
-        settings.redis_url,
-        socket_timeout=settings.redis_timeout_s,
-        socket_connect_timeout=settings.redis_timeout_s,
-        # One retry without a pause: a pooled connection may have died with an earlier server.
-        retry=Retry(NoBackoff(), 1),
-    )
+    return connect(settings.redis_url, timeout_s=settings.redis_timeout_s)

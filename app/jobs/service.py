@@ -36,7 +36,8 @@ def submit(
         try:
             queue.submit(record)
         except QueueUnavailable as err:
-            # Not lost: the worker's reaper queues every job that is queued by its record.
+            # Redis failed since it was checked. The job is accepted all the same: its record is in
+            # the store, from which the reaper of any worker queues it as soon as Redis is back.
             log.warning("Job %s waits for the reaper: %s", record.id, err)
     return record
 

@@ -55,7 +55,7 @@ class Uploads:
             with part.open("wb") as file:
                 await _write(file, chunks)
             if not await asyncio.to_thread(zipfile.is_zipfile, part):
-                raise _no_zip("not a complete zip file")
+                raise _no_zip("The body is not a complete zip file.")
             part.replace(path)
         except OSError as err:
             raise StoreError(
@@ -86,8 +86,9 @@ async def _write(file: BinaryIO, chunks: AsyncIterator[bytes]) -> None:
 
 def _check_magic(begin: bytearray) -> None:
     if not begin.startswith(_MAGIC):
-        raise _no_zip(f"beginning with {bytes(begin[:8])!r}" if begin else "empty")
+        begins = f"begins with {bytes(begin[:8])!r}" if begin else "is empty"
+        raise _no_zip(f"The body {begins}.")
 
 
-def _no_zip(what: str) -> DatasetError:
-    return DatasetError("body", what, "a complete zip file of pictures")
+def _no_zip(detail: str) -> DatasetError:
+    return DatasetError("body", None, "a complete zip file of pictures", detail)

@@ -5,6 +5,7 @@ from typing import Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.samples import Sample
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # Bucket edges of the histograms, seconds: from the encoding of one small cat to a deadline.
@@ -39,6 +40,15 @@ class Labeled(Generic[Metric]):
         if child is None:
             child = self._children[values] = self._metric.labels(*values)
         return child
+
+    def samples(self) -> list[Sample]:
+        """Return all values now."""
+        return [sample for metric in self._metric.collect() for sample in metric.samples]
+
+
+def value_of(gauge: Gauge) -> float:
+    """Return a gauge's value now."""
+    return next(sample.value for metric in gauge.collect() for sample in metric.samples)
 
 
 class Telemetry:

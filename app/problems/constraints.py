@@ -55,6 +55,13 @@ def parameter_names(document: Schema, path: str, method: str) -> list[str]:
     return [parameter["name"] for parameter in parameters if parameter["in"] == "query"]
 
 
+def returns_picture(document: Schema, path: str, method: str) -> bool:
+    """Return whether an operation returns a picture, or redirects to one."""
+    responses = _operation(document, path, method).get("responses", {})
+    media_types = responses.get("200", {}).get("content", {})
+    return "307" in responses or any(name.startswith("image/") for name in media_types)
+
+
 def _operation(document: Schema, path: str, method: str) -> Schema:
     operations = document.get("paths", {}).get(path, {})
     found: Schema = operations.get("get" if method == "HEAD" else method.lower(), {})

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import Response
+from starlette.types import Scope
 
 from app.problems.json import brief, cut, encode
 from models.errors import (
@@ -36,6 +37,33 @@ class SettingsError(AppError):
 
 class BadRequest(AppError):
     """The bytes are not HTTP/1.1, or exceed a limit of it."""
+
+
+class MalformedBody(AppError):
+    """The body is not JSON.
+
+    Args:
+        reason: What is wrong with it, without a period.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The body is not valid JSON: {reason}.", "Send a JSON object.")
+
+
+class RangeNotSatisfiable(AppError):
+    """No range of a Range header lies within the file.
+
+    Args:
+        value: The header.
+        size: Size of the file, bytes.
+    """
+
+    def __init__(self, value: str, size: int) -> None:
+        super().__init__(
+            f"The range {value[:100]!r} is beyond the end of the file.",
+            f"The file has {size} bytes: request less, or the whole file without a range.",
+        )
+        self.size = size
 
 
 class Forbidden(AppError):
@@ -174,6 +202,7 @@ INTERNAL = Kind(500, "internal-error", "Internal error")
 
 KINDS: Mapping[type[CatteryError], Kind] = {
     BadRequest: Kind(400, "bad-request", "Bad request"),
+    MalformedBody: Kind(400, "malformed-body", "Malformed request body"),
     Unauthorized: Kind(401, "unauthorized", "Missing or invalid key"),
     Forbidden: Kind(403, "forbidden", "Forbidden"),
     NotFound: Kind(404, "not-found", "Not found"),
@@ -183,6 +212,7 @@ KINDS: Mapping[type[CatteryError], Kind] = {
     Gone: Kind(410, "gone", "Deleted"),
     TooLarge: Kind(413, "too-large", "Request body too large"),
     UnsupportedMedia: Kind(415, "unsupported-media-type", "Unsupported media type"),
+    RangeNotSatisfiable: Kind(416, "range-not-satisfiable", "Range not satisfiable"),
     InvalidValue: Kind(422, "invalid-value", "Invalid input"),
     CheckpointError: Kind(500, "damaged-version", "Damaged weights in the store"),
     Busy: Kind(503, "busy", "Overloaded"),
@@ -239,6 +269,15 @@ def problem_response(
     fields = {"Cache-Control": "no-store", **(headers or {})}
     if isinstance(error, Unauthorized):
         fields["WWW-Authenticate"] = 'Bearer realm="cattery"'
+    elif isinstance(error, RangeNotSatisfiable):
+        fields["Content-Range"] = f"bytes */{error.size}"
     elif isinstance(error, Unavailable | StoreError):
         fields["Retry-After"] = str(getattr(error, "retry_after_s", 5))
     return Response(encode(document), document["status"], fields, MEDIA_TYPE)
+
+
+def path_of(scope: Scope) -> str:
+    """Return the path that the client requested, for `instance`."""
+    root, path = scope.get("root_path", ""), str(scope["path"])
+    # A proxy may have removed the prefix, or passed it on.
+    return path if path.startswith(f"{root}/") else f"{root}{path}"

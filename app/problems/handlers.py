@@ -1,7 +1,7 @@
 """Exception handlers: every failure of a request becomes a problem document."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -13,8 +13,8 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from app.problems.constraints import Schema, allowed_values
-from app.problems.errors import InvalidFields, Kind, Unavailable, problem_response
-from app.problems.json import brief, cut
+from app.problems.errors import InvalidFields, Kind, Unavailable, path_of, problem_response
+from app.problems.json import brief, cut, encode
 from models.errors import CatteryError, NotFound
 
 log = logging.getLogger(__name__)
@@ -27,10 +27,8 @@ _PLACES = frozenset({"body", "query", "path", "header", "cookie"})
 
 def register(app: FastAPI) -> None:
     """Register the handlers."""
-    app.add_exception_handler(CatteryError, _refuse)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _framework)
-    app.add_exception_handler(ClientDisconnect, _left)
+    for kind, handler in HANDLERS.items():
+        app.add_exception_handler(kind, handler)
     app.add_exception_handler(Exception, _fail)
 
 
@@ -38,11 +36,11 @@ async def _refuse(request: Request, error: Exception) -> Response:
     """Respond to an error of ours."""
     if not isinstance(error, CatteryError):
         raise error
-    response = problem_response(error, request.url.path)
+    response = problem_response(error, path_of(request.scope))
     if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         # Probes and overload cause these every second; they must not fill the log.
         level = logging.INFO if isinstance(error, Unavailable) else logging.WARNING
-        log.log(level, "%s %s: %s", request.method, request.url.path, error)
+        log.log(level, "%s %s: %s", request.method, path_of(request.scope), error)
     return response
 
 
@@ -54,24 +52,27 @@ async def _invalid(request: Request, error: Exception) -> Response:
     document = request.app.openapi()
     path = getattr(request.scope.get("route"), "path", "")
     fields = [_field(e, document, path, request.method) for e in error.errors()[:MAX_ERRORS]]
-    return problem_response(InvalidFields(fields), request.url.path)
+    return problem_response(InvalidFields(fields), path_of(request.scope))
 
 
 def _field(error: Mapping[str, Any], document: Schema, path: str, method: str) -> dict[str, Any]:
     """Return a validation error as field, value, allowed values and a sentence."""
-    if error["type"] == "json_invalid":
-        why = str(error.get("ctx", {}).get("error", ""))
-        detail = f"The body is not valid JSON: {why} at character {error['loc'][-1]}."
-        return {"detail": detail, "field": "body", "value": None, "allowed": "JSON"}
     where, names = _place(error["loc"])
     field, value = cut(".".join(names) or where, 100), brief(error.get("input"))
-    detail = f"{field} is {value!r}: {error['msg']}."
+    allowed = allowed_values(document, path, method, where, names)
+    # Pydantic's own words are for programmers, and `allowed` says the same for clients.
+    why = "" if allowed and error["type"] != "repeated" else f": {error['msg']}"
+    detail = f"{field} is {_shown(value)}{why}."
     if error["type"] == "missing":
         value, detail = None, f"{field} is missing."
     elif error["type"] == "extra_forbidden":
         detail = f"Unknown field {field!r} with value {value!r}."
-    allowed = allowed_values(document, path, method, where, names)
     return {"detail": detail, "field": field, "value": value, "allowed": allowed}
+
+
+def _shown(value: object) -> str:
+    """Return a value as its client wrote it: JSON's constants and lists, other text quoted."""
+    return repr(value) if isinstance(value, str) else encode(value).decode()
 
 
 def _place(loc: Sequence[object]) -> tuple[str, list[str]]:
@@ -86,7 +87,7 @@ async def _framework(request: Request, error: Exception) -> Response:
     """Respond to what the framework rejects: unknown paths, wrong methods, broken bodies."""
     if not isinstance(error, HTTPException):
         raise error
-    path, status = request.url.path, HTTPStatus(error.status_code)
+    path, status = path_of(request.scope), HTTPStatus(error.status_code)
     if status is HTTPStatus.NOT_FOUND:
         missing = NotFound("page", path)
         missing.remedy = "See / for an index and /docs for all operations."
@@ -121,7 +122,13 @@ async def _fail(request: Request, _error: Exception) -> Response:
     # Nothing of the error itself: it may name paths or hosts. The server logs the traceback.
     detail = "An unexpected error occurred; the service's log has the details."
     remedy = "Try again; if it happens again, report it."
-    response = problem_response(CatteryError(detail, remedy), request.url.path)
-    # Starlette sends this response from outside all middleware, `Hardening` included.
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
+    return problem_response(CatteryError(detail, remedy), path_of(request.scope))
+
+
+HANDLERS: Mapping[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+    CatteryError: _refuse,
+    RequestValidationError: _invalid,
+    HTTPException: _framework,
+    ClientDisconnect: _left,
+}
+"""Handlers of all errors that are expected."""

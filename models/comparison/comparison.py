@@ -70,7 +70,7 @@ def _order(asked: Asked, name: str, dataset: DatasetRecord, store: Store) -> Tra
             promote=Promote.NEVER,
         )
     except InvalidValue as err:
-        raise InvalidValue(f"{err.field} of {name}", err.value, err.allowed) from err
+        raise InvalidValue(err.field, err.value, err.allowed, f"{name}: {err.detail}") from err
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,11 @@ def center_square(image: Image.Image, factor: int) -> Image.Image:
     return _region(image, (left, top, left + side, top + side), factor)
 
 
+def overview(image: Image.Image, factor: int) -> Image.Image:
+    """Return the whole image as RGB, averaged over `factor` by `factor` pixels."""
+    return _region(image, (0, 0, *image.size), factor)
+
+
 def straighten(image: Image.Image, face: Face, factor: int) -> Image.Image:
     """Return a face as RGB, eyes level and at `EYES_AT`; gray where the image ends.
 

@@ -5,16 +5,19 @@ and transparency is laid over white. Color profiles are ignored.
 """
 
 import math
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
-from PIL import ExifTags, Image
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageOps
 
-from models.datasets.cropping import center_square, straighten
+from models.datasets.cropping import center_square, overview, straighten
+from models.datasets.heif import MAX_WHOLE_PIXELS, decode_reduced
 from models.datasets.landmarks import Face
 from models.datasets.opening import DAMAGED, blaming_the_file, open_image
-from models.datasets.rejections import Reason, Refused
+from models.datasets.rejections import THUMBNAIL_PX, Reason, Refused
 from models.datasets.tones import to_eight_bits
 
 SIZES_PX = (32, 64, 128, 256, 512)
@@ -23,6 +26,9 @@ WORKING_PX = 2 * SIZES_PX[-1]
 
 # Threads decode such images one at a time, to bound memory.
 LARGE_PIXELS = 8_000_000
+
+# Why an image is refused that was not decoded, or could not be.
+UNDECODED = (Reason.UNREADABLE, Reason.TOO_LARGE)
 
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -78,7 +84,7 @@ def cut_square(
             large, or the face is not in it.
     """
     image = open_image(raw)
-    with _held(large, image):
+    with _held(large, image), _picturing(image, raw):
         turn = _turn(image)
         width, height = image.size if turn is None or turn in LEVEL_TURNS else image.size[::-1]
         side = min(width, height) if face is None else face.side
@@ -86,6 +92,8 @@ def cut_square(
         if face is not None:
             _check_inside(face, width, height)
         upright, scale = _decode(image, raw, turn, math.floor(side / WORKING_PX))
+        if scale > 1 and side / scale < SIZES_PX[-1]:
+            reach = _reach(side / scale)  # a huge HEIF was halved: nothing is enlarged again
         return Cut(image=_square(upright, face, scale), reach_px=reach)
 
 
@@ -105,9 +113,11 @@ def cut_faces(
         Refused: The image cannot be decoded, has no face, or only faces that are too small.
     """
     image = open_image(raw)
-    with _held(large, image):
+    with _held(large, image), _picturing(image, raw):
         _reach(min(image.size))
-        upright, _ = _decode(image, raw, _turn(image), shrink=1)
+        # Cut from half the size if it is huge, which fits into memory twice, turned as well.
+        shrink = 2 if image.width * image.height > MAX_WHOLE_PIXELS else 1
+        upright, _ = _decode(image, raw, _turn(image), shrink)
         faces = find(upright)
         if not faces:
             raise Refused(Reason.NO_FACE, "no cat's face was found that looks at the camera")
@@ -122,6 +132,16 @@ def _held(
 ) -> AbstractContextManager[object]:
     is_large = image.width * image.height >= LARGE_PIXELS
     return large if large is not None and is_large else nullcontext()
+
+
+@contextmanager
+def _picturing(image: Image.Image, raw: bytes) -> Iterator[None]:
+    """Attach a thumbnail to the refusal of an image, unless it cannot be decoded."""
+    try:
+        yield
+    except Refused as refused:
+        refused.thumbnail = None if refused.reason in UNDECODED else _thumbnail(image, raw)
+        raise
 
 
 def _reach(side: float) -> int:
@@ -140,6 +160,21 @@ def _square(upright: Image.Image, face: Face | None, scale: float) -> Image.Imag
     if face is None:
         return center_square(upright, factor)
     return straighten(upright, _scaled(face, scale), factor)
+
+
+def _thumbnail(image: Image.Image, raw: bytes) -> NDArray[np.uint8] | None:
+    """Return a small picture of a rejected image, upright; None if it is damaged."""
+    shrink = max(1, max(image.size) // (4 * THUMBNAIL_PX))
+    try:
+        # Turned when it is small: a large one is not to be in memory twice.
+        plain, _ = _decode(image, raw, None, shrink)
+    except Refused:
+        return None
+    turn = _turn(image)
+    small = overview(plain, max(1, max(plain.size) // (4 * THUMBNAIL_PX)))
+    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+    upright = small if turn is None else small.transpose(turn)
+    return np.asarray(ImageOps.pad(upright, (THUMBNAIL_PX, THUMBNAIL_PX)))
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
@@ -162,17 +197,20 @@ def _check_inside(face: Face, width: int, height: int) -> None:
 def _decode(
     image: Image.Image, raw: bytes, turn: Image.Transpose | None, shrink: int
 ) -> tuple[Image.Image, float]:
-    """Decode all pixels, a JPEG up to `shrink` times smaller.
+    """Decode all pixels, a JPEG up to `shrink` times smaller, a huge HEIF at least by half.
 
     Returns:
         The upright image, and how many original pixels one of its pixels spans.
     """
     width, height = image.size
     with blaming_the_file():
-        if shrink > 1:
-            image.draft(None, (width // shrink, height // shrink))  # of no effect except on JPEG
-        image.load()
-        plain = to_eight_bits(image, raw)
+        if image.format == "HEIF" and width * height > MAX_WHOLE_PIXELS:
+            plain = decode_reduced(raw, max(2, shrink))
+        else:
+            if shrink > 1:
+                image.draft(None, (width // shrink, height // shrink))  # no effect except on JPEG
+            image.load()
+            plain = to_eight_bits(image, raw)
     # Draft mode shrinks by 1, 2, 4 or 8 and rounds sizes up: rounding recovers the factor.
     scale = float(round(width / plain.width))
     return (plain if turn is None else plain.transpose(turn)), scale

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from PIL import Image, UnidentifiedImageError
 
+from models.datasets.heif import max_pixels, open_heif
 from models.datasets.png_chunks import essential
 from models.datasets.rejections import Reason, Refused
 from models.datasets.signatures import (
@@ -64,11 +65,7 @@ def blaming_the_file() -> Iterator[None]:
 
 def _open(raw: bytes, kind: str) -> Image.Image:
     if kind == "HEIF":
-        # Not registered in Pillow's own list, which belongs to the whole process.
-        from pi_heif import HeifImageFile  # loads libheif, which few imports need
-
-        heif: Image.Image = HeifImageFile(io.BytesIO(raw))
-        return heif
+        return open_heif(raw)
     if kind == "PNG":
         raw = essential(raw)
     return Image.open(io.BytesIO(raw), formats=[kind])
@@ -79,6 +76,8 @@ def _check_pixels(image: Image.Image, kind: str) -> None:
     if kind == "JPEG" and "progressive" in image.info:
         # Its decoder keeps all coefficients, however small the result is asked to be.
         most, name = MAX_PROGRESSIVE_PIXELS, "progressive JPEG"
+    if kind == "HEIF":
+        most = max_pixels(image)
     if image.width * image.height > most:
         detail = f"{image.width}x{image.height} pixels in {name}; at most {most} are read"
         raise Refused(Reason.TOO_LARGE, detail)

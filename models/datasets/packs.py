@@ -1,7 +1,7 @@
 """Packs: `.npy` files of images that grow row by row, in flat memory."""
 
 from dataclasses import dataclass
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -50,6 +50,15 @@ class PackWriter:
         self._file.write(image.tobytes())
         self._appended += 1
         return self._appended - 1
+
+    def read(self, row: int) -> NDArray[np.uint8]:
+        """Return an image that was appended."""
+        shape = (self._size_px, self._size_px, 3)
+        length = 3 * self._size_px**2
+        self._file.seek(self._start + row * length)
+        image = np.frombuffer(self._file.read(length), np.uint8).reshape(shape)
+        self._file.seek(0, SEEK_END)
+        return image
 
     def drop(self, row: int) -> None:
         """Leave an image out again."""
@@ -126,6 +135,10 @@ class Packs:
                 self._writers[key] = PackWriter(self._folder / pack_name(*key), size_px)
             places[size_px] = self._writers[key].append(row)
         return Place(is_heldout, places)
+
+    def read(self, place: Place, size_px: int) -> NDArray[np.uint8]:
+        """Return an image at one of its sizes, uint8 (H, W, 3)."""
+        return self._writers[size_px, place.is_heldout].read(place.rows[size_px])
 
     def drop(self, place: Place) -> None:
         """Leave an image out again, at all of its sizes."""

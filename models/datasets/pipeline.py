@@ -1,7 +1,6 @@
 """Decodes and crops entries in a few threads, in order."""
 
 import hashlib
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -13,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.cores import usable_cores
 from models.datasets.decoding import SIZES_PX, Cut, cut_faces, cut_square
 from models.datasets.duplicates import Look, look_of
 from models.datasets.landmarks import Face, read_face
-from models.datasets.rejections import Reason, Refused
+from models.datasets.rejections import Reason, Refused, nearest_size, thumbnail_of
 from models.datasets.sources import Entry
 
 MOST_THREADS = 8
@@ -50,6 +50,11 @@ class Prepared:
     is_aligned: bool
 
     @property
+    def thumbnail(self) -> NDArray[np.uint8]:
+        """A small picture of it, uint8 (THUMBNAIL_PX, THUMBNAIL_PX, 3)."""
+        return thumbnail_of(self.rows[nearest_size(self.rows)])
+
+    @property
     def is_heldout(self) -> bool:
         """Whether it is kept out of all training."""
         # By content: the same images are held out in every import, whatever else is in it.
@@ -68,7 +73,7 @@ def prepare_all(
     Yields:
         Each entry, in order, with its images or why it was refused.
     """
-    threads = min(MOST_THREADS, os.cpu_count() or 1)
+    threads = min(MOST_THREADS, usable_cores())
     large = threading.Lock()
     waiting: deque[tuple[Entry, Future[list[Prepared] | Refused]]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="import")
@@ -103,7 +108,7 @@ def prepare(
     except Refused as refused:
         # A new one: that which was raised keeps file and image in memory, by its traceback and
         # that of its cause.
-        return Refused(refused.reason, refused.detail)
+        return Refused(refused.reason, refused.detail, refused.thumbnail)
 
 
 def _prepared(
@@ -114,7 +119,7 @@ def _prepared(
     deviation = float(smallest.std((0, 1)).max())
     if deviation < LEAST_DEVIATION:
         detail = f"its pixels deviate by {deviation:.1f} from their mean, under {LEAST_DEVIATION}"
-        raise Refused(Reason.FLAT, detail)
+        raise Refused(Reason.FLAT, detail, thumbnail_of(rows[nearest_size(rows)]))
     return Prepared(
         content=content,
         identity=identity or hashlib.sha256(content + smallest.tobytes()).digest(),

@@ -4,10 +4,13 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from models.datasets.duplicates import Seen
 from models.datasets.packs import Packs, Place
 from models.datasets.pipeline import Prepared
-from models.datasets.rejections import Ledger, Reason, Refused
+from models.datasets.rejections import Ledger, Reason, Refused, nearest_size, thumbnail_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class Selection:
         content = images[0].content
         if self._deduplicate and content in self._contents:
             detail = f"the same file as {self._contents[content]}"
-            self.ledger.enter(file, Refused(Reason.DUPLICATE, detail))
+            self.ledger.enter(file, Refused(Reason.DUPLICATE, detail, images[0].thumbnail))
             return
         self._contents[content] = file
         for number, image in enumerate(images, start=1):
@@ -78,17 +81,24 @@ class Selection:
         # The first by name would often be a thumbnail of the photograph that follows.
         for twin in twins:
             if self.kept[twin].reach_px >= image.reach_px:
-                self._enter_twin(name, image.reach_px, self.kept[twin].name)
+                self._enter_twin(name, image.reach_px, self.kept[twin].name, image.thumbnail)
                 return
         for twin in twins:
             smaller = self.kept.pop(twin)
             self._seen.forget(twin)
+            thumbnail = self._thumbnail(smaller.place)
             self._packs.drop(smaller.place)
-            self._enter_twin(smaller.name, smaller.reach_px, name)
+            self._enter_twin(smaller.name, smaller.reach_px, name, thumbnail)
         place = self._packs.append(image.rows, is_heldout=image.is_heldout)
         number = self._seen.add(image.look)
         self.kept[number] = Kept(name, image.identity, image.reach_px, image.is_aligned, place)
 
-    def _enter_twin(self, name: str, reach_px: int, kept: str) -> None:
+    def _thumbnail(self, place: Place) -> NDArray[np.uint8]:
+        # From the packs: to remember one of every image kept would take gigabytes.
+        return thumbnail_of(self._packs.read(place, nearest_size(place.rows)))
+
+    def _enter_twin(
+        self, name: str, reach_px: int, kept: str, thumbnail: NDArray[np.uint8]
+    ) -> None:
         detail = f"looks like {kept}, which is kept and no smaller than its {reach_px} pixels"
-        self.ledger.enter(name, Refused(Reason.DUPLICATE, detail))
+        self.ledger.enter(name, Refused(Reason.DUPLICATE, detail, thumbnail))

@@ -23,14 +23,14 @@ class Format:
 
 
 # By the name that Pillow has for it. Bytes per pixel: JPEG 4, or 7 if progressive (see
-# `opening`), PNG and BMP 5, WebP 16, AVIF 9, HEIF 7.
+# `opening`), PNG and BMP 5, WebP 16, AVIF 9, HEIF 5 or more (see `heif`).
 FORMATS = {
     "JPEG": Format((".jpg", ".jpeg", ".jfif", ".jpe"), 60_000_000),
     "PNG": Format((".png",), 48_000_000),
     "WEBP": Format((".webp",), 15_000_000),
     "BMP": Format((".bmp",), 48_000_000),
     "AVIF": Format((".avif",), 24_000_000),
-    "HEIF": Format((".heic", ".heif", ".hif"), 36_000_000),
+    "HEIF": Format((".heic", ".heif", ".hif"), 50_000_000),
 }
 MAX_PROGRESSIVE_PIXELS = 36_000_000
 

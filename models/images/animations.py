@@ -53,17 +53,34 @@ def _webp(pixels: NDArray[np.uint8], text: Mapping[str, str]) -> bytes:
 
     Source: RFC 9649, section 2 (the container).
     """
+    frames = [Image.fromarray(frame) for frame in pixels]
+    return _animated(frames, _durations(len(frames)), text)
+
+
+def film(frames: Sequence[Image.Image], frame_ms: int) -> bytes:
+    """Return images of one size as an endless WebP, the last one held a little.
+
+    Args:
+        frames: RGB, at least one.
+        frame_ms: How long each is shown, milliseconds.
+    """
+    return _animated(frames, [*[frame_ms] * (len(frames) - 1), 4 * frame_ms], {})
+
+
+def _animated(
+    frames: Sequence[Image.Image], durations_ms: Sequence[int], text: Mapping[str, str]
+) -> bytes:
     exif = Image.Exif()
     exif[ExifTags.Base.ImageDescription] = _lines(text)
-    height, width = pixels.shape[1:3]
+    width, height = frames[0].size
     sides = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
     chunks = [
         _chunk(b"VP8X", bytes([WEBP_ANIMATED | WEBP_EXIF, 0, 0, 0]) + sides),
         _chunk(b"ANIM", bytes(6)),  # transparent background, endless
     ]
-    for frame, duration_ms in zip(pixels, _durations(len(pixels)), strict=True):
+    for frame, duration_ms in zip(frames, durations_ms, strict=True):
         file = BytesIO()
-        Image.fromarray(frame).save(file, "WEBP", quality=WEBP_QUALITY, method=WEBP_METHOD)
+        frame.save(file, "WEBP", quality=WEBP_QUALITY, method=WEBP_METHOD)
         place = bytes(6) + sides + duration_ms.to_bytes(3, "little") + bytes([WEBP_REPLACES])
         chunks.append(_chunk(b"ANMF", place + file.getvalue()[WEBP_HEADER_BYTES:]))
     chunks.append(_chunk(b"EXIF", exif.tobytes().removeprefix(EXIF_MARK)))
@@ -114,10 +131,12 @@ def _lines(text: Mapping[str, str]) -> str:
     return "\n".join(f"{key}: {value}" for key, value in text.items())
 
 
+WEBP_ENCODER = f"webp-1, libwebp {features.version('webp')}, {WEBP_QUALITY}, {WEBP_METHOD}"
+
 ANIMATIONS: Mapping[str, Animation] = {
     AnimationFormat.WEBP: Animation(
         media_type="image/webp",
-        encoder=f"webp-1, libwebp {features.version('webp')}, {WEBP_QUALITY}, {WEBP_METHOD}",
+        encoder=WEBP_ENCODER,
         encode=_webp,
     ),
     AnimationFormat.APNG: Animation(media_type="image/apng", encoder="pillow-apng-1", encode=_apng),

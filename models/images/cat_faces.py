@@ -25,8 +25,9 @@ class FacesUnavailable(CatteryError):
 
     def __init__(self) -> None:
         super().__init__(
-            "Finding faces needs OpenCV below 5, whose wheels still hold the cascade.",
-            "Install the extra: pip install 'opencv-python-headless<5'.",
+            "Finding faces needs the extra `faces`: OpenCV below 5, whose wheels still hold the "
+            "cascade.",
+            "Install it where the job runs: pip install 'opencv-python-headless<5'.",
         )
 
 

@@ -18,6 +18,16 @@ from models.networks import NETWORKS
 FORMAT = "cattery-generator-1"
 MAX_HEADER_BYTES = 1 << 20
 
+# What a header that does not fit its tensors, or any network at all, makes torch raise.
+_MISMATCHES = (
+    SafetensorError,
+    LookupError,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    RuntimeError,
+)
+
 
 class Generator(nn.Module):
     """A trained generator and what is needed to use it.
@@ -90,10 +100,16 @@ def load_generator(source: Path | bytes, device: str | torch.device = "cpu") -> 
     raw = source if isinstance(source, bytes) else _read(source)
     header, config = _header(raw)
     try:
+        tensors = load_tensors(raw)
         family = NETWORKS[header["network"]]
-        network = family.generator(family.config(**config))
-        fill(network, load_tensors(raw), "The weights file")
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as err:
+        shape = family.config(**config)
+        # A forged header may claim hundreds of gigabytes; on `meta` a network takes no memory.
+        with torch.device("meta"):
+            outline = family.generator(shape)
+        tensors = _fitting(outline, tensors, "The weights file")
+        network = family.generator(shape)
+        network.load_state_dict(tensors, strict=False)
+    except _MISMATCHES as err:
         raise CheckpointError(f"The weights file does not match its header: {err}.") from err
     generator = Generator(network, header, config).eval().requires_grad_(requires_grad=False)
     return generator.to(device)
@@ -114,7 +130,7 @@ def _header(raw: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
         header = json.loads(json.loads(raw[8 : 8 + length])["__metadata__"]["cattery"])
         config = header["config"]
         found = (header["format"], header["latent"], header["network"] in NETWORKS)
-    except (ValueError, KeyError, TypeError) as err:
+    except (ValueError, KeyError, TypeError, RecursionError) as err:
         raise CheckpointError(f"The weights file has no Cattery header: {err!r}.") from err
     if found != (FORMAT, LATENT_SCHEME, True) or not _is_sane(config):
         raise CheckpointError(
@@ -126,7 +142,7 @@ def _header(raw: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _is_sane(config: Any) -> bool:
     """Return whether a config asks for a network of a size that could have been trained."""
-    # Before anything is built: a forged header must not allocate all memory.
+    # The outline is cheap, but not if a header asks for a million layers.
     limits = {"size_px": 1024, "z_dim": 4096, "width": 1024}
     return isinstance(config, dict) and all(
         isinstance(value, int) and (name in limits) <= value <= limits.get(name, 1 << 20)
@@ -146,6 +162,15 @@ def fill(network: nn.Module, weights: dict[str, Tensor], name: str, remedy: str 
     Raises:
         CheckpointError: A tensor is missing, unknown, of another shape or not finite.
     """
+    tensors = _fitting(network, weights, name, remedy)
+    is_empty = next(network.parameters()).is_meta  # there is nothing to copy into
+    network.load_state_dict(tensors, strict=False, assign=is_empty)
+
+
+def _fitting(
+    network: nn.Module, weights: dict[str, Tensor], name: str, remedy: str = ""
+) -> dict[str, Tensor]:
+    """Return weights as float32; CheckpointError unless they are just what a network has."""
     tensors = {k: v.float() for k, v in weights.items() if v.is_floating_point()}
     wanted = {k: v.shape for k, v in network.state_dict().items() if v.is_floating_point()}
     if odd := sorted(wanted.keys() ^ tensors.keys())[:3]:
@@ -156,5 +181,4 @@ def fill(network: nn.Module, weights: dict[str, Tensor], name: str, remedy: str 
             raise CheckpointError(f"{name}: {key} has shape {shapes}.", remedy)
         if not torch.isfinite(tensor).all():
             raise CheckpointError(f"{name}: {key} is not finite.", remedy)
-    is_empty = next(network.parameters()).is_meta  # there is nothing to copy into
-    network.load_state_dict(tensors, strict=False, assign=is_empty)
+    return tensors

@@ -1,12 +1,12 @@
 """From points of latent space to uint8 pixels on one device."""
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from models.cores import usable_cores
 from models.inference.backend import make_backend
 from models.inference.checkpoints import Generator
 from models.inference.latents import Point, latents
@@ -54,7 +54,11 @@ class Engine:
 
     def render(self, points: Sequence[Point]) -> NDArray[np.uint8]:
         """Return one image per point, (N, H, W, 3) uint8; InvalidValue as `latents`."""
-        return self._backend.render(torch.from_numpy(latents(points, self.z_dim))).numpy()
+        return self.render_latents(latents(points, self.z_dim))
+
+    def render_latents(self, z: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Return one image per latent, (N, Z) float32 to (N, H, W, 3) uint8."""
+        return self._backend.render(torch.from_numpy(z)).numpy()
 
     def warm(self) -> None:
         """Prepare for a fast first request, and check what comes out.
@@ -73,10 +77,8 @@ def lanes_of(device: str | torch.device, count: int) -> int:
         count: As configured; 0 means on a CPU one per core, less one for the front end where
             there are more than two, and on a GPU at most four.
     """
-    # Affinity first: a process may be confined to fewer cores than the machine has.
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    spare = 1 if cores and cores > 2 else 0
-    lanes = min(torch.get_num_threads(), (cores or 1) - spare)
+    cores = usable_cores()
+    lanes = min(torch.get_num_threads(), cores - (1 if cores > 2 else 0))
     return count or (lanes if torch.device(device).type == "cpu" else min(lanes, GPU_LANES))
 
 

@@ -14,6 +14,7 @@ Sources: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +45,15 @@ class Interpolated:
     truncation: float = 1.0
 
 
-Point = int | Interpolated  # what an image is generated from
+@runtime_checkable
+class Resolvable(Protocol):
+    """A point that knows its latent, such as those of `models.latent_space`."""
+
+    def latent(self, z_dim: int) -> NDArray[np.float32]:
+        """Return its latent, (Z,) float32."""
+
+
+Point = int | Interpolated | Resolvable  # what an image is generated from
 
 
 def walk(start: int, end: int, frames: int, *, truncation: float = 1.0) -> list[Interpolated]:
@@ -83,21 +92,29 @@ def latents(points: Sequence[Point], z_dim: int) -> NDArray[np.float32]:
 
 
 def _latent(point: Point, z_dim: int) -> NDArray[np.float32]:
+    if isinstance(point, Resolvable):
+        return point.latent(z_dim)
     if not isinstance(point, Interpolated):
-        return _normals(check_seed(point), z_dim)
+        return normals(check_seed(point), z_dim)
     for name in ("share", "truncation"):
         if not 0 <= getattr(point, name) <= 1:
             raise InvalidValue(name, getattr(point, name), "0 to 1")
-    z = _normals(check_seed(point.start), z_dim)
+    z = normals(check_seed(point.start), z_dim)
     if point.share:
-        z = _between(z, _normals(check_seed(point.end), z_dim), point.share)
+        z = between(z, normals(check_seed(point.end), z_dim), point.share)
     return z if point.truncation == 1 else (z * point.truncation).astype(np.float32)
 
 
-def _between(
+def between(
     start: NDArray[np.float32], end: NDArray[np.float32], share: float
 ) -> NDArray[np.float32]:
-    """Return a point on the great circle between two latents; the length changes linearly."""
+    """Return a point on the great circle between two latents; the length changes linearly.
+
+    Args:
+        start: (Z,) float32.
+        end: (Z,) float32.
+        share: Position between them, 0 to 1.
+    """
     lengths = np.linalg.norm(start.astype(np.float64)), np.linalg.norm(end.astype(np.float64))
     a, b = start / lengths[0], end / lengths[1]
     angle = np.arccos(np.clip(a @ b, -1.0, 1.0))
@@ -107,9 +124,10 @@ def _between(
     return (direction * ((1 - share) * lengths[0] + share * lengths[1])).astype(np.float32)
 
 
-def _normals(seed: int, count: int) -> NDArray[np.float32]:
+def normals(key: int, count: int) -> NDArray[np.float32]:
+    """Return standard normals that depend on a key of 128 bits alone, (count,) float32."""
     pairs = (count + 1) // 2
-    words = np.random.Philox(key=seed).random_raw(2 * pairs)
+    words = np.random.Philox(key=key).random_raw(2 * pairs)
     # 53 bits and half a step: strictly between 0 and 1, so that the logarithm is finite.
     uniform = ((words >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
     radius = np.sqrt(-2.0 * np.log(uniform[:pairs]))

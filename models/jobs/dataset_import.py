@@ -17,12 +17,14 @@ from models.datasets.batches import open_pack
 from models.datasets.face_search import FaceSearch
 from models.datasets.packs import Packs, pack_name
 from models.datasets.pipeline import prepare_all
+from models.datasets.rejections import Ledger
 from models.datasets.selection import Selection
 from models.datasets.sources import open_source
 from models.datasets.tempdir import workplace
 from models.errors import CatteryError, DatasetError, StoreError
 from models.images.formats import contact_sheet, encode_png
 from models.store import Store
+from models.store.datasets import rejected_place
 from models.store.names import timestamp
 from models.store.records import Crop, DatasetRecord
 
@@ -30,6 +32,7 @@ FEWEST_IMAGES = 2  # fewer have no variance to measure
 PREVIEW_IMAGES = 64
 PREVIEW_COLUMNS = 8
 PREVIEW_PX = 64
+REJECTED_COLUMNS = 4
 REFERENCE_PX = 64
 
 OnProgress = Callable[[int, int], None]  # called with files done and files in all
@@ -57,6 +60,7 @@ def import_dataset(
     *,
     cache: Path,
     license: str = "",
+    origin: str = "",
     crop: Crop = Crop.CENTER,
     deduplicate: bool = True,
     on_progress: OnProgress | None = None,
@@ -71,6 +75,7 @@ def import_dataset(
         source: A folder or a zip; `.cat` files in it align faces.
         cache: Local folder to build it in.
         license: The images' license, as far as known.
+        origin: Where the images come from, as far as known.
         crop: What is cut out of images without landmarks.
         deduplicate: Whether to keep only the largest of images that look alike.
         on_progress: Called with files done and in total.
@@ -91,6 +96,7 @@ def import_dataset(
         source,
         cache,
         license=license,
+        origin=origin,
         crop=crop,
         deduplicate=deduplicate,
         on_progress=on_progress,
@@ -119,6 +125,7 @@ def pack_source(
     cache: Path,
     *,
     license: str = "",
+    origin: str = "",
     crop: Crop = Crop.CENTER,
     deduplicate: bool = True,
     on_progress: OnProgress | None = None,
@@ -141,10 +148,11 @@ def pack_source(
                 selection.take(entry.name, images)
                 if on_progress is not None:
                     on_progress(done, len(entries))
-        record = _record(name, selection, packs, license)
+        record = _record(name, selection, packs, license, origin)
         files = {f"packs/{file}": folder / file for file in packs.files()}
         with _reported():
             files["preview.png"] = _preview(folder, record)
+            files |= _rejected(folder, selection.ledger)
         yield Packed(record, files)
 
 
@@ -159,11 +167,13 @@ def _reported() -> Iterator[None]:
         ) from err
 
 
-def _record(name: str, selection: Selection, packs: Packs, license: str) -> DatasetRecord:
+def _record(
+    name: str, selection: Selection, packs: Packs, license: str, origin: str
+) -> DatasetRecord:
     counts = packs.counts(is_heldout=False)
     if max(counts.values(), default=0) < FEWEST_IMAGES:
         allowed = f"at least {FEWEST_IMAGES} images to train on"
-        raise DatasetError("source", _summary(selection), allowed)
+        raise DatasetError("source", None, allowed, f"The source has {_summary(selection)}.")
     return DatasetRecord(
         name=name,
         fingerprint=selection.fingerprint(),
@@ -173,7 +183,9 @@ def _record(name: str, selection: Selection, packs: Packs, license: str) -> Data
         heldout_counts=packs.counts(is_heldout=True),
         rejected=dict(sorted(selection.ledger.counts.items())),
         rejections=tuple(selection.ledger.first),
+        pictured=selection.ledger.pictured,
         license=license,
+        source=origin,
         aligned=selection.is_aligned,
         imported_at=timestamp(),
     )
@@ -187,6 +199,17 @@ def _summary(selection: Selection) -> str:
         reasons = f"{reasons + ', ' if reasons else ''}{selection.heldout} held out"
     taken = len(selection.kept) - selection.heldout
     return f"{taken} images to train on ({reasons or 'no files'})"
+
+
+def _rejected(folder: Path, ledger: Ledger) -> dict[str, Path]:
+    """Write a sheet of some rejected images for each reason; return the files by their place."""
+    files = {}
+    for reason, pictures in ledger.thumbnails.items():
+        place = rejected_place(reason)
+        file = folder / place.replace("/", "-")
+        file.write_bytes(encode_png(contact_sheet(np.stack(pictures), REJECTED_COLUMNS), None))
+        files[place] = file
+    return files
 
 
 def _preview(folder: Path, record: DatasetRecord) -> Path:

@@ -92,6 +92,7 @@ class _Import:
             license=order.license,
             crop=order.crop,
             deduplicate=order.deduplicate,
+            origin=order.origin,
             on_progress=self._report,
         ) as packed:
             self.journal.phase(Phase.PUBLISHING)
@@ -127,7 +128,12 @@ class _Import:
         if now - self.checked_at >= STOP_CHECK_S:
             self._check_stop()
             self.checked_at = now
-        self.journal.progress(lambda: Progress(done=done, total=total), force=done == total)
+        is_measuring = self.journal.record.phase is Phase.MEASURING
+        self.journal.progress(
+            lambda: Progress(done=done, total=total),
+            task="measuring the data set" if is_measuring else "packing pictures",
+            force=done == total,
+        )
 
     def _check_stop(self) -> None:
         self.journal.check_lease()

@@ -59,8 +59,8 @@ def make_order(
     size = check_size(size_px or row.default_size_px)
     _check_networks(row, size, settings, overrides or {})
     name = check_name("model", model or row.default_model(size))
-    _check_data(dataset, size, settings)
-    store.versions.check_size(name, size)
+    _check_data(dataset, size, settings, is_default=size_px is None)
+    _check_joins(store, name, size, is_default=size_px is None)
     order = TrainingOrder(
         recipe=row.name,
         dataset=dataset.name,
@@ -98,8 +98,10 @@ def _check_networks(
 
 def check_budget(budget: Budget) -> Budget:
     """Return the budget; InvalidValue unless exactly one of its fields is set and in range."""
-    if (budget.kimg is None) == (budget.minutes is None):
-        raise InvalidValue("budget", asdict(budget), "exactly one of kimg and minutes")
+    given = {field: value for field, value in asdict(budget).items() if value is not None}
+    if len(given) != 1:
+        detail = "The budget has both kimg and minutes." if given else "The budget is missing."
+        raise InvalidValue("budget", given or None, "exactly one of kimg and minutes", detail)
     for field, value, most in (
         ("budget.kimg", budget.kimg, MAX_KIMG),
         ("budget.minutes", budget.minutes, MAX_MINUTES),
@@ -109,11 +111,33 @@ def check_budget(budget: Budget) -> Budget:
     return budget
 
 
-def _check_data(dataset: DatasetRecord, size_px: int, settings: Settings) -> None:
+def _check_data(
+    dataset: DatasetRecord, size_px: int, settings: Settings, *, is_default: bool
+) -> None:
+    """Refuse a dataset with too few images, naming the size if the client chose it."""
     count = dataset.counts.get(str(size_px), 0)
-    if count < settings.batch:
-        found = f"{dataset.name} ({count} training images of {size_px} px)"
-        raise DatasetError("dataset", found, f"at least one batch, {settings.batch} images")
+    if count >= settings.batch:
+        return
+    enough = [int(px) for px, images in dataset.counts.items() if images >= settings.batch]
+    sizes = ", ".join(map(str, sorted(enough)))
+    field, value = ("dataset", dataset.name) if is_default else ("size_px", size_px)
+    detail = (
+        f"The dataset {dataset.name!r} has {count} training images of {size_px} px, less than a "
+        f"batch of {settings.batch}."
+    )
+    allowed = f"a size with enough of them: {sizes}" if sizes else "a larger dataset"
+    raise DatasetError(field, value, allowed, detail)
+
+
+def _check_joins(store: Store, model: str, size_px: int, *, is_default: bool) -> None:
+    """Refuse a size that the model's versions do not have, even if no client chose it."""
+    try:
+        store.versions.check_size(model, size_px)
+    except InvalidValue as err:
+        if not is_default:
+            raise
+        detail = f"The recipe's default size is {size_px} px, and {model!r} has another."
+        raise InvalidValue("size_px", None, str(err.allowed), detail) from None
 
 
 def source_job(store: Store, source: str, field: str = "resume_from") -> str:
@@ -137,26 +161,29 @@ def _check_resumable(store: Store, order: TrainingOrder, settings: Settings) -> 
     theirs = _shape(source, resolve(source.recipe, source.overrides)[1])
     ours = _shape(order, settings)
     if theirs != ours:  # a saved state fits only networks of the same shape
-        found = f"{order.resume_from}, a job of {theirs}"
-        raise RecipeError("resume_from", found, f"a job of {ours}")
+        raise _misfit("resume_from", order.resume_from, theirs, ours)
 
 
 def _check_weights(store: Store, order: TrainingOrder, settings: Settings) -> None:
     """Refuse weights that cannot fit, naming what differs; shapes are compared at the start."""
     source = _source_order(store, "init_from", order.init_from or "")
     if source.recipe != order.recipe:
-        found = f"{order.init_from}, a job of {source.recipe}"
-        raise RecipeError("init_from", found, f"a job of {order.recipe}")
+        raise _misfit("init_from", order.init_from, source.recipe, order.recipe)
     row, theirs = resolve(source.recipe, source.overrides)
     before = asdict(row.network_config(source.size_px, theirs))
     after = asdict(row.network_config(order.size_px, settings))
     if source.size_px > order.size_px:
-        found = f"{order.init_from}, a job of {source.size_px} px"
-        raise RecipeError("init_from", found, f"a job of at most {order.size_px} px")
+        sizes = f"{source.size_px} px", f"at most {order.size_px} px"
+        raise _misfit("init_from", order.init_from, *sizes)
     for name in before.keys() - {"size_px"}:
         if before[name] != after[name]:
-            found = f"{order.init_from}, a job with {name} {before[name]}"
-            raise RecipeError("init_from", found, f"a job with {name} {after[name]}")
+            values = f"{name} {before[name]}", f"{name} {after[name]}"
+            raise _misfit("init_from", order.init_from, *values)
+
+
+def _misfit(field: str, job: str | None, theirs: str, ours: str) -> RecipeError:
+    """Return the error for a source job that differs from the order."""
+    return RecipeError(field, job, f"a job of {ours}", f"The job {job} is one of {theirs}.")
 
 
 def _source_order(store: Store, field: str, job: str) -> TrainingOrder:

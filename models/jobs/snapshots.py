@@ -4,12 +4,14 @@ import hashlib
 from collections.abc import Callable
 
 from models.errors import CatteryError
+from models.metrics.faces import has_enough_faces
+from models.metrics.protocols import SINGLE_FACE, headline
 from models.store.journal import Journal
 from models.store.records import Json
 from models.store.training_state import JobState
 
-# From weights to the row of the metric, or None where it could not be computed.
-Measure = Callable[[bytes], Json | None]
+# From weights to rows of metrics; none where they could not be computed.
+Measure = Callable[[bytes], tuple[Json, ...]]
 
 
 class Snapshots:
@@ -19,7 +21,7 @@ class Snapshots:
         journal: The job's.
         state: The job's.
         epoch: This process's epoch of the state.
-        measure: Lower values are better.
+        measure: Evaluates weights.
     """
 
     def __init__(self, journal: Journal, state: JobState, epoch: int, measure: Measure) -> None:
@@ -33,9 +35,14 @@ class Snapshots:
         if self._measured_kimg == kimg:  # the budget ended on a snapshot, or so did a resumed run's
             return
         weights = save()
-        metric = self._measure(weights)
-        found = {"kimg": round(kimg, 3), "metric": metric, "training_s": training_s}
-        if self.best is None or value_of(metric) < value_of(self.best["metric"]):
+        rows = self._measure(weights)
+        found: Json = {
+            "kimg": round(kimg, 3),
+            "metric": headline(rows),
+            "faces": next((row for row in rows if row["name"] == SINGLE_FACE), None),
+            "training_s": training_s,
+        }
+        if self.best is None or _rank(found) < _rank(self.best):
             self.best = {**found, "sha256": hashlib.sha256(weights).hexdigest()}
             # Before the next checkpoint names it: a state never refers to a missing file.
             self._state.write(self._epoch, _file(self.best), weights)
@@ -72,6 +79,11 @@ def _file(best: Json) -> str:
     return f"best-{best['sha256'][:12]}.safetensors"
 
 
-def value_of(metric: Json | None) -> float:
-    """Return the value of a metric; infinity, the worst, if it could not be computed."""
-    return float("inf") if metric is None else float(metric["value"])
+def _rank(snapshot: Json) -> tuple[bool, float]:
+    """Return what snapshots are sorted by, the best first: enough faces, then the metric.
+
+    Without faces first, the metric would select heads with five eyes (docs/zoo-log.md).
+    """
+    metric, faces = snapshot["metric"], snapshot.get("faces")
+    value = float("inf") if metric is None else float(metric["value"])
+    return faces is not None and not has_enough_faces(faces), value

@@ -24,6 +24,13 @@ from models.training.setup import what_fits
 
 log = logging.getLogger(__name__)
 
+# What is measured in each phase, image by image.
+_TASKS = {
+    Phase.PREPARING: "measuring the data set",
+    Phase.MEASURING: "measuring the new version",
+    Phase.PUBLISHING: "measuring the version in service",
+}
+
 
 def run_training(
     record: JobRecord,
@@ -69,6 +76,7 @@ class _TrainingJob:
         self.evaluator = Evaluator(
             store, dataset, self.order.size_px, context.cache, self.device, context.fakes
         )
+        self.evaluator.on_progress = self._measured
         self.training = TrainingRun(
             journal, self.order, context, self.device, self.evaluator.snapshot, should_stop
         )
@@ -82,6 +90,12 @@ class _TrainingJob:
             announce=announce,
         )
 
+    def _measured(self, done: int, total: int) -> None:
+        phase = self.journal.record.phase
+        # Snapshots belong to the training, whose own progress stays in sight meanwhile.
+        if phase is not None and phase is not Phase.TRAINING:
+            self.journal.work(_TASKS[phase], done, total, "images")
+
     def run(self) -> JobRecord:
         self.journal.start()
         try:
@@ -89,6 +103,7 @@ class _TrainingJob:
         except Stopped as stop:
             return self._stopped(stop.reason)
         except TrainingCollapsed as err:
+            self.journal.collapsed(self.training.collapse(err))
             return self._end_early(JobStatus.COLLAPSED, str(err))
         except torch.OutOfMemoryError as err:
             log.warning("Job %s: %s", self.journal.record.id, err)

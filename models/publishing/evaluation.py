@@ -10,8 +10,8 @@ from models.errors import CatteryError
 from models.inference.checkpoints import Generator, load_generator
 from models.metrics.comparison import Measurement
 from models.metrics.features import Features
-from models.metrics.measuring import measure, reference_statistics
-from models.metrics.protocols import PROTOCOLS, Protocol, headline
+from models.metrics.measuring import OnProgress, face_tally, measure, reference_statistics
+from models.metrics.protocols import PROTOCOLS, Protocol
 from models.metrics.reference import Reference
 from models.store import Store
 from models.store.records import DatasetRecord, Json
@@ -30,6 +30,9 @@ class Evaluator:
         device: Where to compute.
         fakes: Images generated to evaluate a version; the protocol's number if None.
         protocol: Of versions; snapshots use its features too.
+
+    Attributes:
+        on_progress: Called with images done and in total of each evaluation, if set.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class Evaluator:
         # Asking for more fakes per version is not asking for slower snapshots.
         self._quick = _with_fakes(quick, fakes and min(fakes, quick.fakes))
         self._kept: tuple[Features, Reference] | None = None
+        self.on_progress: OnProgress | None = None
 
     def prepare(self) -> None:
         """Load or compute the reference statistics.
@@ -65,10 +69,10 @@ class Evaluator:
                 "Free some memory; a smaller batch does not help.",
             ) from err
 
-    def snapshot(self, weights: bytes) -> Json | None:
-        """Return the metric that selects snapshots, or None where it cannot be computed."""
+    def snapshot(self, weights: bytes) -> tuple[Json, ...]:
+        """Return the metrics that select snapshots; none where they cannot be computed."""
         found = self._measured(weights, self._quick)
-        return None if found is None else headline(found.rows)
+        return () if found is None else found.rows
 
     def version(self, weights: bytes) -> Measurement | None:
         """Evaluate a version fully, or return None where it cannot be evaluated."""
@@ -80,7 +84,16 @@ class Evaluator:
 
     def _measure(self, generator: Generator, protocol: Protocol) -> Measurement:
         features, reference = self._ready()
-        return measure(generator, reference, features, self._device, protocol)
+        faces = face_tally(self._store, self._dataset, self._size_px, protocol, cache=self._cache)
+        return measure(
+            generator,
+            reference,
+            features,
+            self._device,
+            protocol,
+            faces=faces,
+            on_progress=self.on_progress,
+        )
 
     def _measured(self, weights: bytes, protocol: Protocol) -> Measurement | None:
         try:
@@ -100,6 +113,7 @@ class Evaluator:
                 cache=self._cache,
                 features=features,
                 device=self._device,
+                on_progress=self.on_progress,
             )
             self._kept = features, reference
         return self._kept
@@ -109,4 +123,5 @@ def _with_fakes(protocol: Protocol, fakes: int | None) -> Protocol:
     """Return a protocol with another number of fakes, which its results record."""
     if fakes is None:
         return protocol
-    return replace(protocol, fakes=fakes, fakes_large=None)
+    faces = min(protocol.faces, fakes)
+    return replace(protocol, fakes=fakes, fakes_large=None, faces=faces)

@@ -1,22 +1,13 @@
 """Whether a new version replaces the one in service."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from models.errors import CatteryError
+from models.errors import BadEntry, CatteryError
 from models.inference.checkpoints import Generator, load_generator
 from models.metrics.comparison import Measurement
 from models.metrics.kid import difference
 from models.store import Store
-from models.store.records import Promote
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """Whether to promote a version, and why, in a sentence."""
-
-    promote: bool
-    reason: str
+from models.store.records import NOT_PROMOTED, PROMOTED, Promote, Promotion
 
 
 def judge(
@@ -27,7 +18,7 @@ def judge(
     measure: Callable[[Generator], Measurement],
     *,
     version: str | None = None,
-) -> Verdict:
+) -> Promotion:
     """Decide whether to promote a version.
 
     A version is better if the whole 95 % interval of the difference of both kernel distances
@@ -43,17 +34,29 @@ def judge(
         version: The new version's id, if known: one in service is not better than itself.
     """
     if wish is Promote.NEVER:
-        return Verdict(promote=False, reason="Not promoted: the order says never.")
+        return refused("Not promoted: the order says never.")
     if wish is Promote.ALWAYS:
-        return Verdict(promote=True, reason="Promoted: the order says always.")
+        return _accepted("Promoted: the order says always.")
     if found is None:
-        return Verdict(promote=False, reason="Not promoted: its KID could not be computed.")
-    serving = store.aliases.get(model).serving
+        return refused("Not promoted: its KID could not be computed.")
+    try:
+        serving = store.aliases.get(model).serving
+    except BadEntry as err:  # hours of training must not fail for it
+        return refused(f"Not promoted: {err}")
     if serving is None:
-        return Verdict(promote=True, reason="Promoted: no version was in service.")
+        return _accepted("Promoted: no version was in service.")
     if serving == version:  # equal weights have equal ids
-        return Verdict(promote=False, reason=f"Not promoted: {serving} is already in service.")
+        return refused(f"Not promoted: {serving} is already in service.")
     return _compare(store, model, serving, found, measure)
+
+
+def refused(reason: str) -> Promotion:
+    """Return the decision not to promote, without a comparison."""
+    return Promotion(decision=NOT_PROMOTED, reason=reason)
+
+
+def _accepted(reason: str) -> Promotion:
+    return Promotion(decision=PROMOTED, reason=reason)
 
 
 def _compare(
@@ -62,13 +65,12 @@ def _compare(
     serving: str,
     found: Measurement,
     measure: Callable[[Generator], Measurement],
-) -> Verdict:
+) -> Promotion:
     try:
         incumbent = measure(load_generator(store.versions.weights(model, serving)))
         change = difference(found.projections, incumbent.projections)
     except CatteryError as err:
-        reason = f"Not promoted: {serving}, in service, could not be evaluated: {err}"
-        return Verdict(promote=False, reason=reason)
+        return refused(f"Not promoted: {serving}, in service, could not be evaluated: {err}")
     low, high = change.interval
     # Not the two values alone: most of their noise cancels in the paired difference.
     is_better = high < 0
@@ -78,4 +80,15 @@ def _compare(
         f"{comparison} than {incumbent.projections.value:.4g} of {serving}, in service "
         f"(difference {change.value:.3g}, 95 % interval {low:.3g} to {high:.3g})."
     )
-    return Verdict(promote=is_better, reason=reason)
+    protocol = found.rows[0]["protocol"] if found.rows else {}
+    return Promotion(
+        decision=PROMOTED if is_better else NOT_PROMOTED,
+        reason=reason,
+        compared=serving,
+        kid=found.projections.value,
+        compared_kid=incumbent.projections.value,
+        difference=change.value,
+        interval=(low, high),
+        protocol=protocol.get("name"),
+        dataset=protocol.get("dataset"),
+    )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from models.directions.keeping import fit_if_cheap
 from models.images.formats import card_seeds, contact_sheet, encode_png
 from models.inference.checkpoints import load_generator
 from models.inference.engine import Engine
@@ -12,10 +13,10 @@ from models.metrics.comparison import Measurement
 from models.metrics.protocols import merged
 from models.publishing.card import Origin, make_card
 from models.publishing.evaluation import Evaluator
-from models.publishing.promotion import Verdict, judge
+from models.publishing.promotion import judge, refused
 from models.store import Store
 from models.store.journal import Journal
-from models.store.records import DatasetRecord, Json, Promote, TrainingOrder
+from models.store.records import DatasetRecord, Json, Promote, Promotion, TrainingOrder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +57,13 @@ class Publisher:
         Args:
             origin: How it was trained, for the card.
             weights: The snapshot's file.
-            best: The snapshot's kimg, seconds and metric.
+            best: The snapshot's kimg, seconds and results.
             found: Its results, if it was evaluated.
             parent: Version that the run resumed from.
             wish: When to promote the version.
             why: Why it must not be promoted; empty to decide.
         """
-        metrics = found.rows if found else (best["metric"],) if best["metric"] else ()
+        metrics = found.rows if found else selecting_rows(best)
         card = make_card(
             origin,
             self.order,
@@ -81,19 +82,23 @@ class Publisher:
         if published.metrics != metrics:  # equal weights were published before, with other results
             both = merged(published.metrics, metrics)
             self.store.versions.update_card(self.order.model, version, metrics=both)
-        verdict = Verdict(promote=False, reason=why)
+        fit_if_cheap(self.store, self.order.model, version, weights, self.device)
+        promotion = refused(why)
         if not why:
             measure, model = self.evaluator.incumbent, self.order.model
-            verdict = judge(self.store, model, found, wish, measure, version=version)
-        self._decide(version, verdict)
+            promotion = judge(self.store, model, found, wish, measure, version=version)
+        self._decide(version, promotion)
 
-    def _decide(self, version: str, verdict: Verdict) -> None:
+    def _decide(self, version: str, promotion: Promotion) -> None:
         model = self.order.model
-        decision = "promoted" if verdict.promote else "not promoted"
-        promotion = {"decision": decision, "reason": verdict.reason}
         self.store.versions.update_card(model, version, promotion=promotion)
         # After the card: whoever sees the alias move can read why it did.
-        if verdict.promote:
-            self.store.aliases.promote(model, version, reason=verdict.reason)
+        if promotion.is_promoted:
+            self.store.aliases.promote(model, version, reason=promotion.reason)
             self.announce(model)
-        self.journal.published(version, promoted=verdict.promote, reason=verdict.reason)
+        self.journal.published(version, promotion)
+
+
+def selecting_rows(best: Json) -> tuple[Json, ...]:
+    """Return the results by which a snapshot was selected."""
+    return tuple(row for row in (best["metric"], best.get("faces")) if row is not None)

@@ -135,6 +135,21 @@ class Datasets:
         except FileNotFoundError as err:
             raise NotFound("preview", name) from err
 
+    def rejected(self, name: str, reason: str) -> bytes:
+        """Return a sheet of images that were rejected for a reason, a PNG file.
+
+        Raises:
+            NotFound: There is no such dataset, or no such sheet of it.
+            Gone: It was deleted.
+        """
+        record = self.get(name)
+        if reason not in record.pictured:
+            raise NotFound("sheet of rejected images", reason, sorted(record.pictured))
+        try:
+            return self._tree.read(_path(name, rejected_place(reason)))
+        except FileNotFoundError as err:
+            raise NotFound("sheet of rejected images", reason) from err
+
     def read_reference(self, name: str, key: str) -> bytes | None:
         """Return a dataset's stored reference statistics, or None."""
         self.get(name)
@@ -155,6 +170,11 @@ class Datasets:
 
     def _unknown(self, name: str) -> NotFound:
         return NotFound("dataset", name, [record.name for record in self.list()])
+
+
+def rejected_place(reason: str) -> str:
+    """Return the path, in a dataset's folder, of the sheet of what a reason rejected."""
+    return f"rejected/{reason.replace(' ', '-')}.png"
 
 
 def _path(name: str, place: str) -> str:

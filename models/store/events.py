@@ -1,14 +1,21 @@
-"""A job's history: an append-only file with one JSON line per event."""
+"""A job's history: append-only files with one JSON line per event."""
 
 import json
 
 from models.store.names import timestamp
 from models.store.records import Event, Json
-from models.store.tree import Tree
+from models.store.tree import Tree, whole, with_lines
+
+# An object store writes the last segment again for each event: small ones cost little, and few
+# are cheap to read.
+SEGMENT_BYTES = 16 << 10
 
 
 class EventLog:
-    """Events in one file. An event's id is its line number, from 1.
+    """Events of one job. An event's id is its line number, from 1.
+
+    A folder has one file. An object store has segments, named for the number of their first
+    line, after what an older release wrote into one file.
 
     A line that a crash tore is never returned but keeps its number: a client that saw event 7
     asks for those after 7 and misses nothing.
@@ -17,28 +24,77 @@ class EventLog:
     def __init__(self, tree: Tree, path: str) -> None:
         self._tree = tree
         self._path = path
+        self._folder = path.removesuffix(".jsonl")
 
     def append(self, kind: str, data: Json) -> None:
         """Add an event that happened now."""
         # json.dumps escapes line breaks, so an event is always one line.
         line = json.dumps({"type": kind, "at": timestamp(), "data": data}, ensure_ascii=False)
-        self._tree.append(self._path, line.encode() + b"\n")
+        if self._tree.is_local:
+            self._tree.append(self._path, line.encode() + b"\n")
+        else:
+            self._append_to_segment(line.encode() + b"\n")
 
     def read(self, after: int = 0) -> list[Event]:
         """Return the events with a higher id than `after`; none when there is no file."""
-        try:
-            raw = self._tree.read(self._path)
-        except FileNotFoundError:
-            return []
-        lines = raw.split(b"\n")[:-1]  # what follows the last newline is still being written
-        events = (_event(n, line) for n, line in enumerate(lines[after:], start=after + 1))
-        return [event for event in events if event is not None]
+        events: list[Event] = []
+        for start, raw in self._segments(after):
+            lines = raw.split(b"\n")[:-1]  # what follows the last newline is still being written
+            numbered = enumerate(lines, start)
+            events += [e for n, line in numbered if n > after and (e := _event(n, line))]
+        return events
+
+    def _append_to_segment(self, line: bytes) -> None:
+        """Append to the last segment with room, or begin the next one."""
+        start, found = self._last_segment(), -1
+
+        def appended(before: bytes | None) -> bytes:
+            nonlocal start
+            if before is not None and len(before) >= SEGMENT_BYTES:
+                start += _count(before)
+                return before  # full: nothing is written
+            return with_lines(before, line)
+
+        while start != found:
+            found = start
+            self._tree.update(self._segment(found), appended)
+
+    def _last_segment(self) -> int:
+        """Return the number of the first line of the segment to append to."""
+        starts = self._starts()
+        if starts:
+            return starts[-1]
+        return 1 + _count(dict(self._segments(0)).get(1, b""))
+
+    def _segments(self, after: int) -> list[tuple[int, bytes]]:
+        """Return the content of each file that may have later events, by its first line."""
+        starts = [] if self._tree.is_local else self._starts()
+        last = max((start for start in starts if start <= after + 1), default=0)
+        paths = {self._segment(start): start for start in starts if start >= last}
+        if not last:  # all there is
+            paths = {self._path: 1, **paths}
+        raws = self._tree.read_many(list(paths))
+        return [(start, whole(raws[path])) for path, start in paths.items() if path in raws]
+
+    def _starts(self) -> list[int]:
+        names = (name.removesuffix(".jsonl") for name in self._tree.names(self._folder))
+        return sorted(int(name) for name in names if name.isdecimal())
+
+    def _segment(self, start: int) -> str:
+        return f"{self._folder}/{start:09d}.jsonl"
+
+
+def _count(raw: bytes) -> int:
+    """Return the number of lines, one that was torn included."""
+    return raw.count(b"\n") + (not raw.endswith(b"\n") if raw else 0)
 
 
 def _event(number: int, line: bytes) -> Event | None:
-    """The event of a line, or None for a torn one."""
+    """The event of a line, or None for a torn or foreign one."""
     try:
         fields = json.loads(line)
-        return Event(id=number, type=fields["type"], at=fields["at"], data=fields["data"])
-    except (ValueError, KeyError, TypeError):
+        event = Event(id=number, type=fields["type"], at=fields["at"], data=fields["data"])
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
+    is_ours = isinstance(event.type, str) and isinstance(event.at, str)
+    return event if is_ours and isinstance(event.data, dict) else None

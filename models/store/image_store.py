@@ -8,7 +8,7 @@ import threading
 from collections.abc import Collection, Mapping
 
 from models.store.aliases import card_path
-from models.store.tree import Tree
+from models.store.tree import Tree, whole
 
 FOLDER = "rendered"
 
@@ -71,7 +71,7 @@ class ImageStore:
         """
         folder = renderings_path(model, version)
         found = self._tree.read_many([f"{folder}/{name}" for name in names])
-        return {path.rpartition("/")[2]: data for path, data in found.items()}
+        return {path.rpartition("/")[2]: whole(data) for path, data in found.items()}
 
     def keep(self, model: str, version: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
         """Write files, except those that exist; return all as they are stored now, by name.

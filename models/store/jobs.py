@@ -1,5 +1,6 @@
 """Jobs: their orders, records, events and samples."""
 
+from collections.abc import Hashable
 from typing import Any
 
 from models.errors import Conflict, Gone, NotFound
@@ -107,6 +108,10 @@ class Jobs:
         if not found:
             self.get(job)
         return found
+
+    def history_stamp(self, job: str) -> Hashable | None:
+        """Return a value that changes when a job gets an event, or None if that is not cheap."""
+        return self._tree.stamp(_path(job, "events.jsonl"))
 
     def save_sample(self, job: str, label: str, png: bytes) -> None:
         """Write a sample sheet under its label, usually its kimg."""

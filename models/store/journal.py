@@ -11,7 +11,18 @@ from typing import Any
 from models.errors import CatteryError, LeaseLost
 from models.store import Store
 from models.store.names import timestamp
-from models.store.records import JobKind, JobRecord, JobStatus, Json, Phase, Progress
+from models.store.records import (
+    Collapse,
+    JobKind,
+    JobRecord,
+    JobStatus,
+    Json,
+    Phase,
+    PhaseRecord,
+    Progress,
+    Promotion,
+)
+from models.store.serialization import to_json
 
 PROGRESS_S = 1.0
 
@@ -49,6 +60,8 @@ class Journal:
         self._store = store
         self._lease = lease
         self._last_progress = 0.0
+        self._last_work = 0.0
+        self._task_began: tuple[float, float] | None = None  # when, and how much was done then
 
     def run(self, work: Callable[[], JobRecord]) -> JobRecord:
         """Do a job's work, which returns its record; any other error ends the job as failed.
@@ -79,22 +92,46 @@ class Journal:
     def start(self) -> None:
         """Record that the job was taken up."""
         started = self.record.started_at or timestamp()
-        self._save(status=JobStatus.STARTED, started_at=started, reason=None)
+        self._save(status=JobStatus.STARTED, started_at=started, reason=None, phases=())
         self.event("started", {"attempt": self.record.attempts})
 
     def phase(self, phase: Phase) -> None:
         """Record what the job is doing."""
-        self._save(phase=phase)
+        begun = PhaseRecord(name=phase, started_at=timestamp())
+        self._save(phase=phase, phases=(*self._ended_phases(), begun))
         self.event("phase", {"phase": phase.value})
 
-    def progress(self, make: Callable[[], Progress], *, force: bool = False) -> None:
+    def work(self, task: str, done: float, total: float, unit: str) -> None:
+        """Record how far the task of the current phase is, at most once a second until done.
+
+        Args:
+            task: What is being done, in words.
+            done: How much of it is done.
+            total: Of how much.
+            unit: Of both.
+        """
+        now = time.monotonic()
+        if not self.record.phases or (done < total and now - self._last_work < PROGRESS_S):
+            return
+        self._last_work = now
+        self._save(phases=self._with_work(task, done, total, unit))
+        told = to_json(self.record.phases[-1])
+        self.event("work", {"phase": told.pop("name"), **told})
+
+    def progress(
+        self, make: Callable[[], Progress], *, task: str = "training", force: bool = False
+    ) -> None:
         """Record how far the job is, at most once a second unless forced."""
         now = time.monotonic()
         if not force and now - self._last_progress < PROGRESS_S:
             return
         self._last_progress = now
-        self._save(progress=make())
-        shown = ("kimg", "training_s", "images_per_s", "eta_s", "losses", "done", "total")
+        progress = make()
+        phases = self._with_work(task, *_amount(progress), progress.eta_s)
+        if phases:
+            progress = replace(progress, eta_s=phases[-1].eta_s)
+        self._save(progress=progress, phases=phases)
+        shown = ("step", "kimg", "training_s", "images_per_s", "eta_s", "losses", "done", "total")
         self.event("progress", {name: getattr(self.record.progress, name) for name in shown})
 
     def sample(self, label: str, png: bytes) -> None:
@@ -109,32 +146,71 @@ class Journal:
         self._save(best=best)
         self.event("snapshot", {**found, "best": best})
 
-    def published(self, version: str, *, promoted: bool, reason: str) -> None:
+    def collapsed(self, collapse: Collapse) -> None:
+        """Record which rule ended the training; `end` follows."""
+        self._save(collapse=collapse)
+
+    def published(self, version: str, promotion: Promotion) -> None:
         """Record the version that the job made and the decision on its promotion."""
-        self._save(version=version, promoted=promoted)
-        self.event("published", {"version": version, "promoted": promoted, "reason": reason})
+        promoted = promotion.is_promoted
+        self._save(version=version, promoted=promoted, promotion=promotion)
+        told = {"promoted": promoted, "reason": promotion.reason, "promotion": to_json(promotion)}
+        self.event("published", {"version": version, **told})
 
     def pause(self, reason: str) -> JobRecord:
         """Return the job to the queue; it resumes from its state."""
         # The event first, as in `end`: whoever sees the job waiting can read why.
         self.event("paused", {"reason": reason})
-        self._save(status=JobStatus.QUEUED, phase=None, reason=reason)
+        phases = self._ended_phases()
+        self._save(status=JobStatus.QUEUED, phase=None, phases=phases, reason=reason)
         return self.record
 
     def requeue(self, reason: str) -> JobRecord:
         """Return the job to the queue for its next attempt, after its process ended."""
         attempts = self.record.attempts + 1
-        self._save(status=JobStatus.QUEUED, phase=None, attempts=attempts, reason=reason)
+        phases = self._ended_phases()
+        self._save(
+            status=JobStatus.QUEUED, phase=None, phases=phases, attempts=attempts, reason=reason
+        )
         return self.record
 
     def end(self, status: JobStatus, reason: str | None = None) -> JobRecord:
         """Record how the job ended; an import's upload is deleted."""
         # The event first: whoever sees an ended record can read all of its events.
-        self.event(status.value, {"reason": reason, "version": self.record.version})
-        self._save(status=status, phase=None, ended_at=timestamp(), reason=reason)
+        told: Json = {"reason": reason, "version": self.record.version}
+        if self.record.collapse is not None:
+            told["collapse"] = to_json(self.record.collapse)
+        self.event(status.value, told)
+        phases = self._ended_phases()
+        self._save(status=status, phase=None, phases=phases, ended_at=timestamp(), reason=reason)
         if self.record.kind is JobKind.IMPORT:
             self._delete_upload()
         return self.record
+
+    def _with_work(
+        self, task: str, done: float, total: float | None, unit: str, eta_s: float | None = None
+    ) -> tuple[PhaseRecord, ...]:
+        """Return the phases, the current one with how far its task is and how long it will take."""
+        if not self.record.phases:
+            return ()
+        *before, current = self.record.phases
+        now = time.monotonic()
+        if self._task_began is None or current.task != task or done < current.done:
+            self._task_began = (now, done)  # a new task, or the same one again
+        began_at, began_with = self._task_began
+        if eta_s is None and total is not None and done > began_with:
+            eta_s = (now - began_at) * (total - done) / (done - began_with)
+        eta_s = None if eta_s is None else round(max(eta_s, 0.0), 1)
+        current = replace(current, task=task, done=done, total=total, unit=unit, eta_s=eta_s)
+        return (*before, current)
+
+    def _ended_phases(self) -> tuple[PhaseRecord, ...]:
+        """Return the phases of this attempt, the last one ended."""
+        self._task_began = None
+        if not self.record.phases:
+            return ()
+        *before, last = self.record.phases
+        return (*before, replace(last, ended_at=last.ended_at or timestamp(), eta_s=None))
 
     def _save(self, **changes: Any) -> None:
         self.check_lease()
@@ -147,6 +223,15 @@ class Journal:
             upload.unlink(missing_ok=True)
         except OSError as err:  # costs disk space, not the dataset
             log.warning("Could not delete the upload %s: %s", upload, err)
+
+
+def _amount(progress: Progress) -> tuple[float, float | None, str]:
+    """Return how much of a job's main task is done, of how much, and the unit."""
+    if progress.total is not None:
+        return progress.done, progress.total, "images"
+    if progress.training_s_total is not None:
+        return progress.training_s, progress.training_s_total, "s"
+    return progress.kimg, progress.kimg_total, "kimg"
 
 
 def cancel_before_start(record: JobRecord, store: Store) -> JobRecord | None:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import ClassVar
 from uuid import uuid4
 
-from models.errors import StoreError
+from models.errors import BadEntry, StoreError
+from models.store.problems import Problems
 from models.store.tree import Tree, checked, reported
 
 STALE_S = 3600.0  # a temporary file untouched for this long belongs to a dead process
@@ -31,6 +32,7 @@ class LocalTree(Tree):
     def __init__(self, root: Path) -> None:
         self.root = root
         self.url = str(root)
+        self.problems = Problems()
 
     def check(self) -> None:
         for folder in (self.root, *self.root.parents):
@@ -55,13 +57,15 @@ class LocalTree(Tree):
         with reported("read", path, absent=True):
             return self._at(path).read_bytes()
 
-    def read_many(self, paths: Sequence[str]) -> dict[str, bytes]:
-        found = {}
+    def read_many(self, paths: Sequence[str]) -> dict[str, bytes | BadEntry]:
+        found: dict[str, bytes | BadEntry] = {}
         for path in paths:
             try:
                 found[path] = self.read(path)
             except FileNotFoundError:
                 continue
+            except BadEntry as err:
+                found[path] = err
         return found
 
     def write(self, path: str, data: bytes) -> None:
@@ -83,6 +87,17 @@ class LocalTree(Tree):
 
     def put(self, path: str, local: Path) -> None:
         self._place(path, lambda temporary: _move(local, temporary), Path.replace)
+
+    def update(self, path: str, change: Callable[[bytes | None], bytes]) -> bytes:
+        with self.lock(path):
+            try:
+                before = self.read(path)
+            except FileNotFoundError:
+                before = None
+            after = change(before)
+            if after != before:
+                self.write(path, after)
+            return after
 
     def append(self, path: str, data: bytes) -> None:
         with reported("append to", path):
@@ -131,6 +146,14 @@ class LocalTree(Tree):
                 return
             _sync_folder(target.parent)
             _remove(aside)
+
+    def move(self, path: str, target: str) -> None:
+        with reported("move", path):
+            source, place = self._at(path), self._at(target)
+            _make_folder(place.parent)
+            source.rename(place)
+            _sync_folder(source.parent)
+            _sync_folder(place.parent)
 
     def free_bytes(self) -> int | None:
         folder = self.root

@@ -79,6 +79,11 @@ def timestamp() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def age_s(at: str) -> float:
+    """Return the seconds since a `timestamp`."""
+    return (datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds()
+
+
 def marker(**details: object) -> bytes:
     """Return the content of a marker file, whose existence is what counts: its time, as JSON."""
     return (json.dumps({"at": timestamp(), **details}) + "\n").encode()

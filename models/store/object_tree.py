@@ -2,21 +2,28 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 from uuid import uuid4
 
-from models.errors import StoreError
-from models.store.tree import Tree, checked, reported
+from models.errors import BadEntry, StoreError
+from models.store.conditional import attempts, conditions_of
+from models.store.object_lock import ObjectLock
+from models.store.problems import Problems
+from models.store.tree import Tree, checked, reported, with_lines
+
+PATIENCE_S = 60.0  # how long to try a conditional write that others keep getting ahead of
+
+_REMEDY = "Use a store with conditional writes, such as Amazon S3, MinIO, Ceph or Cloudflare R2."
 
 
 class ObjectTree(Tree):
-    """Objects under a prefix of any fsspec file system (`s3://`, `memory://`, ...).
+    """Objects under a prefix of an fsspec file system (`s3://`, `memory://`, ...).
 
-    Object stores replace objects atomically. `create` relies on conditional puts. Locks hold
-    within this process only.
+    Object stores replace objects atomically. `create` and `update` rely on conditional writes,
+    which `check` tries, since some servers accept the headers and ignore them.
 
     Args:
         fs: The fsspec file system.
@@ -28,25 +35,43 @@ class ObjectTree(Tree):
 
     def __init__(self, fs: Any, prefix: str, url: str) -> None:
         self.url = url
+        self.problems = Problems()
         self._fs = fs
+        self._conditions = conditions_of(fs)
         self._prefix = prefix.rstrip("/")
         self._guard = threading.Lock()
-        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._downloads: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def check(self) -> None:
         probe = f"probe-{uuid4().hex}"
         try:
-            self.write(probe, b"cattery")
-            self.compare(probe, b"cattery")
+            self._check_conditions(probe)
+            self.compare(probe, b"second")
             self.delete(probe)
         except (StoreError, FileNotFoundError) as err:
-            raise StoreError(f"The store {self.url} cannot be written: {err}") from err
+            raise StoreError(
+                f"The store {self.url} cannot be used: {err}", getattr(err, "remedy", "")
+            ) from err
+
+    def _check_conditions(self, probe: str) -> None:
+        """Raise StoreError unless only the expected object is replaced."""
+        place, put = self._at(probe), self._conditions.put
+        with reported("write", probe):
+            if not put(place, b"first", None):
+                raise StoreError(f"{probe} could not be created.")
+            first = self._conditions.tag(place)
+            if put(place, b"other", None):
+                raise StoreError("It ignores If-None-Match: two jobs could get one lease.", _REMEDY)
+            if first is None or not put(place, b"second", first):
+                raise StoreError("It refuses If-Match with a current ETag.", _REMEDY)
+            if put(place, b"other", first):
+                raise StoreError("It ignores If-Match: changes of aliases could be lost.", _REMEDY)
 
     def read(self, path: str) -> bytes:
         with reported("read", path, absent=True):
             return bytes(self._fs.cat_file(self._at(path)))
 
-    def read_many(self, paths: Sequence[str]) -> dict[str, bytes]:
+    def read_many(self, paths: Sequence[str]) -> dict[str, bytes | BadEntry]:
         if not paths:
             return {}
         by_place = {self._at(path): path for path in paths}
@@ -64,21 +89,31 @@ class ObjectTree(Tree):
             self._fs.pipe_file(self._at(path), data)
 
     def create(self, path: str, data: bytes) -> bool:
-        with self.lock(path), reported("write", path):  # some backends check first, then write
-            try:
-                self._fs.pipe_file(self._at(path), data, mode="create")
-            except FileExistsError:
-                return False
-        return True
+        with reported("write", path):
+            for _ in attempts(PATIENCE_S):
+                if self._conditions.put(self._at(path), data, None):
+                    return True
+                if self._conditions.tag(self._at(path)) is not None:
+                    return False
+        raise self._contended(path)
+
+    def update(self, path: str, change: Callable[[bytes | None], bytes]) -> bytes:
+        sent: bytes | None = None
+        with reported("write", path):
+            for _ in attempts(PATIENCE_S):
+                # The tag first: what is read then is what it says, or the write fails.
+                tag = self._conditions.tag(self._at(path))
+                before = None if tag is None else self._content(path)
+                # Equal to what was sent: it was written, only the answer got lost.
+                if before is not None and before == sent:
+                    return before
+                sent = change(before)
+                if sent == before or self._conditions.put(self._at(path), sent, tag):
+                    return sent
+        raise self._contended(path)
 
     def append(self, path: str, data: bytes) -> None:
-        with self.lock(path):
-            try:
-                before = self.read(path)
-            except FileNotFoundError:
-                before = b""
-            gap = b"" if not before or before.endswith(b"\n") else b"\n"
-            self.write(path, before + gap + data)
+        self.update(path, lambda before: with_lines(before, data))
 
     def put(self, path: str, local: Path) -> None:
         with reported("write", path):
@@ -88,7 +123,7 @@ class ObjectTree(Tree):
     def local(self, path: str, cache: Path | None = None) -> Path:
         if cache is None:
             raise StoreError(f"{path} lies in {self.url}.", "A cache folder is needed to open it.")
-        with self.lock(path), reported("fetch", path, absent=True):
+        with self._alone(path), reported("fetch", path, absent=True):
             # The key covers the object's state: a new dataset under an old name gets a new copy.
             key = self._fs.ukey(self._at(path))[:16]
             copy = cache / "store" / f"{key}-{path.rsplit('/', 1)[-1]}"
@@ -125,15 +160,43 @@ class ObjectTree(Tree):
             except FileNotFoundError:
                 return
 
+    def move(self, path: str, target: str) -> None:
+        with reported("move", path):
+            self._fs.mv(self._at(path), self._at(target), recursive=True)
+
     def free_bytes(self) -> int | None:
         return None
 
     @contextmanager
     def lock(self, path: str) -> Iterator[None]:
+        lock = ObjectLock(self._conditions, self._fs, self._at(f"locks/{path}"))
+        with reported("lock", path):
+            lock.acquire()
+        try:
+            yield
+        finally:
+            with reported("unlock", path):
+                lock.release()
+
+    @contextmanager
+    def _alone(self, path: str) -> Iterator[None]:
+        """Exclude other threads of this process that download the same file."""
         with self._guard:
-            lock = self._locks[path]
+            lock = self._downloads[path]
         with lock:
             yield
+
+    def _content(self, path: str) -> bytes | None:
+        try:
+            return self.read(path)
+        except FileNotFoundError:
+            return None
+
+    def _contended(self, path: str) -> StoreError:
+        return StoreError(
+            f"Could not write {path}: others kept changing it for {PATIENCE_S:g} s.",
+            "Try again.",
+        )
 
     def _at(self, path: str) -> str:
         return f"{self._prefix}/{checked(path)}"

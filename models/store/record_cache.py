@@ -1,17 +1,16 @@
 """A cache of one kind of record, parsed again only when its file has changed."""
 
-import logging
 import threading
-from collections.abc import Hashable, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
+from typing import Any, Generic, TypeVar
 
-from models.errors import StoreError
+from models.errors import BadEntry, StoreError
+from models.store.records import Card, DatasetRecord, JobRecord
 from models.store.serialization import loads
 from models.store.tree import Tree
 
 T = TypeVar("T")
-
-_log = logging.getLogger(__name__)
 
 
 class RecordCache(Generic[T]):
@@ -27,24 +26,37 @@ class RecordCache(Generic[T]):
         self._guard = threading.Lock()
 
     def get(self, path: str) -> T:
-        """Return the record in a file; FileNotFoundError, or StoreError if it is damaged."""
-        stamp = self._tree.stamp(
-            path
-        )  # before reading: if the file changes, the next stamp differs
+        """Return the record in a file; FileNotFoundError, or BadEntry if it is damaged."""
+        # The stamp before reading: if the file changes meanwhile, the next stamp differs.
+        stamp = self._tree.stamp(path)
         known = self._remembered(path, stamp)
-        return known if known is not None else self._parse(path, stamp, self._tree.read(path))
+        if known is not None:
+            return known
+        try:
+            return self._parse(path, stamp, self._tree.read(path))
+        except BadEntry as err:
+            self._tree.problems.note(err, partial(self.get, path))
+            raise
 
     def many(self, paths: Sequence[str]) -> list[T]:
-        """Return the records of the files that exist, in order; damaged ones are logged."""
-        stamps = {path: self._tree.stamp(path) for path in paths}
+        """Return the records of the files that exist, in order; bad ones are noted."""
+        stamps = {path: self._stamp(path) for path in paths}
         found = {path: self._remembered(path, stamp) for path, stamp in stamps.items()}
         raws = self._tree.read_many([path for path, record in found.items() if record is None])
         for path, raw in raws.items():
             try:
+                if isinstance(raw, BadEntry):
+                    raise raw
                 found[path] = self._parse(path, stamps[path], raw)
-            except StoreError as err:  # one damaged file must not hide all others
-                _log.warning("Skipped a damaged record: %s", err)
+            except BadEntry as err:  # one damaged file must not hide all others
+                self._tree.problems.note(err, partial(self.get, path))
         return [record for record in found.values() if record is not None]
+
+    def _stamp(self, path: str) -> Hashable | None:
+        try:
+            return self._tree.stamp(path)
+        except BadEntry:  # reading it says why
+            return None
 
     def _remembered(self, path: str, stamp: Hashable | None) -> T | None:
         with self._guard:
@@ -57,8 +69,19 @@ class RecordCache(Generic[T]):
         try:
             record = loads(self._kind, raw)
         except StoreError as err:
-            raise StoreError(f"{path}: {err}", "Restore the file or delete its folder.") from err
+            raise BadEntry(path, f"{path}: {err.detail}") from err
+        if not path.startswith(_HOMES.get(self._kind, lambda _: "")(record)):
+            raise BadEntry(path, f"{path}: It is a {self._kind.__name__} record of another place.")
+        self._tree.problems.clear(path)
         if stamp is not None:
             with self._guard:
                 self._known[path] = (stamp, record)
         return record
+
+
+# Where a record says it belongs: a file copied elsewhere would name files that are not beside it.
+_HOMES: Mapping[type, Callable[[Any], str]] = {
+    Card: lambda card: f"models/{card.model}/versions/{card.version}/",
+    JobRecord: lambda job: f"jobs/{job.id}/",
+    DatasetRecord: lambda dataset: f"datasets/{dataset.name}/",
+}

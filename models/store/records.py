@@ -11,6 +11,9 @@ from typing import Any
 
 Json = dict[str, Any]
 
+PROMOTED = "promoted"  # the decision of a `Promotion`, or its opposite
+NOT_PROMOTED = "not promoted"
+
 
 class JobStatus(StrEnum):
     """Status of a job."""
@@ -99,6 +102,7 @@ class ImportOrder:
     Attributes:
         source: Local path of the uploaded zip, which the job deletes when it ends.
         license: The images' license according to the uploader; may be empty.
+        origin: Where they come from, likewise.
         crop: What is cut out of images without landmarks.
         deduplicate: Whether to keep only the largest of images that look alike.
     """
@@ -106,6 +110,7 @@ class ImportOrder:
     name: str
     source: str
     license: str = ""
+    origin: str = ""
     crop: Crop = Crop.CENTER
     deduplicate: bool = True
 
@@ -127,6 +132,89 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseRecord:
+    """One phase of a job, over or going on.
+
+    Attributes:
+        task: What is being done in it, in words; empty before that is known.
+        done: How much of the task is done.
+        total: Of how much, or None if that is not known.
+        unit: Of both: "images", "kimg" or "s".
+        eta_s: Estimated seconds until the task is done, or None.
+    """
+
+    name: Phase
+    started_at: str
+    ended_at: str | None = None
+    task: str = ""
+    done: float = 0.0
+    total: float | None = None
+    unit: str = ""
+    eta_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promotion:
+    """Whether a job put its version into service, and why.
+
+    Attributes:
+        decision: "promoted" or "not promoted".
+        reason: In a sentence.
+        compared: Version that was in service, if the two were compared.
+        kid: Of the new version.
+        compared_kid: Of the one in service, on the same images and seeds.
+        difference: The new one's KID minus the other's; below zero is better.
+        interval: 95 % interval of the difference; promoted if it lies below zero.
+        protocol: How both were measured.
+        dataset: Name of the data set that both were compared with.
+    """
+
+    decision: str
+    reason: str
+    compared: str | None = None
+    kid: float | None = None
+    compared_kid: float | None = None
+    difference: float | None = None
+    interval: tuple[float, ...] | None = None
+    protocol: str | None = None
+    dataset: str | None = None
+
+    @property
+    def is_promoted(self) -> bool:
+        """Whether the version went into service."""
+        return self.decision == PROMOTED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collapse:
+    """Why a training counts as collapsed.
+
+    Attributes:
+        rule: Name of the rule (`models.training.collapse`).
+        meaning: What was measured, in words.
+        value: What it was; None if it is not finite.
+        limit: The last healthy value.
+        is_floor: Whether values below the limit are bad, not those above.
+        step: At which the rule fired.
+        since_step: At which the value was first bad.
+        kimg: At that moment.
+        sample: Label of the sample sheet of that moment, if there is one.
+        remedy: What to do about it, a sentence.
+    """
+
+    rule: str
+    meaning: str
+    value: float | None
+    limit: float
+    is_floor: bool
+    step: int
+    since_step: int
+    kimg: float
+    sample: str | None = None
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecord:
     """One job as last written; the store's `jobs/{id}/job.json`.
 
@@ -141,6 +229,9 @@ class JobRecord:
         reason: Why it ended or waits, a sentence.
         version: Id of the version it published.
         promoted: Whether that version went into service; None if not decided.
+        promotion: The decision on that, with what was compared.
+        collapse: Which rule ended the training, if one did.
+        phases: Of the current attempt, in order; the last one may be going on.
     """
 
     id: str
@@ -159,6 +250,9 @@ class JobRecord:
     reason: str | None = None
     version: str | None = None
     promoted: bool | None = None
+    promotion: Promotion | None = None
+    collapse: Collapse | None = None
+    phases: tuple[PhaseRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +267,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AliasMove:
-    """One move of a model's `serving`: "zoo", "promote" or "rollback"."""
+    """One move of a model's `serving`: "zoo", "promote", "rollback" or "withdraw"."""
 
     action: str
     version: str
@@ -183,11 +277,17 @@ class AliasMove:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aliases:
-    """The movable pointers of one model. `history` is oldest first."""
+    """The movable pointers of one model.
+
+    Attributes:
+        history: The latest moves, oldest first.
+        moves: How many there were in all; 0 in files of older releases.
+    """
 
     serving: str | None = None
     previous: str | None = None
     history: tuple[AliasMove, ...] = ()
+    moves: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +301,8 @@ class DatasetRecord:
         counts: Training images by resolution, e.g. {"64": 8339}.
         rejected: How many were rejected, by reason.
         rejections: The first of them, `{"file": ..., "reason": ..., "detail": ...}`.
+        pictured: Files on the sheet of rejected images, in order, by reason.
+        source: Where the images come from, as far as known.
         imported_at: ISO 8601, UTC.
     """
 
@@ -212,7 +314,9 @@ class DatasetRecord:
     heldout_counts: dict[str, int]
     rejected: dict[str, int] = field(default_factory=dict)
     rejections: tuple[Json, ...] = ()
+    pictured: dict[str, list[str]] = field(default_factory=dict)
     license: str = ""
+    source: str = ""
     aligned: bool = False
     imported_at: str = ""
 
@@ -224,7 +328,7 @@ class Card:
     Attributes:
         version: First 12 hex digits of `sha256`.
         settings: All hyperparameters, overrides applied.
-        dataset: `{"name", "fingerprint", "license", "pictures"}`.
+        dataset: `{"name", "fingerprint", "license", "source", "pictures"}`.
         latent: Name of the seed-to-latent scheme.
         ema: Decay of the weights' moving average, or None if turned off.
         mirror: Whether training images were flipped at random.
@@ -232,7 +336,7 @@ class Card:
         software: Versions of what trained it.
         hardware: The device that trained it.
         parent: Version it was resumed or packed from.
-        promotion: `{"decision", "reason"}`, if a job decided on it.
+        promotion: The decision of the job that trained it, if it made one.
         order: Of the job that trained it, as JSON.
         picks: Hand-picked seeds worth showing.
         engine: Key in `models.inference.registry.ENGINES` that defines its pixels; empty on
@@ -259,7 +363,7 @@ class Card:
     training_s: float | None = None
     parent: str | None = None
     job: str | None = None
-    promotion: Json | None = None
+    promotion: Promotion | None = None
     order: Json = field(default_factory=dict)
     picks: tuple[int, ...] = ()
     engine: str = ""

@@ -8,11 +8,13 @@ from fsspec.implementations.local import LocalFileSystem
 from models.errors import StoreError
 from models.store.aliases import AliasTable
 from models.store.datasets import Datasets
+from models.store.directions import Directions
 from models.store.jobs import Jobs
 from models.store.local_tree import LocalTree
 from models.store.object_tree import ObjectTree
 from models.store.tree import Tree
 from models.store.versions import Versions
+from models.store.votes import Votes
 
 
 class Store:
@@ -30,6 +32,8 @@ class Store:
         self.tree = _tree(url)
         self.aliases = AliasTable(self.tree)
         self.versions = Versions(self.tree, self.aliases)
+        self.directions = Directions(self.tree, self.versions)
+        self.votes = Votes(self.tree)
         self.jobs = Jobs(self.tree)
         self.datasets = Datasets(self.tree, self.jobs)
 
@@ -51,7 +55,7 @@ def _tree(url: str) -> Tree:
         protocol = url.partition(":")[0]
         raise StoreError(
             f"The store {url} needs a package that is not installed ({err}).",
-            f"Install cattery[{protocol}]." if protocol == "s3" else "Install it.",
+            "Install it: `pip install s3fs`." if protocol == "s3" else "Install it.",
         ) from err
     except Exception as err:  # each fsspec backend has an error tree of its own
         raise StoreError(

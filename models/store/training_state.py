@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from models.errors import LeaseLost, StoreError
+from models.errors import BadEntry, LeaseLost, StoreError
 from models.store.names import check_label, marker
 from models.store.tree import Tree
 
@@ -90,14 +90,17 @@ class JobState:
         return f"{self._folder}/{epoch:06d}/{name}"
 
     def _epochs(self) -> list[int]:
-        return sorted(int(name) for name in self._tree.names(self._folder) if name.isdigit())
+        return sorted(int(name) for name in self._tree.names(self._folder) if name.isdecimal())
 
     def _dropped(self) -> int:
         """Return the highest epoch taken when the state was dropped; 0 if it was not."""
+        path = f"{self._folder}/{_DROPPED}"
         try:
-            return int(json.loads(self._tree.read(f"{self._folder}/{_DROPPED}"))["epoch"])
+            return int(json.loads(self._tree.read(path))["epoch"])
         except FileNotFoundError:
             return 0
+        except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as err:
+            raise BadEntry(path, f"{path}: It is damaged: {err}.") from err
 
     def _last(self) -> int:
         """Return the highest epoch ever taken, dropped ones included; 0 for none."""

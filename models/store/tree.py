@@ -1,12 +1,17 @@
 """The interface of a file tree, in a local folder or an object store."""
 
+import errno
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import ClassVar
 
-from models.errors import StoreError
+from models.errors import BadEntry, CatteryError, StoreError
+from models.store.problems import Problems
+
+# What the file system says of one file: something is in its way, or it belongs to another user.
+_ONE_FILE = {errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.ELOOP, errno.ENAMETOOLONG}
 
 
 class Tree(ABC):
@@ -18,10 +23,12 @@ class Tree(ABC):
     Attributes:
         url: Where the tree is, for messages.
         is_local: Whether its files can be opened in place.
+        problems: Files that were left out of lists.
     """
 
     is_local: ClassVar[bool]
     url: str
+    problems: Problems
 
     @abstractmethod
     def check(self) -> None:
@@ -46,8 +53,8 @@ class Tree(ABC):
         """
 
     @abstractmethod
-    def read_many(self, paths: Sequence[str]) -> dict[str, bytes]:
-        """Return the content of those files that are there, by path."""
+    def read_many(self, paths: Sequence[str]) -> dict[str, bytes | BadEntry]:
+        """Return the content of those files that are there, or what is wrong, by path."""
 
     @abstractmethod
     def write(self, path: str, data: bytes) -> None:
@@ -58,11 +65,24 @@ class Tree(ABC):
         """Write a file unless it exists; of several callers exactly one gets True."""
 
     @abstractmethod
+    def update(self, path: str, change: Callable[[bytes | None], bytes]) -> bytes:
+        """Replace a file by what a function makes of it; no concurrent update is lost.
+
+        Args:
+            path: The file.
+            change: From the content, None where there is no file, to the new content. It may
+                be called repeatedly; what it raises leaves the file as it is.
+
+        Returns:
+            The new content.
+        """
+
+    @abstractmethod
     def append(self, path: str, data: bytes) -> None:
         r"""Append whole lines to a file, creating it if needed.
 
         A last line that a crash left unfinished is closed with "\n" first. An object store
-        rewrites the file, so there only one process at a time may append.
+        rewrites the file, which should be small.
         """
 
     @abstractmethod
@@ -99,12 +119,16 @@ class Tree(ABC):
         """Delete a file or a folder with its content, if it is there."""
 
     @abstractmethod
+    def move(self, path: str, target: str) -> None:
+        """Move a file, or a folder with its content, to where nothing is."""
+
+    @abstractmethod
     def free_bytes(self) -> int | None:
         """Return the space left in bytes, or None where there is no such limit."""
 
     @abstractmethod
     def lock(self, path: str) -> AbstractContextManager[None]:
-        """Exclude other holders of the same path: threads, and on a local tree processes."""
+        """Exclude other holders of the same path: threads and processes."""
 
 
 def checked(path: str) -> str:
@@ -120,7 +144,7 @@ def checked(path: str) -> str:
 
 @contextmanager
 def reported(action: str, where: str, *, absent: bool = False) -> Iterator[None]:
-    """Turn errors of the file system into StoreError.
+    """Turn errors of the file system into StoreError; ours pass through.
 
     Args:
         action: A verb for the message: "read", "write", ...
@@ -129,17 +153,32 @@ def reported(action: str, where: str, *, absent: bool = False) -> Iterator[None]
     """
     try:
         yield
-    except StoreError:
+    except CatteryError:
         raise
     except FileNotFoundError as err:
         if absent:
             raise
         raise StoreError(f"Could not {action} {where}: it is not there.") from err
     except Exception as err:  # each fsspec backend has an error tree of its own
-        raise StoreError(f"Could not {action} {where}: {_in_words(err)}.") from err
+        detail = f"Could not {action} {where}: {_in_words(err)}."
+        is_one = getattr(err, "errno", None) in _ONE_FILE
+        raise (BadEntry(where, detail) if is_one else StoreError(detail)) from err
 
 
 def _in_words(err: Exception) -> str:
     """Return an error on one line, without its path."""
     said = getattr(err, "strerror", None) or str(err) or type(err).__name__
     return " ".join(str(said).split()).rstrip(".")
+
+
+def with_lines(before: bytes | None, lines: bytes) -> bytes:
+    r"""Return a file's content with lines appended, a torn last line being closed by "\n"."""
+    gap = b"" if not before or before.endswith(b"\n") else b"\n"
+    return (before or b"") + gap + lines
+
+
+def whole(answer: bytes | BadEntry) -> bytes:
+    """Return the content that `read_many` found; BadEntry if it could not be read."""
+    if isinstance(answer, BadEntry):
+        raise answer
+    return answer

@@ -6,25 +6,44 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from models.errors import CheckpointError, Conflict, InvalidValue
-from models.store.aliases import AliasTable, card_path, gone_path, missing, model_names, version_ids
+from models.errors import (
+    BadEntry,
+    CatteryError,
+    CheckpointError,
+    Conflict,
+    Gone,
+    InvalidValue,
+    NotFound,
+    StoreError,
+)
+from models.store.aliases import (
+    AliasTable,
+    card_path,
+    card_paths,
+    gone_path,
+    missing,
+    model_names,
+    version_ids,
+)
 from models.store.image_store import FOLDER as RENDERED
 from models.store.names import check_name, is_name, is_version, is_version_prefix, marker
 from models.store.record_cache import RecordCache
 from models.store.records import Card
-from models.store.serialization import dumps
+from models.store.serialization import dumps, loads
 from models.store.tree import Tree
 
 T = TypeVar("T")
 
 # Inside a class that has a method `list` the type cannot be named.
 Cards = list[Card]
+Ids = list[str]
 
 # Fields of a card that may change later; everything else is provenance.
 CHANGEABLE = frozenset({"metrics", "promotion", "picks", "note"})
 
 WEIGHTS = "generator.safetensors"
 SAMPLES = "samples.png"
+DIRECTIONS = "directions.safetensors"
 
 
 class Versions:
@@ -38,7 +57,7 @@ class Versions:
     def publish(self, model: str, weights: bytes, card: Card, samples_png: bytes) -> Card:
         """Add a version and return its card as stored, with model, version and sha256.
 
-        Publishing what exists changes nothing; a deleted id comes back.
+        Publishing what exists changes nothing, but mends what is damaged; a deleted id comes back.
 
         Raises:
             InvalidValue: The name is invalid, or the model's versions have another size.
@@ -48,15 +67,25 @@ class Versions:
         card = replace(card, model=model, version=digest[:12], sha256=digest)
         with self._tree.lock(f"models/{model}"):
             path = card_path(model, card.version)
-            if self._tree.exists(path):  # the id is the weights' checksum, so these are equal
-                return self._cards.get(path)
+            there = self._whole(card)
+            if there is not None:  # the id is the weights' checksum, so these are equal
+                return there
             self.check_size(model, card.size_px)
             self._tree.write(_file(card, WEIGHTS), weights)
             self._tree.write(_file(card, SAMPLES), samples_png)
             # The card last: it makes the version exist, which must then be complete.
-            self._tree.create(path, dumps(card))
+            self._tree.update(path, lambda raw: _kept(raw) or dumps(card))
             self._tree.delete(gone_path(model, card.version))
             return self._cards.get(path)
+
+    def _whole(self, card: Card) -> Card | None:
+        """Return the card of a version that is there and undamaged, or None."""
+        try:
+            there = self.card(card.model, card.version)
+            self.weights(card.model, card.version)
+        except (NotFound, Gone, BadEntry, CheckpointError):
+            return None
+        return there
 
     def card(self, model: str, version: str) -> Card:
         """Return a version's card.
@@ -125,10 +154,7 @@ class Versions:
 
     def list(self, model: str) -> Cards:
         """Return the cards of a model's versions, newest first; none for no such model."""
-        if not is_name(model):
-            return []
-        names = self._tree.names(f"models/{model}/versions")
-        cards = self._cards.many([card_path(model, name) for name in names if is_version(name)])
+        cards = self._cards.many(list(card_paths(self._tree, model).values()))
         return sorted(cards, key=lambda card: (card.created_at, card.version), reverse=True)
 
     def resolve(self, ref: str) -> tuple[str, str]:
@@ -163,11 +189,15 @@ class Versions:
         for name in changes.keys() - CHANGEABLE:
             raise InvalidValue("card field", name, ", ".join(sorted(CHANGEABLE)))
         self.card(model, version)
+
+        def changed(raw: bytes | None) -> bytes:
+            if raw is None:
+                raise missing(self._tree, model, version)
+            # What was read now: another process may have changed other fields.
+            return dumps(replace(loads(Card, raw), **changes))
+
         with self._tree.lock(f"models/{model}"):
-            # Read again under the lock: another process may have changed other fields.
-            card = replace(self.card(model, version), **changes)
-            self._tree.write(card_path(model, version), dumps(card))
-        return card
+            return loads(Card, self._tree.update(card_path(model, version), changed))
 
     def delete(self, model: str, version: str) -> None:
         """Delete a version that is not in service.
@@ -176,18 +206,48 @@ class Versions:
             NotFound, Gone: As `card`.
             Conflict: It is `serving` or `previous`.
         """
-        card = self.card(model, version)
+        card, path = self.card(model, version), card_path(model, version)
         with self._tree.lock(f"models/{model}"):
-            now = self._aliases.get(model)
-            if version in (now.serving, now.previous):
-                role = "serving" if version == now.serving else "previous"
-                raise Conflict(
-                    f"The version {model}@{version} is {role}.", "Promote another one first."
-                )
+            self._check_unused(card)
             self._tree.write(gone_path(model, version), marker())
             # The card first: without it the version is gone, whatever a crash leaves of the rest.
-            for name in ("card.json", WEIGHTS, SAMPLES, RENDERED):
+            self._tree.delete(path)
+            try:
+                self._check_unused(card)  # again: a promotion may not have seen the deletion
+            except CatteryError:
+                self._tree.create(path, dumps(card))
+                self._tree.delete(gone_path(model, version))
+                raise
+            for name in (WEIGHTS, SAMPLES, DIRECTIONS, RENDERED):
                 self._tree.delete(_file(card, name))
+
+    def _check_unused(self, card: Card) -> None:
+        """Raise Conflict for a version that an alias names."""
+        now = self._aliases.get(card.model)
+        if card.version in (now.serving, now.previous):
+            role = "serving" if card.version == now.serving else "previous"
+            raise Conflict(
+                f"The version {card.model}@{card.version} is {role}.", "Promote another one first."
+            )
+
+    def delete_model(self, model: str) -> Ids:
+        """Take a model out of service and delete all of its versions; return their ids.
+
+        Permalinks to them are gone for good. A job that trains for the model may still publish
+        a version, and so bring its name back.
+
+        Raises:
+            NotFound: There is no such model.
+            Gone: It was deleted.
+        """
+        versions = version_ids(self._tree, model)
+        if not versions:
+            raise missing(self._tree, model, "")
+        # Out of service first: after a crash in between it serves nothing that is half gone.
+        self._aliases.withdraw(model, reason="the model was deleted")
+        for version in versions:
+            self.delete(model, version)
+        return versions
 
     def was_deleted(self, model: str, version: str) -> bool:
         """Whether a version existed and was deleted."""
@@ -195,7 +255,12 @@ class Versions:
         return not there and self._tree.exists(gone_path(model, version))
 
     def _pointed(self, model: str, alias: str) -> str:
-        version = getattr(self._aliases.get(model), alias)
+        try:
+            version = getattr(self._aliases.get(model), alias)
+        except BadEntry:  # a stray file is no model
+            if version_ids(self._tree, model):
+                raise
+            version = None
         if version is None:
             raise missing(self._tree, model, alias)
         return str(version)
@@ -203,6 +268,14 @@ class Versions:
 
 def _file(card: Card, name: str) -> str:
     return f"models/{card.model}/versions/{card.version}/{name}"
+
+
+def _kept(raw: bytes | None) -> bytes | None:
+    """Return a card's file if it can be read: it may have been added to since."""
+    try:
+        return None if raw is None else dumps(loads(Card, raw))
+    except StoreError:
+        return None
 
 
 def _present(card: Card, read: Callable[[], T]) -> T:

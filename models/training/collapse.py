@@ -163,7 +163,10 @@ class CollapseDetector:
         bad.since = bad.since if count else step  # the count was back at zero: a new episode
         bad.count += 1
         if bad.count >= rule.strikes:
-            raise TrainingCollapsed(step, rule.name, rule.describe(value, bad.since), rule.remedy)
+            detail = rule.describe(value, bad.since)
+            raise TrainingCollapsed(
+                step, rule.name, detail, rule.remedy, value=value, since=bad.since
+            )
 
     def _is_due(self, rule: Rule, step: int, value: float) -> bool:
         """Return whether a rule applies yet: a new generator's gray images are all alike."""

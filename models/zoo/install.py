@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from models.errors import CatteryError, Gone, InvalidValue, NotFound
+from models.errors import BadEntry, CatteryError, Gone, InvalidValue, NotFound
 from models.metrics.protocols import merged
 from models.store.records import Card
 from models.store.serialization import loads
@@ -13,6 +13,8 @@ from models.store.versions import SAMPLES, WEIGHTS
 
 MANIFEST = "models.txt"  # the expected models, one per line
 ACTION = "zoo"  # in the history of an alias: a release put its own version into service
+
+ZOO = Path(__file__).parent
 
 ZooProblem = str  # why an entry of the zoo was skipped, a sentence
 
@@ -40,7 +42,7 @@ def register_zoo(
     Raises:
         StoreError: The store cannot be read or written.
     """
-    zoo = Path(__file__).parents[1] / "zoo" if folder is None else folder
+    zoo = folder or ZOO
     try:
         models = (zoo / MANIFEST).read_text(encoding="utf-8").split()
     except (OSError, UnicodeDecodeError) as err:
@@ -51,9 +53,28 @@ def register_zoo(
             weights, card, samples = _read(entry)
             _check(store, entry.name, weights, card, check)
             _register(store, entry.name, weights, card, samples)
-        except _Skipped as err:
+        except (_Skipped, BadEntry) as err:
             problems.append(f"The zoo's {entry.name!r} was skipped: {err}")
     return problems
+
+
+def reinstall(store: Store, model: str, version: str, folder: Path | None = None) -> bool:
+    """Publish a damaged version of the zoo again; return whether it is one of this release.
+
+    Args:
+        store: Where to.
+        model: The model.
+        version: A full version id.
+        folder: As for `register_zoo`.
+    """
+    try:
+        weights, card, samples = _read((folder or ZOO) / model)
+    except _Skipped:
+        return False
+    if card.sha256[:12] != version:
+        return False
+    store.versions.publish(model, weights, card, samples)
+    return True
 
 
 class _Skipped(CatteryError):

@@ -1,10 +1,13 @@
 """Tests of app.settings."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
 from app.settings import AppSettings, is_loopback
 from models.inference.registry import ENGINES
+from worker.settings import WorkerSettings
 
 LOOPBACK = ["127.0.0.1", "127.8.8.8", "localhost", "LOCALHOST.", "::1", "[::1]", "::ffff:127.0.0.1"]
 NETWORK = ["", "0.0.0.0", "::", "10.0.0.1", "localhost.example", "::ffff:8.8.8.8"]  # noqa: S104
@@ -44,3 +47,45 @@ def test_an_engine_is_one_of_the_table():
 def test_every_field_is_described():
     """Documentation is made of the fields, so each one says what it is."""
     assert [n for n, f in AppSettings.model_fields.items() if not f.description] == []
+
+
+@pytest.mark.parametrize("settings", [AppSettings, WorkerSettings])
+def test_an_empty_setting_is_none(settings, monkeypatch):
+    """As in an environment file: `CATTERY_THREADS=` has the meaning of no line at all."""
+    usual = settings()
+    for name in settings.model_fields:
+        monkeypatch.setenv(f"CATTERY_{name.upper()}", "")
+    assert settings() == usual
+
+
+def test_a_home_is_found_where_no_shell_has_looked(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/cat")
+    assert AppSettings(data="~/cats").data == Path("/home/cat/cats")
+    assert AppSettings(store="~/cats").store_url == "/home/cat/cats"
+    assert AppSettings(store="s3://cats/~").store_url == "s3://cats/~"
+
+
+@pytest.mark.parametrize("host", ["[::1]", "::1", " [::1] "])
+def test_an_address_may_stand_in_brackets(host):
+    """As in a URL; sockets take it without."""
+    assert AppSettings(host=host).host == "::1"
+    assert AppSettings(host=host).is_local
+
+
+@pytest.mark.parametrize(
+    ("path", "root"), [("", ""), ("/", ""), ("/cattery", "/cattery"), ("/a/b.c/", "/a/b.c")]
+)
+def test_a_prefix_has_no_slash_at_its_end(path, root):
+    assert AppSettings(root_path=path).root_path == root
+
+
+@pytest.mark.parametrize("path", ["cattery", "//evil.example", "/a//b", "/a?b", "/..", "/a b"])
+def test_a_prefix_is_a_path(path):
+    with pytest.raises(ValidationError, match="root_path"):
+        AppSettings(root_path=path)
+
+
+@pytest.mark.parametrize("url", ["localhost:6379", "http://host", "redis://host:port", "redis"])
+def test_a_redis_is_named_by_its_url(url):
+    with pytest.raises(ValidationError, match="redis_url"):
+        WorkerSettings(redis_url=url)

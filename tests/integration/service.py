@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,13 +31,22 @@ class House:
     store: Store
     command: tuple[str, ...] = STEPPING
     workers: list[subprocess.Popen] = field(default_factory=list)
+    log: Path | None = None
 
     def worker(self, **more: str) -> subprocess.Popen:
         """Start a worker."""
         environment = {**os.environ, **self.settings.environment(), **more}  # noqa: TID251
         command, top = [sys.executable, *self.command], Path(__file__).parents[2]
-        self.workers.append(subprocess.Popen(command, env=environment, cwd=top))
+        with ExitStack() as opened:
+            log = opened.enter_context(self.log.open("ab")) if self.log else None
+            self.workers.append(
+                subprocess.Popen(command, env=environment, cwd=top, stdout=log, stderr=log)
+            )
         return self.workers[-1]
+
+    def told(self) -> str:
+        """Return what the workers have printed."""
+        return self.log.read_text() if self.log and self.log.exists() else ""
 
     def job(self, steps: int = 100) -> str:
         """Order a job that counts, and queue it."""

@@ -10,9 +10,11 @@ import pytest
 from PIL import Image
 
 from models.store import Store
-from models.store.records import JobKind
+from models.store.records import JobKind, JobStatus
 from tests.integration.conftest import wait_for
 from tests.records import training_order
+from worker.redis_client import connect
+from worker.valkey import EmbeddedValkey
 
 HEALED_WITHIN_S = 30.0
 OPEN_REQUESTS_S = 9.0
@@ -49,6 +51,25 @@ def test_its_queue_is_private(running):
     """Valkey listens on a unix socket that only this user can open."""
     sockets = [p for p in running.data.rglob("*") if p.is_socket()]
     assert [stat.S_IMODE(p.stat().st_mode) for p in sockets] == [0o700]
+
+
+def test_a_power_cut_that_damaged_the_queue_is_told_and_costs_nothing(services, stock, tmp_path):
+    """Zeros at the end of Valkey's file: cats are served, and the job is queued from the store."""
+    stock(tmp_path / "data")
+    with EmbeddedValkey(tmp_path / "data" / "valkey") as valkey, connect(valkey.url) as client:
+        client.set("a", "b")
+    (file,) = (tmp_path / "data" / "valkey" / "appendonlydir").glob("*.incr.aof")
+    file.write_bytes(file.read_bytes() + bytes(512))
+    store = Store.open(str(tmp_path / "data" / "store"))
+    job, _ = store.jobs.create(JobKind.TRAIN, training_order())
+    service = services(tmp_path, CATTERY_MIN_FREE_MB=str(2**40)).wait_until_ready()
+    ready = service.get("/readyz")
+    assert ready.status_code == 200
+    assert "valkey/damaged" in ready.json()["checks"]["queue"]
+    assert "valkey/damaged" in service.log
+    assert service.get("/cats?seed=7").status_code == 200
+    wait_for(lambda: store.jobs.get(job.id).status is JobStatus.FAILED, "the job is taken up")
+    assert "CATTERY_MIN_FREE_MB" in (store.jobs.get(job.id).reason or "")
 
 
 def test_a_second_start_on_the_same_folder_is_refused(running, services):

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,12 +11,15 @@ from PIL import Image
 
 from models.datasets.batches import BatchStream
 from models.devices import FLOAT32
+from models.directions.fitting import fit
 from models.gan.recipes import recipe
+from models.inference.checkpoints import load_generator
 from models.store import Store
 from models.store.records import Budget
 from models.training.trainer import Trainer
 from tests.records import add_dataset, training_order
 
+ZOO = Path(__file__).parents[2] / "models" / "zoo"
 OVERRIDES = {"width": 4, "batch": 8}
 
 
@@ -95,3 +99,15 @@ def zipped(tmp_path):
         return path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def shipped():
+    """Return the shipped 64 px `dcgan`."""
+    return load_generator(ZOO / "dcgan" / "generator.safetensors")
+
+
+@pytest.fixture(scope="session")
+def shipped_fit(shipped):
+    """What is fitted from it: some seconds, once."""
+    return fit(shipped)

@@ -1,6 +1,7 @@
 """The insides of RQ that worker.rq_worker and worker.job_process rely upon: why it is pinned."""
 
 import inspect
+import sys
 
 import pytest
 from rq.executions import Execution
@@ -15,6 +16,7 @@ OVERRIDDEN = (
     "subscribe(self)",
     "heartbeat(self, timeout, pipeline)",
     "maintain_heartbeats(self, job, execution)",
+    "teardown(self)",
 )
 
 
@@ -28,9 +30,11 @@ def test_rq_has_the_methods_that_are_overridden(signature):
 
 
 def test_rq_has_the_state_that_is_read_and_set():
-    assert isinstance(SpawnWorker.horse_pid, property)
+    for name in ("horse_pid", "dequeue_timeout", "connection_timeout"):
+        assert isinstance(getattr(SpawnWorker, name), property)
+    assert "self.connection_timeout" in inspect.getsource(SpawnWorker._set_connection)
     assert hasattr(SpawnWorker, "max_connection_wait_time")
-    source = inspect.getsource(inspect.getmodule(SpawnWorker.work))
+    source = inspect.getsource(sys.modules[SpawnWorker.work.__module__])
     for name in ("_horse_pid", "_stop_requested", "executions"):
         assert f"self.{name}" in source, name
 

@@ -1,7 +1,9 @@
 """The embedded Valkey, with the real server."""
 
+import errno
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -31,11 +33,11 @@ def test_the_socket_is_private_and_there_is_no_tcp_port(tmp_path: Path):
     with EmbeddedValkey(tmp_path / "my %20 data") as server:
         with closing(connect(server.url)) as client:
             options = client.config_get("*")
-            socket = Path(client.connection_pool.connection_kwargs["path"])
+            path = Path(client.connection_pool.connection_kwargs["path"])
         told = {"port": "0", "maxmemory-policy": "noeviction", "appendonly": "yes"}
         assert told.items() <= options.items()
-        assert stat.S_IMODE(socket.stat().st_mode) == 0o700
-    assert not socket.exists()
+        assert stat.S_IMODE(path.stat().st_mode) == 0o700
+    assert not path.exists()
 
 
 def test_what_was_written_is_there_after_a_restart(tmp_path: Path):
@@ -49,8 +51,8 @@ def test_a_folder_too_deep_for_a_socket_gets_one_elsewhere(tmp_path: Path):
     """The 100 bytes of a socket path are no limit to the data folder, and nothing is left."""
     with EmbeddedValkey(tmp_path / ("deep" * 30)) as server, closing(connect(server.url)) as client:
         assert client.ping()
-        socket = Path(client.connection_pool.connection_kwargs["path"])
-    assert not socket.parent.exists()
+        path = Path(client.connection_pool.connection_kwargs["path"])
+    assert not path.parent.exists()
 
 
 def test_a_second_one_in_the_same_folder_is_refused(tmp_path: Path, monkeypatch):
@@ -84,15 +86,103 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path):
         EmbeddedValkey(tmp_path / "file").start()
 
 
-def test_a_damaged_file_is_told_in_one_line(tmp_path: Path):
+def pad(files, manifest):
+    """Add what a power cut leaves of blocks that were allocated and not written."""
+    with files[-1].open("ab") as file:
+        file.write(bytes(512))
+
+
+def tear(files, manifest):
+    files[-1].write_bytes(files[-1].read_bytes()[:-3] + b"*1\r\n$3\r\nfoo\r\n*9\r\n")
+
+
+def fill(files, manifest):
+    for file in files:
+        file.write_bytes(os.urandom(64))
+
+
+def lose(files, manifest):
+    files[0].unlink()
+
+
+def spoil_manifest(files, manifest):
+    manifest.write_bytes(bytes(128))
+
+
+@pytest.mark.parametrize("damage", [pad, tear, fill, lose, spoil_manifest])
+def test_a_damaged_file_is_moved_aside_and_it_starts_empty(tmp_path: Path, damage, caplog):
+    """What may be lost never keeps it from starting; what was there is kept, and it is told."""
+    folder = tmp_path / "valkey"
+    with EmbeddedValkey(folder) as server, closing(connect(server.url)) as client:
+        client.set("a", "b")
+        client.bgrewriteaof()
+        until(lambda: not client.info()["aof_rewrite_in_progress"], 10, "it is rewritten")
+        client.set("c", "d")
+    files = sorted((folder / "appendonlydir").glob("*.*.???"))
+    assert len(files) == 2
+    damage(files, next((folder / "appendonlydir").glob("*.manifest")))
+    with EmbeddedValkey(folder) as server, closing(connect(server.url)) as client:
+        assert client.dbsize() == 0
+        client.set("e", "f")
+    assert (folder / "damaged" / "appendonlydir").is_dir()
+    assert "valkey/damaged" in server.note
+    assert server.note in caplog.text
+    with EmbeddedValkey(folder) as again, closing(connect(again.url)) as client:
+        assert (client.get("e"), again.note) == (b"f", "")
+
+
+def test_a_file_that_ends_in_the_middle_loses_its_end_alone(tmp_path: Path):
+    """A crash while it was written: no reason to start empty."""
     with EmbeddedValkey(tmp_path) as server, closing(connect(server.url)) as client:
         client.set("a", "b")
-    for file in (tmp_path / "appendonlydir").glob("*.aof"):
-        file.write_bytes(b"*1\r\n$3\r\nfoo\r\n*9\r\n" + os.urandom(64))
-    server = EmbeddedValkey(tmp_path)
-    with pytest.raises(EmbeddedValkeyError, match="did not start"):
-        server.start()
-    assert not server.alive()
+        client.set("c", "d")
+    (file,) = (tmp_path / "appendonlydir").glob("*.incr.aof")
+    file.write_bytes(file.read_bytes()[:-5])
+    with EmbeddedValkey(tmp_path) as server, closing(connect(server.url)) as client:
+        assert (client.keys(), server.note) == ([b"a"], "")
+
+
+def test_files_that_are_not_to_blame_stay_where_they_are(tmp_path: Path, monkeypatch):
+    with EmbeddedValkey(tmp_path) as server, closing(connect(server.url)) as client:
+        client.set("a", "b")
+    with monkeypatch.context() as patch:
+        patch.setattr("worker.valkey.get_binary_path", lambda: "/bin/false")
+        broken = EmbeddedValkey(tmp_path)
+        with pytest.raises(EmbeddedValkeyError, match="did not start"):
+            broken.start()
+        assert not broken.alive()
+    with EmbeddedValkey(tmp_path) as server, closing(connect(server.url)) as client:
+        assert (client.get("a"), server.note) == (b"b", "")
+
+
+@pytest.fixture
+def without_sockets(tmp_path: Path, monkeypatch):
+    """Return what makes folders unable to hold sockets, as on exFAT."""
+    denied: list[Path] = []
+
+    class Socket(socket.socket):
+        def bind(self, address):
+            if any(Path(address).is_relative_to(folder) for folder in denied):
+                raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+            super().bind(address)
+
+    monkeypatch.setattr("worker.valkey.socket.socket", Socket)
+    return denied.append
+
+
+def test_a_file_system_without_sockets_gets_one_elsewhere(tmp_path: Path, without_sockets):
+    without_sockets(tmp_path)
+    with EmbeddedValkey(tmp_path) as server, closing(connect(server.url)) as client:
+        assert client.ping()
+        path = Path(client.connection_pool.connection_kwargs["path"])
+        assert not path.is_relative_to(tmp_path)
+    assert not path.parent.exists()
+
+
+def test_nowhere_for_a_socket_is_told_with_what_to_do(tmp_path: Path, without_sockets):
+    without_sockets(Path("/"))
+    with pytest.raises(EmbeddedValkeyError, match=r"not supported.*TMPDIR"):
+        EmbeddedValkey(tmp_path).start()
 
 
 def test_ended_by_others_it_is_not_alive(tmp_path: Path):

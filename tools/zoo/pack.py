@@ -11,7 +11,8 @@ from models.inference.checkpoints import load_generator, pack_generator
 from models.inference.engine import Engine
 from models.inference.latents import check_seed
 from models.inference.registry import CANONICAL
-from models.metrics.protocols import HELD_OUT, merged
+from models.metrics.faces import ENOUGH, has_enough_faces
+from models.metrics.protocols import HELD_OUT, SINGLE_FACE, merged
 from models.networks.efficientnet import has_lite2
 from models.publishing.evaluation import Evaluator
 from models.store import Store
@@ -66,7 +67,7 @@ def pack_version(
         NotFound, Gone: There is no such version.
         CheckpointError: Its weights are damaged, or too large for float16.
         InvalidValue: A pick is no seed, the model has another size, the file is too large
-            for a release, or the license of its dataset is not known.
+            for a release, it has too few faces, or the license of its dataset is not known.
         CatteryError: It cannot be measured.
     """
     source = store.versions.card(*store.versions.resolve(ref))
@@ -92,6 +93,7 @@ def pack_version(
     rows = evaluate(card, weights)
     if not rows:
         raise CatteryError(f"{ref} cannot be measured once packed.", "See the log for why.")
+    _check_faces(ref, rows)
     engine = Engine(load_generator(weights))
     sheet = encode_png(contact_sheet(engine.render(card_seeds(card.size_px))))
     published = store.versions.publish(name, weights, replace(card, metrics=rows), sheet)
@@ -135,6 +137,17 @@ def evaluator(store: Store, cache: Path) -> Evaluate:
         return tuple(rows)
 
     return evaluate
+
+
+def _check_faces(ref: str, rows: Sequence[Json]) -> None:
+    """Refuse a generator whose images have a face too rarely, where faces were counted."""
+    for row in rows:
+        if row["name"] == SINGLE_FACE and not has_enough_faces(row):
+            needed = ENOUGH * row["details"]["expected"]
+            found = f"{ref}, one face in {row['value']:.0%} of its images"
+            raise InvalidValue(
+                "zoo", found, f"at least {needed:.0%}, {ENOUGH:.0%} of the real share"
+            )
 
 
 def check_file(model: str, size_bytes: int) -> None:

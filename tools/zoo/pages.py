@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from models.gan.recipes import RECIPES
-from models.metrics.protocols import HEADLINE, HELD_OUT, headline
+from models.metrics.protocols import HEADLINE, HELD_OUT, SINGLE_FACE, headline
 from models.store.records import Card, Json
 from tools.zoo.published import PUBLISHED, Published
 
 COLUMNS = (
     *("generator", "recipe", "px", "kimg", "KID", "KID, held out", "FD", "precision", "recall"),
-    "published",
+    *("one face (real)", "published"),
 )
 OURS = "cattery"
 NOTHING_PUBLISHED = Published("", "")
@@ -68,6 +68,8 @@ def _comparison(exhibits: Sequence[Exhibit]) -> Iterator[str]:
     yield "Inception features, other images and sample sizes; the two cannot be compared."
     yield "Our metrics favor `projected`, whose discriminator uses the same features."
     yield "No recipe uses those of the held-out column, which has a scale of its own."
+    yield "One face: the share of samples, and of real images, in which a classifier cascade finds"
+    yield "exactly one cat face; nothing ships that has less than nine tenths of the real share."
     yield "Generators of different sizes or datasets cannot be compared either."
     yield ""
     yield _row(COLUMNS)
@@ -92,6 +94,8 @@ def _cells(card: Card) -> Iterator[str]:
     yield _with_interval(_metric(card, HEADLINE, HELD_OUT))
     for name in ("frechet_distance", "precision", "recall"):
         yield "" if (row := _metric(card, name)) is None else f"{row['value']:.3g}"
+    faces = _metric(card, SINGLE_FACE)
+    yield "" if faces is None else f"{faces['value']:.2f} ({faces['details']['expected']:.2f})"
     yield _published(card).figure
 
 
@@ -135,10 +139,13 @@ def _measured(row: Json) -> str:
     """Return a result with a summary of its protocol."""
     protocol = row.get("protocol", {})
     value = f"{row['value']:.4g}" + (f" ({_interval(row)})" if "interval" in row else "")
-    expected = row.get("details", {}).get("expected")
-    if expected is not None:
-        value += f" (expected without memorization: {expected:.3g})"
+    details = row.get("details", {})
     counts = f"{protocol.get('fakes')} fake, {protocol.get('reals')} real images"
+    if row["name"] == SINGLE_FACE:
+        value += f" (of real images: {details['expected']:.3g})"
+        counts = f"{details['images']} fake, as many real images"
+    elif "expected" in details:
+        value += f" (expected without memorization: {details['expected']:.3g})"
     return f"{value}; `{protocol.get('name')}`: {counts}"
 
 

@@ -1,12 +1,12 @@
 """Trains the zoo: imports missing datasets, runs the jobs, prints the results."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
 
 from app.cli.console import counting_bar, say, show_table
+from models.cores import usable_cores
 from models.devices import pick_device
 from models.errors import CatteryError, InvalidValue
 from models.jobs.dataset_import import ImportStopped
@@ -125,7 +125,9 @@ def _validate(entry: Entry, store: Store) -> None:
             promote=Promote.NEVER,
         )
     except InvalidValue as err:
-        raise InvalidValue(f"{err.field} of {entry.model}", err.value, err.allowed) from err
+        raise InvalidValue(
+            err.field, err.value, err.allowed, f"{entry.model}: {err.detail}"
+        ) from err
 
 
 def capacity_here(
@@ -140,7 +142,7 @@ def capacity_here(
     Returns:
         The capacity, and environment variables for each process.
     """
-    settings, cores = WorkerSettings(), _cores()
+    settings, cores = WorkerSettings(), usable_cores()
     device = pick_device(settings.device)
     if at_once is not None:
         capacity = Capacity(jobs=at_once)
@@ -154,13 +156,6 @@ def capacity_here(
     if device.type == "cuda":
         threads = settings.threads or max(1, cores // max(1, capacity.concurrent(entries)))
     return capacity, {"CATTERY_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
-
-
-def _cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _conclude(statuses: Sequence[EntryStatus], outcome: Outcome, logs: Path) -> None:

@@ -162,6 +162,7 @@ async def test_a_permalink_is_immutable_and_known_without_rendering(app, client,
     assert engine.batches == []
     cat = await client.get(link)
     assert engine.batches == [[7]]
+    del head.headers["x-request-id"]
     assert head.headers.items() <= cat.headers.items()
     assert cat.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert f'inline; filename="dcgan@{version}-7.png"' == cat.headers["content-disposition"]
@@ -190,7 +191,6 @@ async def test_anything_but_the_full_address_is_sent_to_it(client, store, versio
         ("encoding=gif", "encoding", "png, webp"),
         ("encoding=webp", "encoding", "zip, multipart or json"),
         ("format=webp&encoding=png", "encoding", "zip, multipart or json"),
-        ("sead=7", "sead", "seed"),
         ("near=-1", "near", f"from 0 to {MAX_SEED}"),
         ("near=7&distance=1.5", "distance", "from 0 to 1"),
         ("near=7&distance=nan", "distance", "from 0 to 1"),
@@ -225,7 +225,6 @@ def test_the_largest_seeds_are_cats(ask, version, path):
         (f"/cats/dcgan@{{version}}/{MAX_SEED + 1}.png", 422, str(MAX_SEED)),
         ("/cats/dcgan@{version}/minus.png", 422, str(MAX_SEED)),
         ("/cats/dcgan@{version}/1.gif", 422, "png, webp"),
-        ("/cats/dcgan@{version}/1.png?n=2", 422, "near, distance, truncation"),
         ("/cats/dcgan@{version}/1.png?near=7&distance=2", 422, "from 0 to 1"),
     ],
 )
@@ -319,14 +318,14 @@ def test_a_parameter_given_twice_is_named(ask, version, path):
     """Which of both values is meant nobody can know, even where they are the same."""
     problem = problem_of(ask(f"{path.format(version=version)}&truncation=1"), 422, "invalid-value")
     assert (problem["field"], problem["value"]) == ("truncation", ["1", "1"])
-    assert problem["detail"] == "truncation is ['1', '1']: it may occur only once."
+    assert problem["detail"] == 'truncation is ["1","1"]: it may occur only once.'
 
 
 def test_all_wrong_parameters_of_a_permalink_are_told_at_once(ask, version):
-    """Those of the path first, then those of the query, unknown ones included."""
+    """Those of the path first, then those of the query; unknown ones are ignored."""
     response = ask(f"/cats/dcgan@{version}/x.gif?truncation=7&n=2")
     told = problem_of(response, 422, "invalid-value")["errors"]
-    assert [error["field"] for error in told] == ["seed", "format", "truncation", "n"]
+    assert [error["field"] for error in told] == ["seed", "format", "truncation"]
 
 
 @pytest.mark.parametrize("path", ["/cats?seed=7", "/cats/dcgan@{version}/7.png"])

@@ -10,6 +10,7 @@ import pytest
 from models.store.records import Crop, ImportOrder, JobKind
 from tests.app.client import problem_of
 from tests.app.ordering import add_dataset, new_job
+from tests.records import dataset_record
 
 ZIP = {"content-type": "application/zip"}
 
@@ -47,7 +48,7 @@ def test_an_upload_becomes_an_import_job(api, tmp_path, archive, is_declared):
     assert response.status_code == 202, response.text
     job = response.json()
     assert (job["kind"], job["status"]) == ("import", "queued")
-    defaults = {"crop": "center", "deduplicate": True}
+    defaults = {"source": "", "crop": "center", "deduplicate": True}
     assert job["order"] == {"name": "cats", "license": "CC0", **defaults}
     assert response.headers["location"] == f"/jobs/{job['id']}"
     order = api.store.jobs.order(api.store.jobs.get(job["id"]))
@@ -229,6 +230,21 @@ def test_datasets_are_told(api, tmp_path):
     assert api.get(one["links"]["preview"], headers=tag).status_code == 304
     document = problem_of(api.get("/datasets/dogs"), 404, "not-found")
     assert document["known"] == ["cats"]
+
+
+def test_some_of_the_rejected_pictures_can_be_seen(api, tmp_path):
+    (tmp_path / "sheet.png").write_bytes(b"a sheet")
+    record = dataset_record(
+        {"64": 9}, name="cats", source="a friend", pictured={"too small": ["a.png"]}
+    )
+    api.store.datasets.add(record, {"rejected/too-small.png": tmp_path / "sheet.png"})
+    one = api.get("/datasets/cats").json()
+    assert one["source"] == "a friend"
+    link = one["links"]["rejected"]["too small"]
+    assert api.get(link).content == b"a sheet"
+    problem_of(api.get("/datasets/cats/rejected/duplicate.png"), 404, "not-found")
+    api.delete("/datasets/cats")
+    problem_of(api.get(link), 410, "gone")
 
 
 def test_a_dataset_in_use_stays(api, tmp_path):

@@ -1,12 +1,18 @@
 """Tests of app.api.health, app.api.recipes and app.main."""
 
+import asyncio
+import threading
+
 import pytest
 
 from models.errors import StoreError
 from models.gan.recipes import RECIPES
 from models.hyperparameters import LIMITS
+from models.store.records import JobKind
 from tests.app.client import problem_of
 from tests.app.fake_engine import put_into_service
+from tests.records import training_order
+from tests.worker.redis_proxy import Mode, RedisProxy
 
 
 def test_life_depends_on_nothing(new_api, monkeypatch):
@@ -59,6 +65,22 @@ def test_a_generator_of_the_release_that_cannot_be_used_is_told(new_api, store, 
         assert response.json()["checks"]["zoo"] == told
 
 
+def test_damaged_files_are_told_until_they_are_mended(api):
+    """They are left out of lists, and are no reason to serve nobody."""
+    put_into_service(api.store, 1)
+    api.run(api.app.state.pool.refresh_all())
+    job = api.store.jobs.create(JobKind.TRAIN, training_order())[0].id
+    path = f"jobs/{job}/job.json"
+    api.store.tree.write(path, b"garbage")
+    assert api.get("/jobs").json()["jobs"] == []
+    response = api.get("/readyz")
+    assert response.status_code == 200
+    assert path in response.json()["checks"]["records"]
+    assert "cattery doctor --repair" in response.json()["checks"]["records"]
+    api.store.tree.write(path, api.store.tree.read(f"jobs/{job}/order.json"))
+    assert api.get("/readyz").json()["checks"]["records"] == "ok"
+
+
 def test_without_the_store_nothing_is_ready(api, monkeypatch):
     put_into_service(api.store, 1)
     api.run(api.app.state.pool.refresh_all())
@@ -72,6 +94,44 @@ def test_without_the_store_nothing_is_ready(api, monkeypatch):
     response = api.get("/models")
     problem_of(response, 503, "store-unavailable")
     assert response.headers["retry-after"] == "5"
+
+
+async def test_a_store_that_hangs_does_not_hang_the_probes(serving, store, version, monkeypatch):
+    """All of asyncio's threads are stuck in it, and both probes answer, however many ask."""
+    may_go = threading.Event()
+    async with serving() as (app, client):
+        monkeypatch.setattr(app.state.store_probe, "_timeout_s", 0.2)
+        monkeypatch.setattr(store.tree, "names", lambda _path: may_go.wait())
+        stuck = [asyncio.create_task(asyncio.to_thread(may_go.wait)) for _ in range(100)]
+        try:
+            answers = await asyncio.gather(*(client.get("/readyz") for _ in range(40)))
+            assert {answer.status_code for answer in answers} == {503}
+            missing = "store: no response within 0.2 s."
+            assert all(answer.json()["missing"] == [missing] for answer in answers)
+            assert (await client.get("/healthz")).status_code == 200
+        finally:
+            may_go.set()
+            await asyncio.gather(*stuck)
+
+
+@pytest.mark.parametrize("mode", [Mode.READONLY, Mode.OOM, Mode.MISCONF])
+def test_a_redis_that_refuses_writes_is_no_queue(new_api, store, redis_url, mode):
+    """It answers to PING, and yet no job can be queued."""
+    put_into_service(store, 1)
+    with RedisProxy(redis_url) as proxy, new_api(redis_url=proxy.url) as api:
+        assert api.get("/readyz").json()["checks"]["queue"] == "ok"
+        with proxy.during(mode):
+            response = api.get("/readyz")
+        assert response.status_code == 200
+        assert "The job queue (Redis) is unavailable: it" in response.json()["checks"]["queue"]
+
+
+def test_a_note_on_the_queue_is_told(new_api, store, redis_url):
+    """Such as files that were damaged and moved aside."""
+    put_into_service(store, 1)
+    with new_api(redis_url=redis_url) as api:
+        api.app.state.queue.note = lambda: "It started empty."
+        assert api.get("/readyz").json()["checks"]["queue"] == "It started empty."
 
 
 def test_answers_are_counted(api):

@@ -11,7 +11,7 @@ from app.jobs.events import KEEP_ALIVE, follow, wire
 from models.store.journal import Journal
 from models.store.records import Event, ImportOrder, JobKind, JobStatus, Progress
 from tests.app.client import problem_of
-from tests.app.ordering import ended_job, new_job
+from tests.app.ordering import ORDER, add_dataset, ended_job, new_job
 
 
 def events_of(text: str) -> list[tuple[int, str, dict]]:
@@ -52,7 +52,7 @@ def test_where_an_upload_lies_is_not_told_and_canceling_deletes_it(api, tmp_path
     order = ImportOrder(name="cats", source=str(upload), license="CC0")
     record, _ = api.store.jobs.create(JobKind.IMPORT, order)
     response = api.get(f"/jobs/{record.id}")
-    assert response.json()["order"] == {"name": "cats", "license": "CC0"}
+    assert response.json()["order"] == {"name": "cats", "license": "CC0", "source": ""}
     assert "private" not in response.text
     api.post(f"/jobs/{record.id}/cancel")
     assert not upload.exists()
@@ -134,6 +134,26 @@ def test_a_stream_goes_on_after_the_last_event(api, query, headers):
     assert [kind for _, kind, _ in events_of(response.text)] == ["finished"]
     nothing_more = api.get(link, headers={"last-event-id": "2"})
     assert (nothing_more.status_code, nothing_more.content) == (204, b"")
+
+
+@pytest.mark.parametrize(
+    ("query", "headers"), [("", {"last-event-id": ""}), ("?last_event_id=", {})]
+)
+def test_an_empty_event_id_is_none(api, query, headers):
+    """What an EventSource has before the first event."""
+    response = api.get(f"/jobs/{ended_job(api.store).id}/events{query}", headers=headers)
+    assert response.status_code == 200, response.text
+    assert [number for number, *_ in events_of(response.text)] == [1, 2]
+
+
+def test_the_history_so_far_of_a_running_job_can_be_had_at_once(api):
+    record = new_job(api.store, status=JobStatus.STARTED)
+    api.store.jobs.append_event(record.id, "progress", {"kimg": 1})
+    whole = api.get(f"/jobs/{record.id}/events?follow=false")
+    assert [kind for _, kind, _ in events_of(whole.text)] == ["queued", "progress"]
+    rest = api.get(f"/jobs/{record.id}/events?follow=false&last_event_id=1")
+    assert [kind for _, kind, _ in events_of(rest.text)] == ["progress"]
+    assert api.get(f"/jobs/{record.id}/events?follow=false&last_event_id=2").text == ""
 
 
 @pytest.mark.parametrize("value", ["x", "-1", "1.5"])
@@ -220,3 +240,19 @@ async def test_a_client_that_hangs_up_is_noticed(app, store):
     scope |= {"path": f"/jobs/{record.id}/events", "headers": [(b"host", b"localhost")]}
     await app(scope, receive, send)
     assert sent[0]["status"] == 200
+
+
+def test_an_estimate_checks_the_order_and_places_none(new_api, tmp_path):
+    """Without Redis too: nothing is queued."""
+    with new_api() as api:
+        add_dataset(api.store, tmp_path)
+        found = api.post("/train/estimate", json=ORDER)
+        assert found.status_code == 200
+        told = found.json()
+        assert (told["order"]["model"], told["hyperparameters"]["batch"]) == ("dcgan", 64)
+        assert (told["images"], told["epochs"], told["jobs_ahead"]) == (500, 2.0, 0)
+        assert told["estimate"]["basis"].startswith("Unknown")
+        assert "memorization" in told["warnings"][0]
+        assert api.get("/jobs").json()["total"] == 0
+        refused = api.post("/train/estimate", json=ORDER | {"overrides": {"batch": 512}})
+        assert problem_of(refused, 422)["field"] == "dataset"

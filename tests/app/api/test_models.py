@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 
 from tests.app.client import problem_of
 from tests.app.fake_engine import publish, put_into_service, red_of
+from tests.app.ordering import new_job
 
 
 def painted_by(api) -> str:
@@ -140,3 +142,98 @@ def test_only_versions_out_of_service_are_deleted(api, versions):
     problem_of(api.delete(here), 410, "gone")
     problem_of(promote(api, third), 410, "gone")
     problem_of(api.get(f"/cats?model=dcgan@{third}"), 410, "gone")
+
+
+@pytest.mark.parametrize("version", ["07", "serving", "previous", "dcgan@0123", "", "0" * 13])
+def test_only_an_id_is_promoted(api, versions, version):
+    """Told as it was sent; an alias would promote what is in service, which does nothing."""
+    document = problem_of(promote(api, version), 422, "invalid-value")
+    assert (document["field"], document["value"]) == ("version", version)
+    assert "dcgan" not in document["detail"].replace(version, "")
+    assert api.get("/models/dcgan").json()["serving"] == versions[0]
+
+
+def test_a_part_of_the_weights_is_sent(api, store):
+    """As RFC 9110, section 14.2, has it: unknown units are ignored, and errors are problems."""
+    card = put_into_service(store, 1)
+    path = f"/models/dcgan/versions/{card.version}/generator.safetensors"
+    whole = api.get(path)
+
+    def part(header: str, **more: str):
+        return api.get(path, headers={"range": header, **more})
+
+    some = part("bytes=2-5")
+    assert (some.status_code, some.content) == (206, whole.content[2:6])
+    for ignored in (part("items=0-5"), part("bytes=x"), part("bytes=0-1", **{"if-range": '"x"'})):
+        assert (ignored.status_code, ignored.content) == (200, whole.content)
+    beyond = part("bytes=99999999999-")
+    problem_of(beyond, 416, "range-not-satisfiable")
+    assert beyond.headers["content-range"] == f"bytes */{len(whole.content)}"
+
+
+def test_two_lines_of_tags_are_one_list(api, store):
+    card = put_into_service(store, 1)
+    path = f"/models/dcgan/versions/{card.version}/samples.png"
+    tag = api.get(path).headers["etag"]
+    known = api.get(path, headers=[("if-none-match", '"x"'), ("if-none-match", tag)])
+    assert known.status_code == 304
+
+
+@pytest.mark.parametrize("damage", [b"garbage", b"{}", b'{"dataset": null}', b"[" * 100_000])
+def test_a_damaged_card_hides_no_other_version(api, versions, damage):
+    _, other = versions
+    api.store.tree.write(f"models/dcgan/versions/{other}/card.json", damage)
+    (listed,) = api.get("/models").json()["models"]
+    assert listed["versions"] == 1
+    assert len(api.get("/models/dcgan").json()["versions"]) == 1
+    assert other in api.get("/readyz").json()["checks"]["records"]
+
+
+def test_damaged_aliases_hide_no_model_and_are_mended_by_a_promotion(api, versions):
+    _, other = versions
+    api.store.tree.write("models/dcgan/aliases.json", b"garbage")
+    (listed,) = api.get("/models").json()["models"]
+    assert (listed["name"], listed["serving"]) == ("dcgan", None)
+    assert "models/dcgan/aliases.json" in api.get("/readyz").json()["checks"]["records"]
+    assert promote(api, other).status_code == 200
+    assert api.get("/models/dcgan").json()["serving"] == other
+    assert api.get("/readyz").json()["checks"]["records"] == "ok"
+
+
+def test_stray_files_hide_nothing(api, versions):
+    for path in ("models/notes.txt", "models/x", "jobs/stray", "datasets/stray"):
+        api.store.tree.write(path, b"?")
+    assert [model["name"] for model in api.get("/models").json()["models"]] == ["dcgan"]
+    assert api.get("/models/x").status_code == 404
+    assert api.get("/jobs").json()["jobs"] == api.get("/datasets").json()["datasets"] == []
+
+
+def test_a_model_is_deleted_and_its_permalinks_are_gone(api):
+    """What was taken before is answered; the default model and one in training stay."""
+    put_into_service(api.store, 1)
+    card = put_into_service(api.store, 2, model="kittens")
+    api.run(api.app.state.pool.refresh_all())
+    link = f"/cats/kittens@{card.version}/7.png"
+    assert api.get(link).status_code == 200
+    slot = api.run(api.app.state.pool.take("kittens"))
+    problem_of(api.delete("/models/dcgan"), 409, "conflict")
+    job = new_job(api.store)
+    api.store.jobs.save(replace(job, order=job.order | {"model": "kittens"}))
+    problem_of(api.delete("/models/kittens"), 409, "conflict")
+    api.post(f"/jobs/{job.id}/cancel")
+    assert api.delete("/models/kittens").status_code == 204
+    assert slot.engine.size_px == card.size_px
+    for path in (link, "/cats?model=kittens", "/models/kittens"):
+        problem_of(api.get(path), 410, "gone")
+    problem_of(api.delete("/models/kittens"), 410, "gone")
+    assert [model["name"] for model in api.get("/models").json()["models"]] == ["dcgan"]
+    assert "kittens" not in api.app.state.pool.serving()
+
+
+def test_a_version_goes_back_into_service_after_a_rollback(api):
+    first, second = (put_into_service(api.store, red).version for red in (1, 2))
+    api.run(api.app.state.pool.refresh_all())
+    assert api.post("/models/dcgan/rollback").json()["serving"] == first
+    again = api.post("/models/dcgan/promote", json={"version": second}).json()
+    assert (again["serving"], again["previous"], again["loaded"]) == (second, first, second)
+    assert [move["action"] for move in again["history"]][-2:] == ["rollback", "promote"]

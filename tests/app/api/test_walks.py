@@ -102,6 +102,7 @@ def test_a_walk_is_known_without_rendering(api, version):
     assert kept.status_code == 304
     assert engine_of(api).batches == []
     walk = api.get(link)
+    del head.headers["x-request-id"]
     assert head.headers.items() <= walk.headers.items()
     rendered = [place for batch in engine_of(api).batches for place in batch]  # in some lane
     places = [Interpolated(start=3, end=11, share=share) for share in (0.0, 0.5, 1.0)]
@@ -178,14 +179,12 @@ def test_seeds_that_are_not_given_are_random(api, version, query):
         ("/cats/walk?format=mp4", "format", "webp, apng, gif"),
         ("/cats/walk?truncation=0.05", "truncation", "from 0.1 to 1"),
         ("/cats/walk?truncation=0.7001", "truncation", "at most 3 decimals"),
-        ("/cats/walk?n=3", "n", "from, to, frames"),
         ("{home}/3-11.webp?frames=1", "frames", "from 2 to 120"),
         ("{home}/3-11.webp?frames=121", "frames", "from 2 to 120"),
         ("{home}/3-11.mp4", "format", "webp, apng, gif"),
         (f"{{home}}/3-{MAX_SEED + 1}.webp", "to", str(MAX_SEED)),
         ("{home}/three-11.webp", "from", str(MAX_SEED)),
         ("{home}/3-11.webp?truncation=nan", "truncation", "from 0.1 to 1"),
-        ("{home}/3-11.webp?columns=3", "columns", "frames, truncation"),
     ],
 )
 def test_a_wrong_parameter_is_named_with_its_range(api, version, path, field, said):

@@ -111,6 +111,42 @@ async def test_one_who_hangs_up_does_not_spoil_it_for_the_others(app, version, t
     assert engine.batches == [[7]]
 
 
+async def test_who_joins_late_has_a_deadline_of_its_own(serving, version):
+    """The first of two gives up; the second, which came later, gets the same rendering."""
+    async with serving(deadline_s=2.0) as (app, client):
+        engine = app.state.pool.serving()["dcgan"].engine
+        engine.may_go.clear()
+        link = f"/cats/dcgan@{version}/7.png"
+        busy = asyncio.create_task(client.get("/cats?seed=1"))
+        await until(engine.is_busy.is_set)
+        first = asyncio.create_task(client.get(link))
+        await until(lambda: app.state.batcher.waiting == 1)
+        await asyncio.sleep(1.0)
+        second = asyncio.create_task(client.get(link))
+        assert (await first).status_code == 504
+        assert not second.done()
+        engine.may_go.set()
+        assert (await second).status_code == 200
+        assert (await busy).status_code == 504
+        assert sorted(seed for batch in engine.batches for seed in batch) == [1, 7]
+
+
+async def test_what_all_have_given_up_is_called_off(serving, version):
+    """A shared rendering has no deadline of its own, and yet none is rendered for nobody."""
+    async with serving(deadline_s=0.5) as (app, client):
+        engine = app.state.pool.serving()["dcgan"].engine
+        engine.may_go.clear()
+        busy = asyncio.create_task(client.get("/cats?seed=1"))
+        await until(engine.is_busy.is_set)
+        link = f"/cats/dcgan@{version}/7.png"
+        answers = await asyncio.gather(*(client.get(link) for _ in range(3)), busy)
+        assert [answer.status_code for answer in answers] == [504] * 4
+        await until(lambda: app.state.batcher.waiting == 0)
+        engine.may_go.set()
+        assert (await client.get("/cats?seed=2")).status_code == 200
+        assert [7] not in engine.batches
+
+
 async def test_what_nobody_waits_for_any_more_is_called_off(app, client, version):
     """Its only client leaves before the device is free: it is never rendered, then asked anew."""
     engine = app.state.pool.serving()["dcgan"].engine

@@ -60,6 +60,13 @@ async def test_who_has_it_or_wants_its_headers_costs_nothing(asked, status):
     assert not work.begun.is_set()
 
 
+async def test_what_is_at_hand_is_neither_made_nor_waited_for():
+    work = Work()
+    response = await send(request_of(Telemetry()), HEADERS, work, lambda: b"ready")
+    assert (response.status_code, response.body) == (200, b"ready")
+    assert not work.begun.is_set()
+
+
 async def test_work_for_a_client_who_hangs_up_is_ended_and_counted():
     work, telemetry = Work(), Telemetry()
 

@@ -108,7 +108,7 @@ def test_the_number_of_fakes_reaches_the_run_and_the_record(stage, cattery, monk
         (("dcgna", "--data", "small", "--kimg", "1"), "There is no recipe 'dcgna'."),
         (("--data", "small", "--kimg", "1", "--set", "width"), "set is 'width'."),
         (("dcgan", *ASKED, "--set", "clip=1"), "set clip is 1."),
-        (("dcgan", "--data", "small", "--kimg", "1"), "(0 training images of 64 px)"),
+        (("dcgan", "--data", "small", "--kimg", "1"), "0 training images of 64 px"),
     ],
 )
 def test_what_cannot_be_is_one_line(stage, cattery, arguments, says):

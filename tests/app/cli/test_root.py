@@ -58,3 +58,15 @@ def test_a_broken_store_is_one_line(cattery, data):
     assert outcome.code == 1
     assert outcome.err.count("\n") == 1
     assert str(data / "store") in outcome.err
+
+
+@pytest.mark.parametrize(
+    "command", [["generate"], ["walk"], ["models", "export", "dcgan"]], ids=lambda c: c[0]
+)
+def test_a_file_that_cannot_be_written_is_one_line(cattery, tmp_path, command):
+    suffix = {"generate": ".png", "walk": ".webp"}.get(command[0], ".zip")
+    target = tmp_path / "nowhere" / f"file{suffix}"
+    outcome = cattery(*command, "-o", str(target))
+    assert outcome.code == 1
+    assert str(tmp_path / "nowhere") in outcome.err
+    assert outcome.err.count("\n") == 1

@@ -5,6 +5,7 @@ import gc
 import signal
 import socket
 import sys
+from contextlib import asynccontextmanager
 
 import pytest
 import uvloop
@@ -13,6 +14,7 @@ from fastapi import FastAPI
 from app.cli.serve import ACCEPTS_PER_ROUND, SWITCH_INTERVAL_S, listeners_of, run_api, stop_signals
 from app.observability.metrics import Telemetry
 from app.settings import AppSettings
+from models.errors import StoreError
 
 ROUNDS = 4
 
@@ -72,3 +74,23 @@ def test_a_front_end_shares_the_interpreter_out_and_spares_what_stays():
     assert spared[0] > 0
     assert left == [False]
     assert sys.getswitchinterval() == pytest.approx(SWITCH_INTERVAL_S)
+
+
+@pytest.mark.usefixtures("interpreter")
+def test_a_service_that_cannot_start_says_why_without_a_traceback(caplog):
+    """The error comes out as it is, for the one line that the command prints."""
+
+    @asynccontextmanager
+    async def broken(_app):
+        raise StoreError("The store is away.")
+        yield
+
+    api = FastAPI(lifespan=broken)
+    api.state.settings, api.state.telemetry = AppSettings(), Telemetry()
+    with (
+        stop_signals() as stopping,
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        pytest.raises(StoreError, match="is away"),
+    ):
+        run_api(api, listener, stopping, lambda: None, lambda: None)
+    assert caplog.text == ""

@@ -5,6 +5,7 @@ import pytest
 from app.cli.train import parse_overrides, view
 from models.errors import InvalidValue
 from models.store.records import JobKind, JobRecord, JobStatus, Phase, Progress
+from tests.app.ordering import add_dataset
 from tests.records import training_order
 
 
@@ -56,3 +57,39 @@ def test_the_bar_follows_the_budget_in_minutes():
 def test_the_bar_follows_the_budget_in_kimg():
     assert view(_record(progress=Progress(kimg=3, kimg_total=4)))["completed"] == 0.75
     assert view(_record(progress=Progress(kimg=5, kimg_total=4)))["completed"] == 1.0
+
+
+@pytest.mark.parametrize(
+    "given", [["dcgan"], ["--dataset", "cats"], ["--size", "32"], ["--set", "width=8"]]
+)
+def test_what_a_resumed_job_would_ignore_is_refused(cattery, given):
+    outcome = cattery("train", "--resume", "x", *given)
+    assert outcome.code == 2
+    assert "with --resume" in " ".join(outcome.err.split())
+
+
+def test_a_budget_is_one_and_only_one(cattery, store, tmp_path):
+    """What nobody gave is not in the message."""
+    add_dataset(store, tmp_path)
+    order = ("train", "dcgan", "--dataset", "cats", "--size", "64")
+    none = cattery(*order)
+    both = cattery(*order, "--kimg", "1", "--minutes", "2")
+    assert (none.code, both.code) == (1, 1)
+    assert none.err.startswith("Error: The budget is missing.")
+    assert both.err.startswith("Error: The budget has both kimg and minutes.")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["--kimg", "-1"], "--kimg is -1.0. Allowed: more than 0"),
+        (["--kimg", "1", "--size", "100"], "--size is 100. Allowed: a power of two"),
+        (["--kimg", "1", "--set", "ema=2"], "--set ema is 2. Allowed: "),
+        (["--kimg", "1", "--size", "32"], "The dataset 'cats' has 0 training images of 32 px"),
+    ],
+)
+def test_an_error_names_what_was_typed(cattery, store, tmp_path, given, told):
+    add_dataset(store, tmp_path)
+    outcome = cattery("train", "dcgan", "--dataset", "cats", *given)
+    assert outcome.code == 1
+    assert outcome.err.startswith(f"Error: {told}")

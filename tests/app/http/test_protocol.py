@@ -358,3 +358,15 @@ def test_there_are_no_more_connections_than_open_files(
     http = protocol_class(AppSettings(max_connections=1000), telemetry)
     assert http.limits.max_connections == allowed
     assert calls == ([] if raised is None else [raised])
+
+
+@pytest.mark.parametrize("path", ["/events", "/?x"])
+async def test_a_client_of_http_1_0_gets_no_chunks(new_house, path):
+    """It does not know them: without a length, the end is that of the connection."""
+    house = await new_house()
+    house.app.go_on.set()
+    reader, _ = await house.open(f"GET {path} HTTP/1.0\r\nHost: cattery\r\n\r\n".encode())
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head.lower()
+    assert b"connection: close" in head.lower()
+    assert body == (b"a cat" if path == "/events" else b"x")

@@ -98,6 +98,26 @@ def test_whom_nobody_waits_for_is_dropped_and_not_counted():
     assert (queue.waiting, queue.next_slot()) == (0, None)
 
 
+def test_a_thousand_clients_that_hang_up_are_removed_one_by_one(monkeypatch):
+    """Each without a look at the others: the work grows with their number, not its square."""
+    queue, slot = FairQueue(), slot_of()
+    requests = [request_of(slot, 1) for _ in range(1000)]
+    looks = []
+
+    def look(one, other):
+        looks.append(one)
+        return one is other
+
+    monkeypatch.setattr(RenderRequest, "__eq__", look)
+    monkeypatch.setattr(RenderRequest, "__hash__", object.__hash__)
+    for request in requests:
+        queue.enter(request)
+    for request in reversed(requests):
+        queue.leave(request)
+    assert (queue.waiting, queue.next_slot()) == (0, None)
+    assert len(looks) < 1000
+
+
 def test_a_request_is_whole_when_all_its_parts_are_made_in_whatever_order():
     """Lanes may end out of order; the pictures come back in order."""
     future: Any = SimpleNamespace()

@@ -1,5 +1,6 @@
 """Submitting training jobs over HTTP: app.jobs.service and app.jobs.queue."""
 
+import json
 import time
 
 import pytest
@@ -12,11 +13,13 @@ from app.jobs.queue import JobQueue
 from app.problems.errors import QueueUnavailable
 from app.settings import AppSettings
 from models.gan.recipes import RECIPES
-from models.store.records import JobStatus
 from tests.app.client import problem_of
 from tests.app.fake_engine import put_into_service
 from tests.app.ordering import ORDER, add_dataset
+from tests.worker.redis_proxy import SCRIPTS, Mode, RedisProxy
 from worker.protocol import ANNOUNCEMENTS, QUEUE, RUN_JOB
+from worker.reaper import Reaper
+from worker.settings import WorkerSettings
 from worker.valkey import EmbeddedValkey
 
 
@@ -88,10 +91,11 @@ def test_what_is_out_of_range_is_told(api, cats, changes, field):
 @pytest.mark.parametrize("field", ["overrides.lr_generator", "budget.kimg"])
 def test_a_learning_rate_of_nan_is_refused(api, cats, field, number):
     """Numbers that JSON does not have, but Python's parser takes, are refused by name."""
-    outer, inner = field.split(".")
-    body = '{"recipe":"dcgan","dataset":"cats","budget":{"kimg":1},"%s":{"%s":%s}}'
-    as_json = {"content-type": "application/json"}
-    response = api.post("/train", content=body % (outer, inner, number), headers=as_json)
+    numbers = {"budget.kimg": "1", "overrides.lr_generator": "0.1", field: number}
+    order = json.dumps(ORDER | {"budget": {"kimg": 1111}, "overrides": {"lr_generator": 2222}})
+    body = order.replace("1111", numbers["budget.kimg"])
+    body = body.replace("2222", numbers["overrides.lr_generator"])
+    response = api.post("/train", content=body, headers={"content-type": "application/json"})
     assert problem_of(response, 422, "invalid-value")["field"] == field
 
 
@@ -145,15 +149,44 @@ def test_redis_may_come_and_go(new_api, store, cats, tmp_path):
         valkey.stop()
 
 
-def test_redis_going_away_in_between_loses_nothing(api, cats, monkeypatch):
-    """A job that is written down stays so: the worker's reaper queues what no queue knows."""
+@pytest.mark.parametrize(
+    ("mode", "reason"),
+    [
+        (Mode.READONLY, "it is read-only"),
+        (Mode.OOM, "its memory is full"),
+        (Mode.MISCONF, "it cannot write to its disk"),
+        (Mode.LOADING, "it is still loading its data"),
+        (Mode.NOAUTH, "it requires a password"),
+        (Mode.HANG, "it does not respond in time"),
+        (Mode.CUT, "the connection to it was lost"),
+    ],
+)
+def test_a_redis_that_refuses_is_told_with_its_reason_and_nothing_is_ordered(
+    new_api, cats, redis_url, mode, reason
+):
+    zipped = {"content-type": "application/zip"}
+    with RedisProxy(redis_url) as proxy, new_api(redis_url=proxy.url, redis_timeout_s=0.3) as api:
+        with proxy.during(mode):
+            told = problem_of(api.post("/train", json=ORDER), 503, "queue-unavailable")
+            assert reason in told["detail"]
+            upload = api.post("/datasets/dogs?license=CC0-1.0", content=b"PK", headers=zipped)
+            problem_of(upload, 503, "queue-unavailable")
+            assert api.store.jobs.list() == []
+        assert api.post("/train", json=ORDER).status_code == 202
 
-    def fail(_record):
-        raise QueueUnavailable("The job queue (Redis) does not answer.")
 
-    monkeypatch.setattr(api.app.state.queue, "submit", fail)
-    job = api.post("/train", json=ORDER).json()
-    assert api.store.jobs.get(job["id"]).status is JobStatus.QUEUED
+def test_redis_refusing_in_between_loses_nothing(new_api, cats, redis_url, queued):
+    """The check succeeds, queueing fails: the job is in the store, whence the reaper queues it."""
+    with RedisProxy(redis_url) as proxy, new_api(redis_url=proxy.url) as api:
+        with proxy.during(Mode.READONLY, only={"HSET", "SADD", "LPUSH", "RPUSH", *SCRIPTS}):
+            response = api.post("/train", json=ORDER)
+            assert response.status_code == 202
+            assert proxy.counts["refused"] > 0
+        settings, job = WorkerSettings(redis_url=redis_url), response.json()["id"]
+        assert [job] not in [waiting.args for waiting in queued()]
+        with redis.Redis.from_url(redis_url) as client:
+            Reaper(api.store, client, settings).sweep()
+        assert [waiting.args for waiting in queued()].count([job]) == 1
 
 
 def test_a_move_is_announced(redis_url):

@@ -56,7 +56,7 @@ def test_an_unknown_page_is_a_problem(api):
 def test_a_wrong_method_names_the_right_ones(api):
     response = api.post("/recipes")
     document = problem_of(response, 405)
-    assert response.headers["allow"] == "GET"
+    assert response.headers["allow"] == "GET, HEAD"
     assert "GET" in document["remedy"]
 
 

@@ -12,6 +12,7 @@ from models.comparison.comparison import Comparer
 from models.comparison.costs import OF_RUN, Costs, Meter
 from models.comparison.records import Asked, Comparison
 from models.images.formats import encode_png
+from models.publishing.promotion import refused
 from models.store import Store
 from models.store.journal import Journal
 from models.store.records import JobRecord, JobStatus, Json, Progress, TrainingOrder
@@ -99,7 +100,7 @@ class Stage:
         if status is JobStatus.QUEUED:
             return journal.pause("Stopped.")
         if status is not JobStatus.FAILED:
-            journal.published(self._publish(order), promoted=False, reason="The order says never.")
+            journal.published(self._publish(order), refused("The order says never."))
         return journal.end(status, reason)
 
     def _publish(self, order: TrainingOrder) -> str:

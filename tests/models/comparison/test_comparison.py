@@ -170,10 +170,13 @@ def test_a_number_goes_to_the_recipes_that_have_it(stage):
             "set clop is 1.*hyperparameters of these recipes: width",
         ),
         ({"overrides": {"batch": 8, "r1": 1.0}}, "set r1 is 1.0.*clip"),
-        ({"overrides": {"batch": 8, "clip": 2.0}}, r"clip of wgan is 2\.0.*0\.0001 to 1"),
-        ({"overrides": {}}, "dataset of dcgan is .*60 training images"),
-        ({"kimg": -1.0}, "kimg of dcgan is -1.0.*more than 0"),
-        ({"size_px": 48}, "size_px of dcgan is 48.*power of two"),
+        (
+            {"overrides": {"batch": 8, "clip": 2.0}},
+            "wgan: overrides.clip is 2.0. Use 0.0001 to 1",
+        ),
+        ({"overrides": {}}, "dcgan: .*60 training images"),
+        ({"kimg": -1.0}, r"dcgan: budget\.kimg is -1.0.*more than 0"),
+        ({"size_px": 48}, "dcgan: size_px is 48.*power of two"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_trains(stage, changes, says):

@@ -1,11 +1,28 @@
 """Any picture file becomes an upright RGB square, or is refused for a told reason."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from models.datasets.decoding import cut_square
+from models.datasets.decoding import SIZES_PX, cut_faces, cut_square
+from models.datasets.landmarks import Face
 from models.datasets.rejections import Reason, Refused
+
+# Prints the bytes by which a process grows, at its peak, while it cuts a square.
+MEASURED_CUT = """
+import resource, sys
+from pathlib import Path
+import pi_heif
+from models.datasets.decoding import cut_square
+raw = Path(sys.argv[1]).read_bytes()
+peak = lambda: 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
+cut_square(raw)
+print(peak() - before)
+"""
 
 
 def pixel(raw, place=(32, 32)):
@@ -92,6 +109,68 @@ def test_a_phone_picture_is_turned_upright(pictures):
             Image.Transpose.ROTATE_270
         )
     assert np.abs(np.asarray(cut.image, int) - np.asarray(upright, int)).mean() < 10
+
+
+def test_a_phone_picture_of_48_megapixels_is_read_in_little_memory(pictures):
+    """Pillow's copy of all pixels would bring it to 340 MB."""
+    path = pictures / "phone" / "48-megapixels.heic"
+    peak = subprocess.run(  # its own process, whose peak is its own
+        [sys.executable, "-c", MEASURED_CUT, str(path)],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert int(peak) < 256_000_000
+    cut = cut_square(path.read_bytes())
+    assert (cut.reach_px, cut.sizes()) == (6048, SIZES_PX)
+    small = np.asarray(cut.at(64))
+    assert np.allclose(small[8, 8], (255, 0, 0), atol=6)
+    assert np.allclose(small[8, 56], (255, 255, 255), atol=6)
+    assert np.allclose(small[56, 56], (0, 0, 255), atol=6)
+
+
+def test_faces_in_48_megapixels_are_cut_from_half_the_size(pictures):
+    raw = (pictures / "phone" / "48-megapixels.heic").read_bytes()
+    seen = []
+
+    def find(image):
+        seen.append(image.size)
+        return [Face(x=1000, y=800, angle=0, side=400)]
+
+    (cut,) = cut_faces(raw, find)
+    assert seen == [(4032, 3024)]
+    assert (cut.reach_px, cut.image.size) == (400, (400, 400))
+
+
+def test_a_small_face_in_48_megapixels_is_not_enlarged(pictures):
+    """Landmarks are in pixels of the file, of which half are decoded."""
+    raw = (pictures / "phone" / "48-megapixels.heic").read_bytes()
+    cut = cut_square(raw, Face(x=2000, y=1600, angle=0, side=300))
+    assert (cut.reach_px, cut.image.size) == (150, (150, 150))
+
+
+def thumbnail_pixel(refused, row, column):
+    assert refused.thumbnail.shape == (64, 64, 3)
+    return tuple(refused.thumbnail[row, column])
+
+
+@pytest.mark.parametrize("size", [(31, 2000), (2000, 31), (31, 31)])
+def test_a_picture_that_is_refused_once_decoded_has_a_thumbnail(encoded, size):
+    with pytest.raises(Refused) as refused:
+        cut_square(encoded(Image.new("RGB", size, "red")))
+    assert thumbnail_pixel(refused.value, 32, 32) == (255, 0, 0)
+
+
+def test_a_picture_without_faces_has_an_upright_thumbnail(encoded):
+    image = Image.new("RGB", (96, 48), "white")
+    image.paste("red", (0, 0, 48, 48))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise
+    with pytest.raises(Refused) as refused:
+        cut_faces(encoded(image, exif=exif), lambda _image: [])
+    assert refused.value.reason is Reason.NO_FACE
+    assert thumbnail_pixel(refused.value, 8, 32) == (255, 0, 0)
+    assert thumbnail_pixel(refused.value, 56, 32) == (255, 255, 255)
 
 
 def test_damaged_exif_is_no_reason_to_refuse(encoded):

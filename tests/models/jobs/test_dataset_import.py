@@ -88,7 +88,7 @@ def test_one_damaged_landmark_file_does_not_stop_the_import(run, pictures, tmp_p
     assert "three" in record.rejections[0]["detail"]
 
 
-def test_every_refusal_is_counted_and_told(run, tree, noise, encoded, tmp_path):
+def test_every_refusal_is_counted_and_told(run, store, tree, noise, encoded, tmp_path):
     (tree / "a-text.jpg").write_text("I am a text file.")
     (tree / "b-small.png").write_bytes(encoded(noise(90, (31, 64))))
     (tree / "c-same.png").write_bytes((tree / "07.png").read_bytes())
@@ -101,6 +101,10 @@ def test_every_refusal_is_counted_and_told(run, tree, noise, encoded, tmp_path):
     assert record.kept == 80
     counts = {"duplicate": 2, "link": 1, "too small": 1, "unreadable": 2, "unsupported": 1}
     assert json.loads(dumps(record))["rejected"] == record.rejected == counts
+    assert record.pictured == {
+        "duplicate": ["c-same.png", "08.png"],
+        "too small": ["b-small.png"],
+    }
     told = {entry["file"]: entry["reason"] for entry in record.rejections}
     assert told == {
         "a-text.jpg": "unreadable",

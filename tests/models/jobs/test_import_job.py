@@ -10,7 +10,7 @@ from models.jobs import import_job
 from models.jobs.import_job import run_import
 from models.store import journal
 from models.store.journal import Journal, StopReason
-from models.store.records import ImportOrder, JobKind, JobStatus
+from models.store.records import Crop, ImportOrder, JobKind, JobStatus
 
 
 @pytest.fixture
@@ -80,6 +80,9 @@ def test_an_import_ends_finished(run, store, record, upload):
     assert phases == ["preparing", "publishing", "measuring"]
     progress = [event.data for event in events if event.type == "progress"]
     assert (12, 12) in [(data["done"], data["total"]) for data in progress]
+    told = [(phase.task, phase.done, phase.total, phase.unit) for phase in ended.phases]
+    assert told[0] == ("packing pictures", 12, 12, "images")
+    assert told[2] == ("measuring the data set", 12, 12, "images")
     assert types(store, record)[-1] == "finished"
     assert not upload.exists()
 
@@ -190,3 +193,15 @@ def test_an_upload_that_cannot_be_deleted_is_logged(store, record, upload, caplo
     Journal(record, store).end(JobStatus.FAILED)
     assert str(upload) in caplog.text
     shutil.rmtree(upload)
+
+
+def test_without_opencv_cropping_to_faces_fails_and_names_the_extra(
+    run, store, upload, monkeypatch
+):
+    monkeypatch.setattr("models.images.cat_faces.find_spec", lambda _name: None)
+    order = ImportOrder(name="cats", source=str(upload), crop=Crop.FACES)
+    ended = run(store.jobs.create(JobKind.IMPORT, order)[0])
+    assert ended.status is JobStatus.FAILED
+    assert "the extra `faces`" in ended.reason
+    assert "pip install 'opencv-python-headless<5'" in ended.reason
+    assert not store.datasets.exists("cats")

@@ -37,7 +37,7 @@ def test_defaults_are_filled_in(store_with_cats):
         ({"recipe": "gan"}, NotFound, "dcgan"),
         ({"size_px": 48}, RecipeError, "power of two"),
         ({"size_px": 256}, DatasetError, "0 training images of 256 px"),
-        ({"overrides": {"batch": 61}}, DatasetError, "61 images"),
+        ({"overrides": {"batch": 61}}, DatasetError, "a batch of 61"),
         ({"overrides": {"clip": 0.1}}, RecipeError, "hyperparameters of dcgan: width"),
         (
             {"recipe": "r3gan", "overrides": {"width": 12, "batch": 8}},
@@ -81,9 +81,9 @@ def test_a_job_of_another_shape_cannot_be_gone_on_with(store_with_cats, small_or
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"recipe": "dcgan"}, "a job of projected'. Allowed: a job of dcgan"),
-        ({"source_px": 64}, "a job of 64 px'. Allowed: a job of at most 32 px"),
-        ({"overrides": {"width": 8, "batch": 8}}, "a job with width 4'. Allowed: .* width 8"),
+        ({"recipe": "dcgan"}, "one of projected. Use a job of dcgan"),
+        ({"source_px": 64}, "one of 64 px. Use a job of at most 32 px"),
+        ({"overrides": {"width": 8, "batch": 8}}, "one of width 4. Use a job of width 8"),
         ({"resume_from": "nobody"}, "without resume_from"),
         ({}, r"init_from .* still exists"),  # all fits, but the job may have ended long ago
     ],
@@ -96,3 +96,10 @@ def test_weights_that_cannot_fit_are_refused_with_why(store_with_cats, small_ord
     store.jobs.save(replace(record, status=JobStatus.FINISHED))
     with pytest.raises(InvalidValue, match=told):
         _order(store, **{"recipe": "projected", "init_from": record.id, **changes})
+
+
+def test_a_size_that_the_dataset_lacks_is_told_as_it_was_asked(store_with_cats):
+    """Not with a size that nobody named: the dataset's name is wrong if the size is the default."""
+    with pytest.raises(DatasetError, match="Use a size with enough of them: 32") as caught:
+        _order(store_with_cats, size_px=256)
+    assert (caught.value.field, caught.value.value) == ("size_px", 256)

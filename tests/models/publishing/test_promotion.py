@@ -16,7 +16,7 @@ def _measured(*fake: float) -> Measurement:
     """A measurement whose KID is 0.5 plus the mean of what the fakes add."""
     shares = torch.tensor([10.0, 11.0, 12.0, 13.0], dtype=torch.float64) + torch.tensor(fake)
     real = torch.tensor([-11.0, -11.0, -11.0, -11.0], dtype=torch.float64)
-    row = {"name": "kid", "value": 0.0, "protocol": {}}
+    row = {"name": "kid", "value": 0.0, "protocol": {"name": "cattery", "dataset": "small"}}
     projections = Projections(real=real, fake=shares)
     return Measurement(rows=(row,), absent={}, projections=projections, closest=())
 
@@ -51,10 +51,16 @@ def test_a_version_surely_better_takes_over(store_with_cats, serving):
         return OLD
 
     verdict = judge(store_with_cats, "m", new, Promote.IF_BETTER, measure)
-    assert verdict.promote
+    assert verdict.is_promoted
     assert seen == [8], "the incumbent is measured anew: its card tells another metric"
     told = ("Promoted: KID 0.3 is better than 0.5", serving, "difference -0.2", "-0.216 to -0.184")
     assert all(words in verdict.reason for words in told)
+    assert verdict.compared == serving
+    assert verdict.compared_kid == pytest.approx(0.5)
+    assert verdict.kid == pytest.approx(0.3)
+    assert verdict.difference == pytest.approx(-0.2)
+    assert list(verdict.interval or ()) == pytest.approx([-0.216, -0.184], abs=1e-3)
+    assert (verdict.protocol, verdict.dataset) == ("cattery", "small")
 
 
 @pytest.mark.parametrize(
@@ -68,7 +74,7 @@ def test_a_version_surely_better_takes_over(store_with_cats, serving):
 def test_a_version_not_significantly_better_is_not_promoted(store_with_cats, serving, fake, how):
     found = _measured(*fake)
     verdict = judge(store_with_cats, "m", found, Promote.IF_BETTER, lambda _: OLD)
-    assert not verdict.promote
+    assert not verdict.is_promoted
     assert f"is {how} than 0.5 of {serving}" in verdict.reason
 
 
@@ -80,7 +86,7 @@ def test_the_version_in_service_is_not_better_than_itself(store_with_cats, servi
 
     wish = Promote.IF_BETTER
     verdict = judge(store_with_cats, "m", OLD, wish, fail, version=serving)
-    assert not verdict.promote
+    assert not verdict.is_promoted
     assert serving in verdict.reason
 
 
@@ -93,15 +99,15 @@ def test_an_incumbent_that_cannot_be_measured_stays(store_with_cats, serving):
     other = replace(OLD, projections=replace(OLD.projections, fake=OLD.projections.fake[:2]))
     for measure in (fail, lambda _: other):
         verdict = judge(store_with_cats, "m", OLD, Promote.IF_BETTER, measure)
-        assert not verdict.promote
+        assert not verdict.is_promoted
         assert f"{serving}, in service, could not be evaluated" in verdict.reason
-    assert not judge(store_with_cats, "m", None, Promote.IF_BETTER, lambda _: OLD).promote
+    assert not judge(store_with_cats, "m", None, Promote.IF_BETTER, lambda _: OLD).is_promoted
 
 
 def test_the_first_version_and_the_order_s_wish_need_no_comparison(store_with_cats, serving):
     """Always and never do what they say; with nothing in service there is nothing to beat."""
     measure = lambda _: OLD  # noqa: E731
     worse = _measured(1.0, 1.1, 1.0, 1.0)
-    assert judge(store_with_cats, "m", worse, Promote.ALWAYS, measure).promote
-    assert not judge(store_with_cats, "m", worse, Promote.NEVER, measure).promote
-    assert judge(store_with_cats, "another", worse, Promote.IF_BETTER, measure).promote
+    assert judge(store_with_cats, "m", worse, Promote.ALWAYS, measure).is_promoted
+    assert not judge(store_with_cats, "m", worse, Promote.NEVER, measure).is_promoted
+    assert judge(store_with_cats, "another", worse, Promote.IF_BETTER, measure).is_promoted

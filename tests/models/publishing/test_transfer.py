@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from models.errors import CheckpointError, InvalidValue
+from models.publishing.promotion import refused
 from models.publishing.transfer import import_version
 from models.store import Store
 from tests.generators import weights_file
@@ -32,7 +33,7 @@ def test_weights_alone_get_a_card_of_what_they_tell(store, weights):
 def test_a_version_travels_between_stores_with_its_card(store, card, weights, tmp_path):
     """Provenance arrives; what belongs to the other store's jobs does not."""
     there = Store.open(str(tmp_path / "there"))
-    made = card(size_px=32, z_dim=8, job="k-1", promotion={"decision": "promoted"})
+    made = card(size_px=32, z_dim=8, job="k-1", promotion=refused("why"))
     sent = there.versions.publish("dcgan", weights, made, b"png")
     got = import_version(store, "tabby", there.versions.weights("dcgan", sent.version), sent)
     assert got == replace(sent, model="tabby", job=None, promotion=None)

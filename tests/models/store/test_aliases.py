@@ -6,8 +6,9 @@ from itertools import pairwise
 
 import pytest
 
-from models.errors import Conflict, NotFound
-from models.store import Store
+from models.errors import BadEntry, Conflict, Gone, NotFound
+from models.store import Store, aliases
+from models.store.records import Aliases
 
 
 @pytest.fixture
@@ -81,6 +82,61 @@ def test_moves_of_eight_threads_are_serialized(store, versions):
     assert (now.serving, now.previous) == (moves[-1], moves[-2])
     assert all(a != b for a, b in pairwise(moves))
     assert len(moves) > 8
+
+
+def test_an_unknown_model_leaves_no_folder(store):
+    with pytest.raises(NotFound):
+        store.aliases.rollback("tom")
+    assert store.tree.names("models") == []
+
+
+def test_the_latest_moves_are_kept_and_all_are_counted(store, versions, monkeypatch):
+    monkeypatch.setattr(aliases, "MOST_MOVES", 5)
+    for n in range(8):
+        now = store.aliases.promote("tabby", versions[n % 2])
+    assert now.moves == 8
+    assert [move.version for move in now.history] == [versions[n % 2] for n in range(3, 8)]
+
+
+def test_promoting_replaces_damaged_aliases_and_keeps_them_aside(store, versions):
+    store.aliases.promote("tabby", versions[0])
+    store.tree.write("models/tabby/aliases.json", b"garbage")
+    with pytest.raises(BadEntry, match=r"models/tabby/aliases\.json.*doctor --repair"):
+        store.aliases.rollback("tabby")
+    assert store.aliases.listed("tabby") == Aliases()
+    assert len(store.tree.problems.current()) == 1
+    assert store.aliases.promote("tabby", versions[1]).serving == versions[1]
+    assert store.tree.read("models/tabby/aliases-damaged.json") == b"garbage"
+    assert store.tree.problems.current() == []
+
+
+def test_a_deletion_and_a_promotion_at_once_leave_no_alias_without_a_version(
+    store, versions, monkeypatch
+):
+    """Whichever comes second sees the other, at any of their steps."""
+    check = store.aliases._check
+
+    def delete_after_the_check(model, version):
+        check(model, version)
+        monkeypatch.setattr(store.aliases, "_check", check)
+        store.versions.delete(model, version)
+
+    monkeypatch.setattr(store.aliases, "_check", delete_after_the_check)
+    with pytest.raises(Gone):
+        store.aliases.promote("tabby", versions[0])
+    assert store.aliases.get("tabby").serving is None
+    delete, card = store.tree.delete, store.versions.card("tabby", versions[1])
+
+    def promote_before_the_deletion(path):
+        monkeypatch.setattr(store.tree, "delete", delete)
+        store.aliases.promote("tabby", versions[1])
+        delete(path)
+
+    monkeypatch.setattr(store.tree, "delete", promote_before_the_deletion)
+    with pytest.raises(Conflict, match="serving"):
+        store.versions.delete("tabby", versions[1])
+    assert store.versions.card("tabby", versions[1]) == card
+    assert store.aliases.get("tabby").serving == versions[1]
 
 
 def test_another_process_s_move_is_seen_at_once(local_store, card):

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from models.errors import InvalidValue, LeaseLost, NotFound
+from models.errors import BadEntry, InvalidValue, LeaseLost, NotFound
 
 
 @pytest.fixture
@@ -90,3 +90,13 @@ def test_names_cannot_leave_the_folder(store, state):
         state.write(state.take(), "../../job.json", b"x")
     with pytest.raises(NotFound):
         store.jobs.state("../x")
+
+
+@pytest.mark.parametrize("damage", [b"", b"[]", b'{"epoch": null}', b'{"epoch": 1e999}', b"["])
+def test_a_damaged_mark_is_our_error(store, damage):
+    state = store.jobs.state("job")
+    state.take()
+    state.drop()
+    store.tree.write("jobs/job/state/dropped.json", damage)
+    with pytest.raises(BadEntry, match=r"jobs/job/state/dropped\.json"):
+        state.take()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from models.errors import StoreError
+from models.errors import BadEntry, Conflict, StoreError
 from models.store import Store
 
 
@@ -89,6 +89,45 @@ def test_lines_of_many_threads_all_arrive_whole(store):
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda line: store.tree.append("log", line), lines))
     assert sorted(store.tree.read("log").splitlines(keepends=True)) == lines
+
+
+def test_updates_of_many_threads_are_all_kept(store):
+    def add_one(_):
+        store.tree.update("count", lambda raw: b"%d" % (int(raw or b"0") + 1))
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(add_one, range(100)))
+    assert store.tree.read("count") == b"100"
+
+
+def test_an_update_that_is_refused_changes_nothing(store):
+    def refuse(raw):
+        raise Conflict(f"It is {raw!r}.")
+
+    store.tree.write("a", b"1")
+    for path in ("a", "b"):
+        with pytest.raises(Conflict):
+            store.tree.update(path, refuse)
+    assert store.tree.read("a") == b"1"
+    assert not store.tree.exists("b")
+
+
+def test_one_unreadable_file_is_told_apart_from_an_unreadable_store(local_store):
+    tree = local_store.tree
+    tree.write("jobs/a", b"in the way")
+    tree.write("jobs/b/job.json", b"whole")
+    found = tree.read_many(["jobs/a/job.json", "jobs/b/job.json", "jobs/c/job.json"])
+    assert found["jobs/b/job.json"] == b"whole"
+    assert isinstance(found["jobs/a/job.json"], BadEntry)
+    assert len(found) == 2
+
+
+def test_a_folder_moves_whole(store):
+    store.tree.write("a/b/one", b"1")
+    store.tree.write("a/b/c/two", b"2")
+    store.tree.move("a/b", "damaged/a/b-1")
+    assert not store.tree.exists("a/b/one")
+    assert store.tree.read("damaged/a/b-1/c/two") == b"2"
 
 
 def test_a_local_file_moves_in_and_out(store, tmp_path):

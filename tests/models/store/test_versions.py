@@ -4,7 +4,15 @@ import hashlib
 
 import pytest
 
-from models.errors import CheckpointError, Conflict, Gone, InvalidValue, NotFound, StoreError
+from models.errors import (
+    BadEntry,
+    CheckpointError,
+    Conflict,
+    Gone,
+    InvalidValue,
+    NotFound,
+    StoreError,
+)
 from models.store import Store
 
 
@@ -144,3 +152,27 @@ def test_what_serves_cannot_be_deleted_and_what_was_deleted_is_gone(store, card)
     store.versions.publish("tabby", b"2", card(), b"png")
     assert store.versions.weights("tabby", ids[2]) == b"2"
     assert not store.versions.was_deleted("tabby", ids[2])
+
+
+@pytest.mark.parametrize("name", ["card.json", "generator.safetensors"])
+def test_publishing_again_mends_what_is_damaged(store, card, name):
+    published = store.versions.publish("tabby", b"weights", card(), b"png")
+    store.versions.update_card("tabby", published.version, note="mine")
+    path = f"models/tabby/versions/{published.version}/{name}"
+    store.tree.write(path, b"garbage")
+    again = store.versions.publish("tabby", b"weights", card(), b"png")
+    assert store.versions.weights("tabby", published.version) == b"weights"
+    assert store.versions.card("tabby", published.version) == again
+    assert again.note == ("" if name == "card.json" else "mine")
+
+
+def test_a_card_of_another_version_is_not_shown(store, card):
+    """A copied file would name weights that are not beside it."""
+    one, two = (store.versions.publish("tabby", raw, card(), b"p") for raw in (b"1", b"2"))
+    folder = "models/tabby/versions"
+    store.tree.write(
+        f"{folder}/{two.version}/card.json", store.tree.read(f"{folder}/{one.version}/card.json")
+    )
+    assert store.versions.list("tabby") == [one]
+    with pytest.raises(BadEntry, match="of another place"):
+        store.versions.card("tabby", two.version)

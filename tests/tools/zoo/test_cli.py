@@ -105,7 +105,7 @@ def test_every_order_is_checked_before_anything_trains(store, zoo, tmp_path):
     _with_cats(store, tmp_path, 6)
     outcome = zoo(*TOY)
     assert outcome.code == 1
-    assert "dataset of dcgan-32 is 'cat (6 training images of 32 px)'" in outcome.err
+    assert "dcgan-32: The dataset 'cat' has 6 training images of 32 px" in outcome.err
     assert store.jobs.list() == []
 
 

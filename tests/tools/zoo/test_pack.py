@@ -65,6 +65,16 @@ def test_weights_too_large_for_float16_are_refused():
         pack_generator(weights_file(scale=1e8))
 
 
+def test_a_generator_whose_cats_have_too_few_faces_is_refused(store, trained):
+    """Nine tenths of the share of real images; without a count there is nothing to hold against."""
+    faces = {"name": "single_face", "value": 0.78, "details": {"expected": 0.87}}
+    ref = f"dcgan@{trained.version}"
+    with pytest.raises(InvalidValue, match="one face in 78% of its images"):
+        pack_version(store, ref, lambda *_: (KID, faces))
+    enough = {**faces, "value": 0.79}
+    assert pack_version(store, ref, lambda *_: (KID, enough)).card.metrics == (KID, enough)
+
+
 def test_packing_publishes_a_new_version(store, trained):
     made = pack_version(store, f"dcgan@{trained.version}", _measured, picks=[7, 3])
     card = store.versions.card("dcgan", made.card.version)

@@ -1,0 +1,1 @@
+"""Directions of a version's latent space: what they are called, and how well they work."""

@@ -1,0 +1,1 @@
+"""Finding the point of the latent space whose cat resembles a photograph most."""
