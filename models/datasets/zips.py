@@ -37,7 +37,14 @@ _ENTRY = b"PK\x01\x02"
 _ENTRY_SIZE = 46
 _VERSION = 6  # offset of the version needed to read it
 _HIGH_FLAGS = 9
+_SIZES = 20  # packed and unpacked, 4 bytes each
 _UTF8 = 0x08  # of the higher byte of flags: the name is UTF-8
+
+# An extra field is a list of blocks: tag, length, content.
+_BLOCK = struct.Struct("<HH")
+_ZIP64 = 0x0001
+_UNICODE_PATH = 0x7075
+_DAMAGED = 0xDA3A  # of no format: what a damaged extra field is replaced by
 
 
 def open_zip(path: Path) -> zipfile.ZipFile:
@@ -68,7 +75,7 @@ def check_entry(entry: zipfile.ZipInfo) -> None:
     """Reject an entry that must not or cannot be read.
 
     Raises:
-        Refused: Its path leads out of the zip, it is no plain file, or it is encrypted or
+        Refused: Its path leads out of the zip, it is damaged, no plain file, encrypted, or
             compressed in another way.
     """
     # orig_filename too: zipfile truncates names at a NUL.
@@ -80,6 +87,8 @@ def check_entry(entry: zipfile.ZipInfo) -> None:
             raise Refused(Reason.NAME, "a path out of its folder")
         if "\0" in flat:
             raise Refused(Reason.NAME, "a path with a NUL")
+    if entry.extra.startswith(_DAMAGED.to_bytes(2, "little")):
+        raise Refused(Reason.UNREADABLE, "its extra field in the zip is damaged")
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind == stat.S_IFLNK:
         raise Refused(Reason.LINK, "a link in a zip, where none are followed")
@@ -130,7 +139,10 @@ def _scan(file: BinaryIO, name: str) -> dict[int, int]:
         if count > MAX_ENTRIES:
             raise _refusal(name, f"over {MAX_ENTRIES} entries", f"at most {MAX_ENTRIES} entries")
         lengths = struct.unpack_from("<HHH", header, 28)  # name, extra field, comment
-        patches.update(_patches(header, file.read(lengths[0]), position))
+        name_bytes, extra = file.read(lengths[0]), file.read(lengths[1])
+        patches.update(_patches(header, name_bytes, position))
+        if _is_damaged(extra, header):
+            patches.update(_without_extra(position, len(name_bytes), len(extra)))
         position += _ENTRY_SIZE + sum(lengths)
         file.seek(position)
     return patches
@@ -148,6 +160,46 @@ def _patches(header: bytes, name: bytes, position: int) -> dict[int, int]:
             # Decoded as the format's older names are; reading it fails, and rejects it alone.
             patches[position + _HIGH_FLAGS] = header[_HIGH_FLAGS] & ~_UTF8
     return patches
+
+
+def _is_damaged(extra: bytes, header: bytes) -> bool:
+    """Whether `zipfile` would reject the whole zip for the extra field of an entry."""
+    while len(extra) >= _BLOCK.size:
+        tag, length = _BLOCK.unpack_from(extra)
+        block, extra = extra[_BLOCK.size :][:length], extra[_BLOCK.size + length :]
+        if len(block) < length:
+            return True
+        if tag == _ZIP64 and len(block) < 8 * _sizes_elsewhere(header):
+            return True
+        if tag == _UNICODE_PATH and not _is_unicode_path(block):
+            return True
+    return False
+
+
+def _sizes_elsewhere(header: bytes) -> int:
+    """Count the numbers that an entry leaves to its zip64 block: two sizes and the offset."""
+    numbers = (*struct.unpack_from("<LL", header, _SIZES), *struct.unpack_from("<L", header, 42))
+    return numbers.count(0xFFFF_FFFF)
+
+
+def _is_unicode_path(block: bytes) -> bool:
+    """Whether later versions of Python can decode a path in UTF-8, after version and CRC."""
+    try:
+        block[5:].decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return len(block) >= 5
+
+
+def _without_extra(position: int, name_length: int, length: int) -> dict[int, int]:
+    """Return what turns a damaged extra field into one block, which marks the entry."""
+    start = position + _ENTRY_SIZE + name_length
+    block = _BLOCK.pack(_DAMAGED, length - _BLOCK.size)
+    # Its sizes may be in the field, so that they are unknown; nobody reads the entry.
+    return {
+        **dict(enumerate(block, start)),
+        **dict.fromkeys(range(position + _SIZES, position + _SIZES + 8), 0),
+    }
 
 
 class _Patched(mmap.mmap):

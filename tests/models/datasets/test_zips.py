@@ -178,3 +178,25 @@ def test_a_real_zip64_directory_is_counted(tmp_path, monkeypatch):
             archive.writestr(zipfile.ZipInfo(f"{number}.jpg"), b"")
     with pytest.raises(DatasetError, match="65540 entries"):
         open_zip(path)
+
+
+@pytest.mark.parametrize(
+    ("extra", "packed"),
+    [
+        (b"\x41\x43\xff\x00ab", 1),  # a block longer than the field
+        (b"\x01\x00\x00\x00", 0xFFFF_FFFF),  # sizes that are not where they should be
+        (b"\x75\x70\x06\x00\x01\x00\x00\x00\x00\xff", 1),  # a name that is no UTF-8
+    ],
+)
+def test_a_damaged_extra_field_refuses_its_entry_alone(zipped, extra, packed):
+    block = struct.pack("<HH", 0x4343, len(extra) - 4) + extra[4:]  # valid, of the same length
+    damaged = entry("b.jpg", extra=block)
+    path = zipped([("a.jpg", b"one"), (damaged, b"2"), ("c.jpg", b"three")])
+    raw = bytearray(path.read_bytes())
+    place = raw.rindex(b"b.jpg" + block)
+    raw[place + 5 : place + 5 + len(extra)] = extra
+    raw[place - 26 : place - 22] = struct.pack("<L", packed)
+    path.write_bytes(raw)
+    assert refusals(path) == {"a.jpg": None, "b.jpg": Reason.UNREADABLE, "c.jpg": None}
+    with open_zip(path) as archive:
+        assert archive.read("c.jpg") == b"three"
