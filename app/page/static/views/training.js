@@ -1,12 +1,13 @@
 // Training: the form to order one, and all jobs.
-import { get, post, Problem, url } from "../api.js";
+import { get, hasKey, post, Problem, url } from "../api.js";
 import { Badge, Button, Empty, Field, Loader, Loading, ProgressBar, say } from "../components.js";
 import { change, copyOrder, draft, orderOf, reset } from "../draft.js";
 import { ago, counted, duration, number } from "../format.js";
 import { useLoad } from "../load.js";
 import { address, go, replace, route, usePlace } from "../router.js";
+import { pause } from "../sse.js";
 import { useJobs } from "../stream.js";
-import { html, useEffect, useState } from "../vendor/vendor.js";
+import { html, useEffect, useRef, useState } from "../vendor/vendor.js";
 
 const ENDED = ["finished", "failed", "canceled", "collapsed"];
 const PROMOTE = { if_better: "if it is better", always: "always", never: "never" };
@@ -71,7 +72,7 @@ function Earlier() {
   if (ended.length === 0) return null;
   return html`<section><h2>Ended</h2><ul class="rows training-ended">${ended.map((job) => html`<li key=${job.id}><${JobName} job=${job} />
     <${Badge} status=${job.status} />
-    <span class="muted">${job.promoted ? "in service since" : ""} ${ago(job.ended_at)}</span></li>`)}</ul></section>`;
+    <span class="muted">${job.promoted ? "promoted" : ""} ${ago(job.ended_at)}</span></li>`)}</ul></section>`;
 }
 
 /** @param {{ recipes: any[], datasets: any[] }} props */
@@ -112,21 +113,23 @@ function OrderForm({ recipes, datasets }) {
         <${Basics} ...${{ recipes, recipe, datasets, dataset, typed, errors, onChange }} />
         <${Hyperparameters} ...${{ recipe, typed, errors, onChange }} />
         <div class="training-submit"><${Button} type="submit" kind="primary" icon="play" isBusy=${isBusy}>Start training<//>
-          <${Button} kind="quiet" icon="rotate-ccw" onClick=${() => onChange(reset() ?? {})}>Reset<//></div>
+          <${Button} kind="quiet" icon="rotate-ccw" onClick=${() => { setProblem(null); reset(); }}>Reset<//></div>
       </div>
       <${Expectation} checked=${checked} problem=${problem} dataset=${dataset} />
     </div>
   </form>`;
 }
 
-/** What the service says of an order, a moment after the last change. @param {any} order */
+/** What the service says of an order, a moment after the last change; until then, what it said before. @param {any} order */
 function useEstimate(order) {
   const text = JSON.stringify(order);
-  return useLoad(async (signal) => {
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    if (signal.aborted) throw new Problem(0, {});
-    return post("/train/estimate", JSON.parse(text), { signal });
-  }, [text]);
+  const loaded = useLoad(async (signal) => {
+    await pause(300, signal);
+    return post("/train/estimate", JSON.parse(text), { signal, isQuiet: true });
+  }, [text, hasKey.value]);
+  const last = useRef(loaded);
+  if (!loaded.isLoading) last.current = loaded;
+  return { ...last.current, isLoading: loaded.isLoading };
 }
 
 /** @param {any} props */
@@ -155,9 +158,11 @@ function Basics({ recipes, recipe, datasets, dataset, typed, errors, onChange })
 
 /** What the order will take, or why it is refused. @param {any} props */
 function Expectation({ checked: { data, problem: refused, isLoading }, problem, dataset }) {
-  const wrong = problem ?? (refused?.status === 422 || refused?.status === 404 ? refused : null);
+  const needsKey = refused?.status === 401;
+  const wrong = problem ?? (refused && !needsKey ? refused : null);
   return html`<div class="training-expectation" aria-live="polite" aria-busy=${isLoading}>
     <img src=${url(dataset.links.preview)} alt=${`Some pictures of ${dataset.name}`} loading="lazy" />
+    ${needsKey && html`<p class="muted">How long it will take is told to those who have the service's key.</p>`}
     ${wrong ? html`<p class="error">${wrong.message} ${wrong.remedy}</p>` : data && html`<${Estimate} ...${data} />`}
   </div>`;
 }
@@ -178,10 +183,15 @@ function Estimate({ estimate: { training_s: trainingS, other_s: otherS, kimg, ba
 /** Everything that the recipe lets one override, from its table. @param {any} props */
 function Hyperparameters({ recipe, typed, errors, onChange }) {
   const changed = Object.values(typed.overrides).filter((value) => value !== "").length;
+  const box = useRef(/** @type {HTMLDetailsElement | null} */ (null));
   const isWrong = Object.keys(errors).some((field) => field.startsWith("overrides") || field === "seed" || field.endsWith("_from"));
+  // Opened for what is wrong in it, but never closed under the hands of whoever mends that.
+  useEffect(() => {
+    if (box.current && (isWrong || changed > 0)) box.current.open = true;
+  }, [isWrong]);
   /** @param {string} name @param {string | boolean} value */
   const set = (name, value) => onChange({ overrides: { ...typed.overrides, [name]: value } });
-  return html`<details class="training-more" open=${isWrong || undefined}><summary>Hyperparameters${changed > 0 && html` <span class="muted">${changed} changed</span>`}</summary>
+  return html`<details class="training-more" ref=${box}><summary>Hyperparameters${changed > 0 && html` <span class="muted">${changed} changed</span>`}</summary>
     <div class="training-fields">
       ${Object.entries(recipe.limits).map(([name, limit]) => html`<${Override} key=${`${recipe.name} ${name}`} ...${{ name, limit, value: typed.overrides[name], error: errors[`overrides.${name}`] ?? errors[name], set }} />`)}
       <${Field} label="Seed" error=${errors.seed} help="Of weights, latents and the order of the pictures.">
