@@ -89,6 +89,8 @@ class _Import:
             self._upload(),
             self.cache,
             license=order.license,
+            crop=order.crop,
+            deduplicate=order.deduplicate,
             origin=order.origin,
             on_progress=self._report,
         ) as packed:

@@ -47,6 +47,13 @@ class JobKind(StrEnum):
     IMPORT = "import"
 
 
+class Crop(StrEnum):
+    """What an import cuts out of images that have no landmarks."""
+
+    CENTER = "center"
+    FACES = "faces"
+
+
 class Promote(StrEnum):
     """When a finished version replaces the one in service."""
 
@@ -96,12 +103,16 @@ class ImportOrder:
         source: Local path of the uploaded zip, which the job deletes when it ends.
         license: The images' license according to the uploader; may be empty.
         origin: Where they come from, likewise.
+        crop: What is cut out of images without landmarks.
+        deduplicate: Whether to keep only the largest of images that look alike.
     """
 
     name: str
     source: str
     license: str = ""
     origin: str = ""
+    crop: Crop = Crop.CENTER
+    deduplicate: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
