@@ -185,7 +185,7 @@ def test_a_connection_that_breaks_in_mid_upload_loses_nothing(visit, shelter, th
 
 def test_an_upload_is_canceled(visit, shelter, thirty):
     page = visit(url=shelter.url).open("#/datasets")
-    page.route("**/datasets/never*", lambda route: None)  # never answered
+    page.route("**/datasets/never*", lambda _: None)  # never answered
     upload(page, thirty, "never")
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_role("button", name="Upload")).to_be_enabled()
@@ -200,9 +200,10 @@ def test_pictures_are_dropped(visit, shelter):
     drop = """(names) => {
         const dataTransfer = new DataTransfer();
         for (const name of names) dataTransfer.items.add(new File(["x"], name));
-        const target = document.querySelector("h1");
-        target.dispatchEvent(new DragEvent("dragover", { dataTransfer, bubbles: true, cancelable: true }));
-        target.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+        for (const type of ["dragover", "drop"]) {
+            const event = new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true });
+            document.querySelector("h1").dispatchEvent(event);
+        }
     }"""
     page.evaluate(drop, ["a.jpg", "b.jpg", "Thumbs.db"])
     expect(page.locator(".datasets-drop")).to_contain_text("Pictures 2 files")
@@ -240,11 +241,12 @@ def test_a_zip_holds_what_was_put_in(visit, shelter):
     visitor.open("#/datasets")
     content = visitor.run(
         """async ({ zip }) => {
-            const members = [{ path: "é/Ω.txt", file: new Blob(["hello"]) }, { path: "empty", file: new Blob([]) }];
-            for (let index = 0; index < 66000; index += 1) members.push({ path: `${index}`, file: new Blob([]) });
+            const empty = Array.from({ length: 66000 }, (_, index) => [`${index}`, ""]);
+            const files = [["é/Ω.txt", "hello"], ["empty", ""], ...empty];
+            const members = files.map(([path, text]) => ({ path, file: new Blob([text]) }));
             const bytes = new Uint8Array(await (await zip(members)).arrayBuffer());
             let text = "";
-            for (let at = 0; at < bytes.length; at += 32768) text += String.fromCharCode(...bytes.subarray(at, at + 32768));
+            for (const byte of bytes) text += String.fromCharCode(byte);
             return text;
         }""",
         "zip.js",

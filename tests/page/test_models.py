@@ -19,6 +19,7 @@ from tests.page.conftest import DESKTOP, PHONE
 
 BAD = '<img src=x onerror="window.harmed = 1">'
 
+
 def protocol(dataset, fingerprint, fakes=2000):
     return {"name": "cattery", "size_px": 64, "fakes": fakes, "reals": 8305} | {
         "dataset": dataset,
@@ -170,7 +171,7 @@ def test_the_gate_says_why(visit, breeder, tabby):
     page = visit(url=breeder.url).open("#/models/tabby")
     gate = page.locator(".model-version", has_text=tabby[1]).locator(".model-gate")
     expect(gate).to_contain_text("Not promoted by its job: KID 0.04 against 0.06 of 0123456789ab")
-    expect(gate).to_contain_text("Difference −0.02 (−0.041 to +0.001;")
+    expect(gate).to_contain_text("Difference \u22120.02 (\u22120.041 to +0.001;")
 
 
 def test_a_promotion_is_seen_and_taken_back(visit, breeder, tabby):
