@@ -88,6 +88,7 @@ function DeleteVersion({ model: { name }, of: { version, alias }, reload, isAski
     // The view says that it is gone once it is: it looks for versions that vanish.
     await remove(`/models/${encodeURIComponent(name)}/versions/${version}`).finally(reload);
     onClose();
+    document.querySelector("h1")?.focus(); // its own place is gone
   }
   return html`<${Dialog} title=${`Delete ${version}?`} isOpen=${isAsking} onClose=${onClose}>
     ${place ? html`<p>This version is ${place}, so it cannot be deleted. Put another one into service first.</p><footer><${Button} onClick=${onClose}>Close<//></footer>`
