@@ -35,7 +35,6 @@ def shelter(tmp_path_factory):
         small = io.BytesIO()
         Image.new("RGB", (16, 16), "gray").save(small, "PNG")
         file.writestr("small.png", small.getvalue())
-    service.archive = archive
     yield service
     service.kill()
 
@@ -94,7 +93,7 @@ def test_what_was_rejected_is_listed_with_reasons(visit, shelter, size, scheme):
     visitor = visit(size, scheme, shelter.url)
     page = visitor.open("#/datasets")
     if shelter.get("/datasets/strays").status_code == 404:
-        upload(page, shelter.archive)
+        upload(page, shelter.folder / "strays.zip")
     else:
         page.get_by_role("link", name="strays", exact=True).click()
     expect(page.locator("#train-on-it")).to_be_visible(timeout=IMPORT_MS)

@@ -1,8 +1,5 @@
 """Models, their versions side by side, promotion with a way back, and deletion."""
 
-import json
-import re
-
 import httpx
 import pytest
 import torch
@@ -100,7 +97,6 @@ def breeder(tmp_path_factory):
             published.append(store.versions.publish(model, noisy(0.3 * number), card, sheet))
         store.aliases.promote(model, published[0].version, reason=BAD)
     service = Service(folder)
-    service.versions = [card.version for card in published]
     yield service.wait_until_ready()
     service.kill()
 
@@ -108,10 +104,11 @@ def breeder(tmp_path_factory):
 @pytest.fixture
 def tabby(breeder):
     """Return the ids of the model's versions, oldest first; the first one is in service."""
-    first = breeder.versions[0]
-    if breeder.get("/models/tabby").json()["serving"] != first:
-        httpx.post(f"{breeder.url}/models/tabby/promote", json={"version": first}, timeout=30)
-    return breeder.versions
+    model = breeder.get("/models/tabby").json()
+    ids = [version["version"] for version in reversed(model["versions"])]
+    if model["serving"] != ids[0]:
+        httpx.post(f"{breeder.url}/models/tabby/promote", json={"version": ids[0]}, timeout=30)
+    return ids
 
 
 def serving(service, model="tabby"):
@@ -213,13 +210,13 @@ def test_the_choice_of_versions_and_seeds_survives_a_reload(visit, breeder, tabb
     expect(page.locator(".model-version")).to_have_count(2)
     assert page.evaluate(sources) == before
     # The same seeds in all versions.
-    seeds = [re.search(r"/(\d+)\.png", source)[1] for source in before]
+    seeds = [source.rpartition("/")[2] for source in before]
     assert seeds[:16] == seeds[16:]
 
 
 def test_a_version_is_deleted_after_a_warning(visit, breeder, tabby):
     """The dialog names what happens to permalinks; who looks at it elsewhere is told."""
-    _, middle, new = breeder.versions
+    _, middle, new = tabby
     watcher = visit(url=breeder.url)
     watched = watcher.open(f"#/models/calico?compare={new},{middle}")
     expect(watched.locator(".model-version")).to_have_count(2)
@@ -304,8 +301,7 @@ def test_a_blind_vote_tells_afterwards(visit, breeder, tabby, size):
 
 
 def test_a_model_is_deleted(visit, breeder, tabby):
-    card = json.loads((breeder.get("/models/calico")).text)
-    assert len(card["versions"]) > 0
+    assert breeder.get("/models/calico").status_code == 200
     page = visit(url=breeder.url).open("#/models/calico")
     page.locator("#delete-model").click()
     page.get_by_role("button", name="Delete the model").click()
