@@ -1,5 +1,7 @@
 """Models, their versions side by side, promotion with a way back, and deletion."""
 
+import re
+
 import httpx
 import pytest
 import torch
@@ -203,7 +205,7 @@ def test_the_choice_of_versions_and_seeds_survives_a_reload(visit, breeder, tabb
     page.locator(".model-chips button", has_text=tabby[2]).click()
     expect(page.locator(".model-version")).to_have_count(2)
     page.get_by_role("button", name="Other cats").click()
-    page.wait_for_function("location.hash.includes('seed=')")
+    expect(page).to_have_url(re.compile("seed="))
     sources = "[...document.querySelectorAll('.model-sheet img')].map((image) => image.src)"
     before = page.evaluate(sources)
     page.reload()
