@@ -29,6 +29,7 @@ class RouteRates:
     requests_per_s: float
     p50_s: float | None
     p95_s: float | None
+    p99_s: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +176,7 @@ def _routes(new: _Reading, old: _Reading, window_s: float) -> list[RouteRates]:
                 requests_per_s=round(counts[route] / window_s, 3),
                 p50_s=quantile(spent, 0.5),
                 p95_s=quantile(spent, 0.95),
+                p99_s=quantile(spent, 0.99),
             )
         )
     return found

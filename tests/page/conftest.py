@@ -10,7 +10,10 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from models.jobs.dataset_import import import_dataset
+from models.store import Store
 from tests.integration.conftest import Service
+from tests.records import dataset_record
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PHONE, DESKTOP = (360, 740), (1280, 800)
@@ -105,6 +108,11 @@ class Visitor:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}-{size['width']}-{scheme}.png")
 
+    def overflow(self) -> int:
+        """Return by how many pixels the view is wider than the window."""
+        # Not `innerWidth`: a phone zooms out until all fits.
+        return self.page.evaluate("document.documentElement.scrollWidth - screen.width")
+
     def violations(self) -> list[str]:
         """Return what the page's policy forbade."""
         return self.page.evaluate("window.violations ?? []")
@@ -152,3 +160,22 @@ def visit(chromium: Browser, studio: Service) -> Iterator[Callable[..., Visitor]
         context.close()
     assert mistakes == []
     assert forbidden == []
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory, pictures: Path) -> Iterator[Service]:
+    """Return a running service with the data set `cats`, in which tests order trainings."""
+    folder = tmp_path_factory.mktemp("workshop")
+    few = folder / "few"  # each is one more forward pass of a large network
+    few.mkdir()
+    for picture in sorted((pictures / "cats").glob("*.jpg"))[:40]:
+        shutil.copy(picture, few)
+    store = Store.open(str(folder / "data" / "store"))
+    import_dataset(store, "cats", few, cache=folder / "data" / "cache", statistics=False)
+    preview = folder / "data" / "store" / "datasets" / "cats" / "preview.png"
+    # More than a batch, for orders that are only estimated.
+    many = dataset_record({"32": 9000, "64": 9000, "128": 9000}, 900, name="abyssinians")
+    store.datasets.add(many, {"preview.png": preview})
+    service = Service(folder, CATTERY_MIN_FREE_MB="1")
+    yield service.wait_until_ready()
+    service.kill()

@@ -6,7 +6,12 @@ export const ROOT = new URL("../../", import.meta.url);
 
 const KEY = "cattery.key";
 
-/** @typedef {{ signal?: AbortSignal, headers?: Record<string, string> }} CallOptions */
+/**
+ * @typedef {object} CallOptions
+ * @property {AbortSignal} [signal]
+ * @property {Record<string, string>} [headers]
+ * @property {boolean} [isQuiet] Never ask for the key: nobody has asked for this call.
+ */
 
 /** What went wrong, in the service's words: its problem document, or no connection. */
 export class Problem extends Error {
@@ -30,9 +35,9 @@ export class Problem extends Error {
 
   /** Messages by field of the request. @returns {Record<string, string>} */
   get fields() {
-    const { field, detail, errors = [] } = this.document;
+    const { field, errors = [] } = this.document;
     /** @type {{ field: string, detail: string }[]} */
-    const all = field ? [{ field, detail }, ...errors] : errors;
+    const all = field ? [{ field, detail: `${this.message} ${this.remedy}` }, ...errors] : errors;
     return Object.fromEntries(all.map((error) => [error.field, error.detail]));
   }
 }
@@ -124,7 +129,7 @@ export async function call(method, path, body, options = {}) {
   }
   if (response.ok) return text ? JSON.parse(text) : null;
   const problem = problemOf(response.status, text);
-  if (response.status !== 401 || (await askForKey(problem)) === null) throw problem;
+  if (response.status !== 401 || options.isQuiet || (await askForKey(problem)) === null) throw problem;
   return call(method, path, body, options);
 }
 

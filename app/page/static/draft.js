@@ -4,7 +4,7 @@ import { signal } from "./vendor/vendor.js";
 const MEMORY = "cattery.order";
 
 /**
- * @typedef {object} Draft What was typed, as text; "" is the recipe's default.
+ * @typedef {object} Draft What was typed, as text; "" is the default.
  * @property {string} recipe
  * @property {string} dataset
  * @property {string} size
@@ -20,7 +20,7 @@ const MEMORY = "cattery.order";
 
 /** @type {Draft} */
 const NEW = {
-  recipe: "dcgan", dataset: "", size: "", unit: "minutes", amount: "10", model: "", promote: "if_better",
+  recipe: "", dataset: "", size: "", unit: "minutes", amount: "10", model: "", promote: "if_better",
   seed: "", resume: "", init: "", overrides: {},
 };
 

@@ -30,13 +30,14 @@ export function courseOf(entries) {
   // A penalty that a recipe does not have is zero throughout.
   const losses = names.map((name) => lineOf(name, buckets)).filter(({ values }) => values.some((value) => value));
   const snapshots = entries.filter(({ type }) => type === "snapshot");
+  const sheets = [...new Set(entries.filter(({ type }) => type === "sample").map(({ kimg }) => String(kimg)))].sort((a, b) => Number(a) - Number(b));
   return {
     x,
     losses,
     ...metricsOf(snapshots, progress),
-    sheets: [...new Set(entries.filter(({ type }) => type === "sample").map(({ kimg }) => String(kimg)))].sort((a, b) => Number(a) - Number(b)),
+    sheets,
     happenings: happeningsOf(entries),
-    end: Math.max(0, ...progress.slice(-1).map(({ kimg }) => kimg)),
+    end: Math.max(progress.at(-1)?.kimg ?? 0, Number(sheets.at(-1) ?? 0)),
   };
 }
 

@@ -1,5 +1,5 @@
 // The dialog that asks for the service's key when a call needs one.
-import { keyRequest } from "./api.js";
+import { hasKey, keyRequest } from "./api.js";
 import { Button, Dialog, Field } from "./components.js";
 import { html } from "./vendor/vendor.js";
 
@@ -14,7 +14,7 @@ export function KeyDialog() {
   return html`<${Dialog} title="A key is needed" isOpen=${request !== null} onClose=${() => keyRequest.value?.answer(null)}>
     <form class="form" onSubmit=${submit}>
       <p>This changes something, and the service asks for its key. It is kept for this tab only.</p>
-      <${Field} label="Key" help="The operator set it as CATTERY_API_KEY.">${(/** @type {object} */ attributes) => html`
+      <${Field} label="Key" help="The operator set it as CATTERY_API_KEY." error=${hasKey.value ? "The service refused the key that it was given." : ""}>${(/** @type {object} */ attributes) => html`
         <input ...${attributes} name="key" type="password" autocomplete="off" required autofocus />`}<//>
       <footer><${Button} onClick=${() => request?.answer(null)}>Cancel<//><${Button} kind="primary" type="submit">Continue<//></footer>
     </form>

@@ -23,6 +23,8 @@ export function useLoad(load, dependencies, { everyMs } = {}) {
   const [state, setState] = useState(/** @type {{ data?: T, problem?: Problem, isLoading: boolean }} */ ({ isLoading: true }));
   const [turn, setTurn] = useState(0);
   const asked = useRef("");
+  const isBusy = useRef(true);
+  isBusy.current = state.isLoading;
   useEffect(() => {
     const abort = new AbortController();
     const question = JSON.stringify(dependencies);
@@ -46,7 +48,8 @@ export function useLoad(load, dependencies, { everyMs } = {}) {
     const events = /** @type {const} */ (["pageshow", "online"]);
     for (const name of events) addEventListener(name, again);
     document.addEventListener("visibilitychange", again);
-    const timer = everyMs ? setInterval(again, everyMs) : undefined;
+    // An answer that takes longer than the interval is waited for, or else none would ever come.
+    const timer = everyMs ? setInterval(() => isBusy.current || again(), everyMs) : undefined;
     return () => {
       for (const name of events) removeEventListener(name, again);
       document.removeEventListener("visibilitychange", again);

@@ -58,8 +58,11 @@ export function Plot({ title, note, unit: valueUnit = "", x, series, isLog = fal
   useEffect(() => {
     const element = box.current;
     if (!element) return;
-    /** @param {number} index */
-    const onPoint = (index) => void (cursor.value = kimgs.current[index] ?? null);
+    /** @param {number | null} index Null when the pointer leaves: then the line stays where it was. */
+    const onPoint = (index) => {
+      if (index === null) moveCursor(plot.current, cursor.peek(), kimgs.current);
+      else cursor.value = kimgs.current[index] ?? null;
+    };
     const theme = matchMedia("(prefers-color-scheme: dark)");
     const draw = () => {
       plot.current?.destroy();
@@ -148,7 +151,7 @@ function moveCursor(plot, kimg, kimgs) {
 
 /**
  * @param {HTMLElement} element @param {Series[]} series @param {{ x: boolean, y: boolean }} scales
- * @param {string} xUnit @param {(index: number) => void} onPoint @returns {uPlot.Options}
+ * @param {string} xUnit @param {(index: number | null) => void} onPoint @returns {uPlot.Options}
  */
 function options(element, series, scales, xUnit, onPoint) {
   const style = getComputedStyle(element);
@@ -158,6 +161,8 @@ function options(element, series, scales, xUnit, onPoint) {
   const axis = { stroke: ink, font, grid: { stroke: line, width: 1 }, ticks: { show: false } };
   const bounds = series.flatMap((one, index) => (one.band ? [index, index] : []));
   const first = series.length + 1;
+  /** @type {MouseEvent | null | undefined} */
+  let seen;
   /** @type {uPlot.Band[]} */
   const bands = [...new Set(bounds)].map((owner, index) => ({
     series: [first + 2 * index + 1, first + 2 * index], fill: `${colors[owner % colors.length]}30`,
@@ -181,8 +186,12 @@ function options(element, series, scales, xUnit, onPoint) {
     bands,
     hooks: {
       draw: [(plot) => label(plot, series, colors, font)],
-      // Moved by a pointer: `moveCursor` calls no hooks.
-      setCursor: [(plot) => typeof plot.cursor.idx === "number" && onPoint(plot.cursor.idx)],
+      // uPlot also calls this when data or size change: only a new event is the pointer's.
+      setCursor: [({ cursor: { event, idx } }) => {
+        if (!event || event === seen) return;
+        seen = event;
+        onPoint(idx ?? null);
+      }],
     },
   };
 }

@@ -1,26 +1,29 @@
-// One job: its progress, live, and its whole history under one scrubber.
-import { post, remove, url } from "../api.js";
-import { ActionButton, Badge, Button, Failure, Loading, MetricValue, ProgressBar } from "../components.js";
+// One job: what it is, how far it is, how it ended, and its history.
+import { post, remove } from "../api.js";
+import { ActionButton, Badge, Button, Dialog, Failure, Loading, MetricValue, ProgressBar } from "../components.js";
 import { ago, duration, moment, number } from "../format.js";
-import { courseOf } from "../history.js";
 import { useResource } from "../load.js";
-import { cursor, Plot, unit } from "../plots.js";
-import { address, go, replace, route, usePlace } from "../router.js";
-import { connection, useHistory, useJobs } from "../stream.js";
-import { html, useEffect, useMemo } from "../vendor/vendor.js";
+import { address, go, usePlace } from "../router.js";
+import { useHistory, useJobs } from "../stream.js";
+import { html, useEffect, useRef, useState } from "../vendor/vendor.js";
+import { Replay } from "./replay.js";
 
 /** @typedef {import("../stream.js").Job} Job */
-/** @typedef {import("../history.js").Course} Course */
 
 const ENDED = ["finished", "failed", "canceled", "collapsed"];
-const UNITS = /** @type {const} */ (["kimg", "minutes", "steps"]);
 
 /** @param {{ id: string }} props */
 export function JobView({ id }) {
   const live = useJobs()?.get(id);
   // The stream knows recent jobs only; an old one is asked for by itself.
   const asked = useResource(`/jobs/${encodeURIComponent(id)}`);
-  const job = live ?? asked.data;
+  const isGone = [404, 410].includes(asked.problem?.status ?? 0);
+  const job = live ?? (isGone ? undefined : asked.data);
+  const wasLive = useRef(false);
+  useEffect(() => {
+    if (wasLive.current && !live) asked.reload(); // deleted while one looks at it
+    wasLive.current = Boolean(live);
+  }, [live === undefined]);
   const entries = useHistory(id);
   usePlace(job !== undefined);
   if (!job) {
@@ -34,7 +37,6 @@ export function JobView({ id }) {
       <${Badge} status=${job.status} />
       <${Actions} job=${job} />
     </header>
-    ${connection.value === "reconnecting" && html`<p class="muted" role="status">Reconnecting…</p>`}
     <${Outcome} job=${job} />
     ${!ENDED.includes(job.status) && html`<${Phases} job=${job} />`}
     ${job.kind === "train" && html`<${Replay} job=${job} entries=${entries} />`}
@@ -50,6 +52,7 @@ function subtitle({ order, created_at, kind }) {
 
 /** @param {{ job: Job }} props */
 function Actions({ job }) {
+  const [isAsked, setAsked] = useState(false);
   const path = `/jobs/${encodeURIComponent(job.id)}`;
   if (!ENDED.includes(job.status)) {
     return html`<div class="job-actions"><${ActionButton} icon="square" action=${() => post(`${path}/cancel`)} done="Canceling: what was learned is published.">Cancel<//></div>`;
@@ -58,8 +61,12 @@ function Actions({ job }) {
   return html`<div class="job-actions">
     ${isTraining && html`<${Button} icon="play" href=${address(["training"], { resume: job.id })}>Train further<//>
       <${Button} icon="sliders-horizontal" href=${address(["training"], { again: job.id })}>Order again<//>`}
-    <${ActionButton} icon="trash-2" kind="quiet" label="Delete the job and its history" done="Job deleted; what it published stays."
-      action=${async () => { await remove(path); go(address(["training"])); }} />
+    <${Button} icon="trash-2" kind="quiet" label="Delete the job and its history" onClick=${() => setAsked(true)} />
+    <${Dialog} title="Delete this job?" isOpen=${isAsked} onClose=${() => setAsked(false)}>
+      <p>Its history, samples and training state are deleted. What it published stays.</p>
+      <footer><${Button} onClick=${() => setAsked(false)}>Keep it<//>
+        <${ActionButton} kind="danger" icon="trash-2" done="Job deleted." action=${async () => { await remove(path); go(address(["training"])); }}>Delete<//></footer>
+    <//>
   </div>`;
 }
 
@@ -73,7 +80,7 @@ function Outcome({ job }) {
     ${promotion && html`<p>${promotion.reason}</p>`}
     ${promotion?.kid !== null && promotion?.kid !== undefined && html`<dl class="facts">
       <${MetricValue} name="kid" value=${promotion.kid} />
-      ${promotion.compared_kid !== null && html`<div class="metric"><dt>KID of ${promotion.compared}, in service</dt><dd>${number(promotion.compared_kid)}</dd></div>`}
+      ${promotion.compared_kid !== null && html`<div class="metric"><dt>KID of ${promotion.compared}, in service${promotion.dataset && `, on ${promotion.dataset} too`}</dt><dd>${number(promotion.compared_kid)}</dd></div>`}
     </dl>`}
     ${version && html`<p class="job-links"><a href=${address([""], { model: `${order.model}@${version}` })}>Its cats</a>
       <a href=${address(["models", order.model])}>All versions of ${order.model}</a></p>`}
@@ -84,7 +91,7 @@ function Outcome({ job }) {
 /** @param {{ job: Job, collapse: any }} props */
 function Collapse({ job, collapse: { rule, meaning, value, limit, is_floor: isFloor, step, kimg, sample, remedy } }) {
   return html`<h2>Collapsed: ${rule}</h2>
-    <p>${meaning}: ${value === null ? "not a number" : number(value)}, ${isFloor ? "at least" : "at most"} ${number(limit)} is healthy.
+    <p>${meaning[0].toUpperCase()}${meaning.slice(1)}: ${value === null ? "not a number" : number(value)}, ${isFloor ? "at least" : "at most"} ${number(limit)} is healthy.
       Found at step ${number(step)}, ${number(kimg)} kimg. ${remedy}</p>
     ${sample && html`<p><a href=${address(["job", job.id], { at: sample })}>See the samples of that moment</a></p>`}`;
 }
@@ -114,85 +121,3 @@ function Phases({ job }) {
 
 /** @param {any} progress */
 const speedOf = ({ kimg, images_per_s: speed }) => `${number(kimg)} kimg${speed ? `, ${number(speed)} images/s` : ""}`;
-
-/** The history: sheet, plots and events move together. @param {{ job: Job, entries: import("../stream.js").Entry[] }} props */
-function Replay({ job, entries }) {
-  const course = useMemo(() => courseOf(entries), [entries]);
-  const asked = route.value.query.get("at");
-  useEffect(() => {
-    cursor.value = asked === null ? null : Number(asked);
-    return () => void (cursor.value = null);
-  }, [job.id, asked]);
-  if (course.sheets.length === 0) return null;
-  const at = cursor.value ?? course.end;
-  const sheet = sheetAt(course.sheets, at);
-  return html`<div class="job-replay">
-    <div class="job-now">
-      <${Sheet} job=${job} sheets=${course.sheets} label=${sheet} />
-      <${Scrubber} course=${course} at=${at} job=${job} />
-    </div>
-    <div class="job-plots">
-      <p class="job-units" role="group" aria-label="Unit of the plots">${UNITS.map((name) => html`<button type="button" class="chip" aria-pressed=${unit.value === name} onClick=${() => (unit.value = name)}>${name}</button>`)}
-        <span class="job-files"><a href=${url(`/jobs/${job.id}/metrics.csv`)} download>CSV</a> <a href=${url(`/jobs/${job.id}/film.webp`)}>Film</a></span></p>
-      <${Plot} title="Losses" x=${course.x} series=${course.losses} />
-      ${course.metricX.kimg.length > 0 && html`<${Plot} title="KID" note="lower is better" x=${course.metricX} series=${course.metrics} isLog />`}
-    </div>
-    <${Happenings} course=${course} at=${at} />
-  </div>`;
-}
-
-/** @param {string[]} sheets @param {number} at @returns {string} The last sheet that was there by then. */
-function sheetAt(sheets, at) {
-  return sheets.findLast((label) => Number(label) <= at + 1e-6) ?? sheets[0];
-}
-
-/** @param {{ job: Job, sheets: string[], label: string }} props */
-function Sheet({ job, sheets, label }) {
-  const of = (/** @type {string} */ one) => url(`/jobs/${job.id}/samples/${one}.png`);
-  useEffect(() => {
-    // Fetched ahead, so that scrubbing shows each at once.
-    for (const one of sheets) new Image().src = of(one);
-  }, [job.id, sheets.length]);
-  return html`<figure class="job-sheet"><img src=${of(label)} alt=${`Samples after ${label} kimg, always of the same seeds`} />
-    <figcaption>Samples after <b>${label}</b> kimg, always of the same seeds</figcaption></figure>`;
-}
-
-/** @param {{ course: Course, at: number, job: Job }} props */
-function Scrubber({ course: { sheets, end }, at, job }) {
-  const last = Math.max(end, Number(sheets.at(-1)));
-  /** @param {number | null} kimg */
-  function move(kimg) {
-    cursor.value = kimg;
-    replace(address(["job", job.id], { at: kimg === null ? null : String(Math.round(kimg * 1000) / 1000) }), true);
-  }
-  /** @param {number} direction */
-  function step(direction) {
-    const index = sheets.indexOf(sheetAt(sheets, at)) + direction;
-    move(Number(sheets[Math.max(0, Math.min(sheets.length - 1, index))]));
-  }
-  /** @param {KeyboardEvent} event */
-  function onKey(event) {
-    const direction = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
-    if (direction === undefined) return;
-    event.preventDefault();
-    step(direction);
-  }
-  const isLive = cursor.value === null && !ENDED.includes(job.status);
-  return html`<div class="job-scrubber">
-    <${Button} icon="arrow-left" label="Previous samples" kind="quiet" onClick=${() => step(-1)} />
-    <input type="range" id="scrubber" min="0" max=${last} step="any" value=${Math.min(at, last)} aria-label="Moment of the training"
-      aria-valuetext=${`${number(at)} kimg`} list="sheets" onInput=${(/** @type {any} */ event) => move(Number(event.target.value))} onKeyDown=${onKey} />
-    <datalist id="sheets">${sheets.map((label) => html`<option value=${label} />`)}</datalist>
-    <${Button} icon="arrow-right" label="Next samples" kind="quiet" onClick=${() => step(1)} />
-    <button type="button" class="chip" aria-pressed=${cursor.value === null} onClick=${() => move(null)}>${isLive ? "Live" : "End"}</button>
-  </div>`;
-}
-
-/** @param {{ course: Course, at: number }} props */
-function Happenings({ course: { happenings }, at }) {
-  const current = happenings.findLast(({ kimg }) => kimg <= at + 1e-6)?.seq;
-  return html`<section class="job-events"><h2>Events</h2><ol>${happenings.map(({ seq, at: when, kimg, title, detail }) => html`
-    <li key=${seq} aria-current=${seq === current ? "true" : undefined} class=${kimg > at + 1e-6 ? "is-ahead" : ""}>
-      <button type="button" onClick=${() => (cursor.value = kimg)}><span class="mono">${number(kimg)} kimg</span> <b>${title}</b> ${detail}</button>
-      <time class="muted" datetime=${when}>${moment(when)}</time></li>`)}</ol></section>`;
-}
