@@ -1,5 +1,6 @@
 """Jobs: their orders, records, events and samples."""
 
+import logging
 from collections.abc import Hashable
 from typing import Any
 
@@ -11,6 +12,11 @@ from models.store.records import Event, ImportOrder, JobKind, JobRecord, Json, T
 from models.store.serialization import from_json, to_json
 from models.store.training_state import JobState
 from models.store.tree import Tree
+
+log = logging.getLogger(__name__)
+
+ROUTINE = frozenset({"progress", "work", "sample"})  # events that come by the hundred
+LOGGED = ("attempt", "phase", "kimg", "version", "promoted", "reason")  # of an event's data
 
 # Inside a class that has a method `list` the type cannot be named.
 Ids = list[str]
@@ -102,7 +108,10 @@ class Jobs:
             LeaseLost: Another process has changed, ended or deleted the job since.
             StoreError: The store failed; nothing has changed.
         """
-        return Ledger(self._tree, seen.id).change(seen, event, data, **changes)
+        record = Ledger(self._tree, seen.id).change(seen, event, data, **changes)
+        told = "".join(f" {name}={data[name]}" for name in LOGGED if data.get(name) is not None)
+        log.log(logging.DEBUG if event in ROUTINE else logging.INFO, "Job %s%s", event, told)
+        return record
 
     def order(self, record: JobRecord) -> TrainingOrder | ImportOrder:
         """Return a job's order, typed; StoreError if it is damaged."""

@@ -43,9 +43,6 @@ GOES_ON = {
     JobKind.IMPORT: "The import starts over.",
 }
 
-ROUTINE = frozenset({"progress", "work", "sample"})  # events that come by the hundred
-LOGGED = ("attempt", "phase", "kimg", "version", "promoted", "reason")  # of an event's data
-
 log = logging.getLogger(__name__)
 
 
@@ -301,8 +298,6 @@ class Journal:
     def _change(self, kind: str, data: Json, **changes: Any) -> JobRecord:
         self.check_lease()
         self.record = self._store.jobs.change(self.record, kind, data, **changes)
-        told = " ".join(f"{name}={data[name]}" for name in LOGGED if data.get(name) is not None)
-        log.log(logging.DEBUG if kind in ROUTINE else logging.INFO, "Job %s %s", kind, told)
         return self.record
 
     def _can_resume(self) -> bool:
