@@ -60,7 +60,6 @@ class _Import:
         self.is_added = False
 
     def run(self) -> JobRecord:
-        self.journal.start()
         try:
             self.journal.phase(Phase.PREPARING)
             self._check_stop()

@@ -108,6 +108,11 @@ class Visitor:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}-{size['width']}-{scheme}.png")
 
+    def overflow(self) -> int:
+        """Return by how many pixels the view is wider than the window."""
+        # Not `innerWidth`: a phone zooms out until all fits.
+        return self.page.evaluate("document.documentElement.scrollWidth - screen.width")
+
     def violations(self) -> list[str]:
         """Return what the page's policy forbade."""
         return self.page.evaluate("window.violations ?? []")

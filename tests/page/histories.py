@@ -9,7 +9,7 @@ from models.store import Store
 from models.store.journal import Journal
 from models.store.records import Collapse, JobKind, JobRecord, JobStatus, Phase, Progress
 from models.training.collapse import RULES
-from tests.records import training_order
+from tests.records import put_job, training_order
 
 SHEET_EVERY = 4  # points of progress between two sheets
 SNAPSHOT_EVERY = 10
@@ -85,6 +85,4 @@ class Training:
 def queued(store: Store, **changes) -> JobRecord:
     """Write down a job that waits and that no worker is told of."""
     record, _ = store.jobs.create(JobKind.TRAIN, training_order(**changes), runner="cli")
-    record = replace(record, reason="Waits for its turn.")
-    store.jobs.save(record)
-    return record
+    return put_job(store, replace(record, reason="Waits for its turn."))

@@ -38,7 +38,7 @@ def test_the_form_is_shown_without_obstacles(training, size, scheme):
     page.evaluate("scrollTo(0, 900)")
     visitor.screenshot("training-hyperparameters")
     assert visitor.obstacles() == []
-    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert visitor.overflow() <= 0
 
 
 def test_every_recipe_and_every_limit_of_the_table_is_shown(training, workshop):
@@ -79,6 +79,7 @@ def test_mistakes_are_told_at_their_fields_and_nothing_typed_is_lost(training):
     page.get_by_text("Hyperparameters").click()
     page.get_by_label("width", exact=True).fill("9999")
     _ordered(page)
+    expect(page.locator("[aria-invalid=true]").first).to_be_focused()
     width = page.get_by_label("width", exact=True)
     expect(width).to_have_attribute("aria-invalid", "true")
     expect(page.locator(f"[id='{width.get_attribute('id')}-error']")).to_contain_text("256")

@@ -25,4 +25,4 @@ def test_every_view_is_shown_without_obstacles(visit, view, size, scheme):
     visitor.screenshot(view)
     assert page.locator("main h1").count() == 1
     assert visitor.obstacles() == []
-    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert visitor.overflow() <= 0

@@ -87,7 +87,9 @@ export function Dialog({ title, isOpen, onClose, children }) {
   }, [isOpen]);
   /** @param {MouseEvent} event */
   const onClick = (event) => event.target === dialog.current && onClose();
-  return html`<dialog ref=${dialog} aria-labelledby=${id} onClose=${onClose} onClick=${onClick}>
+  // The event comes late: by then the dialog may be open again, with another question.
+  const onClosed = () => isOpen && !dialog.current?.open && onClose();
+  return html`<dialog ref=${dialog} aria-labelledby=${id} onClose=${onClosed} onClick=${onClick}>
     ${isOpen && html`<div class="dialog">
       <header><h2 id=${id}>${title}</h2><${Button} icon="x" label="Close" kind="quiet" onClick=${onClose} /></header>
       ${children}

@@ -26,6 +26,7 @@ export const refusal = signal(/** @type {Problem | null} */ (null));
 effect(() => sessionStorage.setItem(MEMORY, JSON.stringify(label.value)));
 
 let turn = new AbortController();
+let delivered = ""; // name of the last upload that was taken
 
 /** @returns {Label} */
 function kept() {
@@ -55,12 +56,9 @@ export function nameFrom(text) {
   return plain.replace(/[^a-z0-9._]+/g, "-").replace(/\.{2,}/g, ".").replace(/^[^a-z0-9]+|[^a-z0-9]+$/g, "").slice(0, 63);
 }
 
-/** Forget what was typed and chosen, once the data set is there. @param {string} name */
+/** Forget what was typed, once the data set that was uploaded is there. @param {string} name */
 export function forget(name) {
-  if (label.peek().name !== name || sending.peek()) return;
-  label.value = NEW;
-  chosen.value = null;
-  refusal.value = null;
+  if (name === delivered && name === label.peek().name && !chosen.peek()) label.value = NEW;
 }
 
 /** Stop the upload; all that was typed and chosen stays. */
@@ -85,6 +83,7 @@ export async function send() {
   } finally {
     sending.value = null;
   }
+  delivered = name;
   chosen.value = null; // all of it is there; only the words are still needed if the import fails
   if (route.peek().view === "datasets") go(address(["datasets", name]));
   else say(`${name} is uploaded; its pictures are being packed.`);

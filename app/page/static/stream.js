@@ -107,9 +107,11 @@ class Feed {
       if (type === "jobs") known = new Map(data.jobs.map((/** @type {Job} */ job) => [job.id, job]));
       else if (type === "job") known = withJob(known, /** @type {Job} */ (data));
       else if (type === "deleted") known.delete(data.job);
-      else histories.get(data.job)?.take([entryOf(type, data.seq, data)], true);
+      else histories.get(data.job)?.take([entryOf(type, data.seq, data)]);
     }
     jobs.value = known;
+    // A snapshot says nothing of what happened since a history was read.
+    if (events.some(({ type }) => type === "jobs")) for (const history of histories.values()) history.catchUp();
   }
 }
 
@@ -136,29 +138,28 @@ class History {
   }
 
   /**
+   * Add what is new; what is missing in between is read.
    * @param {Entry[]} entries
-   * @param {boolean} isLive Whether they come from the stream of all jobs.
    */
-  take(entries, isLive) {
+  take(entries) {
     const news = entries.filter((entry) => entry.seq > this.last);
     if (news.length && news[0].seq > this.last + 1) return void this.catchUp();
     if (news.length) this.entries.value = [...this.entries.peek(), ...news];
-    if (isLive) this.reading.abort(); // the two meet: the stream of all jobs goes on from here
   }
 
-  /** Read what is missing from the job's own stream, until the stream of all jobs has reached it. */
+  /** Read what is missing; later entries come by the stream of all jobs, or else each tab would need a connection. */
   async catchUp() {
     this.reading.abort();
     this.reading = new AbortController();
     const { signal } = this.reading;
     for (const ms of PAUSES_MS) {
-      const status = await readEvents(`/jobs/${encodeURIComponent(this.job)}/events`, {
+      const status = await readEvents(`/jobs/${encodeURIComponent(this.job)}/events?follow=false`, {
         after: String(this.last || ""),
         signal,
-        onEvents: (events) => this.take(events.map(({ id, type, data }) => entryOf(type, Number(id), data)), false),
+        onEvents: (events) => this.take(events.map(({ id, type, data }) => entryOf(type, Number(id), data))),
       }).catch(() => 204);
-      if (status === 204 || status === 404 || status === 410 || signal.aborted) return;
-      await pause(ms, signal); // at a job's end the next answer is 204
+      if (signal.aborted || (status !== 0 && status < 500)) return;
+      await pause(ms, signal);
     }
   }
 }

@@ -30,8 +30,13 @@ function Reason({ set, reason, count }) {
   const pictured = set.pictured?.[reason] ?? [];
   return html`<li>
     <p><b>${count.toLocaleString("en-US")}</b> ${reason} <span class="muted">${ADVICE[reason] ?? ""}</span></p>
-    ${sheet && html`<img src=${url(sheet)} alt=${`Rejected as ${reason}: ${pictured.join(", ")}`} title=${pictured.join(", ")} loading="lazy" />`}
+    ${sheet && html`<img src=${url(sheet)} style=${sizeOf(pictured.length)} alt=${`Rejected as ${reason}: ${pictured.join(", ")}`} title=${pictured.join(", ")} loading="lazy" />`}
     ${files.length > 0 && html`<details><summary>${files.length < count ? `The first ${counted(files.length, "file")}` : counted(files.length, "file")}</summary>
       <ul class="dataset-files">${files.map((one, index) => html`<li key=${index}><code>${one.file}</code> <span class="muted">${one.detail}</span></li>`)}</ul></details>`}
   </li>`;
 }
+
+const COLUMNS = 4; // of the service's sheets, whose cells are 64 px; empty ones are black
+
+/** Without the empty cells of a single row. @param {number} count */
+const sizeOf = (count) => ({ width: `${64 * Math.min(count || COLUMNS, COLUMNS)}px`, height: `${64 * Math.ceil((count || COLUMNS) / COLUMNS)}px` });

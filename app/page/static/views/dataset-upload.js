@@ -53,12 +53,14 @@ export function UploadForm() {
     send();
   }
   const isBusy = sending.value !== null;
+  // Asked for only when there is something to name: the list below is what most come for.
+  const isNamed = chosen.value !== null || Object.values(label.value).some(Boolean);
   return html`<form class="panel datasets-add" onSubmit=${submit} aria-labelledby="datasets-add">
     <h2 id="datasets-add">Add pictures</h2>
     <${Choice} isBusy=${isBusy} />
-    <div class="datasets-fields"><${LabelFields} isBusy=${isBusy} /></div>
+    ${isNamed && html`<div class="datasets-fields"><${LabelFields} isBusy=${isBusy} /></div>`}
     <${Refusal} />
-    ${isBusy ? html`<${Sending} />` : html`<div class="buttons"><${Button} type="submit" kind="primary" icon="upload" disabled=${!chosen.value || !label.value.name}>Upload<//></div>`}
+    ${isBusy ? html`<${Sending} />` : isNamed && html`<div class="buttons"><${Button} type="submit" kind="primary" icon="upload" disabled=${!chosen.value || !label.value.name}>Upload<//></div>`}
   </form>`;
 }
 

@@ -21,7 +21,7 @@ export function DatasetView({ name }) {
   const job = [...(useJobs()?.values() ?? [])].find(({ kind, order }) => kind === "import" && order.name === name);
   const dataset = useResource(`/datasets/${encodeURIComponent(name)}`);
   useEffect(() => {
-    if (job?.status === "finished") dataset.reload();
+    if (job?.status === "finished" && !dataset.data) dataset.reload();
   }, [job?.status]);
   useEffect(() => {
     if (dataset.data) forget(name);

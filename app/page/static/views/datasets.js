@@ -5,7 +5,7 @@ import { ago, counted, moment } from "../format.js";
 import { useResource } from "../load.js";
 import { address, usePlace } from "../router.js";
 import { useJobs } from "../stream.js";
-import { html, useEffect } from "../vendor/vendor.js";
+import { html, useEffect, useRef } from "../vendor/vendor.js";
 import { DatasetView, sizesOf } from "./dataset.js";
 import { dropTarget, HowItWorks, UploadForm } from "./dataset-upload.js";
 
@@ -37,7 +37,11 @@ function AllDatasets() {
   const datasets = useResource("/datasets");
   const imports = [...(useJobs()?.values() ?? [])].filter(({ kind, status }) => kind === "import" && OPEN.includes(status));
   const running = imports.map(({ id }) => id).join();
-  useEffect(() => datasets.reload(), [running]); // one has ended: it may be in the list now
+  const before = useRef(running);
+  useEffect(() => {
+    if (before.current !== running) datasets.reload(); // one has ended: it may be in the list now
+    before.current = running;
+  }, [running]);
   usePlace(datasets.data !== undefined);
   return html`<section class="content datasets" ...${dropTarget}><h1 tabindex="-1">Data sets <${HowItWorks} /></h1>
     <${UploadForm} />

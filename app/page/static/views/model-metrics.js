@@ -24,7 +24,7 @@ function Group({ basis: { protocol, datasets, metrics }, versions }) {
   const { name, size_px: sizePx, reals, fakes, features, fingerprint } = protocol;
   const on = datasets.filter(Boolean).join(" = ") || "unknown pictures";
   return html`<section class="model-basis"><h3>On ${on}, ${sizePx ? `${sizePx} px, ` : ""}${name ? `protocol ${name}` : "unknown protocol"}</h3>
-    <p class="muted">${[reals && `${number(reals)} real pictures`, fingerprint && `fingerprint ${fingerprint.slice(0, 12)}`, fakes && `${number(fakes)} made ones`, features && `features of ${features}`].filter(Boolean).join(", ")}</p>
+    <p class="muted">${[reals && `${number(reals)} real pictures`, fingerprint && `fingerprint ${fingerprint.slice(0, 12)}`, fakes && `${number(fakes)} generated ones`, features && `features of ${features}`].filter(Boolean).join(", ")}</p>
     <div class="model-figures">${[...metrics].map(([one, figures]) => html`<${MetricTable} key=${one} name=${one} figures=${figures} versions=${versions} />`)}</div>
   </section>`;
 }
@@ -38,12 +38,13 @@ function MetricTable({ name, figures, versions }) {
   const expected = [...new Set(rows.map((row) => row.expected).filter((value) => value !== undefined))];
   return html`<table class="model-metric">
     <caption>${label}${meaning && html`<${Explained} label=${`What is ${label}?`}>${meaning}<//>`} ${better && html`<span class="better">${better} is better</span>`}</caption>
+    <colgroup><col class="model-of" /><col /><col class="model-number" /></colgroup>
     <thead class="visually-hidden"><tr><th scope="col">Version</th><th scope="col">Place</th><th scope="col">Value</th></tr></thead>
     <tbody>${rows.map(({ version, value, interval }) => html`<tr key=${version}>
       <th scope="row"><code>${version.slice(0, 6)}</code></th>
-      <td class="model-place"><${Place} scale=${scale} value=${value} interval=${interval} /></td>
+      <td>${rows.length > 1 && html`<${Place} scale=${scale} value=${value} interval=${interval} />`}</td>
       <td class="model-value"><b>${number(value)}</b>${interval && html` <span class="interval" title="95 % interval">${number(interval[0])} to ${number(interval[1])}</span>`}
-        ${version === best && html`<span class="model-best">best, beyond the intervals</span>`}</td></tr>`)}</tbody>
+        ${version === best && html`<span class="model-best">clearly best</span>`}</td></tr>`)}</tbody>
     ${expected.length === 1 && html`<tfoot><tr><td colspan="3" class="muted">${number(/** @type {number} */ (expected[0]))} for real pictures</td></tr></tfoot>`}
   </table>`;
 }

@@ -2,7 +2,7 @@
 import { remove, url } from "../api.js";
 import { ActionButton, Badge, Button, Dialog } from "../components.js";
 import { counted, duration, moment, number } from "../format.js";
-import { MAX_SEED, permalink } from "../models.js";
+import { MAX_SEED, permalink, randomSeed } from "../models.js";
 import { address, route } from "../router.js";
 import { html, useState } from "../vendor/vendor.js";
 import { Gate, promote } from "./model-promotion.js";
@@ -13,14 +13,30 @@ import { Gate, promote } from "./model-promotion.js";
 const CATS = 16;
 const ALIASES = /** @type {Record<string, [string, string]>} */ ({ serving: ["serving", "in service"], previous: ["queued", "previous"] });
 
-/** @param {{ model: Model, shown: Version[], reload: () => void }} props */
-export function Versions({ model, shown, reload }) {
+/** @typedef {(changes: Record<string, string | number>) => void} OnChange Puts something into the address. */
+
+/** @param {{ model: Model, shown: Version[], reload: () => void, onChange: OnChange }} props */
+export function Versions({ model, shown, reload, onChange }) {
   const first = Math.min(MAX_SEED - CATS, Math.max(0, Math.floor(Number(route.value.query.get("seed") ?? 1)) || 0));
   const seeds = Array.from({ length: CATS }, (_, index) => first + index);
-  return html`<section aria-labelledby="side-by-side"><h2 id="side-by-side">${shown.length > 1 ? "Side by side" : "Its cats"}</h2>
-    <p class="muted">${shown.length > 1 ? "The same seeds in every version" : "Cats"}, from ${first} on.</p>
+  return html`<section aria-labelledby="side-by-side">
+    <div class="model-side"><div><h2 id="side-by-side">${shown.length > 1 ? "Side by side" : "Its cats"}</h2>
+        <p class="muted">${shown.length > 1 ? "The same seeds in every version" : "Seeds"}, from ${first} on</p></div>
+      <${Button} id="other-seeds" icon="dices" onClick=${() => onChange({ seed: randomSeed() })}>Other cats<//></div>
+    ${model.versions.length > 2 && html`<${Choice} model=${model} wanted=${shown.map(({ version }) => version)} onChange=${onChange} />`}
     <div class="model-versions" role="group" tabindex="0" aria-label="Versions" style=${{ "--versions": String(shown.length) }}>${shown.map((version) => html`
       <${Column} key=${version.version} model=${model} of=${version} seeds=${seeds} reload=${reload} />`)}</div></section>`;
+}
+
+/** Which versions are side by side. @param {{ model: Model, wanted: string[], onChange: OnChange }} props */
+function Choice({ model: { versions, serving }, wanted, onChange }) {
+  /** @param {string} id */
+  function toggle(id) {
+    const next = wanted.includes(id) ? wanted.filter((other) => other !== id) : [...wanted, id];
+    if (next.length > 0) onChange({ compare: next.join() });
+  }
+  return html`<div class="model-chips" role="group" aria-label="Versions side by side">${versions.map(({ version }) => html`
+    <button type="button" class="chip mono" key=${version} aria-pressed=${wanted.includes(version)} onClick=${() => toggle(version)}>${version}${version === serving && html`<span class="visually-hidden"> in service</span>`}</button>`)}</div>`;
 }
 
 /** @param {{ model: Model, of: Version, seeds: number[], reload: () => void }} props */
@@ -72,6 +88,7 @@ function DeleteVersion({ model: { name }, of: { version, alias }, reload, isAski
     // The view says that it is gone once it is: it looks for versions that vanish.
     await remove(`/models/${encodeURIComponent(name)}/versions/${version}`).finally(reload);
     onClose();
+    document.querySelector("h1")?.focus(); // its own place is gone
   }
   return html`<${Dialog} title=${`Delete ${version}?`} isOpen=${isAsking} onClose=${onClose}>
     ${place ? html`<p>This version is ${place}, so it cannot be deleted. Put another one into service first.</p><footer><${Button} onClick=${onClose}>Close<//></footer>`

@@ -5,7 +5,7 @@ import { number } from "../format.js";
 import { useResource } from "../load.js";
 import { permalink, randomSeed } from "../models.js";
 import { address, usePlace } from "../router.js";
-import { html, useEffect, useState } from "../vendor/vendor.js";
+import { html, useEffect, useRef, useState } from "../vendor/vendor.js";
 
 /** @typedef {{ versions: [string, string], seed: number, key: string }} Pair Left and right. */
 /** @typedef {{ wins: number, losses: number, ties: number, share: number | null, interval: number[] | null }} Tally Of the left one against the right one. */
@@ -81,18 +81,21 @@ function Booth({ model, ids, sizePx }) {
 
 /** 1, 2 and 0 vote; Enter goes on. @param {(choice: Choice) => void} vote @param {() => void} next @param {boolean} isOver */
 function useKeys(vote, next, isOver) {
+  // Of the last render, not of the last effect: a quick key would else meet the pair before.
+  const latest = useRef({ vote, next, isOver });
+  latest.current = { vote, next, isOver };
   useEffect(() => {
     /** @param {KeyboardEvent} event */
-    function onKey(event) {
-      if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-      if (event.target instanceof Element && event.target.closest("input, select, textarea, dialog")) return;
-      if (!isOver && event.key in KEYS) vote(KEYS[event.key]);
-      const isButton = event.target instanceof Element && event.target.closest("a, button");
-      if (isOver && event.key === "Enter" && !isButton) next();
+    function onKey({ key, target, repeat, ctrlKey, metaKey, altKey }) {
+      const within = (/** @type {string} */ elements) => target instanceof Element && target.closest(elements);
+      if (ctrlKey || metaKey || altKey || repeat || within("input, select, textarea, dialog")) return;
+      const now = latest.current;
+      if (!now.isOver && Object.hasOwn(KEYS, key)) now.vote(KEYS[key]);
+      if (now.isOver && key === "Enter" && !within("a, button")) now.next();
     }
     addEventListener("keydown", onKey);
     return () => removeEventListener("keydown", onKey);
-  });
+  }, []);
 }
 
 /** @param {{ pair: Pair, choice: Choice, votes: Tally, onNext: () => void, model: string }} props */
@@ -100,8 +103,7 @@ function Outcome({ pair: { versions: [left, right] }, choice, votes: { wins, los
   useEffect(() => document.getElementById("vote-next")?.focus(), []);
   return html`<p>${choice === null ? "You chose neither." : html`You chose <code>${choice ? right : left}</code>.`}</p>
     <p>All votes on these two: <code>${left}</code> won <b>${number(wins)}</b>, <code>${right}</code> won <b>${number(losses)}</b>${ties > 0 && `, ${number(ties)} for neither`}.
-      ${share !== null && interval && html`<br />Share of <code>${left}</code>: <b>${percent(share)}</b> <span class="interval" title="95 % interval">${percent(interval[0])} to ${percent(interval[1])}</span>
-        <span class="muted">${interval[0] > 0.5 || interval[1] < 0.5 ? "" : " The interval holds one half: more votes are needed to tell."}</span>`}</p>
+      ${share !== null && interval && html`<br /><${Share} share=${share} interval=${interval} /> for the first. <span class="muted">${interval[0] > 0.5 || interval[1] < 0.5 ? "" : "More votes are needed to tell."}</span>`}</p>
     <${Button} id="vote-next" kind="primary" icon="arrow-right" onClick=${onNext}>Next pair<//>
     <${Standing} model=${model} />`;
 }
@@ -119,11 +121,14 @@ function Standing({ model }) {
     <thead><tr><th scope="col">Version</th><th scope="col">Won</th><th scope="col">Lost</th><th scope="col">Neither</th><th scope="col">Share won</th></tr></thead>
     <tbody>${votes.map(({ version, total: { wins, losses, ties, share, interval } }) => html`<tr key=${version}><th scope="row"><code>${version}</code></th>
       <td>${number(wins)}</td><td>${number(losses)}</td><td>${number(ties)}</td>
-      <td>${share === null ? "–" : html`<b>${percent(share)}</b> ${interval && html`<span class="interval">${percent(interval[0])} to ${percent(interval[1])}</span>`}`}</td></tr>`)}</tbody></table></div>`;
+      <td>${share === null ? "–" : html`<${Share} share=${share} interval=${interval} />`}</td></tr>`)}</tbody></table></div>`;
+}
+
+/** @param {{ share: number, interval: number[] | null }} props */
+function Share({ share, interval }) {
+  const percent = (/** @type {number} */ part) => Math.round(100 * part);
+  return html`<span class="quantity"><b>${percent(share)} %</b>${interval && html` <span class="interval" title="95 % interval">${percent(interval[0])} to ${percent(interval[1])} %</span>`}</span>`;
 }
 
 /** @param {string} link */
 const pathOf = (link) => new URL(link).pathname;
-
-/** @param {number} share */
-const percent = (share) => `${Math.round(100 * share)} %`;

@@ -3,7 +3,6 @@ import { post, remove } from "../api.js";
 import { ActionButton, Badge, Button, Dialog, Failure, Loading, say } from "../components.js";
 import { ago, counted, moment } from "../format.js";
 import { useResource } from "../load.js";
-import { randomSeed } from "../models.js";
 import { address, go, replace, route, usePlace } from "../router.js";
 import { html, useEffect, useRef, useState } from "../vendor/vendor.js";
 import { Differences } from "./model-differences.js";
@@ -31,14 +30,15 @@ export function ModelView({ name }) {
       ${problem ? html`<${Failure} problem=${problem} onRetry=${reload} /><p class="models-back"><a href=${address(["models"])}>All models</a></p>` : html`<${Loading} />`}</section>`;
   }
   const { wanted, missing } = wantedOf(model);
-  const shown = model.versions.filter((/** @type {Version} */ { version }) => wanted.includes(version));
+  // The one in service first: the others are looked at beside it.
+  const shown = model.versions.filter((/** @type {Version} */ { version }) => wanted.includes(version))
+    .sort((/** @type {Version} */ one, /** @type {Version} */ other) => Number(other.alias === "serving") - Number(one.alias === "serving"));
   return html`<section class="content model">
     <p class="models-up"><a href=${address(["models"])}>All models</a></p>
     <${Head} model=${model} shown=${shown} reload=${reload} />
     ${problem && html`<p class="muted" role="status">${problem.message} This is how it was before.</p>`}
     ${missing.length > 0 && html`<p class="models-missing" role="status">${missing.length === 1 ? `Version ${missing[0]} is not here: it was deleted, or never existed.` : `Versions ${missing.join(", ")} are not here: they were deleted, or never existed.`}</p>`}
-    <${Choice} model=${model} wanted=${wanted} />
-    <${Versions} model=${model} shown=${shown} reload=${reload} />
+    <${Versions} model=${model} shown=${shown} reload=${reload} onChange=${(/** @type {Record<string, string | number>} */ changes) => change(name, changes)} />
     <${Metrics} shown=${shown} />
     <${Differences} shown=${shown} />
     <${History} model=${model} />
@@ -83,27 +83,13 @@ function Head({ model, shown, reload }) {
   }
   return html`<header class="model-head">
     <div><h1 tabindex="-1">${name}</h1>
-      <p>${serving ? html`<${Badge} status="serving"><code>${serving}</code> is in service${since && html`<time datetime=${since} title=${moment(since)}> for ${ago(since).replace(" ago", "")}</time>`}<//>` : html`<${Badge} status="queued">nothing is in service<//>`}</p>
+      <p>${serving ? html`<${Badge} status="serving"><span><code>${serving}</code> is in service${since && html` since <time datetime=${since} title=${ago(since)}>${moment(since)}</time>`}</span><//>` : html`<${Badge} status="queued">nothing is in service<//>`}</p>
       <p class="muted">${versions[0].size_px} px, ${counted(versions.length, "version")}</p></div>
     <div class="buttons">
       ${previous && html`<${ActionButton} id="rollback" icon="rotate-ccw" action=${back}>Roll back to ${previous.slice(0, 6)}<//>`}
       ${shown.length > 1 && model.votes && html`<${Button} id="vote" icon="cat" href=${address(["models", name], { vote: shown.map(({ version }) => version).join() })}>Compare blind<//>`}
       <${DeleteModel} model=${model} />
     </div></header>`;
-}
-
-/** Which versions are side by side, and of which seeds. @param {{ model: Model, wanted: string[] }} props */
-function Choice({ model: { name, versions, serving }, wanted }) {
-  /** @param {string} id */
-  function toggle(id) {
-    const next = wanted.includes(id) ? wanted.filter((other) => other !== id) : [...wanted, id];
-    if (next.length > 0) change(name, { compare: next.join() });
-  }
-  return html`<div class="model-choice">
-    ${versions.length > 2 && html`<div class="model-chips" role="group" aria-label="Versions side by side">${versions.map(({ version }) => html`
-      <button type="button" class="chip mono" key=${version} aria-pressed=${wanted.includes(version)} onClick=${() => toggle(version)}>${version}${version === serving && html`<span class="visually-hidden"> in service</span>`}</button>`)}</div>`}
-    <${Button} id="other-seeds" icon="dices" onClick=${() => change(name, { seed: randomSeed() })}>Other cats<//>
-  </div>`;
 }
 
 /** @param {{ model: Model }} props */

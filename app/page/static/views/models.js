@@ -47,5 +47,5 @@ function Row({ model: { name, size_px: sizePx, serving, versions, license }, isP
 /** Since when the version is in service, which only the model itself tells. @param {{ name: string }} props */
 function Since({ name }) {
   const at = useResource(`/models/${encodeURIComponent(name)}`).data?.history.at(-1)?.at;
-  return at ? html`<time datetime=${at} title=${moment(at)}> for ${ago(at).replace(" ago", "")}</time>` : null;
+  return at ? html` since <time datetime=${at} title=${ago(at)}>${moment(at)}</time>` : null;
 }

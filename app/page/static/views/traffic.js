@@ -44,11 +44,13 @@ function Sparkline({ values }) {
 /** @param {{ routes: any[] }} props */
 function Routes({ routes }) {
   if (routes.length === 0) return html`<p class="muted">Nobody has asked for anything in that time.</p>`;
-  const time = (/** @type {number | null} */ seconds) => seconds === null ? "–" : duration(seconds);
+  const time = (/** @type {number | null} */ seconds) => seconds === null ? "–" : seconds < 1 ? `${number(1000 * seconds, 2)} ms` : `${number(seconds, 2)} s`;
+  // A stream of events lasts as long as its client looks: that is no latency.
+  const shown = routes.filter(({ route }) => !route.endsWith("/events")).slice(0, MOST_ROUTES);
   // Open where there is room for it.
   return html`<details class="operations-routes" open=${matchMedia("(min-width: 720px)").matches}><summary>Latency by route</summary>
     <div class="scroll" tabindex="0" role="region" aria-label="Latency by route"><table><thead><tr><th scope="col">Route</th><th scope="col">per s</th><th scope="col">p50</th><th scope="col">p95</th><th scope="col">p99</th></tr></thead>
-    <tbody>${routes.slice(0, MOST_ROUTES).map((one) => html`<tr key=${one.route}><th scope="row"><code>${one.route}</code></th>
+    <tbody>${shown.map((one) => html`<tr key=${one.route}><th scope="row"><code>${one.route}</code></th>
       <td>${number(one.requests_per_s)}</td><td>${time(one.p50_s)}</td><td>${time(one.p95_s)}</td><td>${time(one.p99_s)}</td></tr>`)}</tbody>
   </table></div></details>`;
 }

@@ -1,6 +1,6 @@
 // What is done and what waits: running jobs, the queue, workers, and clearing away what is over.
 import { get, Problem, post, remove } from "../api.js";
-import { ActionButton, Badge, Button, Dialog, Loading, ProgressBar, say } from "../components.js";
+import { ActionButton, Badge, Button, Dialog, ProgressBar, say } from "../components.js";
 import { ago, bytes, counted, duration } from "../format.js";
 import { address } from "../router.js";
 import { useJobs } from "../stream.js";
@@ -21,7 +21,7 @@ function JobLink({ job: { id, kind, order } }) {
 }
 
 /** @param {{ id: string }} props */
-const Cancel = ({ id }) => html`<${ActionButton} icon="square" kind="quiet" label=${`Cancel job ${id}`}
+const Cancel = ({ id }) => html`<${ActionButton} icon="x" kind="quiet" label=${`Cancel job ${id}`}
   action=${() => post(`/jobs/${encodeURIComponent(id)}/cancel`)} done="Canceling." />`;
 
 /** The work of a job's present phase. @param {Job} job */
@@ -49,7 +49,7 @@ export function Queue({ queue, workers, isKnown }) {
   return html`<section class=${panel(queue.length === 0)}><h2>Queue${queue.length > 0 && html` <span class="unit">${counted(queue.length, "job")}</span>`}</h2>
     ${queue.length === 0 ? html`<p class="muted">No job waits.</p>` : html`<ol class="rows">${queue.map(({ position, waiting_s: waitingS, job }) => html`<li key=${job.id}>
       <span class="operations-position">${position}</span>
-      <p class="operations-job"><${JobLink} job=${job} /> <span class=${isStuck ? "operations-stuck" : "muted"}>waiting for ${duration(waitingS)}</span>${job.reason && html`<br /><span class="muted">${job.reason}</span>`}</p>
+      <p class="operations-job"><${JobLink} job=${job} /> <span class=${isStuck ? "operations-stuck" : "muted"}>waiting for ${duration(Math.max(1, waitingS))}</span>${job.reason && html`<br /><span class="muted">${job.reason}</span>`}</p>
       <${Cancel} id=${job.id} /></li>`)}</ol>`}
     ${!isKnown && queue.length > 0 && html`<p class="muted">By time of order: the queue itself cannot be read now.</p>`}
   </section>`;
@@ -83,7 +83,7 @@ function memoryOf({ rss_bytes: rss, device }) {
 export function Ended() {
   const jobs = useJobs();
   const [asked, setAsked] = useState(/** @type {string[] | null} */ (null));
-  if (jobs === undefined) return html`<section class="panel"><h2>Ended</h2><${Loading} /></section>`;
+  if (jobs === undefined) return html`<section class=${panel(true)}><h2>Ended</h2><p class="muted">Loading…</p></section>`;
   const counts = ENDED.map((status) => ({ status, count: [...jobs.values()].filter((job) => job.status === status).length })).filter(({ count }) => count > 0);
   const total = counts.reduce((sum, { count }) => sum + count, 0);
   const hasFailed = counts.some(({ status }) => FAILED.includes(status));
