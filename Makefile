@@ -13,7 +13,7 @@ PAGE := tools/page
 IN_PARALLEL := --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help serve zoo test check coverage gpu-check docs page page-check page-types clean same-python
+.PHONY: help serve zoo test check coverage gpu-check chaos soak docs page page-check page-types clean same-python
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,12 @@ coverage: $(VENV)/.installed-dev ## Run all tests and report uncovered branches
 gpu-check: $(VENV)/.installed-dev ## Run the tests and benchmarks that need a GPU
 	@$(BIN)/python -m benchmarks.gpu_check $(PARTS) \
 	  $(if $(DATASET),--dataset $(DATASET)) $(if $(PICTURES),--pictures "$(PICTURES)")
+
+chaos: $(VENV)/.installed-dev ## Kill a training Cattery at random, KILLS=100 times; SEED=N replays a run
+	@$(BIN)/python -m benchmarks.chaos $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
+
+soak: $(VENV)/.installed-dev ## Ask a Cattery for cats for MINUTES=60, and watch its memory
+	@$(BIN)/python -m benchmarks.endurance $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE))
 
 docs: $(VENV)/.installed-dev ## Regenerate the reference pages in docs/ from the code
 	$(BIN)/python -m docs.generate

@@ -19,6 +19,7 @@ from app.inference.slot import EngineLoader, load_engine
 from app.inference.watcher import Watcher
 from app.jobs.feed import JobTable
 from app.jobs.films import Films
+from app.jobs.gauges import JobGauges
 from app.jobs.queue import JobQueue
 from app.jobs.uploads import Uploads
 from app.observability.event_loop_lag import LagMeter
@@ -80,7 +81,9 @@ async def _open_queue_and_uploads(
     state.queue_probe = Probe(state.queue.check)
     stack.callback(state.queue.close)
     state.films = Films(state.store, settings.max_walk_pixels)
-    state.job_table = JobTable(state.store, settings.events_poll_s)
+    table = state.job_table = JobTable(state.store, settings.events_poll_s)
+    registry = state.telemetry.registry
+    state.job_gauges = JobGauges(registry, settings, table, state.queue, state.store)
     # A folder of its own: other processes may receive uploads in the same data folder.
     unfinished = await asyncio.to_thread(stack.enter_context, workplace(settings.uploads))
     state.uploads = Uploads(settings.uploads, unfinished)

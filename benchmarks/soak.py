@@ -43,9 +43,9 @@ def main() -> None:
     client = Client(find_wrk(told.wrk, None), os.sched_getaffinity(0))
     with (
         tempfile.TemporaryDirectory(prefix="cattery-soak-") as folder,
-        _service(Path(folder), told) as (server, port, versions),
+        several_versions(Path(folder), told.width, told.size, told.device) as started,
     ):
-        Soak(server, port, versions, client, told).run()
+        Soak(*started, client, told).run()
 
 
 def _arguments() -> argparse.Namespace:
@@ -62,19 +62,29 @@ def _arguments() -> argparse.Namespace:
 
 
 @contextmanager
-def _service(folder: Path, told: argparse.Namespace) -> Iterator[tuple[Running, int, list[str]]]:
-    """Start Cattery with several versions of one model."""
+def several_versions(
+    folder: Path, width: int, size_px: int, device: str = "cpu"
+) -> Iterator[tuple[Running, int, list[str]]]:
+    """Start Cattery with several versions of one model, one of which is kept beside the serving.
+
+    Args:
+        folder: For its data.
+        width: Of the untrained generators.
+        size_px: Of their pictures.
+        device: That renders.
+
+    Yields:
+        The service, its port and the versions.
+    """
     python = Path(sys.executable)
-    settings = cattery.variables(folder / "data", told.device) | {"CATTERY_KEEP_VERSIONS": "1"}
+    settings = cattery.variables(folder / "data", device) | {"CATTERY_KEEP_VERSIONS": "1"}
     versions = []
     for number in range(VERSIONS):
-        weights = untrained_weights(folder, told.width, told.size, seed=number)
+        weights = untrained_weights(folder, width, size_px, seed=number)
         versions.append(cattery.put_into_service(python, weights, settings))
     port = free_port()
     cores = os.sched_getaffinity(0)
-    instructions = Instructions(
-        weights="", port=port, device=told.device, workers=1, cores=len(cores)
-    )
+    instructions = Instructions(weights="", port=port, device=device, workers=1, cores=len(cores))
     command = CATTERY.command(python, instructions)
     with running(command, cores, settings, ROOT) as server:
         first = CATTERY.call(CASES["one"]).of(0)

@@ -11,11 +11,12 @@ import sys
 from rq.executions import Execution
 from rq.job import Job
 
+from worker.logs import log_to_stderr
 from worker.nice import lower_priority
 from worker.parent_watch import signal_on_parents_death, watch_parent
-from worker.queue import SERIALIZER, job_of, job_queue
+from worker.queue import REQUEST, SERIALIZER, job_of, job_queue
 from worker.redis_client import AWAY, Outages, connect, reason_of
-from worker.rq_worker import CatteryWorker
+from worker.rq_worker import CatteryWorker, rq_without
 from worker.settings import WorkerSettings
 from worker.vitals import Reporter
 
@@ -30,6 +31,7 @@ def main() -> None:
     signal_on_parents_death(parent, signal.SIGKILL)
     watch_parent(parent)
     settings = WorkerSettings()
+    log_to_stderr(settings, job_of(job_id))
     lower_priority(settings.nice)
     try:
         _run(settings, name, job_id, execution_id)
@@ -49,9 +51,11 @@ def _run(settings: WorkerSettings, name: str, job_id: str, execution_id: str) ->
         serializer=SERIALIZER,
     )
     job = Job.fetch(job_id, connection=redis, serializer=SERIALIZER)
+    log_to_stderr(settings, job_of(job_id), job.meta.get(REQUEST) or "")
     execution = Execution.fetch(execution_id, job_id, connection=redis)
     worker.execution, worker.outages = execution, Outages(f"Job {job_id}")
-    with Reporter(connect(settings.redis_url), name, settings.device, job_of(job_id)):
+    reporter = Reporter(connect(settings.redis_url), name, settings.device, job_of(job_id))
+    with rq_without(worker.outages), reporter:
         worker.main_work_horse(job, job_queue(redis))  # exits
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rq import get_current_job
 
-from models.errors import Gone, LeaseLost, NotFound
+from models.errors import Gone, LeaseLost, NotFound, StoreError
 from models.store import Store
 from models.store.journal import Journal, StopReason
 from models.store.records import JobKind, JobRecord, JobStatus
@@ -33,7 +33,11 @@ def run(job_id: str) -> None:
     """Run one job by its id in the store, unless it has ended or is running elsewhere."""
     settings = WorkerSettings()
     pause = _listen()
-    store = Store.open(settings.store_url)
+    try:
+        store = Store.open(settings.store_url)
+    except StoreError as err:  # a full disk, say: the reaper queues the job again
+        log.warning("Could not begin: %s", err)
+        return
     redis = lease_client(settings.redis_url, settings.lease_s)
     attempt = get_current_job()
     # The worker holds the lease already, in its name, for as long as this process lives.
@@ -51,7 +55,8 @@ def run(job_id: str) -> None:
             # Told to pause, it does not wait for Redis: it saves its state and resumes from there.
             held = partial(lease.wait, give_up=pause.is_set)
             _run(record, store, settings, held, pause, partial(announce, redis))
-        except (LeaseLost, NotFound, Gone) as err:
+        except (LeaseLost, NotFound, Gone, StoreError) as err:
+            # After an error of the store the job is as it was, and the reaper takes it up again.
             log.warning("Stopped: %s", err)
 
 

@@ -1,19 +1,18 @@
 """The worker process: one RQ worker, and the reaper beside it."""
 
 import contextlib
-import logging
 import signal
 import threading
-from collections.abc import Iterator
 from types import FrameType
 
 from rq.exceptions import StopRequested
 
 from models.store import Store
+from worker.logs import log_to_stderr
 from worker.queue import SERIALIZER, job_queue
 from worker.reaper import Reaper
 from worker.redis_client import AWAY, Outages, connect
-from worker.rq_worker import CatteryWorker, WithoutOutages, worker_options
+from worker.rq_worker import CatteryWorker, rq_without, worker_options
 from worker.settings import WorkerSettings
 from worker.vitals import Reporter
 
@@ -38,29 +37,19 @@ def main(settings: WorkerSettings, worker_class: type[CatteryWorker] = CatteryWo
         StoreError: The store cannot be written.
         RedisUrlMissing, RedisUrlInvalid: No Redis is configured.
     """
+    log_to_stderr(settings)
     store = Store.open(settings.store_url)
     redis = connect(settings.redis_url)
     outages = Outages("Worker")
     with (
         Reaper(store, redis, settings),
-        _rq_without(outages),
+        rq_without(outages),
         contextlib.suppress(StopRequested),
     ):
         while not _work(settings, worker_class, outages):
             threading.Event().wait(RECONNECT_AFTER_S)
     redis.close()
     return 0
-
-
-@contextlib.contextmanager
-def _rq_without(outages: Outages) -> Iterator[None]:
-    """Let `outages` log what RQ would log of them."""
-    logger, without = logging.getLogger("rq.worker"), WithoutOutages(outages)
-    logger.addFilter(without)
-    try:
-        yield
-    finally:
-        logger.removeFilter(without)
 
 
 def _work(settings: WorkerSettings, worker_class: type[CatteryWorker], outages: Outages) -> bool:

@@ -4,6 +4,7 @@ Plain data: imports neither torch nor redis nor rq.
 """
 
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
@@ -45,6 +46,12 @@ class SharedSettings(BaseSettings):
     )
     job_history_s: int = Field(
         default=3600, gt=0, description="How long RQ keeps its own record of an ended job, seconds."
+    )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="Format of the log on stderr: text, or a JSON object per line."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Least level of Cattery's lines in the log."
     )
 
     @field_validator("*", mode="before")

@@ -10,6 +10,7 @@ from rq.job import JobStatus as RqStatus
 
 from worker.protocol import QUEUE, RUN_JOB, SharedSettings
 
+REQUEST = "request_id"  # of the request that submitted a job, among what RQ keeps of an attempt
 SERIALIZER = "json"  # RQ's default unpickles whatever it finds in Redis
 
 
@@ -28,8 +29,18 @@ def job_queue(redis: Redis) -> Queue:
     return Queue(QUEUE, connection=redis, serializer=SERIALIZER)
 
 
-def enqueue(redis: Redis, job: str, attempt: int, settings: SharedSettings) -> bool:
-    """Queue one attempt at a job; return False when that attempt is known already."""
+def enqueue(
+    redis: Redis, job: str, attempt: int, settings: SharedSettings, request: str | None = None
+) -> bool:
+    """Queue one attempt at a job; return False when that attempt is known already.
+
+    Args:
+        redis: Has the queue.
+        job: Id of the job.
+        attempt: Its number.
+        settings: Of either process.
+        request: Id of the request that submitted the job, for the worker's log.
+    """
     try:
         job_queue(redis).enqueue_call(
             RUN_JOB,
@@ -40,6 +51,7 @@ def enqueue(redis: Redis, job: str, attempt: int, settings: SharedSettings) -> b
             timeout=settings.job_timeout_s,
             result_ttl=settings.job_history_s,
             failure_ttl=settings.job_history_s,
+            meta={REQUEST: request},
         )
     except DuplicateJobError:
         return False

@@ -12,6 +12,7 @@ from models.errors import CatteryError, LeaseLost
 from models.store import Store
 from models.store.journal import DIED, Journal, cancel_before_start, delete_upload
 from models.store.records import JobRecord, JobStatus
+from worker.logs import about
 from worker.protocol import lease_key
 from worker.queue import Attempt, enqueue, look_up
 from worker.redis_client import AWAY, Outages, check_writable
@@ -67,15 +68,8 @@ class Reaper:
             raise
         self._outages.ended()
         for record in self._store.jobs.list():
-            try:
-                if record.status.has_ended:
-                    self._tidy(record)
-                elif record.runner == "worker":
-                    self._check(record)
-            except LeaseLost:
-                continue  # somebody else has just dealt with it
-            except CatteryError as err:  # a job that cannot be read must not hide the others
-                log.warning("Could not look after job %s: %s", record.id, err)
+            with about(record.id, record.request_id):
+                self._look_after(record)
 
     def _work(self) -> None:
         while True:
@@ -92,6 +86,17 @@ class Reaper:
             if self._ended.wait(min(pause, self._settings.reap_s)):
                 return
 
+    def _look_after(self, record: JobRecord) -> None:
+        try:
+            if record.status.has_ended:
+                self._tidy(record)
+            elif record.runner == "worker":
+                self._check(record)
+        except LeaseLost:
+            return  # somebody else has just dealt with it
+        except CatteryError as err:  # a job that cannot be read must not hide the others
+            log.warning("Could not look after job %s: %s", record.id, err)
+
     def _check(self, record: JobRecord) -> None:
         if self._redis.exists(lease_key(record.id)):
             self._missing_since.pop(record.id, None)
@@ -103,7 +108,7 @@ class Reaper:
         is_waiting = record.status is JobStatus.QUEUED
         if is_waiting and attempt is Attempt.UNKNOWN:
             # The same attempt: RQ rejects it if the front end is just queueing it.
-            enqueue(self._redis, record.id, record.attempts, self._settings)
+            self._enqueue(record)
         elif is_waiting and attempt is Attempt.WAITING:
             self._missing_since.pop(record.id, None)
         elif (is_waiting and attempt is Attempt.ENDED) or self._is_certain(record.id):
@@ -125,8 +130,11 @@ class Reaper:
         else:
             again = journal.interrupt(DIED)
         if again.status is JobStatus.QUEUED:
-            enqueue(self._redis, again.id, again.attempts, self._settings)
+            self._enqueue(again)
             log.info("Requeued job %s: %s", again.id, again.reason)
+
+    def _enqueue(self, record: JobRecord) -> None:
+        enqueue(self._redis, record.id, record.attempts, self._settings, record.request_id)
 
     def _tidy(self, record: JobRecord) -> None:
         """Delete what an ended job no longer needs."""

@@ -5,7 +5,8 @@ import os
 import signal
 import sys
 import threading
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any, ClassVar
 
 from redis.client import Pipeline
@@ -16,6 +17,8 @@ from rq.worker import SpawnWorker
 
 from worker.jobs import PAUSING
 from worker.lease import Lease, lease_client
+from worker.logs import about
+from worker.queue import REQUEST
 from worker.redis_client import AWAY, Outages, reason_of
 from worker.settings import WorkerSettings
 
@@ -46,6 +49,7 @@ class CatteryWorker(SpawnWorker):
         # A job process at low priority may be too slow to take or renew it on a busy machine.
         ttl_s = self.settings.lease_s
         with (
+            about(job.args[0], job.meta.get(REQUEST)),
             closing(lease_client(self.settings.redis_url, ttl_s)) as redis,
             Lease(redis, job.args[0], ttl_s, self.name) as lease,
         ):
@@ -147,7 +151,7 @@ def _kill_group(pid: int) -> None:
         log.debug("The job process %d has already exited.", pid)
 
 
-class WithoutOutages(logging.Filter):
+class _WithoutOutages(logging.Filter):
     """Hands what RQ logs of an outage, with tracebacks and at each attempt, to `Outages`.
 
     Args:
@@ -165,6 +169,17 @@ class WithoutOutages(logging.Filter):
             return True
         self._outages.began(err)
         return False
+
+
+@contextmanager
+def rq_without(outages: Outages) -> Iterator[None]:
+    """Let `outages` log what RQ would log of them."""
+    logger, without = logging.getLogger("rq.worker"), _WithoutOutages(outages)
+    logger.addFilter(without)
+    try:
+        yield
+    finally:
+        logger.removeFilter(without)
 
 
 def worker_options() -> dict[str, Any]:

@@ -72,8 +72,13 @@ async def readyz(request: Request, pool: PoolDep, settings: SettingsDep) -> Read
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-async def metrics(telemetry: TelemetryDep) -> Response:
-    """Counters, gauges and histograms of this process, in Prometheus' text format."""
+async def metrics(request: Request, telemetry: TelemetryDep) -> Response:
+    """Counters, gauges and histograms of this process, in Prometheus' text format.
+
+    Those of jobs, queue, workers and disks are the same at every front end of a store, and at
+    most five seconds old.
+    """
+    await request.app.state.job_gauges.refresh()
     return Response(telemetry.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from typing import Annotated
 
@@ -64,7 +64,7 @@ def main() -> None:
     run(commands)
 
 
-def run(program: typer.Typer) -> None:
+def run(program: Callable[[], object]) -> None:
     """Run a command line; exit 1 with one line for an expected error, 2 for wrong usage."""
     try:
         program()

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from app.settings import AppSettings
 
+log = logging.getLogger(__name__)
+
 GRACE_S = 10
 """Time for open requests to finish after Ctrl-C, seconds."""
 
@@ -58,14 +60,17 @@ def serve(
     """Run the service, its worker and its queue in the foreground until Ctrl-C."""
     from app.http.security import check_closed
     from app.settings import AppSettings
+    from worker.logs import log_to_stderr
 
     began = time.monotonic()
     settings = read_settings(AppSettings, host=host, port=port)
     check_closed(settings)
-    _log_to_stderr()
+    log_to_stderr(settings)
+    # Messages for whoever sits at the terminal are lines of the log for programs that read it.
+    tell = say if settings.log_format == "text" else log.info
     with stop_signals() as stopping, ExitStack() as stack:
-        _serve(settings, stack, stopping, began, with_worker)
-    say("Cattery has stopped.")
+        _serve(settings, stack, stopping, began, with_worker, tell)
+    tell("Cattery has stopped.")
 
 
 def _serve(
@@ -74,6 +79,7 @@ def _serve(
     stopping: threading.Event,
     began: float,
     with_worker: bool,
+    tell: Callable[[str], None],
 ) -> None:
     """Acquire what the service needs, then start everything; the stack stops it in reverse."""
     from models.store import Store
@@ -84,19 +90,19 @@ def _serve(
     address = address_of(listener)
     claim.record(address)
     store = Store.open(settings.store_url)
-    say(f"Cattery {version('cattery')} is starting on {address} (data: {settings.data}) ...")
-    settings, children, queue_note = _start_children(settings, stack, with_worker)
+    tell(f"Cattery {version('cattery')} is starting on {address} (data: {settings.data}) ...")
+    settings, children, queue_note = _start_children(settings, stack, with_worker, tell)
 
     def ready() -> None:
-        _announce(address, settings, began)
+        _announce(address, settings, began, tell)
 
     def leave() -> None:
-        say(f"Shutting down: {', '.join(['requests', *reversed(children)])} ...")
+        tell(f"Shutting down: {', '.join(['requests', *reversed(children)])} ...")
 
     if stopping.is_set():
         leave()
         return
-    say("Loading generators ...")
+    tell("Loading generators ...")
     from app.main import create_app  # only now: it takes a second, and the worker starts meanwhile
 
     check_device(settings.device)
@@ -104,18 +110,8 @@ def _serve(
     run_api(api, listener, stopping, ready, leave)
 
 
-def _log_to_stderr() -> None:
-    """Log with time, level and the id of the request, as its response has it."""
-    from app.observability.request_id import RequestIdFilter
-
-    handler = logging.StreamHandler()
-    handler.addFilter(RequestIdFilter())
-    text = "%(asctime)s %(levelname)s %(name)s [%(request_id)s]: %(message)s"
-    logging.basicConfig(format=text, handlers=[handler])
-
-
 def _start_children(
-    settings: "AppSettings", stack: ExitStack, with_worker: bool
+    settings: "AppSettings", stack: ExitStack, with_worker: bool, tell: Callable[[str], None]
 ) -> "tuple[AppSettings, list[str], Callable[[], str]]":
     """Start the worker and, unless a Redis is configured, Valkey.
 
@@ -135,7 +131,7 @@ def _start_children(
     if with_worker:
         # Longer than its own limit, within which it saves the state of its job.
         children.append(Worker(redis_url, read_settings(WorkerSettings).shutdown_s + 10.0))
-    supervisor = Supervisor(children, say)
+    supervisor = Supervisor(children, tell)
     supervisor.start()
     stack.callback(supervisor.stop)
     known = settings.model_copy(update={"redis_url": redis_url()})
@@ -211,10 +207,12 @@ def listeners_of(listener: "socket.socket") -> "list[socket.socket]":
     return [listener, *(listener.dup() for _ in range(ACCEPTS_PER_ROUND - 1))]
 
 
-def _announce(address: str, settings: "AppSettings", began: float) -> None:
-    say(f"Ready after {time.monotonic() - began:.1f} s: {address}")
-    say(f"Try:  curl -o cats.png '{address}/cats?model={settings.default_model}&n=16'")
-    say("Press Ctrl-C to stop.")
+def _announce(
+    address: str, settings: "AppSettings", began: float, tell: Callable[[str], None]
+) -> None:
+    tell(f"Ready after {time.monotonic() - began:.1f} s: {address}")
+    tell(f"Try:  curl -o cats.png '{address}/cats?model={settings.default_model}&n=16'")
+    tell("Press Ctrl-C to stop.")
 
 
 @contextmanager

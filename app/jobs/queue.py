@@ -36,7 +36,8 @@ class JobQueue:
             QueueUnavailable: Redis does not respond, or refuses it.
         """
         try:
-            enqueue(self._client(), record.id, record.attempts, self._settings)
+            request = record.request_id
+            enqueue(self._client(), record.id, record.attempts, self._settings, request)
         except AWAY as err:
             raise self._away(err) from err
 

@@ -7,6 +7,7 @@ from app.problems.errors import QueueUnavailable
 from models.store import Store
 from models.store.journal import cancel_before_start
 from models.store.records import ImportOrder, JobKind, JobRecord, JobStatus, TrainingOrder
+from worker.logs import about, request_id
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,15 @@ def submit(
         Gone: The key's job was deleted.
     """
     kind = JobKind.IMPORT if isinstance(order, ImportOrder) else JobKind.TRAIN
-    record, _ = store.jobs.create(kind, order, key=key)
+    record, is_new = store.jobs.create(kind, order, key=key, request=request_id.get() or None)
+    with about(record.id):
+        if is_new:
+            log.info("Accepted: %s.", _brief(order))
+        _queue(queue, record)
+    return record
+
+
+def _queue(queue: JobQueue, record: JobRecord) -> None:
     if record.status is JobStatus.QUEUED and record.runner == "worker":
         try:
             queue.submit(record)
@@ -39,7 +48,13 @@ def submit(
             # Redis failed since it was checked. The job is accepted all the same: its record is in
             # the store, from which the reaper of any worker queues it as soon as Redis is back.
             log.warning("Job %s waits for the reaper: %s", record.id, err)
-    return record
+
+
+def _brief(order: TrainingOrder | ImportOrder) -> str:
+    """Return what a job is to do, half a sentence."""
+    if isinstance(order, ImportOrder):
+        return f"import of the dataset {order.name}"
+    return f"training of {order.model} by {order.recipe} on {order.dataset}"
 
 
 def cancel(store: Store, job: str) -> JobRecord:

@@ -1,5 +1,6 @@
 """Jobs: their orders, records, events and samples."""
 
+import logging
 from collections.abc import Hashable
 from typing import Any
 
@@ -11,6 +12,11 @@ from models.store.records import Event, ImportOrder, JobKind, JobRecord, Json, T
 from models.store.serialization import from_json, to_json
 from models.store.training_state import JobState
 from models.store.tree import Tree
+
+log = logging.getLogger(__name__)
+
+ROUTINE = frozenset({"progress", "work", "sample"})  # events that come by the hundred
+LOGGED = ("attempt", "phase", "kimg", "version", "promoted", "reason")  # of an event's data
 
 # Inside a class that has a method `list` the type cannot be named.
 Ids = list[str]
@@ -33,6 +39,7 @@ class Jobs:
         *,
         key: str | None = None,
         runner: str = "worker",
+        request: str | None = None,
     ) -> tuple[JobRecord, bool]:
         """Create a job, queued.
 
@@ -41,6 +48,7 @@ class Jobs:
             order: What it is to do.
             key: The client's Idempotency-Key; the same key means the same job.
             runner: "worker" or "cli".
+            request: Id of the request that submits it.
 
         Returns:
             The job's record, and whether it is new.
@@ -50,7 +58,12 @@ class Jobs:
             Gone: The key's job was deleted.
         """
         record = JobRecord(
-            id=new_job(key), kind=kind, order=to_json(order), created_at=timestamp(), runner=runner
+            id=new_job(key),
+            kind=kind,
+            order=to_json(order),
+            created_at=timestamp(),
+            runner=runner,
+            request_id=request,
         )
         if self._is_gone(record.id):
             raise Gone("job", record.id)
@@ -95,7 +108,10 @@ class Jobs:
             LeaseLost: Another process has changed, ended or deleted the job since.
             StoreError: The store failed; nothing has changed.
         """
-        return Ledger(self._tree, seen.id).change(seen, event, data, **changes)
+        record = Ledger(self._tree, seen.id).change(seen, event, data, **changes)
+        told = "".join(f" {name}={data[name]}" for name in LOGGED if data.get(name) is not None)
+        log.log(logging.DEBUG if event in ROUTINE else logging.INFO, "Job %s%s", event, told)
+        return record
 
     def order(self, record: JobRecord) -> TrainingOrder | ImportOrder:
         """Return a job's order, typed; StoreError if it is damaged."""

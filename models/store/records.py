@@ -235,6 +235,7 @@ class JobRecord:
         gives_up: Whether it only publishes its best snapshot and then fails, since its
             processes died too often.
         events: Number of entries in its history. It grows with every change of the record.
+        request_id: Of the request that submitted it; lines of the log have it.
     """
 
     id: str
@@ -258,6 +259,7 @@ class JobRecord:
     phases: tuple[PhaseRecord, ...] = ()
     gives_up: bool = False
     events: int = 0
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -159,7 +159,11 @@ class RedisProxy:
 
     def _serve(self, client: socket.socket) -> None:
         """Treat one client until either side closes."""
-        server = self._connect()
+        try:
+            server = self._connect()
+        except OSError:  # the real one is down
+            _close(client)
+            return
         with self._lock:
             self._open |= {client, server}
         try:

@@ -1,0 +1,1 @@
+"""Random kills and faults of a whole Cattery that trains."""
