@@ -9,7 +9,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.api import (
     cats,
     datasets,
-    docs,
     events,
     health,
     jobs,
@@ -36,7 +35,7 @@ from models.store import Store
 
 ROUTERS = (
     *(walks, nearest, models, votes, recipes, jobs, events, datasets),
-    *(health, status, docs, page),
+    *(health, status, page),
 )
 
 
@@ -82,9 +81,9 @@ def create_app(
         summary="Trains cat generators and serves their pictures.",
         version=version("cattery"),
         openapi_tags=TAGS,
-        redirect_slashes=False,
-        docs_url=None,  # app.api.docs has a Content-Security-Policy
+        docs_url=None,  # FastAPI's load scripts from elsewhere; ours is in app.page
         redoc_url=None,
+        redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # /metrics has ours
         generate_unique_id_function=lambda route: route.name,
         lifespan=lifespan_of(settings, store, load),

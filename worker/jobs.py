@@ -9,6 +9,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from rq import get_current_job
+
 from models.errors import Gone, LeaseLost, NotFound
 from models.store import Store
 from models.store.journal import Journal, StopReason
@@ -24,32 +26,42 @@ log = logging.getLogger(__name__)
 
 CANCEL_CHECK_S = 1.0  # a check reads the store, which may be remote
 
+PAUSING = {signal.SIGTERM, signal.SIGINT}  # they ask a job to save its state and stop
+
 
 def run(job_id: str) -> None:
     """Run one job by its id in the store, unless it has ended or is running elsewhere."""
     settings = WorkerSettings()
-    pause = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: pause.set())
+    pause = _listen()
     store = Store.open(settings.store_url)
     redis = lease_client(settings.redis_url, settings.lease_s)
-    with Lease(redis, job_id, settings.lease_s) as lease:
+    attempt = get_current_job()
+    # The worker holds the lease already, in its name, for as long as this process lives.
+    token = attempt.worker_name if attempt else None
+    with Lease(redis, job_id, settings.lease_s, token) as lease:
         if not lease.take():
             log.info("Job %s is already running elsewhere.", job_id)
             return
-        # Read under the lease: RQ may hand out an attempt late, when the job has long ended.
-        record = store.jobs.get(job_id)
-        if record.status.has_ended:
-            return
-        lease.regain_if(partial(_is_current, record, store))
-        # Told to pause, it does not wait for Redis: it resumes from its last checkpoint.
-        held = partial(lease.wait, give_up=pause.is_set)
         try:
-            if full := _full_disk(store, settings):
-                Journal(record, store, held).end(JobStatus.FAILED, full)
+            # Read under the lease: RQ may hand out an attempt late, when the job has long ended.
+            record = store.jobs.get(job_id)
+            if record.status.has_ended or pause.is_set():
                 return
+            lease.regain_if(partial(_is_current, record, store))
+            # Told to pause, it does not wait for Redis: it saves its state and resumes from there.
+            held = partial(lease.wait, give_up=pause.is_set)
             _run(record, store, settings, held, pause, partial(announce, redis))
-        except LeaseLost as err:
-            log.warning("%s", err)
+        except (LeaseLost, NotFound, Gone) as err:
+            log.warning("Stopped: %s", err)
+
+
+def _listen() -> threading.Event:
+    """Return an event that SIGTERM and SIGINT set, which have been blocked since the start."""
+    asked = threading.Event()
+    for number in PAUSING:
+        signal.signal(number, lambda *_: asked.set())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, PAUSING)
+    return asked
 
 
 def _run(
@@ -61,6 +73,13 @@ def _run(
     announce: Callable[[str], object],
 ) -> None:
     should_stop = _stop_reason(record.id, store, pause)
+    if full := _full_disk(store, settings):
+        if not (record.kind is JobKind.TRAIN and store.jobs.state(record.id).exists()):
+            Journal(record, store, lease).end(JobStatus.FAILED, full)
+            return
+        log.warning("Job %s waits: %s", record.id, full)
+        while lease() and not should_stop() and _full_disk(store, settings):
+            pause.wait(CANCEL_CHECK_S)
     # Imported late: both bring torch, which takes seconds, and the lease does not wait.
     if record.kind is JobKind.IMPORT:
         from models.jobs.import_job import run_import

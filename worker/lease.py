@@ -48,13 +48,16 @@ class Lease:
         redis: A client for the renewing thread; `lease_client` returns one with short timeouts.
         job: Id of the job.
         ttl_s: Seconds without renewal after which the lease is free.
+        token: Name of the holder, if several processes hold it together; else it is unique.
     """
 
-    def __init__(self, redis: Redis, job: str, ttl_s: float = LEASE_TTL_S) -> None:
+    def __init__(
+        self, redis: Redis, job: str, ttl_s: float = LEASE_TTL_S, token: str | None = None
+    ) -> None:
         self._redis = redis
         self._key = lease_key(job)
         self._ttl_s = ttl_s
-        self._token = uuid4().hex
+        self._token = token or uuid4().hex
         self._held_until = 0.0
         self._is_current: Callable[[], bool] = lambda: True
         self._outages = Outages(f"Lease on job {job}")

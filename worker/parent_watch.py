@@ -49,5 +49,8 @@ def watch_parent(parent: int) -> threading.Thread:
 
 
 if __name__ == "__main__":
+    # A script's background commands ignore SIGINT, which everything they start inherits.
+    for asking in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(asking, signal.SIG_DFL)
     signal_on_parents_death(int(sys.argv[1]), signal.SIGTERM)
     os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606 - no shell is the point

@@ -4,15 +4,14 @@ import logging
 import threading
 import time
 from datetime import UTC, datetime
-from itertools import takewhile
 from typing import Self
 
 from redis import Redis
 
-from models.errors import CatteryError
+from models.errors import CatteryError, LeaseLost
 from models.store import Store
-from models.store.journal import Journal, cancel_before_start
-from models.store.records import JobKind, JobRecord, JobStatus
+from models.store.journal import DIED, Journal, cancel_before_start, delete_upload
+from models.store.records import JobRecord, JobStatus
 from worker.protocol import lease_key
 from worker.queue import Attempt, enqueue, look_up
 from worker.redis_client import AWAY, Outages, check_writable
@@ -20,20 +19,14 @@ from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 
-MAX_INTERRUPTIONS = 5  # deaths without progress after which a job has failed
-
 CERTAIN_AFTER = 0.4  # of the lease's TTL: a holder renews within this even after a flush
-
-STARTUP_S = 10.0  # a job process takes its lease this soon even on a busy machine
-
 RECHECK_S = 1.0
-REQUEUE_LOCK_MS = 30_000
 
 
 class Reaper:
     """A thread that checks the store's jobs every `reap_s`.
 
-    Every worker may have one: requeuing a job is guarded by a lock.
+    Every worker may have one: of several that requeue a job at once, the store lets one do it.
 
     Args:
         store: Holds the jobs.
@@ -46,7 +39,7 @@ class Reaper:
         self._redis = redis
         self._settings = settings
         self._missing_since: dict[str, float] = {}
-        self._stateless: set[str] = set()
+        self._tidied: set[str] = set()
         self._outages = Outages("Reaper")
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, name="reaper", daemon=True)
@@ -74,10 +67,15 @@ class Reaper:
             raise
         self._outages.ended()
         for record in self._store.jobs.list():
-            if record.status.has_ended:
-                self._drop_old_state(record)
-            elif record.runner == "worker":
-                self._check(record)
+            try:
+                if record.status.has_ended:
+                    self._tidy(record)
+                elif record.runner == "worker":
+                    self._check(record)
+            except LeaseLost:
+                continue  # somebody else has just dealt with it
+            except CatteryError as err:  # a job that cannot be read must not hide the others
+                log.warning("Could not look after job %s: %s", record.id, err)
 
     def _work(self) -> None:
         while True:
@@ -102,76 +100,44 @@ class Reaper:
         is_canceled = self._store.jobs.cancel_requested(record.id)
         if is_canceled and cancel_before_start(record, self._store):
             return
-        if attempt is Attempt.WAITING:
-            self._missing_since.pop(record.id, None)
-        elif record.status is JobStatus.QUEUED and attempt is Attempt.UNKNOWN:
+        is_waiting = record.status is JobStatus.QUEUED
+        if is_waiting and attempt is Attempt.UNKNOWN:
             # The same attempt: RQ rejects it if the front end is just queueing it.
             enqueue(self._redis, record.id, record.attempts, self._settings)
-        elif self._missing_for(record.id) >= self._grace_s(record, attempt):
+        elif is_waiting and attempt is Attempt.WAITING:
+            self._missing_since.pop(record.id, None)
+        elif (is_waiting and attempt is Attempt.ENDED) or self._is_certain(record.id):
             self._missing_since.pop(record.id, None)
             self._queue_again(record, attempt)
 
-    def _missing_for(self, job: str) -> float:
-        """Return the seconds since a job was first seen without a lease."""
+    def _is_certain(self, job: str) -> bool:
+        """Return whether nobody has held a job for so long that nobody will."""
         now = time.monotonic()
-        return now - self._missing_since.setdefault(job, now)
+        missing_s = now - self._missing_since.setdefault(job, now)
+        return missing_s >= CERTAIN_AFTER * self._settings.lease_s
 
-    def _grace_s(self, record: JobRecord, attempt: Attempt) -> float:
-        """Return the seconds a job may go without a lease before it counts as lost."""
-        if record.status is JobStatus.STARTED:
-            return CERTAIN_AFTER * self._settings.lease_s
-        # Not started: its process may still be importing, before it takes the lease.
-        return STARTUP_S if attempt is Attempt.RUNNING else 0.0
-
-    def _queue_again(self, seen: JobRecord, attempt: Attempt) -> None:
-        lock = f"cattery:requeue:{seen.id}-{seen.attempts}"
-        if not self._redis.set(lock, "1", nx=True, px=REQUEUE_LOCK_MS):
-            return
-        # Another reaper may have dealt with it between the sweep's listing and this lock.
-        record = self._store.jobs.get(seen.id)
-        if record.status.has_ended or record.attempts != seen.attempts:
-            return
+    def _queue_again(self, record: JobRecord, attempt: Attempt) -> None:
         journal = Journal(record, self._store)
-        if record.status is JobStatus.QUEUED and attempt is Attempt.ENDED:
-            reason = "Paused; waiting in the queue."
+        # A job that waits was paused, or taken from the queue by a worker that ran nothing: only
+        # where RQ saw its process die, or the job had started, has anything been interrupted.
+        if record.status is JobStatus.QUEUED and attempt is not Attempt.FAILED:
+            again = journal.requeue("It waits in the queue.")
         else:
-            reason = "Its process died; the job resumes from its last saved state."
-            if (deaths := self._deaths_without_progress(record)) >= MAX_INTERRUPTIONS:
-                journal.end(
-                    JobStatus.FAILED,
-                    f"Its process died {deaths} times without making progress; the worker's log "
-                    "may say why (usually out of memory).",
-                )
-                return
-            journal.event("interrupted", {"reason": reason, "progress": _reached(record)})
-        again = journal.requeue(reason)
-        enqueue(self._redis, again.id, again.attempts, self._settings)
-        log.info("Requeued job %s: %s", again.id, reason)
+            again = journal.interrupt(DIED)
+        if again.status is JobStatus.QUEUED:
+            enqueue(self._redis, again.id, again.attempts, self._settings)
+            log.info("Requeued job %s: %s", again.id, again.reason)
 
-    def _deaths_without_progress(self, record: JobRecord) -> int:
-        """Count deaths of its processes since the job last made progress, this one included."""
-        reached = [
-            float(event.data.get("progress", 0.0))
-            for event in self._store.jobs.events(record.id)
-            if event.type == "interrupted"
-        ]
-        # The latest first: a death after which the job made progress ends the count.
-        stuck = takewhile(lambda progress: progress >= _reached(record), reversed(reached))
-        return 1 + sum(1 for _ in stuck)
-
-    def _drop_old_state(self, record: JobRecord) -> None:
-        if record.id in self._stateless or _age_s(record.ended_at) < self._settings.state_keep_s:
+    def _tidy(self, record: JobRecord) -> None:
+        """Delete what an ended job no longer needs."""
+        if record.id in self._tidied or _age_s(record.ended_at) < self._settings.state_keep_s:
             return
+        delete_upload(record)  # its process may have died between its end and this
         state = self._store.jobs.state(record.id)
         if state.exists():
             state.drop()
             log.info("Dropped the training state of job %s.", record.id)
-        self._stateless.add(record.id)
-
-
-def _reached(record: JobRecord) -> float:
-    """Return how far a job is: kimg of a training, images of an import."""
-    return record.progress.kimg if record.kind is JobKind.TRAIN else float(record.progress.done)
+        self._tidied.add(record.id)
 
 
 def _age_s(at: str | None) -> float:

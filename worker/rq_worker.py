@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import closing
 from typing import Any, ClassVar
 
 from redis.client import Pipeline
@@ -13,7 +14,9 @@ from rq.job import Job
 from rq.queue import Queue
 from rq.worker import SpawnWorker
 
-from worker.redis_client import AWAY, Outages
+from worker.jobs import PAUSING
+from worker.lease import Lease, lease_client
+from worker.redis_client import AWAY, Outages, reason_of
 from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -38,6 +41,24 @@ class CatteryWorker(SpawnWorker):
     outages: Outages
     is_stopping = False
 
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Run a job, and hold its lease until its process has exited."""
+        # A job process at low priority may be too slow to take or renew it on a busy machine.
+        ttl_s = self.settings.lease_s
+        with (
+            closing(lease_client(self.settings.redis_url, ttl_s)) as redis,
+            Lease(redis, job.args[0], ttl_s, self.name) as lease,
+        ):
+            try:
+                lease.take()
+            except AWAY as err:
+                log.warning(
+                    "Could not take the lease on job %s: Redis is unavailable, %s.",
+                    job.args[0],
+                    reason_of(err),
+                )
+            super().execute_job(job, queue)
+
     @property
     def connection_timeout(self) -> int:
         """Longest wait for an answer of Redis, seconds: RQ's ten beyond that for a job, halved."""
@@ -48,8 +69,11 @@ class CatteryWorker(SpawnWorker):
         execution = self.executions[next(iter(self.executions))]
         arguments = [sys.executable, "-m", self.child_module]
         arguments += [str(os.getpid()), self.name, job.id, execution.id]
+        # Blocked until the job listens, for a request to stop must neither kill it before that nor
+        # be lost; and with the default action, for whoever started the worker may ignore them.
+        signals: dict[str, Any] = {"setsigmask": PAUSING, "setsigdef": PAUSING}
         self._horse_pid = os.posix_spawn(
-            sys.executable, arguments, self._child_environment(), setpgroup=0
+            sys.executable, arguments, self._child_environment(), setpgroup=0, **signals
         )
         if self._stop_requested:  # the signal came before there was a process to pass it on to
             self.handle_warm_shutdown_request()

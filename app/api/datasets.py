@@ -18,7 +18,7 @@ from app.problems.openapi import Responses, problems
 from models.errors import Conflict
 from models.store import Store
 from models.store.names import check_name
-from models.store.records import ImportOrder, JobKind, JobRecord
+from models.store.records import Crop, ImportOrder, JobKind, JobRecord
 
 router = Router(
     prefix="/datasets",
@@ -107,6 +107,16 @@ async def import_dataset(
         str,
         Query(max_length=500, description="License of the pictures.", examples=["CC BY 4.0"]),
     ] = "",
+    crop: Annotated[
+        Crop,
+        Query(
+            description="What to cut out of pictures without landmarks: the `center` square, or "
+            "the `faces` of all cats in them, for which the worker needs the extra `faces`."
+        ),
+    ] = Crop.CENTER,
+    deduplicate: Annotated[
+        bool, Query(description="Whether to keep only the largest of pictures that look alike.")
+    ] = True,
     source: Annotated[
         str,
         Query(
@@ -124,7 +134,14 @@ async def import_dataset(
         await asyncio.to_thread(_refuse_taken, store, name)
         await asyncio.to_thread(queue.check)
         path = await uploads.keep(request.stream())
-        order = ImportOrder(name=name, source=str(path), license=license, origin=source)
+        order = ImportOrder(
+            name=name,
+            source=str(path),
+            license=license,
+            origin=source,
+            crop=crop,
+            deduplicate=deduplicate,
+        )
         record = await asyncio.to_thread(_submit, store, queue, order)
     response.headers["Location"] = f"{root}/jobs/{record.id}"
     return job_view(record, root)

@@ -286,7 +286,7 @@ def get_job_film(request: Request, job: JobId) -> Response:
     responses=problems(404, 409, 410),
 )
 def cancel_job(job: JobId, store: StoreDep, root: RootDep) -> JobView:
-    """Stop a job. Its best snapshot is published as a version, but never promoted."""
+    """Stop a job. What it has learned is saved and published, but never promoted."""
     return job_view(cancel(store, job), root)
 
 

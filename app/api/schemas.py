@@ -203,9 +203,15 @@ class VersionLinks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionView(Card):
-    """A version's card, its alias ("serving", "previous" or none) and links."""
+    """A version's card, its alias ("serving", "previous" or none) and links.
+
+    Attributes:
+        truncates: Whether its pictures depend on the latent's length, so that `truncation` can be
+            below 1; None for an unknown recipe.
+    """
 
     alias: str | None
+    truncates: bool | None
     links: VersionLinks
 
 

@@ -16,6 +16,8 @@ from app.api.schemas import (
     VersionVotes,
     VotesAgainst,
 )
+from models.gan.recipes import RECIPES
+from models.networks import NETWORKS
 from models.store import Store
 from models.store.records import Aliases, Card, DatasetRecord, JobKind, JobRecord
 from models.store.votes import total
@@ -58,7 +60,14 @@ def version_view(card: Card, aliases: Aliases, root: str) -> VersionView:
         cats=f"{root}/cats?model={card.model}@{card.version}",
     )
     roles = {aliases.previous: "previous", aliases.serving: "serving"}
-    return VersionView(**_members(card), alias=roles.get(card.version), links=links)
+    return VersionView(
+        **_members(card), alias=roles.get(card.version), truncates=_truncates(card), links=links
+    )
+
+
+def _truncates(card: Card) -> bool | None:
+    row = RECIPES.get(card.recipe)
+    return None if row is None else NETWORKS[row.network].truncates
 
 
 def model_summary(store: Store, name: str, loaded: str | None, root: str) -> ModelSummary | None:

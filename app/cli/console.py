@@ -119,10 +119,12 @@ def interruptible() -> Iterator[Callable[[], bool]]:
     def ask(number: int, _frame: FrameType | None) -> None:
         asked.set()
         # Restored at the first signal already: the work may be stuck where it never asks.
-        signal.signal(number, before[signal.Signals(number)])
+        signal.signal(number, impatient[signal.Signals(number)])
         say("Stopping cleanly; press Ctrl-C again to stop at once ...")
 
     before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+    # What a script starts in the background inherits an ignored SIGINT, but must hear the second.
+    impatient = {s: signal.SIG_DFL if h is signal.SIG_IGN else h for s, h in before.items()}
     for s in before:
         signal.signal(s, ask)
     try:

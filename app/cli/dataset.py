@@ -1,15 +1,13 @@
 """`cattery dataset`: import, list, show and delete datasets."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from app.cli.console import counted, interruptible, say, show_record, show_table
 from app.cli.store import open_store, shared_settings
-
-if TYPE_CHECKING:
-    from models.store.records import DatasetRecord
+from models.store.records import Crop, DatasetRecord
 
 dataset_commands = typer.Typer(help="Import, list, show and delete datasets.")
 
@@ -24,6 +22,20 @@ def import_(
         typer.Argument(exists=True, help="Folder or zip of pictures, aligned by .cat files."),
     ],
     license: Annotated[str, typer.Option(help="License of the pictures.")] = "",
+    crop: Annotated[
+        Crop,
+        typer.Option(
+            help="What to cut out of pictures without landmarks: the center square, "
+            "or every cat's face (extra faces)."
+        ),
+    ] = Crop.CENTER,
+    deduplicate: Annotated[
+        bool,
+        typer.Option(
+            "--deduplicate/--no-deduplicate",
+            help="Whether to keep only the largest of pictures that look alike.",
+        ),
+    ] = True,
     source: Annotated[str, typer.Option(help="Where the pictures come from.")] = "",
 ) -> None:
     """Import pictures: align them, drop duplicates, and pack them at each size."""
@@ -37,6 +49,8 @@ def import_(
             path,
             cache=cache,
             license=license,
+            crop=crop,
+            deduplicate=deduplicate,
             origin=source,
             on_progress=tell,
             should_stop=stopped,
@@ -72,6 +86,6 @@ def delete(name: Name) -> None:
     say(f"Deleted the dataset {name}.")
 
 
-def _sizes(record: "DatasetRecord") -> str:
+def _sizes(record: DatasetRecord) -> str:
     """Return the sizes that a model can be trained at, such as "32 64 128"."""
     return " ".join(sorted(record.counts, key=int))

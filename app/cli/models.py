@@ -85,11 +85,14 @@ def rollback(model: Model) -> None:
 
 @model_commands.command()
 def delete(
-    ref: Annotated[str, typer.Argument(help="Name: model@version, or model for all of it.")],
+    ref: Annotated[str, typer.Argument(help="Name: model@version, or with --all model.")],
+    whole: Annotated[
+        bool, typer.Option("--all", help="Delete the model with all its versions.")
+    ] = False,
 ) -> None:
     """Delete a version, unless it is serving or previous; or a model with all its versions."""
     store = open_store()
-    if "@" not in ref:
+    if whole:
         count = len(store.versions.delete_model(ref))
         say(f"Deleted {ref} with {count} {'version' if count == 1 else 'versions'}.")
         return

@@ -293,7 +293,7 @@ def _report(store: "Store", record: JobRecord) -> None:
         TrainingFailed: It published no version, or only its best snapshot.
     """
     if not record.status.has_ended:
-        say(f"Saved. Resume with:  cattery train --resume {record.id}")
+        say(f"{record.reason} Resume with:  cattery train --resume {record.id}")
         return
     if record.version is None:
         raise TrainingFailed(f"The job {record.id} {record.status}: {record.reason}")

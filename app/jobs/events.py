@@ -53,7 +53,7 @@ async def follow(
     sent_at = monotonic()
     while not (stopping.is_set() or await has_left()):
         try:
-            # The record first: a job's last event is written before its record says it ended.
+            # The record first: all that it says is in the history that is read after it.
             has_ended = (await asyncio.to_thread(store.jobs.get, job)).status.has_ended
             events = await asyncio.to_thread(store.jobs.events, job, after)
         except (NotFound, Gone, StoreError) as err:

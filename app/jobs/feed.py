@@ -184,7 +184,7 @@ class Feed:
             self._reached[job] = Place(event.id, state)
             data = {**event.data, "job": job, "seq": event.id, "at": event.at}
             yield self._wire(records, event.type, data)
-        # A job's last event is written before the record that says it is over.
+        # Listed before its events were read: an ended job gets no more of them.
         if record.status.has_ended:
             self._over.add(job)
 

@@ -16,7 +16,8 @@ MEDIA_TYPES: Mapping[str, str] = {
 }
 """By suffix; other files beside the page's are not served."""
 
-INDEX = "index.html"
+INDEX, DOCS = "index.html", "docs.html"
+HTML = "text/html; charset=utf-8"
 _LINKS = "<!-- links -->"
 _SPRITE = "<!-- sprite -->"
 _DIGEST = "{digest}"
@@ -54,11 +55,13 @@ class Assets:
         digest: First 16 hex digits of the SHA-256 over all files; part of their addresses, so that
             a page never mixes files of two releases.
         index: The page, which names the digest.
+        docs: Swagger UI's page.
         files: The others by path, such as "views/cat.js".
     """
 
     digest: str
     index: Asset
+    docs: Asset
     files: Mapping[str, Asset]
 
     @classmethod
@@ -67,19 +70,25 @@ class Assets:
         found = sorted(path for path in folder.rglob("*") if path.suffix in MEDIA_TYPES)
         files = {path.relative_to(folder).as_posix(): path for path in found}
         contents = {name: path.read_bytes() for name, path in files.items()}
-        page = (folder / INDEX).read_text(encoding="utf-8")
-        digest = hashlib.sha256(page.encode())
-        for name, content in contents.items():
-            digest.update(b"%s\0%d\0%s" % (name.encode(), len(content), content))
-        name = digest.hexdigest()[:16]
+        pages = {name: (folder / name).read_text(encoding="utf-8") for name in (INDEX, DOCS)}
+        digest = _digest(contents | {name: page.encode() for name, page in pages.items()})
+        composed = {name: _compose(page, digest, contents) for name, page in pages.items()}
         return cls(
-            digest=name,
-            index=Asset(_compose(page, name, contents), "text/html; charset=utf-8"),
+            digest=digest,
+            index=Asset(composed[INDEX], HTML),
+            docs=Asset(composed[DOCS], HTML),
             files={
                 path: Asset(content, MEDIA_TYPES[Path(path).suffix])
                 for path, content in contents.items()
             },
         )
+
+
+def _digest(contents: Mapping[str, bytes]) -> str:
+    digest = hashlib.sha256()
+    for name, content in sorted(contents.items()):
+        digest.update(b"%s\0%d\0%s" % (name.encode(), len(content), content))
+    return digest.hexdigest()[:16]
 
 
 def _compose(page: str, digest: str, contents: Mapping[str, bytes]) -> bytes:

@@ -21,8 +21,9 @@ POLICY = "; ".join(
         "require-trusted-types-for 'script'",
     ]
 )
+# Swagger UI sets HTML that it has cleaned itself, and its style has pictures inside.
+POLICY_OF_DOCS = POLICY.replace("blob:", "data:").partition("; require-trusted-types-for")[0]
 SECURITY = {
-    "Content-Security-Policy": POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
     "Referrer-Policy": "same-origin",
 }
@@ -35,7 +36,15 @@ router = APIRouter(include_in_schema=False)
 def index_page(request: Request) -> Response:
     """Return the page itself, which is checked for a newer one each time."""
     assets: Assets = request.app.state.page
-    return _respond(request, assets.index, {**SECURITY, "Cache-Control": REVALIDATE}, "Accept")
+    return _respond(request, assets.index, _of_page(POLICY), "Accept")
+
+
+@router.get("/docs")
+@router.head("/docs")
+async def docs(request: Request) -> Response:
+    """Return Swagger UI's page."""
+    assets: Assets = request.app.state.page
+    return _respond(request, assets.docs, _of_page(POLICY_OF_DOCS))
 
 
 @router.get("/page/{digest}/{path:path}")
@@ -51,6 +60,10 @@ async def asset(request: Request, digest: str, path: str) -> Response:
     if found is None:
         raise NotFound("file of this page", f"{digest}/{path}"[:100], [f"{assets.digest}/..."])
     return _respond(request, found, {"Cache-Control": IMMUTABLE})
+
+
+def _of_page(policy: str) -> dict[str, str]:
+    return {**SECURITY, "Content-Security-Policy": policy, "Cache-Control": REVALIDATE}
 
 
 def _respond(request: Request, asset: Asset, headers: dict[str, str], vary: str = "") -> Response:

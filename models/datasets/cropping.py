@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 from PIL import Image
 
 from models.datasets.landmarks import EYES_AT, Face
@@ -19,6 +18,11 @@ def center_square(image: Image.Image, factor: int) -> Image.Image:
     side = min(image.size) // factor * factor
     left, top = (image.width - side) // 2, (image.height - side) // 2
     return _region(image, (left, top, left + side, top + side), factor)
+
+
+def overview(image: Image.Image, factor: int) -> Image.Image:
+    """Return the whole image as RGB, averaged over `factor` by `factor` pixels."""
+    return _region(image, (0, 0, *image.size), factor)
 
 
 def straighten(image: Image.Image, face: Face, factor: int) -> Image.Image:
@@ -69,9 +73,6 @@ def _region(image: Image.Image, box: Box, factor: int) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16-bit gray: plain conversion would clip, not scale
-        gray = np.asarray(image).astype(np.int64) >> 8
-        return Image.fromarray(gray.clip(0, 255).astype(np.uint8)).convert("RGB")
     if not image.has_transparency_data:
         return image.convert("RGB")
     layered = image.convert("RGBA")

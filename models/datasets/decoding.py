@@ -1,52 +1,34 @@
 """Untrusted image files in, upright RGB squares out, in bounded memory.
 
-An image is opened by its content, never by its name, in four formats only, and its size is
-checked before a pixel is decoded. Of an animation the first frame is taken, EXIF orientation is
-applied, 16 bits become 8, and transparency is laid over white. Color profiles are ignored.
+Of an animation the first frame is taken, EXIF orientation is applied, more than 8 bits become 8,
+and transparency is laid over white. Color profiles are ignored.
 """
 
-import io
 import math
-import struct
-import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps
 
-from models.datasets.cropping import center_square, straighten
+from models.datasets.cropping import center_square, overview, straighten
+from models.datasets.heif import MAX_WHOLE_PIXELS, decode_reduced
 from models.datasets.landmarks import Face
+from models.datasets.opening import DAMAGED, blaming_the_file, open_image
 from models.datasets.rejections import THUMBNAIL_PX, Reason, Refused
+from models.datasets.tones import to_eight_bits
 
-# Few formats: each decoder is code that untrusted files can reach.
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 SIZES_PX = (32, 64, 128, 256, 512)
-MAX_PIXELS = 64_000_000
-MAX_WEBP_PIXELS = 24_000_000  # its decoder keeps four copies: 1 GB for 64 megapixels
-
 # A larger crop is averaged down first, to no less than this: plenty for the largest size.
 WORKING_PX = 2 * SIZES_PX[-1]
 
 # Threads decode such images one at a time, to bound memory.
 LARGE_PIXELS = 8_000_000
 
-# What Pillow is known to raise on damaged files, besides its own errors.
-DAMAGED = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    EOFError,
-    OverflowError,
-    AttributeError,
-    struct.error,
-    zlib.error,
-)
+# Why an image is refused that was not decoded, or could not be.
+UNDECODED = (Reason.UNREADABLE, Reason.TOO_LARGE)
 
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -101,65 +83,98 @@ def cut_square(
         Refused: The image is damaged, of another format, too small or too
             large, or the face is not in it.
     """
-    with _blaming_the_file():
-        image = Image.open(io.BytesIO(raw), formats=FORMATS)
-    # Opening reads the header alone, so that a bomb is rejected before anything is allocated.
-    _check_pixels(image)
+    image = open_image(raw)
+    with _held(large, image), _picturing(image, raw):
+        turn = _turn(image)
+        width, height = image.size if turn is None or turn in LEVEL_TURNS else image.size[::-1]
+        side = min(width, height) if face is None else face.side
+        reach = _reach(side)
+        if face is not None:
+            _check_inside(face, width, height)
+        upright, scale = _decode(image, raw, turn, math.floor(side / WORKING_PX))
+        if scale > 1 and side / scale < SIZES_PX[-1]:
+            reach = _reach(side / scale)  # a huge HEIF was halved: nothing is enlarged again
+        return Cut(image=_square(upright, face, scale), reach_px=reach)
+
+
+def cut_faces(
+    raw: bytes,
+    find: Callable[[Image.Image], list[Face]],
+    large: AbstractContextManager[object] | None = None,
+) -> list[Cut]:
+    """Decode an image and cut out every face that `find` finds in it.
+
+    Args:
+        raw: The file's content.
+        find: Returns the faces of an upright image.
+        large: As for `cut_square`.
+
+    Raises:
+        Refused: The image cannot be decoded, has no face, or only faces that are too small.
+    """
+    image = open_image(raw)
+    with _held(large, image), _picturing(image, raw):
+        _reach(min(image.size))
+        # Cut from half the size if it is huge, which fits into memory twice, turned as well.
+        shrink = 2 if image.width * image.height > MAX_WHOLE_PIXELS else 1
+        upright, _ = _decode(image, raw, _turn(image), shrink)
+        faces = find(upright)
+        if not faces:
+            raise Refused(Reason.NO_FACE, "no cat's face was found that looks at the camera")
+        large_enough = [face for face in faces if face.side >= SIZES_PX[0]]
+        if not large_enough:
+            _reach(max(face.side for face in faces))
+        return [Cut(_square(upright, face, 1), math.floor(face.side)) for face in large_enough]
+
+
+def _held(
+    large: AbstractContextManager[object] | None, image: Image.Image
+) -> AbstractContextManager[object]:
     is_large = image.width * image.height >= LARGE_PIXELS
-    with large if large is not None and is_large else nullcontext():
-        try:
-            return _cut(image, face)
-        except Refused as refused:
-            refused.thumbnail = _thumbnail(image)
-            raise
+    return large if large is not None and is_large else nullcontext()
 
 
 @contextmanager
-def _blaming_the_file() -> Iterator[None]:
-    """Turn what Pillow raises into a rejection of the image."""
+def _picturing(image: Image.Image, raw: bytes) -> Iterator[None]:
+    """Attach a thumbnail to the refusal of an image, unless it cannot be decoded."""
     try:
         yield
-    except UnidentifiedImageError as err:
-        raise Refused(Reason.UNREADABLE, f"not an image in {', '.join(FORMATS)}") from err
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as err:
-        raise Refused(Reason.TOO_LARGE, str(err)) from err
-    except DAMAGED as err:
-        raise Refused(Reason.UNREADABLE, f"damaged: {err}") from err
+    except Refused as refused:
+        refused.thumbnail = None if refused.reason in UNDECODED else _thumbnail(image, raw)
+        raise
 
 
-def _check_pixels(image: Image.Image) -> None:
-    most = MAX_WEBP_PIXELS if image.format == "WEBP" else MAX_PIXELS
-    if image.width * image.height > most:
-        detail = f"{image.width}x{image.height} pixels in {image.format}; at most {most} are read"
-        raise Refused(Reason.TOO_LARGE, detail)
-
-
-def _cut(image: Image.Image, face: Face | None) -> Cut:
-    turn = _turn(image)
-    width, height = image.size if turn is None or turn in LEVEL_TURNS else image.size[::-1]
-    side = min(width, height) if face is None else face.side
+def _reach(side: float) -> int:
+    """Return a square's width in whole pixels, which must be enough for the smallest size."""
     reach = math.floor(side + 1e-6)  # sines and cosines must not cost a pixel
     if reach < SIZES_PX[0]:
         detail = f"the square is {reach} pixels wide, at least {SIZES_PX[0]} are needed"
         raise Refused(Reason.TOO_SMALL, detail)
-    if face is not None:
-        _check_inside(face, width, height)
-    upright, scale = _decode(image, turn, math.floor(side / WORKING_PX))
-    factor = max(1, math.floor(side / scale / WORKING_PX))
+    return reach
+
+
+def _square(upright: Image.Image, face: Face | None, scale: float) -> Image.Image:
+    """Cut out a face, or the center; one pixel of `upright` spans `scale` of the original."""
+    side = min(upright.size) if face is None else face.side / scale
+    factor = max(1, math.floor(side / WORKING_PX))
     if face is None:
-        square = center_square(upright, factor)
-    else:
-        square = straighten(upright, _scaled(face, scale), factor)
-    return Cut(image=square, reach_px=reach)
+        return center_square(upright, factor)
+    return straighten(upright, _scaled(face, scale), factor)
 
 
-def _thumbnail(image: Image.Image) -> NDArray[np.uint8] | None:
-    """Return a small picture of a rejected image, None if it is damaged."""
+def _thumbnail(image: Image.Image, raw: bytes) -> NDArray[np.uint8] | None:
+    """Return a small picture of a rejected image, upright; None if it is damaged."""
+    shrink = max(1, max(image.size) // (4 * THUMBNAIL_PX))
     try:
-        whole = ImageOps.contain(image.convert("RGB"), (THUMBNAIL_PX, THUMBNAIL_PX))
-    except DAMAGED:
+        # Turned when it is small: a large one is not to be in memory twice.
+        plain, _ = _decode(image, raw, None, shrink)
+    except Refused:
         return None
-    return np.asarray(ImageOps.pad(whole, (THUMBNAIL_PX, THUMBNAIL_PX)))
+    turn = _turn(image)
+    small = overview(plain, max(1, max(plain.size) // (4 * THUMBNAIL_PX)))
+    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+    upright = small if turn is None else small.transpose(turn)
+    return np.asarray(ImageOps.pad(upright, (THUMBNAIL_PX, THUMBNAIL_PX)))
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
@@ -180,21 +195,25 @@ def _check_inside(face: Face, width: int, height: int) -> None:
 
 
 def _decode(
-    image: Image.Image, turn: Image.Transpose | None, shrink: int
+    image: Image.Image, raw: bytes, turn: Image.Transpose | None, shrink: int
 ) -> tuple[Image.Image, float]:
-    """Decode all pixels, a JPEG up to `shrink` times smaller.
+    """Decode all pixels, a JPEG up to `shrink` times smaller, a huge HEIF at least by half.
 
     Returns:
         The upright image, and how many original pixels one of its pixels spans.
     """
     width, height = image.size
-    with _blaming_the_file():
-        if shrink > 1:
-            image.draft(None, (width // shrink, height // shrink))  # of no effect except on JPEG
-        image.load()
+    with blaming_the_file():
+        if image.format == "HEIF" and width * height > MAX_WHOLE_PIXELS:
+            plain = decode_reduced(raw, max(2, shrink))
+        else:
+            if shrink > 1:
+                image.draft(None, (width // shrink, height // shrink))  # no effect except on JPEG
+            image.load()
+            plain = to_eight_bits(image, raw)
     # Draft mode shrinks by 1, 2, 4 or 8 and rounds sizes up: rounding recovers the factor.
-    scale = float(round(width / image.width))
-    return (image if turn is None else image.transpose(turn)), scale
+    scale = float(round(width / plain.width))
+    return (plain if turn is None else plain.transpose(turn)), scale
 
 
 def _scaled(face: Face, scale: float) -> Face:

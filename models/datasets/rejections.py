@@ -1,11 +1,13 @@
 """Why images were rejected, and the list of those that were."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from models.store.records import Json
 
@@ -23,8 +25,11 @@ class Reason(StrEnum):
     TOO_SMALL = "too small"
     TOO_LARGE = "too large"
     DUPLICATE = "duplicate"
+    FLAT = "flat"
+    NO_FACE = "no face"
     LANDMARKS = "damaged landmarks"
     LINK = "link"
+    NAME = "unsafe name"
 
 
 class Refused(Exception):  # caught within this package, so not part of the error tree
@@ -33,17 +38,16 @@ class Refused(Exception):  # caught within this package, so not part of the erro
     Args:
         reason: By which rejections are counted.
         detail: What exactly was wrong, with the value.
-
-    Attributes:
         thumbnail: uint8 (THUMBNAIL_PX, THUMBNAIL_PX, 3), if the image could be decoded.
     """
 
-    thumbnail: NDArray[np.uint8] | None = None
-
-    def __init__(self, reason: Reason, detail: str) -> None:
+    def __init__(
+        self, reason: Reason, detail: str, thumbnail: NDArray[np.uint8] | None = None
+    ) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.thumbnail = thumbnail
 
 
 @dataclass
@@ -73,6 +77,16 @@ class Ledger:
         if refused.thumbnail is not None and len(pictures.get(reason, ())) < THUMBNAILS:
             pictures.setdefault(reason, []).append(refused.thumbnail)
             self.pictured.setdefault(reason, []).append(printable(file))
+
+
+def nearest_size(sizes_px: Iterable[int]) -> int:
+    """Return the size that makes the best thumbnail."""
+    return min(sizes_px, key=lambda px: abs(px - THUMBNAIL_PX))
+
+
+def thumbnail_of(row: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a square image, uint8 (H, W, 3), as a thumbnail."""
+    return np.asarray(Image.fromarray(row).resize((THUMBNAIL_PX, THUMBNAIL_PX)))
 
 
 def printable(text: str) -> str:

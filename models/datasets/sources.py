@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO, NoReturn
 
 from models.datasets import landmarks, zips
-from models.datasets.decoding import SUFFIXES
 from models.datasets.rejections import Reason, Refused
+from models.datasets.signatures import NAMES, SUFFIXES, recognize
 
 MAX_FILE_BYTES = 64 * 2**20  # a file is read whole, in several threads
 CHUNK_BYTES = 2**20  # read beyond a limit, at most
@@ -71,22 +71,9 @@ def _paired(files: list[tuple[str, Read]]) -> list[Entry]:
 
 
 def _is_litter(name: str) -> bool:
-    return any(part.startswith(".") or part in LITTER for part in name.split("/"))
-
-
-def _limit(name: str) -> int:
-    """Return how many bytes of a file are ever read.
-
-    Raises:
-        Refused: Its name is not that of an image.
-    """
-    suffix = PurePosixPath(name).suffix.lower()
-    if suffix == landmarks.SUFFIX:
-        return landmarks.LONGEST_FILE
-    if suffix in SUFFIXES:
-        return MAX_FILE_BYTES
-    known = " ".join(SUFFIXES)
-    raise Refused(Reason.UNSUPPORTED, f"its name ends in {suffix!r}; supported are {known}")
+    # ".." is no hidden file, but a path out of a zip, which is rejected by that name.
+    parts = [part for part in name.split("/") if part not in (".", "..")]
+    return any(part.startswith(".") or part in LITTER for part in parts)
 
 
 def _folder_files(root: Path) -> list[tuple[str, Read]]:
@@ -115,12 +102,11 @@ def _read_path(root: Path, path: Path) -> bytes:
     try:
         if path.is_symlink():
             path = _followed(root, path)
-        limit = _limit(path.name)
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
             raise Refused(Reason.UNSUPPORTED, "not a regular file")
         with path.open("rb") as file:
-            return _read_all(file, limit)
+            return _read_all(file, path.name)
     except OSError as err:
         raise Refused(Reason.UNREADABLE, err.strerror or str(err)) from err
 
@@ -148,19 +134,36 @@ def _zip_files(archive: zipfile.ZipFile) -> list[tuple[str, Read]]:
 
 
 def _read_zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, lock: threading.Lock) -> bytes:
-    limit = _limit(info.filename)
+    zips.check_entry(info)
     try:
         with lock, archive.open(info) as file:
-            return _read_all(file, limit)
+            return _read_all(file, info.filename)
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError) as err:
         raise Refused(Reason.UNREADABLE, f"damaged in the zip: {err}") from err
 
 
-def _read_all(file: IO[bytes], limit: int) -> bytes:
-    """Read to the end, counting: the size that a zip's directory declares may be a lie."""
-    content = bytearray()
+def _read_all(file: IO[bytes], name: str) -> bytes:
+    """Read an image or a landmark file to its end.
+
+    Counting, for the size that a zip's directory declares may be a lie; and no further than the
+    first bytes of anything else, be it a film or zeros that were a gigabyte once.
+    """
+    is_image = PurePosixPath(name).suffix.lower() != landmarks.SUFFIX
+    limit = MAX_FILE_BYTES if is_image else landmarks.LONGEST_FILE
+    content = bytearray(file.read(CHUNK_BYTES))
+    if is_image and recognize(content) is None:
+        _refuse_content(name)
     while chunk := file.read(CHUNK_BYTES):
         content += chunk
         if len(content) > limit:
-            raise Refused(Reason.TOO_LARGE, f"over {limit} bytes")
+            break
+    if len(content) > limit:
+        raise Refused(Reason.TOO_LARGE, f"over {limit} bytes")
     return bytes(content)
+
+
+def _refuse_content(name: str) -> NoReturn:
+    """Tell damaged images, which should worry somebody, from files that never were images."""
+    is_damaged = PurePosixPath(name).suffix.lower() in SUFFIXES
+    reason = Reason.UNREADABLE if is_damaged else Reason.UNSUPPORTED
+    raise Refused(reason, f"its content is none of {NAMES}")

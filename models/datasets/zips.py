@@ -1,24 +1,25 @@
-"""Untrusted zips: checked before anything is read, and rejected as a whole.
+"""Untrusted zips: one that may exhaust the machine is rejected before anything is read.
 
-Nothing is ever extracted to disk, so no path in a zip can do harm; a zip that tries is rejected
-all the same.
+What is wrong with one entry rejects that entry alone, when its turn comes, as one bad file in a
+folder would be. Nothing is ever extracted to disk, so no path in a zip can do harm.
 """
 
+import mmap
 import re
 import stat
 import struct
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO, Self, cast
 
+from models.datasets.rejections import Reason, Refused
 from models.errors import DatasetError
 
 MAX_ENTRIES = 200_000  # `zipfile` creates an object for each
 MAX_DIRECTORY_BYTES = 64 * 2**20  # `zipfile` reads the table of contents at once
 MAX_TOTAL_BYTES = 64 * 2**30  # uncompressed
-MAX_RATIO = 200  # deflate reaches 1,032; images, compressed already, about 1
-RATIO_FROM_BYTES = 2**20  # smaller entries may compress arbitrarily well
+NEWEST_VERSION = 63  # of the format; `zipfile` rejects a zip that has one entry of a newer one
 
 # `zipfile` inflates bzip2 and LZMA a chunk at a time, however large the result.
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -34,6 +35,16 @@ _END64 = b"PK\x06\x06"
 _END64_SIZE = 56
 _ENTRY = b"PK\x01\x02"
 _ENTRY_SIZE = 46
+_VERSION = 6  # offset of the version needed to read it
+_HIGH_FLAGS = 9
+_SIZES = 20  # packed and unpacked, 4 bytes each
+_UTF8 = 0x08  # of the higher byte of flags: the name is UTF-8
+
+# An extra field is a list of blocks: tag, length, content.
+_BLOCK = struct.Struct("<HH")
+_ZIP64 = 0x0001
+_UNICODE_PATH = 0x7075
+_DAMAGED = 0xDA3A  # of no format: what a damaged extra field is replaced by
 
 
 def open_zip(path: Path) -> zipfile.ZipFile:
@@ -44,68 +55,74 @@ def open_zip(path: Path) -> zipfile.ZipFile:
     """
     try:
         with path.open("rb") as file:
-            _limit_entries(file, path.name)
-        archive = zipfile.ZipFile(path)
+            patches = _scan(file, path.name)
+            # The file itself if nothing is to be patched: a map of it dies if it is truncated.
+            source = cast("IO[bytes]", _Patched(file, patches)) if patches else path
+            archive = zipfile.ZipFile(source)
     except FileNotFoundError as err:
         raise DatasetError("source", path.name, "a file that exists") from err
     except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError, struct.error) as err:
         raise DatasetError("source", path.name, f"a readable zip ({err})") from err
     try:
-        _check(archive.infolist(), path)
+        _check_totals(archive.infolist(), path)
     except DatasetError:
         archive.close()
         raise
     return archive
 
 
-def _check(entries: Sequence[zipfile.ZipInfo], path: Path) -> None:
-    for entry in entries:
-        _check_path(entry)
-        _check_kind(entry)
-        _check_ratio(entry.filename, entry.file_size, entry.compress_size)
-    total = sum(entry.file_size for entry in entries)
-    if total > MAX_TOTAL_BYTES:
-        raise _refusal(path.name, f"{total} bytes unpacked", f"at most {MAX_TOTAL_BYTES}")
-    # Overlapping entries (a zip bomb) each look harmless; their sum does not.
-    _check_ratio(path.name, total, path.stat().st_size)
+def check_entry(entry: zipfile.ZipInfo) -> None:
+    """Reject an entry that must not or cannot be read.
 
-
-def _check_path(entry: zipfile.ZipInfo) -> None:
+    Raises:
+        Refused: Its path leads out of the zip, it is damaged, no plain file, encrypted, or
+            compressed in another way.
+    """
     # orig_filename too: zipfile truncates names at a NUL.
     for name in (entry.filename, entry.orig_filename):
         flat = name.replace("\\", "/")
         if flat.startswith("/") or _DRIVE.match(flat):
-            raise _refusal(name, "an absolute path", "relative paths only")
+            raise Refused(Reason.NAME, "an absolute path")
         if ".." in flat.split("/"):
-            raise _refusal(name, "a path out of its folder", "paths without ..")
+            raise Refused(Reason.NAME, "a path out of its folder")
         if "\0" in flat:
-            raise _refusal(name, "a path with a NUL", "plain paths")
-
-
-def _check_kind(entry: zipfile.ZipInfo) -> None:
+            raise Refused(Reason.NAME, "a path with a NUL")
+    if entry.extra.startswith(_DAMAGED.to_bytes(2, "little")):
+        raise Refused(Reason.UNREADABLE, "its extra field in the zip is damaged")
     kind = stat.S_IFMT(entry.external_attr >> 16)
-    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        what = "a link" if kind == stat.S_IFLNK else "a special file"
-        raise _refusal(entry.filename, what, "plain files and folders only")
+    if kind == stat.S_IFLNK:
+        raise Refused(Reason.LINK, "a link in a zip, where none are followed")
+    if kind not in (0, stat.S_IFREG):
+        raise Refused(Reason.UNSUPPORTED, "not a regular file")
     if entry.flag_bits & _ENCRYPTED:
-        raise _refusal(entry.filename, "encrypted", "files without a password")
+        raise Refused(Reason.UNSUPPORTED, "encrypted; files without a password are read")
     if entry.compress_type not in METHODS:
-        method = f"compressed by method {entry.compress_type}"
-        raise _refusal(entry.filename, method, "stored or deflated files")
+        detail = f"compressed by method {entry.compress_type}; stored or deflated files are read"
+        raise Refused(Reason.UNSUPPORTED, detail)
 
 
-def _check_ratio(name: str, unpacked: int, packed: int) -> None:
-    if unpacked > RATIO_FROM_BYTES and unpacked > MAX_RATIO * packed:
-        found = f"{unpacked} bytes packed into {packed}"
-        raise _refusal(name, found, f"at most {MAX_RATIO} to 1")
+def _check_totals(entries: Sequence[zipfile.ZipInfo], path: Path) -> None:
+    total = sum(entry.file_size for entry in entries)
+    if total > MAX_TOTAL_BYTES:
+        raise _refusal(path.name, f"{total} bytes unpacked", f"at most {MAX_TOTAL_BYTES}")
+    # Many entries may share one piece of the file, which would be unpacked for each of them.
+    packed, size = sum(entry.compress_size for entry in entries), path.stat().st_size
+    if packed > size:
+        found = f"entries of {packed} bytes in a file of {size}"
+        raise _refusal(path.name, found, "entries that do not overlap")
 
 
 def _refusal(name: str, found: str, allowed: str) -> DatasetError:
     return DatasetError("source", f"{name[:200]}: {found}", f"a zip with {allowed}")
 
 
-def _limit_entries(file: BinaryIO, name: str) -> None:
-    """Count the directory's entries before `zipfile` creates an object for each."""
+def _scan(file: BinaryIO, name: str) -> dict[int, int]:
+    """Count the directory's entries before `zipfile` creates an object for each.
+
+    Returns:
+        What to change in the directory so that one entry does not make `zipfile` reject all:
+        bytes by position.
+    """
     start, size = _directory(file)
     if size > MAX_DIRECTORY_BYTES:
         found = f"a table of contents of {size} bytes"
@@ -113,16 +130,90 @@ def _limit_entries(file: BinaryIO, name: str) -> None:
     file.seek(start)
     directory_end = start + size
     count, position = 0, start
+    patches: dict[int, int] = {}
     while position + _ENTRY_SIZE <= directory_end:
         header = file.read(_ENTRY_SIZE)
         if len(header) < _ENTRY_SIZE or header[:4] != _ENTRY:
-            return  # damaged: zipfile stops here as well and reports it
+            break  # damaged: zipfile stops here as well and reports it
         count += 1
         if count > MAX_ENTRIES:
             raise _refusal(name, f"over {MAX_ENTRIES} entries", f"at most {MAX_ENTRIES} entries")
-        rest = sum(struct.unpack_from("<HHH", header, 28))  # name, extra field, comment
-        position += _ENTRY_SIZE + rest
+        lengths = struct.unpack_from("<HHH", header, 28)  # name, extra field, comment
+        name_bytes, extra = file.read(lengths[0]), file.read(lengths[1])
+        patches.update(_patches(header, name_bytes, position))
+        if _is_damaged(extra, header):
+            patches.update(_without_extra(position, len(name_bytes), len(extra)))
+        position += _ENTRY_SIZE + sum(lengths)
         file.seek(position)
+    return patches
+
+
+def _patches(header: bytes, name: bytes, position: int) -> dict[int, int]:
+    """Return what to change in one entry of the directory, at `position` in the file."""
+    patches = {}
+    if header[_VERSION] > NEWEST_VERSION:
+        patches[position + _VERSION] = NEWEST_VERSION  # its method decides whether it is read
+    if header[_HIGH_FLAGS] & _UTF8:
+        try:
+            name.decode("utf-8")
+        except UnicodeDecodeError:
+            # Decoded as the format's older names are; reading it fails, and rejects it alone.
+            patches[position + _HIGH_FLAGS] = header[_HIGH_FLAGS] & ~_UTF8
+    return patches
+
+
+def _is_damaged(extra: bytes, header: bytes) -> bool:
+    """Whether `zipfile` would reject the whole zip for the extra field of an entry."""
+    while len(extra) >= _BLOCK.size:
+        tag, length = _BLOCK.unpack_from(extra)
+        block, extra = extra[_BLOCK.size :][:length], extra[_BLOCK.size + length :]
+        if len(block) < length:
+            return True
+        if tag == _ZIP64 and len(block) < 8 * _sizes_elsewhere(header):
+            return True
+        if tag == _UNICODE_PATH and not _is_unicode_path(block):
+            return True
+    return False
+
+
+def _sizes_elsewhere(header: bytes) -> int:
+    """Count the numbers that an entry leaves to its zip64 block: two sizes and the offset."""
+    numbers = (*struct.unpack_from("<LL", header, _SIZES), *struct.unpack_from("<L", header, 42))
+    return numbers.count(0xFFFF_FFFF)
+
+
+def _is_unicode_path(block: bytes) -> bool:
+    """Whether later versions of Python can decode a path in UTF-8, after version and CRC."""
+    try:
+        block[5:].decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return len(block) >= 5
+
+
+def _without_extra(position: int, name_length: int, length: int) -> dict[int, int]:
+    """Return what turns a damaged extra field into one block, which marks the entry."""
+    start = position + _ENTRY_SIZE + name_length
+    block = _BLOCK.pack(_DAMAGED, length - _BLOCK.size)
+    # Its sizes may be in the field, so that they are unknown; nobody reads the entry.
+    return {
+        **dict(enumerate(block, start)),
+        **dict.fromkeys(range(position + _SIZES, position + _SIZES + 8), 0),
+    }
+
+
+class _Patched(mmap.mmap):
+    """A file in memory, private to this process, with some bytes changed."""
+
+    def __new__(cls, file: BinaryIO, patches: Mapping[int, int]) -> Self:
+        patched = super().__new__(cls, file.fileno(), 0, access=mmap.ACCESS_COPY)
+        for position, value in patches.items():
+            patched[position] = value
+        return patched
+
+    def seekable(self) -> bool:
+        """Return True; `mmap` has this method since Python 3.13 only, and `zipfile` asks."""
+        return True
 
 
 def _directory(file: BinaryIO) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from safetensors.numpy import load, save
 
 from models.errors import StoreError
 from models.latent_space.points import check_direction
+from models.store.records import Json
 
 FORMAT = "cattery-directions-1"
 LEAST_R2 = 0.4
@@ -71,8 +73,8 @@ class Fitted:
     def to_bytes(self) -> bytes:
         """Return it as a safetensors file."""
         rows = [asdict(row) for row in self.directions]
-        header = {"format": FORMAT, "directions": rows, "fit_s": round(self.fit_s, 2)}
-        tensors = {
+        header: Json = {"format": FORMAT, "directions": rows, "fit_s": round(self.fit_s, 2)}
+        tensors: dict[str, NDArray[Any]] = {
             "vectors": self.vectors,
             "encoder": self.encoder,
             "center": self.center,

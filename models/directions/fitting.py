@@ -128,7 +128,7 @@ def _axis(
 def _moved(engine: Engine, z: NDArray[np.float32], vector: Tensor) -> tuple[Pictures, Pictures]:
     """Render a few seeds moved back and forth along a direction."""
     low, high = (
-        engine.render_latents(z[:EFFECT_SEEDS] + step * vector.numpy())
+        engine.render_latents((z[:EFFECT_SEEDS] + step * vector.numpy()).astype(np.float32))
         for step in (-EFFECT_STEP, EFFECT_STEP)
     )
     return low, high

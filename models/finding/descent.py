@@ -59,7 +59,7 @@ def descend(
         images = _pyramid(network(z))
         loss = sum((F.mse_loss(a, b) for a, b in zip(images, goals, strict=True)), z.new_zeros(()))
         loss = loss + PRIOR * (z.norm() - length).square()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         with torch.no_grad():
             if not truncates:

@@ -7,10 +7,9 @@ from functools import partial
 from models.errors import BadEntry, Gone, NotFound, StoreError
 from models.inspection.findings import Finding, set_aside, stray
 from models.store import Store
-from models.store.events import EventLog
+from models.store.ledger import Ledger
 from models.store.names import is_job, timestamp
 from models.store.records import Event, JobRecord, JobStatus
-from models.store.serialization import dumps, loads
 
 ENDED = {status.value: status for status in JobStatus if status.has_ended}
 
@@ -39,12 +38,9 @@ def inspect_jobs(store: Store) -> Iterator[Finding]:
 def _restore(store: Store, job: str) -> str:
     """Write a job's record again from its order and history, as ended: it must not run twice."""
     try:
-        born = loads(JobRecord, store.tree.read(f"jobs/{job}/order.json"))
-        # Not through the jobs, which would ask the record first.
-        events = EventLog(store.tree, f"jobs/{job}/events.jsonl").read()
+        Ledger(store.tree, job).restore(_ended)
     except (StoreError, FileNotFoundError):
         return set_aside(store, f"jobs/{job}")
-    store.tree.write(f"jobs/{job}/job.json", dumps(_ended(born, events)))
     store.tree.problems.clear(f"jobs/{job}/job.json")
     return "Written again from its order and history."
 
@@ -53,10 +49,17 @@ def _ended(born: JobRecord, events: list[Event]) -> JobRecord:
     last = next((event for event in reversed(events) if event.type in ENDED), None)
     published = next((event.data for event in reversed(events) if event.type == "published"), {})
     samples = dict.fromkeys(str(e.data.get("kimg")) for e in events if e.type == "sample")
+    # A job's last event is lost with its record. After a publication that was its end, as planned.
+    told = last.data if last else published
+    status = ENDED.get(last.type if last else str(published.get("status")))
+    if status is JobStatus.FINISHED:
+        reason = None
+    else:
+        reason = told.get("reason") if status else "Its record was damaged."
     return replace(
         born,
-        status=ENDED[last.type] if last else JobStatus.FAILED,
-        reason=last.data.get("reason") if last else "Its record was damaged.",
+        status=status or JobStatus.FAILED,
+        reason=reason,
         ended_at=last.at if last else timestamp(),
         version=published.get("version"),
         promoted=published.get("promoted"),

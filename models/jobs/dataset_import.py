@@ -5,28 +5,28 @@ its content, is held out: the same ones in every import, and neither they nor ne
 in a pack for training.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from models.datasets.batches import open_pack
-from models.datasets.duplicates import Seen
+from models.datasets.face_search import FaceSearch
 from models.datasets.packs import Packs, pack_name
-from models.datasets.pipeline import Prepared, prepare_all
-from models.datasets.rejections import Ledger, Refused
-from models.datasets.sources import Entry, open_source
+from models.datasets.pipeline import prepare_all
+from models.datasets.rejections import Ledger
+from models.datasets.selection import Selection
+from models.datasets.sources import open_source
 from models.datasets.tempdir import workplace
 from models.errors import CatteryError, DatasetError, StoreError
 from models.images.formats import contact_sheet, encode_png
 from models.store import Store
 from models.store.datasets import rejected_place
 from models.store.names import timestamp
-from models.store.records import DatasetRecord
+from models.store.records import Crop, DatasetRecord
 
 FEWEST_IMAGES = 2  # fewer have no variance to measure
 PREVIEW_IMAGES = 64
@@ -53,29 +53,6 @@ class Packed:
     files: dict[str, Path]
 
 
-@dataclass
-class _Tally:
-    """What an import has accepted so far."""
-
-    seen: Seen = field(default_factory=Seen)
-    ledger: Ledger = field(default_factory=Ledger)
-    identities: list[bytes] = field(default_factory=list)
-    heldout: int = 0
-    aligned: int = 0
-
-    def take(self, name: str, image: Prepared) -> None:
-        """Count an image, unless it is a duplicate."""
-        self.seen.check(image.content, image.look)
-        self.seen.remember(name, image.content, image.look)
-        self.identities.append(image.identity)
-        self.heldout += image.is_heldout
-        self.aligned += image.is_aligned
-
-    def fingerprint(self) -> str:
-        """Return SHA-256 over the sorted hashes of what was accepted."""
-        return hashlib.sha256(b"".join(sorted(self.identities))).hexdigest()
-
-
 def import_dataset(
     store: Store,
     name: str,
@@ -84,6 +61,8 @@ def import_dataset(
     cache: Path,
     license: str = "",
     origin: str = "",
+    crop: Crop = Crop.CENTER,
+    deduplicate: bool = True,
     on_progress: OnProgress | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     statistics: bool = True,
@@ -97,6 +76,8 @@ def import_dataset(
         cache: Local folder to build it in.
         license: The images' license, as far as known.
         origin: Where the images come from, as far as known.
+        crop: What is cut out of images without landmarks.
+        deduplicate: Whether to keep only the largest of images that look alike.
         on_progress: Called with files done and in total.
         should_stop: Called before every image.
         statistics: Whether to compute reference statistics now, not when first needed.
@@ -105,6 +86,7 @@ def import_dataset(
         InvalidValue: The name is invalid.
         Conflict: There is a dataset of that name.
         DatasetError: The source cannot be read, or too few of its images are usable.
+        FacesUnavailable: Faces are to be cropped, and the extra `faces` is not installed.
         ImportStopped: `should_stop` returned true.
         StoreError: The store or the disk failed.
     """
@@ -115,6 +97,8 @@ def import_dataset(
         cache,
         license=license,
         origin=origin,
+        crop=crop,
+        deduplicate=deduplicate,
         on_progress=on_progress,
         should_stop=should_stop,
     ) as packed:
@@ -142,22 +126,33 @@ def pack_source(
     *,
     license: str = "",
     origin: str = "",
+    crop: Crop = Crop.CENTER,
+    deduplicate: bool = True,
     on_progress: OnProgress | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Packed]:
     """Pack a source in a temporary folder, which is deleted with the context.
 
     Raises:
-        DatasetError, ImportStopped, StoreError: As `import_dataset`.
+        DatasetError, FacesUnavailable, ImportStopped, StoreError: As `import_dataset`.
     """
+    find = FaceSearch() if crop is Crop.FACES else None
     with workplace(cache) as folder:
         with _reported(), open_source(source) as entries, Packs(folder) as packs:
-            tally = _pack(name, entries, packs, on_progress, should_stop)
-        record = _record(name, tally, packs, license, origin)
+            selection = Selection(packs, deduplicate=deduplicate)
+            for done, (entry, images) in enumerate(prepare_all(entries, find), start=1):
+                # Between images: a decoder cannot be interrupted, and the folder is deleted
+                # on the way out.
+                if should_stop():
+                    raise ImportStopped(name)
+                selection.take(entry.name, images)
+                if on_progress is not None:
+                    on_progress(done, len(entries))
+        record = _record(name, selection, packs, license, origin)
         files = {f"packs/{file}": folder / file for file in packs.files()}
         with _reported():
             files["preview.png"] = _preview(folder, record)
-            files |= _rejected(folder, tally.ledger)
+            files |= _rejected(folder, selection.ledger)
         yield Packed(record, files)
 
 
@@ -172,66 +167,37 @@ def _reported() -> Iterator[None]:
         ) from err
 
 
-def _pack(
-    name: str,
-    entries: list[Entry],
-    packs: Packs,
-    on_progress: OnProgress | None,
-    should_stop: Callable[[], bool],
-) -> _Tally:
-    tally = _Tally()
-    for done, (entry, image) in enumerate(prepare_all(entries), start=1):
-        # Between images: a decoder cannot be interrupted, and the folder is deleted on the way out.
-        if should_stop():
-            raise ImportStopped(name)
-        _take(entry.name, image, tally, packs)
-        if on_progress is not None:
-            on_progress(done, len(entries))
-    return tally
-
-
-def _take(name: str, image: Prepared | Refused, tally: _Tally, packs: Packs) -> None:
-    try:
-        if isinstance(image, Refused):
-            raise image
-        tally.take(name, image)
-    except Refused as refused:
-        if isinstance(image, Prepared):
-            refused.thumbnail = image.thumbnail
-        tally.ledger.enter(name, refused)
-    else:
-        packs.append(image.rows, is_heldout=image.is_heldout)
-
-
-def _record(name: str, tally: _Tally, packs: Packs, license: str, origin: str) -> DatasetRecord:
+def _record(
+    name: str, selection: Selection, packs: Packs, license: str, origin: str
+) -> DatasetRecord:
     counts = packs.counts(is_heldout=False)
     if max(counts.values(), default=0) < FEWEST_IMAGES:
         allowed = f"at least {FEWEST_IMAGES} images to train on"
-        raise DatasetError("source", None, allowed, f"The source has {_summary(tally)}.")
+        raise DatasetError("source", None, allowed, f"The source has {_summary(selection)}.")
     return DatasetRecord(
         name=name,
-        fingerprint=tally.fingerprint(),
-        kept=len(tally.identities),
-        heldout=tally.heldout,
+        fingerprint=selection.fingerprint(),
+        kept=len(selection.kept),
+        heldout=selection.heldout,
         counts=counts,
         heldout_counts=packs.counts(is_heldout=True),
-        rejected=dict(sorted(tally.ledger.counts.items())),
-        rejections=tuple(tally.ledger.first),
-        pictured=tally.ledger.pictured,
+        rejected=dict(sorted(selection.ledger.counts.items())),
+        rejections=tuple(selection.ledger.first),
+        pictured=selection.ledger.pictured,
         license=license,
         source=origin,
-        aligned=tally.aligned == len(tally.identities),
+        aligned=selection.is_aligned,
         imported_at=timestamp(),
     )
 
 
-def _summary(tally: _Tally) -> str:
+def _summary(selection: Selection) -> str:
     """Return in words how many images were accepted and why others were not."""
-    refused: Counter[str] = tally.ledger.counts
+    refused: Counter[str] = selection.ledger.counts
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(refused.items()))
-    if tally.heldout:
-        reasons = f"{reasons + ', ' if reasons else ''}{tally.heldout} held out"
-    taken = len(tally.identities) - tally.heldout
+    if selection.heldout:
+        reasons = f"{reasons + ', ' if reasons else ''}{selection.heldout} held out"
+    taken = len(selection.kept) - selection.heldout
     return f"{taken} images to train on ({reasons or 'no files'})"
 
 

@@ -60,7 +60,6 @@ class _Import:
         self.is_added = False
 
     def run(self) -> JobRecord:
-        self.journal.start()
         try:
             self.journal.phase(Phase.PREPARING)
             self._check_stop()
@@ -90,6 +89,8 @@ class _Import:
             self._upload(),
             self.cache,
             license=order.license,
+            crop=order.crop,
+            deduplicate=order.deduplicate,
             origin=order.origin,
             on_progress=self._report,
         ) as packed:

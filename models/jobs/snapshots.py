@@ -30,10 +30,14 @@ class Snapshots:
         self._journal, self._state, self._epoch = journal, state, epoch
         self._measure = measure
 
-    def take(self, save: Callable[[], bytes], kimg: float, training_s: float) -> None:
-        """Evaluate what `save` returns, unless done at this kimg; keep it if it is the best."""
+    def take(self, save: Callable[[], bytes], kimg: float, training_s: float) -> bool:
+        """Evaluate what `save` returns and keep it if it is the best.
+
+        Returns:
+            False if that was done at this kimg before, and nothing was to do.
+        """
         if self._measured_kimg == kimg:  # the budget ended on a snapshot, or so did a resumed run's
-            return
+            return False
         weights = save()
         rows = self._measure(weights)
         found: Json = {
@@ -43,10 +47,16 @@ class Snapshots:
             "training_s": training_s,
         }
         if self.best is None or _rank(found) < _rank(self.best):
-            self.best = {**found, "sha256": hashlib.sha256(weights).hexdigest()}
-            # Before the next checkpoint names it: a state never refers to a missing file.
-            self._state.write(self._epoch, _file(self.best), weights)
+            self._keep(weights, found)
         self._measured_kimg = kimg
+        self._journal.snapshot(found, self.best)
+        return True
+
+    def keep_unmeasured(self, weights: bytes, kimg: float, training_s: float) -> None:
+        """Keep weights as the best without evaluating them."""
+        kept = round(kimg, 3)
+        found: Json = {"kimg": kept, "metric": None, "faces": None, "training_s": training_s}
+        self._keep(weights, found)
         self._journal.snapshot(found, self.best)
 
     def weights(self) -> bytes:
@@ -55,6 +65,11 @@ class Snapshots:
         if weights is None:
             raise CatteryError("The best snapshot is missing from the job's state.")
         return weights
+
+    def _keep(self, weights: bytes, found: Json) -> None:
+        self.best = {**found, "sha256": hashlib.sha256(weights).hexdigest()}
+        # Before the next checkpoint names it: a state never refers to a missing file.
+        self._state.write(self._epoch, _file(self.best), weights)
 
     def state(self) -> Json:
         """Return what a process that resumes the run needs."""

@@ -97,7 +97,8 @@ class _TrainingJob:
             self.journal.work(_TASKS[phase], done, total, "images")
 
     def run(self) -> JobRecord:
-        self.journal.start()
+        if self.journal.record.version is not None:
+            return self._end_published()
         try:
             found = self._train()
         except Stopped as stop:
@@ -108,7 +109,9 @@ class _TrainingJob:
         except torch.OutOfMemoryError as err:
             log.warning("Job %s: %s", self.journal.record.id, err)
         else:
-            self._publish(self.order.promote, found)
+            if self.journal.record.gives_up:
+                return self._end_early(JobStatus.FAILED, self.journal.record.reason or "")
+            self._publish(self.order.promote, found, JobStatus.FINISHED)
             return self.journal.end(JobStatus.FINISHED)
         # Not in the handler: its traceback would keep the failed step's tensors alive.
         self.training.free_trainer()
@@ -122,6 +125,9 @@ class _TrainingJob:
         self.journal.phase(Phase.PREPARING)
         training.prepare()
         self.origin = Origin.of(training.trainer)
+        if self.journal.record.gives_up:
+            training.salvage()
+            return None
         # Not earlier: a job canceled while paused may have a best snapshot in its state.
         training.check_stop()
         self.evaluator.prepare()
@@ -136,15 +142,28 @@ class _TrainingJob:
         if reason is StopReason.PAUSE:
             self.training.save()
             return self.journal.pause("The worker was stopped; the job resumes with the next one.")
+        self.training.stop()
         return self._end_early(JobStatus.CANCELED, "Canceled.")
 
     def _end_early(self, status: JobStatus, reason: str) -> JobRecord:
         """End without a promotion; the best snapshot, if there is one, is published."""
         if self.training.snapshots.best is not None:
-            self._publish(Promote.NEVER, None, reason)
+            self._publish(Promote.NEVER, None, status, reason)
         return self.journal.end(status, reason)
 
-    def _publish(self, wish: Promote, found: Measurement | None, why: str = "") -> None:
+    def _end_published(self) -> JobRecord:
+        """End a job whose last process died between publishing its version and its end."""
+        events = self.context.store.jobs.events(self.journal.record.id)
+        last = next(event for event in reversed(events) if event.type == "published")
+        if last.data["promoted"]:
+            self.publisher.promote(last.data["version"], last.data["reason"], since=last.at)
+        status = JobStatus(last.data.get("status", JobStatus.FINISHED))
+        is_finished = status is JobStatus.FINISHED
+        return self.journal.end(status, None if is_finished else last.data["reason"])
+
+    def _publish(
+        self, wish: Promote, found: Measurement | None, status: JobStatus, why: str = ""
+    ) -> None:
         self.journal.phase(Phase.PUBLISHING)
         snapshots = self.training.snapshots
         self.publisher.publish(
@@ -154,5 +173,6 @@ class _TrainingJob:
             found=found,
             parent=self.training.parent,
             wish=wish,
+            status=status,
             why=why,
         )

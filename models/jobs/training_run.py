@@ -6,7 +6,7 @@ from math import isfinite
 
 import torch
 
-from models.errors import CatteryError, TrainingCollapsed
+from models.errors import CatteryError, LeaseLost, TrainingCollapsed
 from models.images.formats import contact_sheet, encode_png
 from models.inference.checkpoints import Generator, save_generator
 from models.inference.engine import Engine
@@ -86,19 +86,30 @@ class TrainingRun:
             start_kimg=self.start_kimg,
         )
         with closing(reports):  # not whenever collected: the team waits for the leader's word
-            for report in reports:
-                self._between_steps(report)
+            try:
+                for report in reports:
+                    self._between_steps(report)
+            except LeaseLost:
+                self._save_while_unknown()
+                raise
         self.save()
         self._sample()
 
     def snapshot(self) -> None:
-        """Evaluate the generator, and keep it if it is the best."""
-        kind, config = self.trainer.recipe.network, self.trainer.config
-        self.snapshots.take(
-            lambda: save_generator(self.trainer.snapshot(), kind=kind, config=config),
-            self._kimg(),
-            self.training_s,
-        )
+        """Evaluate the generator, keep it if it is the best, and save a checkpoint."""
+        if self.snapshots.take(self._generator, self._kimg(), self.training_s):
+            self.save()  # else a crash would evaluate it again
+
+    def stop(self) -> None:
+        """Save a checkpoint and take a snapshot, for training that does not go on."""
+        if self._kimg() > self.start_kimg:
+            self.save()
+            self.snapshot()
+
+    def salvage(self) -> None:
+        """See to it that there is a best snapshot of what was trained, without evaluating it."""
+        if self.snapshots.best is None and self._kimg() > self.start_kimg:
+            self.snapshots.keep_unmeasured(self._generator(), self._kimg(), self.training_s)
 
     def save(self) -> None:
         """Save a checkpoint, all that another process needs to resume here."""
@@ -114,6 +125,16 @@ class TrainingRun:
         # Only now: until this epoch has a state, a crash resumes from an older one's.
         self.state.prune(self.epoch)
         self.schedule.checkpointed()
+
+    def _save_while_unknown(self) -> None:
+        """Save a checkpoint if the job is to stop and nobody else is known to have taken it up.
+
+        Told to stop during an outage of Redis, a process does not wait to learn whose the lease is.
+        The epoch of the state keeps it from writing over a successor's.
+        """
+        if self.should_stop() is not None and self.journal.is_current():
+            with suppress(CatteryError):
+                self.save()
 
     def check_stop(self) -> None:
         """Raise Stopped if the job should stop; checks at most twice a second."""
@@ -163,14 +184,21 @@ class TrainingRun:
         done = is_spent(self.order.budget, shown, report.training_s)
         spent = self.schedule.spent(shown, report.training_s)
         self.journal.progress(lambda: self._progress(report, spent), force=done)
-        self.check_stop()
+        try:
+            self.check_stop()
+        except Stopped:
+            self.journal.progress(lambda: self._progress(report, spent), force=True)
+            raise
         if self.schedule.sample_is_due(spent):
             self._sample()
         if self.schedule.snapshot_is_due(spent):
             self.snapshot()
-            self.save()  # else a crash would evaluate it again
         elif self.schedule.checkpoint_is_due():
             self.save()
+
+    def _generator(self) -> bytes:
+        kind, config = self.trainer.recipe.network, self.trainer.config
+        return save_generator(self.trainer.snapshot(), kind=kind, config=config)
 
     def collapse(self, err: TrainingCollapsed) -> Collapse:
         """Return why the training has failed, with a sample sheet of this moment."""

@@ -3,46 +3,27 @@
 Feature networks see fur, eyes and noses but do not count them: a generator of heads with five
 eyes can have a better KID than one of cats. OpenCV's cascade for cat faces requires each part in
 its place. It separates malformed faces from cats; it does not rank cats.
-
-Source: Viola and Jones 2001, "Rapid object detection using a boosted cascade of simple
-features"; the cascade is OpenCV's `haarcascade_frontalcatface_extended.xml`.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.errors import CatteryError
+from models.images.cat_faces import CatFaceDetector
 from models.metrics.protocols import SINGLE_FACE
 from models.store.records import Json
 
-CASCADE = "haarcascade_frontalcatface_extended.xml"
-
 SEEN_PX = 96  # images are scaled to this: larger ones only add false positives
 MARGIN_PX = SEEN_PX // 4  # of repeated border: the cascade needs context around a face
-SCALE_STEP = 1.05
-MIN_NEIGHBORS = 3
 
 # Of real images; below it the dataset is not of frontal cats, and the count says nothing.
 MEANINGFUL_SHARE = 0.5
 # Of the real images' share; 256 images leave an error of 0.02 to 0.03.
 ENOUGH = 0.9
-
-
-class FacesUnavailable(CatteryError):
-    """The extra `faces` is not installed."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Counting faces needs OpenCV below 5, whose wheels still hold the cascade.",
-            "Install the extra: pip install 'opencv-python-headless<5'.",
-        )
 
 
 class FaceCounter:
@@ -53,25 +34,13 @@ class FaceCounter:
     """
 
     def __init__(self) -> None:
-        if find_spec("cv2") is None:
-            raise FacesUnavailable
-        import cv2  # an extra, and slow to import
-
-        self._cv2: Any = cv2
-        path = Path(cv2.__file__).parent / "data" / CASCADE
-        self._cascade: Any = cv2.CascadeClassifier(str(path)) if path.exists() else None
-        if self._cascade is None or self._cascade.empty():
-            raise FacesUnavailable
+        self._detector = CatFaceDetector()
 
     def count(self, image: NDArray[np.uint8]) -> int:
         """Return the number of faces in an image, (H, W, 3) uint8, about square."""
         gray = Image.fromarray(image).convert("L")
         seen = np.asarray(gray.resize((SEEN_PX, SEEN_PX), Image.Resampling.BICUBIC))
-        framed = np.pad(seen, MARGIN_PX, mode="edge")
-        faces = self._cascade.detectMultiScale(
-            framed, scaleFactor=SCALE_STEP, minNeighbors=MIN_NEIGHBORS
-        )
-        return len(faces)
+        return len(self._detector.find(np.pad(seen, MARGIN_PX, mode="edge")))
 
     def single_share(self, images: Iterable[NDArray[np.uint8]]) -> float:
         """Return the share of images with exactly one face, 0 to 1; NaN of none."""

@@ -12,11 +12,12 @@ from torch import Tensor
 
 from models.datasets.batches import open_pack
 from models.errors import DatasetError, InvalidValue
+from models.images.cat_faces import FacesUnavailable
 from models.inference.checkpoints import Generator
 from models.inference.engine import Engine
 from models.metrics.blocks import as_rows
 from models.metrics.comparison import Comparison, Measurement
-from models.metrics.faces import MEANINGFUL_SHARE, FaceCounter, FacesUnavailable, FaceTally
+from models.metrics.faces import MEANINGFUL_SHARE, FaceCounter, FaceTally
 from models.metrics.features import Features
 from models.metrics.protocols import REALS_AT_MOST, Protocol
 from models.metrics.reference import FORMAT_VERSION, Reference, make_reference

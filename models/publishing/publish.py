@@ -16,7 +16,14 @@ from models.publishing.evaluation import Evaluator
 from models.publishing.promotion import judge, refused
 from models.store import Store
 from models.store.journal import Journal
-from models.store.records import DatasetRecord, Json, Promote, Promotion, TrainingOrder
+from models.store.records import (
+    DatasetRecord,
+    JobStatus,
+    Json,
+    Promote,
+    Promotion,
+    TrainingOrder,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +57,7 @@ class Publisher:
         found: Measurement | None,
         parent: str | None,
         wish: Promote,
+        status: JobStatus,
         why: str = "",
     ) -> None:
         """Publish a snapshot, then decide on its promotion.
@@ -61,6 +69,7 @@ class Publisher:
             found: Its results, if it was evaluated.
             parent: Version that the run resumed from.
             wish: When to promote the version.
+            status: How the job ends after this.
             why: Why it must not be promoted; empty to decide.
         """
         metrics = found.rows if found else selecting_rows(best)
@@ -87,16 +96,29 @@ class Publisher:
         if not why:
             measure, model = self.evaluator.incumbent, self.order.model
             promotion = judge(self.store, model, found, wish, measure, version=version)
-        self._decide(version, promotion)
+        self._decide(version, promotion, status)
 
-    def _decide(self, version: str, promotion: Promotion) -> None:
-        model = self.order.model
-        self.store.versions.update_card(model, version, promotion=promotion)
-        # After the card: whoever sees the alias move can read why it did.
+    def promote(self, version: str, reason: str, *, since: str = "") -> None:
+        """Put a version into service, unless that happened after a moment before.
+
+        Args:
+            version: Its id.
+            reason: For the history.
+            since: That moment, if another process may have promoted it before it died.
+        """
+        moves = self.store.aliases.get(self.order.model).history
+        if not (since and any(move.version == version and move.at >= since for move in moves)):
+            self.store.aliases.promote(self.order.model, version, reason=reason)
+        self.announce(self.order.model)
+
+    def _decide(self, version: str, promotion: Promotion, status: JobStatus) -> None:
+        self.journal.check_lease()  # evaluating took long: the job may be another's by now
+        self.store.versions.update_card(self.order.model, version, promotion=promotion)
+        # Before the alias: who has lost the job fails here and moves nothing, and when this
+        # process dies in between the next one moves it. Whoever sees it move can read why.
+        self.journal.published(version, promotion, status)
         if promotion.is_promoted:
-            self.store.aliases.promote(model, version, reason=promotion.reason)
-            self.announce(model)
-        self.journal.published(version, promotion)
+            self.promote(version, promotion.reason)
 
 
 def selecting_rows(best: Json) -> tuple[Json, ...]:

@@ -31,7 +31,8 @@ def card_paths(tree: Tree, model: str) -> dict[str, str]:
     """Return where the cards of a model's versions are, by id, if they were not deleted."""
     if not is_name(model):
         return {}
-    names = _unless_bad(tree, f"models/{model}/versions", tree.names, [])
+    nothing: list[str] = []
+    names = _unless_bad(tree, f"models/{model}/versions", tree.names, nothing)
     return {name: card_path(model, name) for name in names if is_version(name)}
 
 
@@ -62,8 +63,7 @@ def missing(tree: Tree, model: str, version: str) -> NotFound | Gone:
     if known := version_ids(tree, model):
         return NotFound("version", f"{model}@{version}", known)
     # Not for an id: one that never existed is unknown, and may be published for the first time.
-    is_id = is_version(version)
-    if not is_id and is_name(model) and tree.names(f"models/{model}/versions"):
+    if not is_version(version) and card_paths(tree, model):
         return Gone("model", model)
     return NotFound("model", model, model_names(tree))
 

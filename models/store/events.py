@@ -1,9 +1,10 @@
 """A job's history: append-only files with one JSON line per event."""
 
 import json
+from collections.abc import Iterable, Iterator
 
-from models.store.names import timestamp
 from models.store.records import Event, Json
+from models.store.serialization import to_json
 from models.store.tree import Tree, whole, with_lines
 
 # An object store writes the last segment again for each event: small ones cost little, and few
@@ -12,13 +13,13 @@ SEGMENT_BYTES = 16 << 10
 
 
 class EventLog:
-    """Events of one job. An event's id is its line number, from 1.
+    """Events of one job, in the order of their ids.
 
     A folder has one file. An object store has segments, named for the number of their first
     line, after what an older release wrote into one file.
 
-    A line that a crash tore is never returned but keeps its number: a client that saw event 7
-    asks for those after 7 and misses nothing.
+    An event may be appended again after a failure that left open whether it was written; it is
+    returned once. A line that a crash tore is never returned.
     """
 
     def __init__(self, tree: Tree, path: str) -> None:
@@ -26,10 +27,10 @@ class EventLog:
         self._path = path
         self._folder = path.removesuffix(".jsonl")
 
-    def append(self, kind: str, data: Json) -> None:
-        """Add an event that happened now."""
+    def append(self, event: Event) -> None:
+        """Add an event, whose id is higher than that of any other."""
         # json.dumps escapes line breaks, so an event is always one line.
-        line = json.dumps({"type": kind, "at": timestamp(), "data": data}, ensure_ascii=False)
+        line = json.dumps(to_json(event), ensure_ascii=False)
         if self._tree.is_local:
             self._tree.append(self._path, line.encode() + b"\n")
         else:
@@ -37,12 +38,14 @@ class EventLog:
 
     def read(self, after: int = 0) -> list[Event]:
         """Return the events with a higher id than `after`; none when there is no file."""
-        events: list[Event] = []
+        # Torn and repeated lines only move an event further down: none is above line `after`.
+        return list(_each_once(self._lines(after), after))
+
+    def _lines(self, after: int) -> Iterator[tuple[int, bytes]]:
+        """Yield the lines below line `after`, each with its number."""
         for start, raw in self._segments(after):
             lines = raw.split(b"\n")[:-1]  # what follows the last newline is still being written
-            numbered = enumerate(lines, start)
-            events += [e for n, line in numbered if n > after and (e := _event(n, line))]
-        return events
+            yield from ((n, line) for n, line in enumerate(lines, start) if n > after)
 
     def _append_to_segment(self, line: bytes) -> None:
         """Append to the last segment with room, or begin the next one."""
@@ -89,12 +92,29 @@ def _count(raw: bytes) -> int:
     return raw.count(b"\n") + (not raw.endswith(b"\n") if raw else 0)
 
 
-def _event(number: int, line: bytes) -> Event | None:
-    """The event of a line, or None for a torn or foreign one."""
+def _each_once(lines: Iterable[tuple[int, bytes]], after: int) -> Iterator[Event]:
+    for number, line in lines:
+        event = _event(line, number)
+        # A higher id than its line's number is none of ours, and would hide those that follow.
+        if event is not None and after < event.id <= number:
+            after = event.id
+            yield event
+
+
+def _event(line: bytes, number: int) -> Event | None:
+    """Return the event of a line, its id by default the line's number; None if it is torn."""
     try:
-        fields = json.loads(line)
-        event = Event(id=number, type=fields["type"], at=fields["at"], data=fields["data"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+        return from_line(json.loads(line), number)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    is_ours = isinstance(event.type, str) and isinstance(event.at, str)
-    return event if is_ours and isinstance(event.data, dict) else None
+
+
+def from_line(fields: Json, number: int = 0) -> Event:
+    """Return an event from JSON; KeyError, TypeError or AttributeError if it is none."""
+    event = Event(
+        id=fields.get("id", number), type=fields["type"], at=fields["at"], data=fields["data"]
+    )
+    kinds = (type(event.id), type(event.type), type(event.at), type(event.data))
+    if kinds != (int, str, str, dict):
+        raise TypeError("a field of the event has another type")
+    return event

@@ -4,11 +4,11 @@ from collections.abc import Hashable
 from typing import Any
 
 from models.errors import Conflict, Gone, NotFound
-from models.store.events import EventLog
+from models.store.ledger import Ledger, job_path
 from models.store.names import check_label, is_job, is_label, marker, new_job, timestamp
 from models.store.record_cache import RecordCache
 from models.store.records import Event, ImportOrder, JobKind, JobRecord, Json, TrainingOrder
-from models.store.serialization import dumps, from_json, to_json
+from models.store.serialization import from_json, to_json
 from models.store.training_state import JobState
 from models.store.tree import Tree
 
@@ -24,7 +24,7 @@ class Jobs:
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         self._records = RecordCache(tree, JobRecord)
-        self._orders = RecordCache(tree, JobRecord)  # `order.json` is the record at creation
+        self._orders = RecordCache(tree, JobRecord)  # of `order.json`: jobs as created
 
     def create(
         self,
@@ -54,13 +54,8 @@ class Jobs:
         )
         if self._is_gone(record.id):
             raise Gone("job", record.id)
-        if not self._tree.create(_path(record.id, "order.json"), dumps(record)):
-            return self._repeated(record), False
-        # `order.json` alone makes the job exist, since creating it is exclusive: should this
-        # process die here, `get` and `list` read the job from there.
-        self.save(record)
-        self.append_event(record.id, "queued", {})
-        return record, True
+        record, is_new = Ledger(self._tree, record.id).create(record)
+        return (record, True) if is_new else (self._repeated(record), False)
 
     def get(self, job: str) -> JobRecord:
         """Return a job's record as last saved.
@@ -72,21 +67,35 @@ class Jobs:
         if not is_job(job):
             raise self._unknown(job)
         try:
-            return self._records.get(_path(job, "job.json"))
+            return self._records.get(job_path(job, "job.json"))
         except FileNotFoundError:
             return self._from_order(job)
 
     def list(self) -> Records:
         """Return all jobs, newest first."""
         jobs = self._tree.names("jobs")
-        records = self._records.many([_path(job, "job.json") for job in jobs])
+        records = self._records.many([job_path(job, "job.json") for job in jobs])
         seen = {record.id for record in records}
         records += self._without_record([job for job in jobs if job not in seen])
         return sorted(records, key=lambda record: (record.created_at, record.id), reverse=True)
 
-    def save(self, record: JobRecord) -> None:
-        """Replace a job's record, in one atomic step."""
-        self._tree.write(_path(record.id, "job.json"), dumps(record))
+    def change(self, seen: JobRecord, event: str, data: Json, /, **changes: Any) -> JobRecord:
+        """Change a job's record and add an event to its history, in one atomic step.
+
+        Args:
+            seen: The record as the caller has last read or written it.
+            event: The event's type, one word.
+            data: The event's.
+            **changes: Fields of the record.
+
+        Returns:
+            The record as it is now.
+
+        Raises:
+            LeaseLost: Another process has changed, ended or deleted the job since.
+            StoreError: The store failed; nothing has changed.
+        """
+        return Ledger(self._tree, seen.id).change(seen, event, data, **changes)
 
     def order(self, record: JobRecord) -> TrainingOrder | ImportOrder:
         """Return a job's order, typed; StoreError if it is damaged."""
@@ -94,28 +103,26 @@ class Jobs:
             return from_json(TrainingOrder, record.order)
         return from_json(ImportOrder, record.order)
 
-    def append_event(self, job: str, kind: str, data: Json) -> None:
-        """Append an event, of a one-word type, to a job's history."""
-        self._events(job).append(kind, data)
-
     def events(self, job: str, after: int = 0) -> Events:
         """Return a job's events with a higher id than `after`, oldest first.
 
         Raises:
             NotFound, Gone: As `get`.
         """
-        found = self._events(job).read(after) if is_job(job) else []
+        found = Ledger(self._tree, job).history(after) if is_job(job) else []
         if not found:
             self.get(job)
         return found
 
     def history_stamp(self, job: str) -> Hashable | None:
         """Return a value that changes when a job gets an event, or None if that is not cheap."""
-        return self._tree.stamp(_path(job, "events.jsonl"))
+        # Its last event is in `job.json`; until something has changed it, in `order.json`.
+        stamps = (self._tree.stamp(job_path(job, name)) for name in ("job.json", "order.json"))
+        return next((stamp for stamp in stamps if stamp is not None), None)
 
     def save_sample(self, job: str, label: str, png: bytes) -> None:
         """Write a sample sheet under its label, usually its kimg."""
-        self._tree.write(_path(job, f"samples/{check_label('sample', label)}.png"), png)
+        self._tree.write(job_path(job, f"samples/{check_label('sample', label)}.png"), png)
 
     def sample(self, job: str, label: str) -> bytes:
         """Return a sample sheet, a PNG file.
@@ -127,7 +134,7 @@ class Jobs:
         record = self.get(job)
         try:
             if is_label(label):
-                return self._tree.read(_path(job, f"samples/{label}.png"))
+                return self._tree.read(job_path(job, f"samples/{label}.png"))
         except FileNotFoundError:
             pass  # raised below, as for an invalid label
         raise NotFound("sample", label, record.samples)
@@ -142,11 +149,11 @@ class Jobs:
         record = self.get(job)
         if record.status.has_ended:
             raise Conflict(f"The job {job} has already ended: it is {record.status.value}.")
-        self._tree.create(_path(job, "cancel.json"), marker())
+        self._tree.create(job_path(job, "cancel.json"), marker())
 
     def cancel_requested(self, job: str) -> bool:
         """Whether somebody asked to cancel the job."""
-        return is_job(job) and self._tree.exists(_path(job, "cancel.json"))
+        return is_job(job) and self._tree.exists(job_path(job, "cancel.json"))
 
     def delete(self, job: str) -> None:
         """Delete an ended job: its history, samples and state; not what it published.
@@ -155,17 +162,22 @@ class Jobs:
             NotFound, Gone: As `get`.
             Conflict: It has not ended, or a job that has not ended resumes from it.
         """
-        record = self.get(job)
+        try:
+            record = self.get(job)
+        except Gone:
+            self._clear(job)  # what a deletion that died has left
+            raise
         if not record.status.has_ended:
             raise Conflict(f"The job {job} is {record.status.value}.", "Cancel it first.")
         self._refuse_if_needed(job)
-        # The mark first: a crash in between must leave a deleted job, not an unknown one. Then the
-        # record, which is what makes the job visible.
-        self._tree.write(_path(job, "gone.json"), marker())
-        self._tree.delete(_path(job, "job.json"))
-        for name in self._tree.names(f"jobs/{job}"):
-            if name != "gone.json":
-                self._tree.delete(_path(job, name))
+        # The bulk first: on a full disk this makes the room for the mark.
+        for name in ("state", "samples"):
+            self._tree.delete(job_path(job, name))
+        # The mark before the record, which is what makes the job visible: a crash in between must
+        # leave a deleted job, not an unknown one.
+        self._tree.write(job_path(job, "gone.json"), marker())
+        self._tree.delete(job_path(job, "job.json"))
+        self._clear(job)
 
     def state(self, job: str) -> JobState:
         """Return the job's resumable state.
@@ -177,28 +189,32 @@ class Jobs:
             raise self._unknown(job)
         return JobState(self._tree, job)
 
-    def _events(self, job: str) -> EventLog:
-        return EventLog(self._tree, _path(job, "events.jsonl"))
+    def _clear(self, job: str) -> None:
+        for name in self._tree.names(f"jobs/{job}"):
+            if name != "gone.json":
+                self._tree.delete(job_path(job, name))
 
     def _is_gone(self, job: str) -> bool:
-        return self._tree.exists(_path(job, "gone.json"))
+        return self._tree.exists(job_path(job, "gone.json"))
 
     def _from_order(self, job: str) -> JobRecord:
-        """Return a job whose creator has not written `job.json` yet, or died before it could."""
+        """Return a job that nothing has changed yet."""
+        try:
+            record = self._orders.get(job_path(job, "order.json"))
+        except FileNotFoundError as err:
+            raise (Gone("job", job) if self._is_gone(job) else self._unknown(job)) from err
+        # The mark last: a deletion writes it first, so that an order without it is not deleted.
         if self._is_gone(job):
             raise Gone("job", job)
-        try:
-            return self._orders.get(_path(job, "order.json"))
-        except FileNotFoundError as err:
-            raise self._unknown(job) from err
+        return record
 
     def _without_record(self, jobs: Ids) -> Records:
         """Return those of the jobs without a `job.json`, as `_from_order`."""
-        born = self._orders.many([_path(job, "order.json") for job in jobs])
+        born = self._orders.many([job_path(job, "order.json") for job in jobs])
         return [
             record
             for record in born
-            if not self._tree.exists(_path(record.id, "job.json"))  # there, but damaged
+            if not self._tree.exists(job_path(record.id, "job.json"))  # there, but damaged
             and not self._is_gone(record.id)
         ]
 
@@ -220,10 +236,6 @@ class Jobs:
 
     def _unknown(self, job: str) -> NotFound:
         return NotFound("job", job, [record.id for record in self.list()])
-
-
-def _path(job: str, name: str) -> str:
-    return f"jobs/{job}/{name}"
 
 
 def _asked(record: JobRecord) -> dict[str, Any]:

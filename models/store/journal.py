@@ -1,14 +1,18 @@
-"""A job's record and history, as the process that runs or ends it writes them."""
+"""The transitions of a job, as the process that runs, stops or ends it writes them.
+
+docs/reliability.md has the state machine: which states there are and who may leave them how.
+"""
 
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from models.errors import CatteryError, LeaseLost
+from models.errors import CatteryError, LeaseLost, StoreError
 from models.store import Store
 from models.store.names import timestamp
 from models.store.records import (
@@ -25,6 +29,19 @@ from models.store.records import (
 from models.store.serialization import to_json
 
 PROGRESS_S = 1.0
+MAX_DEATHS = 5  # deaths without progress after which a job gives up, and then fails
+
+STAGES = {
+    JobKind.TRAIN: (Phase.PREPARING, Phase.TRAINING, Phase.MEASURING, Phase.PUBLISHING),
+    JobKind.IMPORT: (Phase.PREPARING, Phase.PUBLISHING, Phase.MEASURING),
+}
+"""The phases of a job in order: reaching the next one is progress."""
+
+DIED = "Its process died; the worker's log may say why (usually out of memory)."
+GOES_ON = {
+    JobKind.TRAIN: "The job resumes from its last saved state.",
+    JobKind.IMPORT: "The import starts over.",
+}
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +61,10 @@ class Stopped(Exception):
 
 
 class Journal:
-    """Writes one job's record; nobody else does while the lease is held.
+    """Writes one job's record and history.
+
+    Every method but `run` and `check_lease` is one atomic change. It raises LeaseLost and changes
+    nothing if the lease is lost, or if another process has changed the job since this one read it.
 
     Args:
         record: As it was when the job was taken up.
@@ -64,15 +84,21 @@ class Journal:
         self._task_began: tuple[float, float] | None = None  # when, and how much was done then
 
     def run(self, work: Callable[[], JobRecord]) -> JobRecord:
-        """Do a job's work, which returns its record; any other error ends the job as failed.
+        """Take a job up and do its work, which returns its record.
+
+        An error of the store returns the job to the queue; any other error ends it as failed.
 
         Raises:
-            LeaseLost: Another process holds the job now, and writes its record.
+            LeaseLost: Another process holds the job now, or has ended it.
+            StoreError: The store cannot be written: the job is as it was, to be taken up again.
         """
         try:
+            self.start()
             return work()
         except LeaseLost:
             raise
+        except StoreError as err:
+            return self.interrupt(str(err))
         except CatteryError as err:
             return self.end(JobStatus.FAILED, str(err))
         except Exception as err:
@@ -84,22 +110,37 @@ class Journal:
         if not self._lease():
             raise LeaseLost(self.record.id)
 
-    def event(self, kind: str, data: Json) -> None:
-        """Append a line to the job's history."""
-        self.check_lease()
-        self._store.jobs.append_event(self.record.id, kind, data)
+    def is_current(self) -> bool:
+        """Whether the store has the job as this process knows it; False where it cannot be read."""
+        try:
+            now = self._store.jobs.get(self.record.id)
+        except CatteryError:
+            return False
+        return now.events == self.record.events
 
     def start(self) -> None:
         """Record that the job was taken up."""
-        started = self.record.started_at or timestamp()
-        self._save(status=JobStatus.STARTED, started_at=started, reason=None, phases=())
-        self.event("started", {"attempt": self.record.attempts})
+        has_published = self.record.version is not None
+        self._change(
+            "started",
+            {"attempt": self.record.attempts},
+            status=JobStatus.STARTED,
+            started_at=self.record.started_at or timestamp(),
+            reason=self.record.reason if self.record.gives_up else None,  # told when it ends
+            phases=(),
+            # Training that resumes from before its collapse may go well this time.
+            collapse=self.record.collapse if has_published else None,
+        )
+
+    def event(self, kind: str, data: Json) -> None:
+        """Add an event that changes nothing in the record."""
+        self._change(kind, data)
 
     def phase(self, phase: Phase) -> None:
         """Record what the job is doing."""
         begun = PhaseRecord(name=phase, started_at=timestamp())
-        self._save(phase=phase, phases=(*self._ended_phases(), begun))
-        self.event("phase", {"phase": phase.value})
+        phases = (*self._ended_phases(), begun)
+        self._change("phase", {"phase": phase.value}, phase=phase, phases=phases)
 
     def work(self, task: str, done: float, total: float, unit: str) -> None:
         """Record how far the task of the current phase is, at most once a second until done.
@@ -114,9 +155,9 @@ class Journal:
         if not self.record.phases or (done < total and now - self._last_work < PROGRESS_S):
             return
         self._last_work = now
-        self._save(phases=self._with_work(task, done, total, unit))
-        told = to_json(self.record.phases[-1])
-        self.event("work", {"phase": told.pop("name"), **told})
+        phases = self._with_work(task, done, total, unit)
+        told = to_json(phases[-1])
+        self._change("work", {"phase": told.pop("name"), **told}, phases=phases)
 
     def progress(
         self, make: Callable[[], Progress], *, task: str = "training", force: bool = False
@@ -126,65 +167,107 @@ class Journal:
         if not force and now - self._last_progress < PROGRESS_S:
             return
         self._last_progress = now
-        progress = make()
-        phases = self._with_work(task, *_amount(progress), progress.eta_s)
+        made = make()
+        phases = self._with_work(task, *_amount(made), made.eta_s)
         if phases:
-            progress = replace(progress, eta_s=phases[-1].eta_s)
-        self._save(progress=progress, phases=phases)
+            made = replace(made, eta_s=phases[-1].eta_s)
         shown = ("step", "kimg", "training_s", "images_per_s", "eta_s", "losses", "done", "total")
-        self.event("progress", {name: getattr(self.record.progress, name) for name in shown})
+        told = {name: getattr(made, name) for name in shown}
+        self._change("progress", told, progress=made, phases=phases)
 
     def sample(self, label: str, png: bytes) -> None:
         """Keep a sample sheet."""
         self._store.jobs.save_sample(self.record.id, label, png)
-        if label not in self.record.samples:
-            self._save(samples=(*self.record.samples, label))
-        self.event("sample", {"kimg": label})
+        samples = tuple(dict.fromkeys((*self.record.samples, label)))
+        self._change("sample", {"kimg": label}, samples=samples)
 
     def snapshot(self, found: Json, best: Json | None) -> None:
         """Record a measured snapshot and which one is the best so far."""
-        self._save(best=best)
-        self.event("snapshot", {**found, "best": best})
+        self._change("snapshot", {**found, "best": best}, best=best)
 
     def collapsed(self, collapse: Collapse) -> None:
         """Record which rule ended the training; `end` follows."""
-        self._save(collapse=collapse)
+        self._change("diagnosed", {"collapse": to_json(collapse)}, collapse=collapse)
 
-    def published(self, version: str, promotion: Promotion) -> None:
-        """Record the version that the job made and the decision on its promotion."""
+    def published(
+        self, version: str, promotion: Promotion, status: JobStatus = JobStatus.FINISHED
+    ) -> None:
+        """Record the version that the job made, and the decision on its promotion.
+
+        Args:
+            version: Its id.
+            promotion: Whether it goes into service, which happens next, and why.
+            status: How the job ends after that, whichever process ends it.
+        """
         promoted = promotion.is_promoted
-        self._save(version=version, promoted=promoted, promotion=promotion)
-        told = {"promoted": promoted, "reason": promotion.reason, "promotion": to_json(promotion)}
-        self.event("published", {"version": version, **told})
+        told = {
+            "version": version,
+            "promoted": promoted,
+            "reason": promotion.reason,
+            "promotion": to_json(promotion),
+            "status": status.value,
+        }
+        self._change("published", told, version=version, promoted=promoted, promotion=promotion)
 
     def pause(self, reason: str) -> JobRecord:
         """Return the job to the queue; it resumes from its state."""
-        # The event first, as in `end`: whoever sees the job waiting can read why.
-        self.event("paused", {"reason": reason})
-        phases = self._ended_phases()
-        self._save(status=JobStatus.QUEUED, phase=None, phases=phases, reason=reason)
-        return self.record
+        return self._change(
+            "paused",
+            {"reason": reason},
+            status=JobStatus.QUEUED,
+            phase=None,
+            phases=self._ended_phases(),
+            reason=reason,
+        )
 
     def requeue(self, reason: str) -> JobRecord:
-        """Return the job to the queue for its next attempt, after its process ended."""
+        """Give a job that waits its next attempt, since RQ is done with the last one."""
         attempts = self.record.attempts + 1
-        phases = self._ended_phases()
-        self._save(
-            status=JobStatus.QUEUED, phase=None, phases=phases, attempts=attempts, reason=reason
+        data = {"reason": reason, "attempt": attempts}
+        return self._change("queued", data, status=JobStatus.QUEUED, attempts=attempts)
+
+    def interrupt(self, cause: str) -> JobRecord:
+        """Return the job to the queue after its process died, or could not go on.
+
+        After MAX_DEATHS without progress the job gives up: its next process only publishes the
+        best snapshot. When there is nothing to publish, or that fails as often, it ends as failed.
+
+        Args:
+            cause: What happened, a sentence.
+        """
+        deaths = self._deaths_without_progress()
+        gives_up = self.record.gives_up or deaths >= MAX_DEATHS
+        reason = f"{cause} {GOES_ON[self.record.kind]}"
+        if deaths >= MAX_DEATHS:
+            reason = f"The job was interrupted {deaths} times without making progress. {cause}"
+            if self.record.gives_up or not self._can_resume():
+                return self.end(JobStatus.FAILED, reason)
+        return self._change(
+            "interrupted",
+            {"reason": reason, **_reached(self.record)},
+            status=JobStatus.QUEUED,
+            phase=None,
+            phases=self._ended_phases(),
+            attempts=self.record.attempts + 1,
+            reason=reason,
+            gives_up=gives_up,
         )
-        return self.record
 
     def end(self, status: JobStatus, reason: str | None = None) -> JobRecord:
         """Record how the job ended; an import's upload is deleted."""
-        # The event first: whoever sees an ended record can read all of its events.
         told: Json = {"reason": reason, "version": self.record.version}
         if self.record.collapse is not None:
             told["collapse"] = to_json(self.record.collapse)
-        self.event(status.value, told)
-        phases = self._ended_phases()
-        self._save(status=status, phase=None, phases=phases, ended_at=timestamp(), reason=reason)
-        if self.record.kind is JobKind.IMPORT:
-            self._delete_upload()
+        self._change(
+            status.value,
+            told,
+            status=status,
+            phase=None,
+            phases=self._ended_phases(),
+            ended_at=timestamp(),
+            reason=reason,
+        )
+        delete_upload(self.record)
         return self.record
 
     def _with_work(
@@ -212,17 +295,25 @@ class Journal:
         *before, last = self.record.phases
         return (*before, replace(last, ended_at=last.ended_at or timestamp(), eta_s=None))
 
-    def _save(self, **changes: Any) -> None:
+    def _change(self, kind: str, data: Json, **changes: Any) -> JobRecord:
         self.check_lease()
-        self.record = replace(self.record, **changes)
-        self._store.jobs.save(self.record)
+        self.record = self._store.jobs.change(self.record, kind, data, **changes)
+        return self.record
 
-    def _delete_upload(self) -> None:
-        upload = Path(self.record.order.get("source", ""))
-        try:
-            upload.unlink(missing_ok=True)
-        except OSError as err:  # costs disk space, not the dataset
-            log.warning("Could not delete the upload %s: %s", upload, err)
+    def _can_resume(self) -> bool:
+        is_training = self.record.kind is JobKind.TRAIN
+        return is_training and self._store.jobs.state(self.record.id).exists()
+
+    def _deaths_without_progress(self) -> int:
+        """Count deaths of its processes since the job last made progress, this one included."""
+        reached = [
+            _milestone(self.record.kind, event.data)
+            for event in self._store.jobs.events(self.record.id)
+            if event.type == "interrupted"
+        ]
+        now = _milestone(self.record.kind, _reached(self.record))
+        # The latest first: a death after which the job made progress ends the count.
+        return 1 + sum(1 for _ in takewhile(lambda before: before >= now, reversed(reached)))
 
 
 def _amount(progress: Progress) -> tuple[float, float | None, str]:
@@ -242,10 +333,38 @@ def cancel_before_start(record: JobRecord, store: Store) -> JobRecord | None:
         store: Where it is stored.
 
     Returns:
-        The ended record, or None if a process must end the job.
+        The ended record, or None if a process must end the job, or just took it up.
     """
     if record.status is not JobStatus.QUEUED or record.runner != "worker":
         return None
     if record.kind is JobKind.TRAIN and store.jobs.state(record.id).exists():
         return None  # it was paused: its next process publishes the best snapshot
-    return Journal(record, store).end(JobStatus.CANCELED, "Canceled before it started.")
+    try:
+        return Journal(record, store).end(JobStatus.CANCELED, "Canceled before it started.")
+    except LeaseLost:
+        return None
+
+
+def delete_upload(record: JobRecord) -> None:
+    """Delete the upload of an import that has ended, if that is still there."""
+    if record.kind is not JobKind.IMPORT:
+        return
+    upload = Path(record.order.get("source", ""))
+    try:
+        upload.unlink(missing_ok=True)
+    except OSError as err:  # costs disk space, not the dataset
+        log.warning("Could not delete the upload %s: %s", upload, err)
+
+
+def _reached(record: JobRecord) -> Json:
+    """Return how far a job is: phase, and kimg of a training or images of an import."""
+    is_training = record.kind is JobKind.TRAIN
+    progress = record.progress.kimg if is_training else float(record.progress.done)
+    return {"progress": progress, "phase": record.phase, "gives_up": record.gives_up}
+
+
+def _milestone(kind: JobKind, reached: Json) -> tuple[bool, int, float]:
+    """Return what `_reached` returned, now or in an earlier release, as one value to compare."""
+    stages, phase = STAGES[kind], reached.get("phase")
+    stage = stages.index(phase) if phase in stages else 0
+    return bool(reached.get("gives_up")), stage, float(reached.get("progress", 0.0))

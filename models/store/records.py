@@ -47,6 +47,13 @@ class JobKind(StrEnum):
     IMPORT = "import"
 
 
+class Crop(StrEnum):
+    """What an import cuts out of images that have no landmarks."""
+
+    CENTER = "center"
+    FACES = "faces"
+
+
 class Promote(StrEnum):
     """When a finished version replaces the one in service."""
 
@@ -96,12 +103,16 @@ class ImportOrder:
         source: Local path of the uploaded zip, which the job deletes when it ends.
         license: The images' license according to the uploader; may be empty.
         origin: Where they come from, likewise.
+        crop: What is cut out of images without landmarks.
+        deduplicate: Whether to keep only the largest of images that look alike.
     """
 
     name: str
     source: str
     license: str = ""
     origin: str = ""
+    crop: Crop = Crop.CENTER
+    deduplicate: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,10 +228,13 @@ class JobRecord:
         samples: kimg labels of its sample sheets, in order of creation.
         reason: Why it ended or waits, a sentence.
         version: Id of the version it published.
-        promoted: Whether that version went into service; None if not decided.
+        promoted: Whether that version goes into service; None if not decided.
         promotion: The decision on that, with what was compared.
         collapse: Which rule ended the training, if one did.
         phases: Of the current attempt, in order; the last one may be going on.
+        gives_up: Whether it only publishes its best snapshot and then fails, since its
+            processes died too often.
+        events: Number of entries in its history. It grows with every change of the record.
     """
 
     id: str
@@ -242,11 +256,13 @@ class JobRecord:
     promotion: Promotion | None = None
     collapse: Collapse | None = None
     phases: tuple[PhaseRecord, ...] = ()
+    gives_up: bool = False
+    events: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One line of a job's history. `id` is its line number, from 1."""
+    """One entry of a job's history; ids count from 1 without gaps."""
 
     id: int
     type: str

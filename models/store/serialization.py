@@ -93,8 +93,8 @@ def _value(hint: Any, value: Any) -> Any:
         # Records have optional fields, but no other unions.
         inner = [part for part in parts if part is not types.NoneType]
         return None if value is None else _value(inner[0], value)
-    if origin is tuple:
-        return tuple(_value(parts[0], one) for one in _typed(value, list, "a list"))
+    if origin in (tuple, list):
+        return origin(_value(parts[0], one) for one in _typed(value, list, "a list"))
     if origin is dict:
         items = _typed(value, dict, "an object").items()
         return {key: _value(parts[1], one) for key, one in items}

@@ -255,7 +255,12 @@ class Versions:
         return not there and self._tree.exists(gone_path(model, version))
 
     def _pointed(self, model: str, alias: str) -> str:
-        version = getattr(self._aliases.get(model), alias)
+        try:
+            version = getattr(self._aliases.get(model), alias)
+        except BadEntry:  # a stray file is no model
+            if version_ids(self._tree, model):
+                raise
+            version = None
         if version is None:
             raise missing(self._tree, model, alias)
         return str(version)

@@ -6,7 +6,7 @@ from pathlib import Path
 from models.store import Store
 from models.store.names import timestamp
 from models.store.records import JobKind, JobRecord, JobStatus
-from tests.records import dataset_record, training_order
+from tests.records import dataset_record, put_job, training_order
 
 ORDER = {"recipe": "dcgan", "dataset": "cats", "budget": {"kimg": 1}}
 
@@ -23,14 +23,10 @@ def add_dataset(store: Store, tmp_path: Path, name: str = "cats", count: int = 5
 def new_job(store: Store, **changes) -> JobRecord:
     """Write a training job down, with fields of its record changed."""
     record, _ = store.jobs.create(JobKind.TRAIN, training_order())
-    if changes:
-        record = replace(record, **changes)
-        store.jobs.save(record)
-    return record
+    return put_job(store, replace(record, **changes)) if changes else record
 
 
 def ended_job(store: Store, status: JobStatus = JobStatus.FINISHED) -> JobRecord:
     """Write down a job that has ended, with its last event."""
-    record = new_job(store, status=status, ended_at=timestamp())
-    store.jobs.append_event(record.id, status.value, {})
-    return record
+    ended = replace(new_job(store), status=status, ended_at=timestamp())
+    return put_job(store, ended, status.value)

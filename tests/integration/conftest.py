@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -16,6 +17,11 @@ from models.publishing.transfer import import_version
 from models.store import Store
 from models.store.records import Card
 from tests.app.fake_engine import real_weights
+from tests.integration.service import House
+from tests.worker.redis_proxy import RedisProxy
+from worker.redis_client import connect
+from worker.settings import WorkerSettings
+from worker.valkey import EmbeddedValkey
 
 START_S = 60.0
 """Longest wait for a start: most of it is importing torch, here twice on two busy cores."""
@@ -138,3 +144,30 @@ def services() -> Iterator[Callable[..., Service]]:
     yield start
     for service in started:
         service.kill()
+
+
+@pytest.fixture(scope="module")
+def valkey(tmp_path_factory):
+    """Return a running Valkey, one for the tests of a module."""
+    with EmbeddedValkey(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture
+def proxy(valkey):
+    """Return a proxy in front of an empty Valkey."""
+    with closing(connect(valkey.url)) as client:
+        client.flushall()
+    with RedisProxy(valkey.url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def house(tmp_path, proxy):
+    """Return workers that reach Redis by the proxy, and write into the file `log`."""
+    settings = WorkerSettings(
+        data=tmp_path, redis_url=proxy.url, lease_s=2, reap_s=0.5, min_free_mb=1
+    )
+    house = House(settings, Store.open(settings.store_url), log=tmp_path / "log")
+    yield house
+    house.close()

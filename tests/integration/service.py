@@ -81,8 +81,9 @@ class House:
         until(lambda: self.store.jobs.get(job).status is status, timeout_s, what)
 
     def events(self, job: str) -> list[str]:
-        """Return the types of a job's events."""
-        return [event.type for event in self.store.jobs.events(job)]
+        """Return the types of a job's events, but for its progress."""
+        types = [event.type for event in self.store.jobs.events(job)]
+        return [kind for kind in types if kind != "progress"]
 
     def close(self) -> None:
         """Kill what still runs."""

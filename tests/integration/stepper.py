@@ -7,7 +7,6 @@ import os
 import sys
 import time
 import types
-from dataclasses import replace
 
 import worker.job_process
 import worker.main
@@ -33,9 +32,13 @@ class Run:
         self.epoch = self.state.take()
         self.lease, self.should_stop = lease, should_stop
         self.trace = cache.parent / "trace"
-        self.record = replace(record, status=JobStatus.STARTED, phase=Phase.TRAINING)
-        self.jobs.save(self.record)
-        self.jobs.append_event(record.id, "started", {"step": self.step, "pid": os.getpid()})
+        self.record = record
+        self.change("started", status=JobStatus.STARTED, phase=Phase.TRAINING, pid=os.getpid())
+
+    def change(self, event, pid=None, **changes):
+        """Change the record."""
+        data = {"step": self.step, "pid": pid}
+        self.record = self.jobs.change(self.record, event, data, **changes)
 
     def steps(self):
         """Step until the budget is used up, or somebody wants it to stop."""
@@ -56,8 +59,7 @@ class Run:
         """Save the state and the progress."""
         self.state.write(self.epoch, "step", str(self.step).encode())
         kimg = self.step / STEPS_PER_KIMG
-        self.record = replace(self.record, progress=Progress(kimg=kimg, step=self.step))
-        self.jobs.save(self.record)
+        self.change("progress", progress=Progress(kimg=kimg, step=self.step))
 
     def finish(self, reason, announce):
         """Write down how it ended."""
@@ -70,9 +72,7 @@ class Run:
             status, event = JobStatus.FINISHED, "finished"
             announce(self.record.order["model"])
         ended_at = timestamp() if status.has_ended else None
-        self.record = replace(self.record, status=status, phase=None, ended_at=ended_at)
-        self.jobs.append_event(self.record.id, event, {"step": self.step})
-        self.jobs.save(self.record)
+        self.change(event, status=status, phase=None, ended_at=ended_at)
         return self.record
 
 
@@ -93,6 +93,7 @@ if __name__ == "__main__":
         from tests.integration import stepper  # importable, as RQ wants its classes to be
 
         sys.exit(worker.main.main(WorkerSettings(), stepper.SteppingWorker))
+    time.sleep(float(os.environ.get("STEPPER_START_S", "0")))  # noqa: TID251 - a slow start
     # Neither module is imported, for they bring torch, which takes seconds at every start.
     job, context = (types.ModuleType(f"models.jobs.{name}") for name in ("training_job", "context"))
     vars(job).update(run_training=run_training)

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from models.errors import Gone
 from models.store import Store
+from models.store.journal import cancel_before_start
 from models.store.records import JobStatus
 from tests.integration.service import House
 from tests.worker.waiting import is_running, until
@@ -212,6 +214,67 @@ def test_no_job_starts_on_a_full_disk(house):
     house.status(job, JobStatus.FAILED)
     assert "CATTERY_MIN_FREE_MB" in house.store.jobs.get(job).reason
     assert house.trace() == []
+
+
+def test_a_process_that_starts_slowly_is_not_taken_for_dead(house):
+    """Its worker holds the lease from before its start: nothing is interrupted."""
+    house.worker(STEPPER_START_S="8")  # four leases
+    job = house.job(20)
+    house.status(job, JobStatus.FINISHED, 60)
+    assert house.events(job) == ["queued", "started", "finished"]
+    assert house.store.jobs.get(job).attempts == 0
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_job_asked_to_stop_while_it_starts_waits_and_goes_on(house, signum):
+    """The request does not kill it before it listens, and is not lost; no death is recorded."""
+    worker = house.worker(STEPPER_START_S="3")
+    job = house.job(20)
+    until(lambda: children(worker.pid), 30, "its process")
+    worker.send_signal(signum)
+    assert worker.wait(30) == 0
+    assert set(house.events(job)) == {"queued"}
+    house.worker()
+    house.status(job, JobStatus.FINISHED)
+    assert "interrupted" not in house.events(job)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_job_process_hears_both_signals_though_a_script_ignored_one(house, signum):
+    """What a shell script starts in the background inherits an ignored SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        worker = house.worker()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    job = house.job(500)
+    os.kill(house.child(worker), signum)
+    until(lambda: "paused" in house.events(job), 10, "it is paused")
+    worker.send_signal(signal.SIGINT)
+    assert worker.wait(15) == 0
+
+
+def children(pid: int) -> list[int]:
+    """Return the ids of a process's children."""
+    return [int(word) for word in told(pid, f"task/{pid}/children").split()]
+
+
+def test_canceling_and_deleting_a_job_that_just_began_holds(house):
+    """In its first second, in which its process is still importing; its worker goes on."""
+    worker = house.worker(STEPPER_START_S="1")
+    jobs = house.store.jobs
+    for _ in range(3):
+        job = house.job(500)
+        until(lambda: children(worker.pid), 30, "its process")
+        jobs.request_cancel(job)
+        assert cancel_before_start(jobs.get(job), house.store)
+        jobs.delete(job)
+        until(lambda: not children(worker.pid), 30, "its process ends")
+        with pytest.raises(Gone):
+            jobs.get(job)
+    assert jobs.list() == []
+    assert house.trace() == []
+    assert worker.poll() is None
 
 
 def test_a_stopping_worker_that_is_told_twice_kills_its_job(house):

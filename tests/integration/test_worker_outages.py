@@ -5,45 +5,16 @@ from contextlib import closing
 
 import pytest
 
-from models.store import Store
 from models.store.records import JobStatus
-from tests.integration.service import House
-from tests.worker.redis_proxy import Mode, RedisProxy
+from tests.worker.redis_proxy import Mode
 from tests.worker.waiting import is_running, until
 from worker.protocol import lease_key
 from worker.redis_client import connect
-from worker.settings import WorkerSettings
-from worker.valkey import EmbeddedValkey
 
 END_S = 120
 """Longest wait for a job's end: its process has the lowest priority on a busy machine."""
 
 SHOWN = (Mode.READONLY, Mode.OOM, Mode.MISCONF, Mode.NOAUTH, Mode.LOADING, Mode.CUT, Mode.HANG)
-
-
-@pytest.fixture(scope="module")
-def valkey(tmp_path_factory):
-    with EmbeddedValkey(tmp_path_factory.mktemp("valkey")) as server:
-        yield server
-
-
-@pytest.fixture
-def proxy(valkey):
-    with closing(connect(valkey.url)) as client:
-        client.flushall()
-    with RedisProxy(valkey.url) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def house(tmp_path, proxy):
-    """Return workers that reach Redis by the proxy, and write into the file `log`."""
-    settings = WorkerSettings(
-        data=tmp_path, redis_url=proxy.url, lease_s=2, reap_s=0.5, min_free_mb=1
-    )
-    house = House(settings, Store.open(settings.store_url), log=tmp_path / "log")
-    yield house
-    house.close()
 
 
 @pytest.mark.parametrize("mode", SHOWN)

@@ -34,7 +34,9 @@ new PerformanceObserver((list) => {
 """
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while Playwright runs it occupies this thread's event loop, and async tests
+# of other files could not run.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """Return a browser; skip without one, except in CI."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)

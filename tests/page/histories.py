@@ -1,6 +1,7 @@
 """Trainings written down by hand: as a worker would, but at once, and as far as a test wants."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from models.store import Store
 from models.store.journal import Journal
 from models.store.records import Collapse, JobKind, JobRecord, JobStatus, Phase, Progress
 from models.training.collapse import RULES
-from tests.records import training_order
+from tests.records import put_job, training_order
 
 SHEET_EVERY = 4  # points of progress between two sheets
 SNAPSHOT_EVERY = 10
@@ -46,7 +47,7 @@ class Training:
             losses = {"generator": 1 + 2 / self.points, "discriminator": 0.5, "penalty": 0.0}
             done: dict = {"training_s": 3.0 * self.points, "step": 8 * self.points}
             progress = Progress(kimg=kimg, kimg_total=100, losses=losses, eta_s=90, **done)
-            self.journal.progress(lambda progress=progress: progress, force=True)
+            self.journal.progress(partial(replace, progress), force=True)
             if self.points % SHEET_EVERY == 0:
                 self.sheet(f"{kimg:g}")
             if self.points % SNAPSHOT_EVERY == 0:
@@ -85,6 +86,4 @@ class Training:
 def queued(store: Store, **changes) -> JobRecord:
     """Write down a job that waits and that no worker is told of."""
     record, _ = store.jobs.create(JobKind.TRAIN, training_order(**changes), runner="cli")
-    record = replace(record, reason="Waits for its turn.")
-    store.jobs.save(record)
-    return record
+    return put_job(store, replace(record, reason="Waits for its turn."))

@@ -95,7 +95,7 @@ def test_a_dropped_picture_of_ours_opens_its_cat(visit, studio, version):
 def test_a_foreign_picture_is_told(visit):
     page = visit().open()
     page.evaluate(DROP, _base64(b"GIF89a"))
-    expect(page.get_by_role("status")).to_contain_text("does not say which cat it is")
+    expect(page.locator(".messages")).to_contain_text("does not say which cat it is")
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_a_shared_address_begins_with_its_seed_and_earlier_cats_are_above(visit)
 
 
 def test_back_returns_to_the_focused_tile(visit):
-    _visitor, page = _wall(visit)
+    _, page = _wall(visit)
     _scroll_to(page, 300)
     page.wait_for_timeout(300)
     page.locator("#cat-300").focus()
@@ -96,7 +96,7 @@ def test_arrow_keys_move_in_all_directions_and_bring_rows_into_view(visit):
 
 
 def test_dice_seed_box_and_model_change_the_wall(visit):
-    _visitor, page = _wall(visit)
+    _, page = _wall(visit)
     page.get_by_label("Seed of the first cat").fill("123456")
     page.keyboard.press("Enter")
     expect(page.locator("#cat-123456")).to_be_in_viewport()

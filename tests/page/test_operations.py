@@ -27,7 +27,7 @@ def operations(visit, studio):
         page.locator(".operations-verdict").wait_for()
         return visitor, page
 
-    start.answer = answer
+    start.answer = answer  # type: ignore[attr-defined]
     return start
 
 

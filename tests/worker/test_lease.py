@@ -58,6 +58,19 @@ def test_it_is_known_to_be_lost_and_the_other_one_keeps_it(redis):
     assert redis.get(lease_key("a")) == b"somebody else"
 
 
+def test_a_worker_and_its_job_process_hold_it_together(redis):
+    """Whoever renews it, it is the same holder's; and nobody else's until both are gone."""
+    worker, process, other = Lease(redis, "a", 1, "w"), Lease(redis, "a", 1, "w"), Lease(redis, "a")
+    assert worker.take()
+    assert process.take()
+    assert not other.take()
+    process.release()
+    until(lambda: redis.exists(lease_key("a")), 5, "the worker renews it")
+    worker.release()
+    assert other.take()
+    other.release()
+
+
 REFUSING = (Mode.READONLY, Mode.OOM, Mode.MISCONF, Mode.LOADING, Mode.NOAUTH)
 AWAY = (Mode.CUT, Mode.RESET, Mode.HANG)
 

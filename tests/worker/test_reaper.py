@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from models.errors import StoreError
 from models.store.names import timestamp
 from models.store.records import ImportOrder, JobKind, JobStatus, Progress
-from tests.records import training_order
+from tests.records import put_job, training_order
 from worker import reaper as reaping
 from worker.protocol import lease_key
 from worker.queue import Attempt, enqueue, job_queue, look_up
@@ -30,7 +31,7 @@ def reaper(store, redis, settings, monkeypatch):
 def new_job(store, **changes):
     record, _ = store.jobs.create(JobKind.TRAIN, training_order())
     record = replace(record, **changes)
-    store.jobs.save(record)
+    put_job(store, record)
     return record
 
 
@@ -87,7 +88,7 @@ def interrupt(store, redis, reaper, job, kimg):
     """Let a job start, get as far as `kimg`, and lose its process."""
     redis.flushall()
     record = store.jobs.get(job)
-    store.jobs.save(replace(record, status=JobStatus.STARTED, progress=Progress(kimg=kimg)))
+    put_job(store, replace(record, status=JobStatus.STARTED, progress=Progress(kimg=kimg)))
     reaper.sweep()
     return store.jobs.get(job)
 
@@ -141,9 +142,35 @@ def test_the_state_of_an_ended_job_is_dropped_after_its_time(store, redis, tmp_p
     job = new_job(store).id
     state = store.jobs.state(job)
     state.write(state.take(), "weights", b"...")
-    store.jobs.save(replace(store.jobs.get(job), status=JobStatus.FINISHED, ended_at=timestamp()))
+    put_job(store, replace(store.jobs.get(job), status=JobStatus.FINISHED, ended_at=timestamp()))
     Reaper(store, redis, WorkerSettings(data=tmp_path, redis_url=valkey.url)).sweep()
     assert state.exists()
     short = WorkerSettings(data=tmp_path, redis_url=valkey.url, state_keep_s=0)
     Reaper(store, redis, short).sweep()
     assert not state.exists()
+
+
+def test_a_job_that_never_started_is_queued_again_and_no_death_counts(store, redis, reaper):
+    """A worker took it from the queue and died before it started anything."""
+    record = new_job(store)
+    enqueue(redis, record.id, 0, reaper._settings)
+    job_queue(redis).pop_job_id()
+    reaper.sweep()
+    again = store.jobs.get(record.id)
+    assert (again.status, again.attempts) == (JobStatus.QUEUED, 1)
+    assert [event.type for event in store.jobs.events(record.id)] == ["queued", "changed", "queued"]
+    assert job_queue(redis).get_job_ids() == [f"{record.id}-1"]
+
+
+def test_a_job_that_cannot_be_read_hides_no_other(store, redis, reaper, monkeypatch):
+    broken, sound = new_job(store), new_job(store)
+    original = store.jobs.cancel_requested
+
+    def fail(job):
+        if job == broken.id:
+            raise StoreError("Could not check it.")
+        return original(job)
+
+    monkeypatch.setattr(store.jobs, "cancel_requested", fail)
+    reaper.sweep()
+    assert job_queue(redis).get_job_ids() == [f"{sound.id}-0"]

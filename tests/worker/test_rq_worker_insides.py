@@ -10,6 +10,7 @@ from rq.worker import SpawnWorker
 from worker.rq_worker import CatteryWorker
 
 OVERRIDDEN = (
+    "execute_job(self, job, queue)",
     "fork_work_horse(self, job, queue)",
     "handle_warm_shutdown_request(self)",
     "set_shutdown_requested_date(self)",

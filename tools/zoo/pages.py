@@ -16,6 +16,8 @@ COLUMNS = (
 OURS = "cattery"
 NOTHING_PUBLISHED = Published("", "")
 
+COLLAPSED, CURED = "lsgan-spots", "lsgan-cured"  # the two runs of the story
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exhibit:
@@ -52,7 +54,11 @@ def zoo_page(exhibits: Sequence[Exhibit]) -> Iterator[str]:
     yield ""
     yield "Generators that were trained on real cats, with their samples, metrics and provenance."
     yield "See also the [experiment log](zoo-log.md) and [how to train them](training-the-zoo.md)."
+    story = {each.card.model: each for each in exhibits if each.card.model in (COLLAPSED, CURED)}
+    exhibits = [each for each in exhibits if each.card.model not in story]
     yield from _comparison(exhibits)
+    if len(story) == 2:
+        yield from _story(story[COLLAPSED], story[CURED])
     for is_shipped, title in ((True, "Shipped"), (False, "Not shipped")):
         chosen = [each for each in exhibits if each.is_shipped is is_shipped]
         if chosen:
@@ -84,6 +90,33 @@ def _comparison(exhibits: Sequence[Exhibit]) -> Iterator[str]:
         names = ", ".join(f"`{name}`" for name in dict.fromkeys(recipes))
         if protocol:
             yield f"- Published for {names}: {protocol}."
+
+
+def _story(collapsed: Exhibit, cured: Exhibit) -> Iterator[str]:
+    """Yield the 2017 experiments' collapse beside its cure, two runs that differ in settings."""
+    pair = (collapsed, cured)
+    yield from ("", "## A collapse and its cure", "")
+    yield "One LSGAN run of the 2017 experiments ended in contrast spots, because of its settings,"
+    yield "as an author of LSGAN showed with good cats of his own."
+    yield "Both happen here, at the same learning rates and on the same pictures:"
+    yield "the first run was ended by the [collapse detector](collapse.md), the second one was not."
+    yield ""
+    yield _row(("", *(f"`{each.card.recipe}`" for each in pair)))
+    yield _row(["---"] * 3)
+    yield _row(("samples", *(f"![{each.card.model}]({each.sheet})" for each in pair)))
+    names = sorted({name for each in pair for name in each.card.settings})
+    settings = [[each.card.settings.get(name) for each in pair] for name in names]
+    for name, values in zip(names, settings, strict=True):
+        if values[0] != values[1]:
+            yield _row((f"`{name}`", *map(str, values)))
+    labels = ("0, 1 and 1", "-1, 1 and 0")
+    yield _row(("targets for fake and real images, and of the generator", *labels))
+    yield _row(("training length", *(f"{each.card.kimg:g} kimg" for each in pair)))
+    yield _row(("KID", *(_with_interval(headline(each.card.metrics)) for each in pair)))
+    reason = collapsed.card.promotion.reason if collapsed.card.promotion else ""
+    yield _row(("collapse detector", reason, "none of its rules fired"))
+    for each in pair:
+        yield from ("", "```sh", command_of(each.card), "```")
 
 
 def _cells(card: Card) -> Iterator[str]:

@@ -18,9 +18,28 @@ export function CardFacts({ card }) {
     ["Hardware", card.hardware],
     ["Job", card.job && html`<a href=${address(["job", card.job])}>${card.job}</a>`],
   ];
-  const known = card.metrics.filter((/** @type {any} */ one) => Object.hasOwn(METRICS, one.name) && typeof one.value === "number");
-  return html`<dl class="facts card-facts">
-    ${known.map((/** @type {any} */ one, /** @type {number} */ index) => html`<${MetricValue} key=${`${one.name} ${index}`} name=${one.name} value=${one.value} interval=${one.interval} />`)}
+  return html`${measurements(card.metrics).map(([measured, metrics]) => html`<section class="card-metrics" key=${measured}>
+    <h3>Measured ${measured}</h3>
+    <dl class="facts card-facts">${metrics.map((one) => html`<${MetricValue} key=${one.name} name=${one.name} value=${one.value} interval=${one.interval} />`)}</dl>
+  </section>`)}
+  <dl class="facts card-facts">
     ${facts.filter(([, fact]) => fact).map(([label, fact]) => html`<div key=${label}><dt>${label}</dt><dd>${fact}</dd></div>`)}
   </dl>`;
+}
+
+/**
+ * Metrics by how they were measured: figures of two protocols or data sets do not compare.
+ * @param {Record<string, any>[]} metrics
+ * @returns {[string, Record<string, any>[]][]}
+ */
+export function measurements(metrics) {
+  /** @type {Map<string, Record<string, any>[]>} */
+  const groups = new Map();
+  for (const one of metrics) {
+    if (!Object.hasOwn(METRICS, one.name) || typeof one.value !== "number") continue;
+    const { name, dataset, fakes } = one.protocol ?? {};
+    const how = [dataset && `on ${dataset}`, name && `by protocol ${name}`, fakes && `${number(fakes)} cats`].filter(Boolean).join(", ");
+    groups.set(how, [...(groups.get(how) ?? []), one]);
+  }
+  return [...groups];
 }

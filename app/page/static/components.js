@@ -165,15 +165,19 @@ export function Loader({ of, children }) {
   return html`<${Loading} />`;
 }
 
-/** @typedef {{ text: string, kind: "done" | "problem" }} Message */
+/** @typedef {{ text: string, kind: "done" | "problem", undo?: () => void }} Message */
 const messages = signal(/** @type {Message[]} */ ([]));
 
-/** Tell the visitor what happened. @param {string} text @param {"done" | "problem"} [kind] */
-export function say(text, kind = "done") {
-  const message = { text, kind };
+/**
+ * Tell the visitor what happened.
+ * @param {string} text @param {"done" | "problem"} [kind]
+ * @param {() => void} [undo] Takes it back, if it can be taken back.
+ */
+export function say(text, kind = "done", undo) {
+  const message = { text, kind, undo };
   messages.value = [...messages.value.filter((other) => other.text !== text), message].slice(-3);
-  // A problem stays until it is closed: it may take longer to read.
-  if (kind === "done") setTimeout(() => dismiss(message), 6000);
+  // A problem stays until it is closed, and what can be undone longer than what only is read.
+  if (kind === "done") setTimeout(() => dismiss(message), undo ? 15_000 : 6000);
 }
 
 /** @param {Message} message */
@@ -186,6 +190,7 @@ export function Messages() {
   return html`<div class="messages" role="status" aria-live="polite">
     ${messages.value.map((message) => html`<div class=${`message is-${message.kind}`} key=${message.text}>
       <${Icon} name=${message.kind === "done" ? "circle-check" : "circle-alert"} /><p>${message.text}</p>
+      ${message.undo && html`<${Button} icon="undo-2" onClick=${() => { dismiss(message); message.undo?.(); }}>Undo<//>`}
       <${Button} icon="x" label="Dismiss" kind="quiet" onClick=${() => dismiss(message)} /></div>`)}
   </div>`;
 }

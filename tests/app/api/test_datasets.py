@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from models.store.records import ImportOrder, JobKind
+from models.store.records import Crop, ImportOrder, JobKind
 from tests.app.client import problem_of
 from tests.app.ordering import add_dataset, new_job
 from tests.records import dataset_record
@@ -48,11 +48,21 @@ def test_an_upload_becomes_an_import_job(api, tmp_path, archive, is_declared):
     assert response.status_code == 202, response.text
     job = response.json()
     assert (job["kind"], job["status"]) == ("import", "queued")
-    assert job["order"] == {"name": "cats", "license": "CC0", "source": ""}
+    defaults = {"source": "", "crop": "center", "deduplicate": True}
+    assert job["order"] == {"name": "cats", "license": "CC0", **defaults}
     assert response.headers["location"] == f"/jobs/{job['id']}"
     order = api.store.jobs.order(api.store.jobs.get(job["id"]))
     assert Path(order.source).read_bytes() == archive
     assert left(tmp_path) == [Path(order.source)]
+
+
+def test_what_is_cut_out_and_deduplicated_is_part_of_the_order(api, archive):
+    wanted = {"crop": "faces", "deduplicate": "false"}
+    job = api.post("/datasets/cats", content=archive, headers=ZIP, params=wanted).json()
+    order = api.store.jobs.order(api.store.jobs.get(job["id"]))
+    assert (order.crop, order.deduplicate) == (Crop.FACES, False)
+    wrong = api.post("/datasets/more", content=archive, headers=ZIP, params={"crop": "tails"})
+    assert "center" in str(problem_of(wrong, 422))
 
 
 def test_a_larger_upload_arrives_whole(api):

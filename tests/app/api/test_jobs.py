@@ -12,6 +12,7 @@ from models.store.journal import Journal
 from models.store.records import Event, ImportOrder, JobKind, JobStatus, Progress
 from tests.app.client import problem_of
 from tests.app.ordering import ORDER, add_dataset, ended_job, new_job
+from tests.records import add_event, put_job
 
 
 def events_of(text: str) -> list[tuple[int, str, dict]]:
@@ -92,7 +93,7 @@ def test_a_job_with_something_to_publish_is_asked(api, has_state):
         epoch = api.store.jobs.state(record.id).take()
         api.store.jobs.state(record.id).write(epoch, "weights", b"x")
     else:
-        api.store.jobs.save(replace(record, status=JobStatus.STARTED))
+        put_job(api.store, replace(record, status=JobStatus.STARTED))
     before = api.get(f"/jobs/{record.id}").json()["status"]
     assert api.post(f"/jobs/{record.id}/cancel").json()["status"] == before
     assert api.store.jobs.cancel_requested(record.id)
@@ -148,12 +149,12 @@ def test_an_empty_event_id_is_none(api, query, headers):
 
 def test_the_history_so_far_of_a_running_job_can_be_had_at_once(api):
     record = new_job(api.store, status=JobStatus.STARTED)
-    api.store.jobs.append_event(record.id, "progress", {"kimg": 1})
+    add_event(api.store, record.id, "progress", {"kimg": 1})
     whole = api.get(f"/jobs/{record.id}/events?follow=false")
-    assert [kind for _, kind, _ in events_of(whole.text)] == ["queued", "progress"]
-    rest = api.get(f"/jobs/{record.id}/events?follow=false&last_event_id=1")
+    assert [kind for _, kind, _ in events_of(whole.text)] == ["queued", "changed", "progress"]
+    rest = api.get(f"/jobs/{record.id}/events?follow=false&last_event_id=2")
     assert [kind for _, kind, _ in events_of(rest.text)] == ["progress"]
-    assert api.get(f"/jobs/{record.id}/events?follow=false&last_event_id=2").text == ""
+    assert api.get(f"/jobs/{record.id}/events?follow=false&last_event_id=3").text == ""
 
 
 @pytest.mark.parametrize("value", ["x", "-1", "1.5"])
@@ -185,9 +186,9 @@ async def test_events_come_as_they_happen(store):
     record = new_job(store)
     stream = follow(store, record.id, 0, **pace())
     seen = [await anext(stream)]
-    store.jobs.append_event(record.id, "progress", {"kimg": 1})
+    add_event(store, record.id, "progress", {"kimg": 1})
     seen.append(await anext(stream))
-    Journal(record, store).end(JobStatus.FAILED)
+    Journal(store.jobs.get(record.id), store).end(JobStatus.FAILED)
     seen += [chunk async for chunk in stream]
     told = [chunk.split(b"\n")[1].decode() for chunk in seen]
     assert told == ["event: queued", "event: progress", "event: failed"]
@@ -215,7 +216,7 @@ async def test_a_stream_ends_with_its_client_its_service_and_its_job(store, why)
     elif why == "ending":
         stopping.set()
     else:
-        store.jobs.save(replace(record, status=JobStatus.CANCELED))
+        put_job(store, replace(record, status=JobStatus.CANCELED))
         store.jobs.delete(record.id)
     assert [chunk async for chunk in stream] == []
 

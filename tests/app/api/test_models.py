@@ -9,6 +9,7 @@ import pytest
 from tests.app.client import problem_of
 from tests.app.fake_engine import publish, put_into_service, red_of
 from tests.app.ordering import new_job
+from tests.records import put_job
 
 
 def painted_by(api) -> str:
@@ -218,7 +219,7 @@ def test_a_model_is_deleted_and_its_permalinks_are_gone(api):
     slot = api.run(api.app.state.pool.take("kittens"))
     problem_of(api.delete("/models/dcgan"), 409, "conflict")
     job = new_job(api.store)
-    api.store.jobs.save(replace(job, order=job.order | {"model": "kittens"}))
+    put_job(api.store, replace(job, order=job.order | {"model": "kittens"}))
     problem_of(api.delete("/models/kittens"), 409, "conflict")
     api.post(f"/jobs/{job.id}/cancel")
     assert api.delete("/models/kittens").status_code == 204

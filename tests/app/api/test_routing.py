@@ -29,6 +29,7 @@ def address(api, tmp_path):
         "job": job.id,
         "kimg": "1",
         "name": "cats",
+        "reason": "duplicate",
     }
 
     def fill(path: str) -> str:

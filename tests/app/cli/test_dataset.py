@@ -32,6 +32,18 @@ def test_import_tells_what_it_kept_and_refused(cattery, store, folder):
     assert (again.code, "few" in again.err) == (1, True)
 
 
+def test_duplicates_may_be_kept(cattery, folder):
+    outcome = cattery("dataset", "import", "all", str(folder), "--no-deduplicate")
+    assert json.loads(outcome.out)["kept"] == 17
+
+
+def test_faces_are_cut_out_on_request(cattery, folder):
+    outcome = cattery("dataset", "import", "faces", str(folder), "--crop", "faces")
+    record = json.loads(outcome.out)
+    assert 10 <= record["kept"] <= 16
+    assert record["rejected"].get("no face", 0) == 16 - record["kept"]
+
+
 def test_delete_removes_it(cattery, store, folder):
     assert cattery("dataset", "import", "few", str(folder)).code == 0
     assert cattery("dataset", "delete", "few").code == 0

@@ -46,10 +46,10 @@ def test_the_serving_version_is_not_deleted(cattery, store, published):
 
 def test_a_whole_model_is_deleted_though_it_is_in_service(cattery, store, published):
     store.aliases.promote("tabby", published(b"only").version)
-    assert "1 version" in cattery("models", "delete", "tabby").err
+    assert "1 version" in cattery("models", "delete", "tabby", "--all").err
     assert store.versions.models() == []
     assert store.aliases.get("tabby").serving is None
-    assert cattery("models", "delete", "tabby").code == 1
+    assert cattery("models", "delete", "tabby", "--all").code == 1
 
 
 @pytest.mark.parametrize("name", ["parcel.zip", "parcel"])

@@ -7,6 +7,7 @@ from app.jobs.curves import COLUMNS, curves
 from models.store.records import Event
 from tests.app.client import problem_of
 from tests.app.ordering import new_job
+from tests.records import add_event
 
 LOSSES = {"discriminator": 0.9, "penalty": 0.0, "generator": 2.5, "real": 0.7, "fake": -0.4}
 PROGRESS = {"step": 50, "kimg": 3.2, "training_s": 45.0, "images_per_s": 71.1, "losses": LOSSES}
@@ -43,13 +44,13 @@ def test_what_is_not_a_number_and_what_older_releases_did_not_log_is_empty():
 
 def test_the_table_of_a_job_is_sent_once_until_it_grows(api):
     job = new_job(api.store).id
-    api.store.jobs.append_event(job, "progress", PROGRESS)
+    add_event(api.store, job, "progress", PROGRESS)
     first = api.get(f"/jobs/{job}/metrics.csv")
     assert first.headers["content-type"].startswith("text/csv")
     assert first.text.splitlines()[0] == ",".join(COLUMNS)
     tag = {"if-none-match": first.headers["etag"]}
     assert api.get(f"/jobs/{job}/metrics.csv", headers=tag).status_code == 304
-    api.store.jobs.append_event(job, "progress", PROGRESS)
+    add_event(api.store, job, "progress", PROGRESS)
     again = api.get(f"/jobs/{job}/metrics.csv", headers=tag)
     assert len(again.text.splitlines()) == 3
     problem_of(api.get("/jobs/20200101-000000-aaaaaa/metrics.csv"), 404)

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[3]
 def _page(folder: Path, script: str) -> Assets:
     (folder / "vendor").mkdir(parents=True)
     (folder / "index.html").write_text("<!-- links --><!-- sprite -->{digest}")
+    (folder / "docs.html").write_text("{digest}")
     (folder / "vendor" / "icons.svg").write_text("<svg/>")
     (folder / "style.css").write_text("a{}")
     (folder / "main.js").write_text(script)

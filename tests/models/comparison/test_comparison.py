@@ -124,9 +124,9 @@ def test_an_ended_comparison_is_written_again_and_trains_nothing(stage):
 def test_an_interrupted_job_that_was_deleted_is_trained_anew(stage):
     stage.ends["dcgan"] = PAUSED
     interrupted = stage.store.jobs.get(str(stage.compare().rows[0].job))
-    stage.store.jobs.save(stage.run(interrupted))
+    paused = stage.run(interrupted)
     del stage.ends["dcgan"]
-    stage.store.jobs.delete(stage.run(interrupted).id)
+    stage.store.jobs.delete(stage.run(paused).id)
     comparison = stage.compare()
     assert comparison.rows[0].job != interrupted.id
     assert (comparison.rows[0].status, comparison.rows[0].wall_s) == ("finished", EACH_S)

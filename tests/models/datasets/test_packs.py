@@ -37,3 +37,14 @@ def test_only_sizes_with_pictures_have_files(tmp_path):
     assert packs.counts(is_heldout=False) == {"32": 1}
     assert packs.counts(is_heldout=True) == {"32": 1, "64": 1}
     assert sorted(packs.files()) == sorted(path.name for path in tmp_path.iterdir())
+
+
+def test_dropped_rows_leave_no_gap(tmp_path):
+    rows = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), dtype=np.uint8)
+    writer = PackWriter(tmp_path / "32.npy", 32)
+    places = [writer.append(row) for row in rows]
+    for gone in (0, 3, 4, 11):
+        writer.drop(places[gone])
+    assert writer.rows == 8
+    writer.close()
+    assert np.array_equal(open_pack(tmp_path / "32.npy"), rows[[1, 2, 5, 6, 7, 8, 9, 10]])

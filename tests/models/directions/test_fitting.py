@@ -44,7 +44,7 @@ def test_a_move_along_a_direction_changes_cats_that_it_was_not_fitted_on(
 def test_regression_finds_a_linear_attribute_and_not_a_random_one():
     z = latents(range(400), 10)
     truth = np.arange(10) / np.linalg.norm(np.arange(10))
-    vector, r2 = regression(z, 3 + 2 * (z @ truth))
+    vector, r2 = regression(z, 3 + 2 * (z.astype(np.float64) @ truth))
     assert vector.tolist() == pytest.approx(truth, abs=0.02)
     assert r2 > 0.98
     assert regression(z, np.random.default_rng(0).normal(size=400))[1] < 0.1

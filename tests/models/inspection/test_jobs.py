@@ -3,6 +3,8 @@
 import pytest
 
 from models.inspection.jobs import inspect_jobs
+from models.publishing.promotion import refused
+from models.store.journal import Journal
 from models.store.records import JobStatus
 
 
@@ -28,6 +30,22 @@ def test_a_damaged_record_of_a_job_that_had_not_ended_fails(store, job):
     assert (path, done) == (f"jobs/{job}/job.json", "Written again from its order and history.")
     (record,) = store.jobs.list()
     assert (record.status, record.reason) == (JobStatus.FAILED, "Its record was damaged.")
+
+
+@pytest.mark.parametrize("planned", [JobStatus.FINISHED, JobStatus.CANCELED])
+def test_the_lost_end_of_a_job_that_had_published_is_the_one_that_it_planned(store, job, planned):
+    """A job's last event is damaged with its record; the one before it says how it was to end."""
+    journal = Journal(store.jobs.get(job), store)
+    version = "0123456789ab"
+    journal.published(version, refused("The order says never."), planned)
+    journal.end(planned, None if planned is JobStatus.FINISHED else "The order says never.")
+    store.tree.write(f"jobs/{job}/job.json", b"{")
+    _repaired(store)
+    record, events = store.jobs.get(job), store.jobs.events(job)
+    reason = None if planned is JobStatus.FINISHED else "The order says never."
+    assert (record.status, record.version, record.reason) == (planned, version, reason)
+    assert [event.type for event in events][-2:] == ["published", planned.value]
+    assert [event.id for event in events] == list(range(1, record.events + 1))
 
 
 def test_without_order_and_record_a_job_is_moved_aside(store, job):

@@ -7,21 +7,21 @@ import pytest
 from models.gan.recipes import resolve
 from models.jobs.estimate import estimate, warnings
 from models.store.records import Budget, JobKind, JobStatus, Progress
-from tests.records import card, dataset_record, training_order
+from tests.records import card, dataset_record, put_job, training_order
 
 
-def ran(store, images_per_s=50.0, other_s=30, **changes):
+def ran(store, images_per_s=50.0, other_s=30, attempts=0, **changes):
     """Write down a training that took a minute, and `other_s` around it."""
     record, _ = store.jobs.create(JobKind.TRAIN, training_order(**changes))
     done = replace(
         record,
         status=JobStatus.FINISHED,
+        attempts=attempts,
         started_at="2026-01-01T00:00:00Z",
         ended_at=f"2026-01-01T00:01:{other_s:02d}Z",
         progress=Progress(training_s=60.0, images_per_s=images_per_s),
     )
-    store.jobs.save(done)
-    return done
+    return put_job(store, done)
 
 
 def asked(store, **changes):
@@ -74,7 +74,7 @@ def test_what_is_not_known_is_not_made_up(store):
 
 
 def test_an_interrupted_job_says_nothing_of_the_time_around_its_training(store):
-    store.jobs.save(replace(ran(store), attempts=1))
+    ran(store, attempts=1)
     assert asked(store).other_s is None
 
 

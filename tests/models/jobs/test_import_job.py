@@ -10,7 +10,7 @@ from models.jobs import import_job
 from models.jobs.import_job import run_import
 from models.store import journal
 from models.store.journal import Journal, StopReason
-from models.store.records import ImportOrder, JobKind, JobStatus
+from models.store.records import Crop, ImportOrder, JobKind, JobStatus
 
 
 @pytest.fixture
@@ -150,7 +150,9 @@ def test_a_name_taken_meanwhile_fails_the_job(unmeasured, run, store, record, up
     assert not upload.exists()
 
 
-@pytest.mark.parametrize(("entry", "told"), [("", "Upload it again"), ("../x.jpg", "../x.jpg")])
+@pytest.mark.parametrize(
+    ("entry", "told"), [("", "Upload it again"), ("../x.jpg", "1 unsafe name")]
+)
 def test_a_missing_or_refused_upload_is_told(run, store, record, upload, entry, told):
     upload.unlink()
     if entry:
@@ -191,3 +193,15 @@ def test_an_upload_that_cannot_be_deleted_is_logged(store, record, upload, caplo
     Journal(record, store).end(JobStatus.FAILED)
     assert str(upload) in caplog.text
     shutil.rmtree(upload)
+
+
+def test_without_opencv_cropping_to_faces_fails_and_names_the_extra(
+    run, store, upload, monkeypatch
+):
+    monkeypatch.setattr("models.images.cat_faces.find_spec", lambda _name: None)
+    order = ImportOrder(name="cats", source=str(upload), crop=Crop.FACES)
+    ended = run(store.jobs.create(JobKind.IMPORT, order)[0])
+    assert ended.status is JobStatus.FAILED
+    assert "the extra `faces`" in ended.reason
+    assert "pip install 'opencv-python-headless<5'" in ended.reason
+    assert not store.datasets.exists("cats")

@@ -7,7 +7,7 @@ from models.errors import DatasetError, InvalidValue, NotFound, RecipeError
 from models.jobs.order import make_order
 from models.store import Store
 from models.store.records import Budget, JobKind, JobStatus, TrainingOrder
-from tests.records import card
+from tests.records import card, put_job
 
 CHEAP = {"width": 4, "batch": 8}
 
@@ -71,7 +71,7 @@ def test_a_job_of_another_shape_cannot_be_gone_on_with(store_with_cats, small_or
     record, _ = store.jobs.create(JobKind.TRAIN, small_order())
     with pytest.raises(Exception, match="still queued"):
         _order(store, resume_from=record.id)
-    store.jobs.save(replace(record, status=JobStatus.FINISHED))
+    put_job(store, replace(record, status=JobStatus.FINISHED))
     with pytest.raises(RecipeError, match="width 8"):
         _order(store, resume_from=record.id, overrides={"width": 8, "batch": 8})
     with pytest.raises(InvalidValue, match="still exists"):
@@ -93,7 +93,7 @@ def test_weights_that_cannot_fit_are_refused_with_why(store_with_cats, small_ord
     store, changes = store_with_cats, dict(changes)
     source = small_order(recipe="projected", size_px=changes.pop("source_px", 32))
     record, _ = store.jobs.create(JobKind.TRAIN, source)
-    store.jobs.save(replace(record, status=JobStatus.FINISHED))
+    put_job(store, replace(record, status=JobStatus.FINISHED))
     with pytest.raises(InvalidValue, match=told):
         _order(store, **{"recipe": "projected", "init_from": record.id, **changes})
 

@@ -9,7 +9,7 @@ from models.errors import LeaseLost, TrainingCollapsed
 from models.jobs.context import JobContext
 from models.jobs.training_job import run_training
 from models.store import Store
-from models.store.journal import StopReason
+from models.store.journal import DIED, Journal, StopReason
 from models.store.records import Budget, JobKind, JobRecord, JobStatus, Promote, TrainingOrder
 from models.training.trainer import Trainer
 
@@ -101,10 +101,24 @@ def test_a_canceled_job_publishes_its_snapshot(runner, small_order, monkeypatch,
     assert runner.store.aliases.get("tiny").serving is None
 
 
-def test_a_job_canceled_before_its_first_snapshot_publishes_nothing(runner, small_order):
-    record = runner.run(runner.create(small_order()), should_stop=_after(4, StopReason.CANCEL))
+def test_a_job_canceled_before_its_first_step_publishes_nothing(runner, small_order):
+    record = runner.run(runner.create(small_order()), should_stop=_after(1, StopReason.CANCEL))
     assert (record.status, record.version) == (JobStatus.CANCELED, None)
     assert runner.store.versions.models() == []
+
+
+def test_canceling_keeps_what_was_learned(runner, small_order):
+    """Even if no snapshot was due; another job resumes where it was canceled."""
+    first = runner.run(runner.create(small_order()), should_stop=_after(6, StopReason.CANCEL))
+    assert first.status is JobStatus.CANCELED
+    card = runner.store.versions.card("tiny", str(first.version))
+    assert 0 < card.kimg == first.progress.kimg < 0.08
+    rest = Budget(kimg=0.08 - card.kimg)
+    second = runner.run(runner.create(small_order(resume_from=first.id, budget=rest)))
+    [resumed] = [e for e in runner.store.jobs.events(second.id) if e.type == "resumed"]
+    assert resumed.data["kimg"] == card.kimg
+    whole = runner.run(runner.create(small_order()))
+    assert second.version == whole.version
 
 
 def test_the_order_s_wish_decides(runner, small_order):
@@ -202,6 +216,51 @@ def test_a_job_starts_with_another_s_weights(runner, small_order):
     assert second.version != first.version
     events = runner.store.jobs.events(second.id)
     assert [e.data for e in events if e.type == "initialized"] == [{"from": first.id}]
+
+
+def test_a_job_told_to_stop_while_nobody_knows_whose_it_is_keeps_what_it_learned(
+    runner, small_order
+):
+    """An outage of Redis that outlasts the lease: nothing is recorded, but the state is saved."""
+    whole = runner.run(runner.create(small_order()))
+    record, is_known = runner.create(small_order()), [True]
+    looks = iter([None] * 6)
+
+    def stop():
+        is_known[:] = [is_known[0] and next(looks, True) is None]
+        return None if is_known[0] else StopReason.PAUSE
+
+    with pytest.raises(LeaseLost):
+        runner.run(record, lease=lambda: is_known[0], should_stop=stop)
+    left = runner.store.jobs.get(record.id)
+    assert left.status is JobStatus.STARTED
+    ended = runner.run(Journal(left, runner.store).interrupt(DIED))
+    [resumed] = [e for e in runner.store.jobs.events(record.id) if e.type == "resumed"]
+    assert 0 < resumed.data["kimg"] < 0.08
+    assert ended.version == whole.version
+
+
+@pytest.mark.parametrize("has_state", [False, True])
+def test_a_job_told_to_stop_after_another_process_took_it_saves_nothing(
+    runner, small_order, has_state
+):
+    """Whether that one has already taken the training state over or only the record."""
+    record, looks = runner.create(small_order()), iter([None] * 6)
+    state = runner.store.jobs.state(record.id)
+
+    def stop():
+        if next(looks, True) is None:
+            return None
+        if has_state:
+            state.write(state.take(), "other", b"...")
+        else:
+            Journal(runner.store.jobs.get(record.id), runner.store).interrupt(DIED)
+        return StopReason.PAUSE
+
+    with pytest.raises(LeaseLost):
+        runner.run(record, should_stop=stop)
+    assert state.newest("trainer.safetensors") is None
+    assert state.newest("other") == (b"..." if has_state else None)
 
 
 def test_who_lost_the_lease_writes_nothing_more(runner, small_order):

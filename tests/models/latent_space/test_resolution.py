@@ -109,7 +109,7 @@ def test_on_a_sphere_a_move_keeps_the_length():
 
 def test_seeds_neighbors_walks_and_truncation_are_points_with_the_same_latents():
     """To the last bit: they have had addresses before, whose images must not change."""
-    known = [
+    known: list[int | Interpolated] = [
         3,
         Interpolated(start=3, end=7, share=0.2),
         Interpolated(start=3, end=3, truncation=0.7),

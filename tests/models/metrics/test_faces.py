@@ -1,10 +1,8 @@
-import sys
-
 import numpy as np
 import pytest
 from PIL import Image
 
-from models.metrics.faces import FaceCounter, FacesUnavailable
+from models.metrics.faces import FaceCounter
 
 
 @pytest.fixture
@@ -36,10 +34,3 @@ def test_four_cats_in_a_picture_are_not_one(counter, cats):
     """Five-eyed monsters are the reason: more than one face does not count."""
     rows = [np.concatenate(cats[i : i + 2], 1) for i in (0, 2)]
     assert counter.count(np.concatenate(rows)) != 1
-
-
-def test_without_opencv_the_remedy_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "cv2", None)
-    monkeypatch.setattr("models.metrics.faces.find_spec", lambda _name: None)
-    with pytest.raises(FacesUnavailable, match="opencv-python-headless<5"):
-        FaceCounter()

@@ -137,6 +137,6 @@ def test_faces_of_a_dataset_without_frontal_cats_are_not_counted(make_store, few
 
 
 def test_without_the_extra_no_faces_are_counted(store, few, tmp_path, monkeypatch):
-    monkeypatch.setattr("models.metrics.faces.find_spec", lambda _name: None)
+    monkeypatch.setattr("models.images.cat_faces.find_spec", lambda _name: None)
     row = few("cattery", 24)
     assert face_tally(store, store.datasets.get("small"), 32, row, cache=tmp_path) is None

@@ -53,7 +53,9 @@ def test_nothing_is_chosen_by_the_held_out_judge():
     assert headline([judged]) is None
     assert headline([judged, lab]) is lab
     judge, ours = PROTOCOLS["held-out"], PROTOCOLS["cattery"]
-    assert replace(judge, name=ours.name, features=ours.features, note=ours.note) == ours
+    # Faces do not depend on features: they are counted once, by the default.
+    same = replace(judge, name=ours.name, features=ours.features, note=ours.note, faces=ours.faces)
+    assert same == ours
     others = {row.features for name, row in PROTOCOLS.items() if name != "held-out"}
     assert judge.features not in others
 

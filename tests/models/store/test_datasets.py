@@ -6,6 +6,7 @@ import pytest
 
 from models.errors import Conflict, DatasetError, Gone, InvalidValue, NotFound, StoreError
 from models.store.records import JobKind, JobStatus
+from tests.records import put_job
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def test_a_dataset_that_a_job_needs_cannot_be_deleted(store, dataset, files, ord
     job, _ = store.jobs.create(JobKind.TRAIN, order)
     with pytest.raises(Conflict, match=job.id):
         store.datasets.delete("cats")
-    store.jobs.save(replace(job, status=JobStatus.FAILED))
+    put_job(store, replace(job, status=JobStatus.FAILED))
     store.datasets.delete("cats")
 
 

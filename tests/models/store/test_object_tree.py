@@ -1,24 +1,28 @@
 """An object store over HTTP: what was acknowledged is never lost, whoever else writes."""
 
+import json
 import os
 import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from contextlib import suppress
+from itertools import count, pairwise
 from uuid import uuid4
 
 import pytest
 import s3fs
 
-from models.errors import StoreError
+from models.errors import Gone, LeaseLost, StoreError
 from models.store import Store, object_lock, object_tree
 from models.store.events import SEGMENT_BYTES
-from models.store.records import JobKind
+from models.store.journal import Journal
+from models.store.records import JobKind, JobStatus
 from tests.models.store.s3_server import BUCKET, S3Server
+from tests.records import add_event
 
-# Ten thousand, as `CATTERY_TEST_MOVES=10000 pytest -k two_processes`, took 7 minutes.
+# `CATTERY_TEST_MOVES=10000 pytest -k two_processes` makes the full ten thousand.
 MOVES = int(os.environ.get("CATTERY_TEST_MOVES", "120"))  # noqa: TID251 - no setting of Cattery
 
 ROLL_BACK = """
@@ -165,7 +169,7 @@ def test_a_long_history_is_kept_in_small_objects(store, order):
     """Each event writes one segment again, never all of them; ids go on from one to the next."""
     job = store.jobs.create(JobKind.TRAIN, order)[0].id
     for n in range(60):
-        store.jobs.append_event(job, "progress", {"n": n, "text": "x" * 1000})
+        add_event(store, job, "progress", {"n": n, "text": "x" * 1000})
     folder = f"jobs/{job}/events"
     sizes = [len(store.tree.read(f"{folder}/{name}")) for name in store.tree.names(folder)]
     assert len(sizes) > 2
@@ -182,7 +186,10 @@ def test_events_of_two_writers_all_arrive(store, order):
 
     def write(writer):
         for n in range(25):
-            store.jobs.append_event(job, "progress", {"writer": writer, "n": n, "text": "x" * 900})
+            while True:  # whoever has not seen the other's last change is refused
+                with suppress(LeaseLost):
+                    add_event(store, job, "progress", {"writer": writer, "n": n, "text": "x" * 900})
+                    break
 
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(write, range(2)))
@@ -194,10 +201,54 @@ def test_events_of_two_writers_all_arrive(store, order):
 
 def test_a_history_that_an_older_release_began_goes_on(store, order):
     job = store.jobs.create(JobKind.TRAIN, order)[0].id
-    store.tree.delete(f"jobs/{job}/events")
+    fields = json.loads(store.tree.read(f"jobs/{job}/order.json"))
+    for name in ("event", "events", "gives_up"):
+        fields.pop(name)
+    for name in ("order.json", "job.json"):
+        store.tree.write(f"jobs/{job}/{name}", json.dumps(fields).encode())
     line = b'{"type": "progress", "at": "2026-01-01T00:00:00Z", "data": {}}\n'
     store.tree.write(f"jobs/{job}/events.jsonl", 3 * line)
-    store.jobs.append_event(job, "resumed", {})
-    store.jobs.append_event(job, "finished", {})
+    add_event(store, job, "resumed", {})
+    add_event(store, job, "finished", {})
     assert [event.id for event in store.jobs.events(job)] == [1, 2, 3, 4, 5]
     assert [event.type for event in store.jobs.events(job, after=3)] == ["resumed", "finished"]
+
+
+def test_a_job_deleted_in_the_instant_of_its_first_change_stays_deleted(store, order, monkeypatch):
+    """A conditional write cannot tell a record that was never there from one that was deleted."""
+    job = store.jobs.create(JobKind.TRAIN, order)[0].id
+    late, put = Journal(store.jobs.get(job), store), store.tree._conditions.put
+    calls = count()
+
+    def put_late(place, data, tag):
+        if place.endswith("/job.json") and next(calls) == 0:
+            Journal(store.jobs.get(job), store).end(JobStatus.CANCELED)
+            store.jobs.delete(job)
+        return put(place, data, tag)
+
+    monkeypatch.setattr(store.tree._conditions, "put", put_late)
+    with pytest.raises(LeaseLost):
+        late.start()
+    with pytest.raises(Gone):
+        store.jobs.get(job)
+    assert store.jobs.list() == []
+    assert next(calls) == 2
+
+
+def test_of_many_who_change_a_job_at_once_one_does(store, order):
+    """The check of the record is one with the write, whichever process or machine it is in."""
+    for _ in range(5):
+        seen = store.jobs.create(JobKind.TRAIN, order)[0]
+        started = threading.Barrier(4)
+
+        def change(n, seen=seen, started=started):
+            started.wait()
+            with suppress(LeaseLost):
+                store.jobs.change(seen, "resumed", {"n": n})
+                return n
+            return None
+
+        with ThreadPoolExecutor(4) as threads:
+            [winner] = [n for n in threads.map(change, range(4)) if n is not None]
+        events = store.jobs.events(seen.id)
+        assert [(e.id, e.data) for e in events] == [(1, {}), (2, {"n": winner})]

@@ -4,10 +4,12 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from app.cli.locks import StartError
+from tests.worker.waiting import until
 from tools.zoo.children import start_cattery, starter, zoo_lock
 from tools.zoo.planning import train_arguments
 from tools.zoo.table import EDITIONS
@@ -43,6 +45,28 @@ def test_a_child_can_be_terminated_from_its_start_on(tmp_path):
         assert child.poll() is None
         child.terminate()
         assert child.wait(60.0) == -signal.SIGTERM
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_child_hears_both_signals_though_a_script_ignored_one(tmp_path, signum):
+    """What a shell script starts in the background inherits an ignored SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with zoo_lock(tmp_path) as lock:
+            child = start_cattery(["worker"], tmp_path / "log", {"CATTERY_REDIS_URL": ""}, lock)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    status = Path(f"/proc/{child.pid}")
+    until(lambda: b"parent_watch" not in (status / "cmdline").read_bytes(), 30, "it is Cattery")
+    ignored = next(
+        int(line.split()[1], 16)
+        for line in (status / "status").read_text().splitlines()
+        if line.startswith("SigIgn")
+    )
+    assert not ignored >> (signum - 1) & 1
+    child.send_signal(signum)
+    assert child.wait(60.0) != 0
 
 
 def test_an_entry_is_trained_or_its_job_resumed(tmp_path, monkeypatch):

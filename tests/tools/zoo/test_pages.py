@@ -3,7 +3,7 @@
 import pytest
 
 from models.gan.recipes import RECIPES
-from models.store.records import Card
+from models.store.records import Card, Promotion
 from tests.records import card
 from tools.zoo.pages import Exhibit, command_of, zoo_page
 from tools.zoo.published import PUBLISHED
@@ -85,3 +85,33 @@ def test_unshipped_generators_have_their_own_section():
 @pytest.mark.parametrize("name", sorted(RECIPES))
 def test_every_recipe_states_what_was_published(name):
     assert PUBLISHED[name].protocol
+
+
+def test_the_collapse_and_its_cure_stand_side_by_side():
+    """Only the settings that differ; neither run is listed among the generators again."""
+    runs = [
+        ("lsgan-spots", "lsgan", 0.9, Promotion(decision="not promoted", reason="Collapsed.")),
+        ("lsgan-cured", "lsgan-stable", 0.0, None),
+    ]
+    pair = [
+        Exhibit(
+            card=_card(
+                model=model,
+                recipe=recipe,
+                settings={"width": 16, "beta1": beta1},
+                promotion=promotion,
+                order={**ORDER, "recipe": recipe},
+            ),
+            sheet=f"{model}.png",
+            is_shipped=False,
+        )
+        for model, recipe, beta1, promotion in runs
+    ]
+    page = _page(Exhibit(card=_card(), sheet="sheet.png", is_shipped=True), *pair)
+    assert "| samples | ![lsgan-spots](lsgan-spots.png) | ![lsgan-cured](lsgan-cured.png) |" in page
+    assert "| `beta1` | 0.9 | 0.0 |" in page
+    assert "`width` |" not in page
+    assert "| collapse detector | Collapsed. | none of its rules fired |" in page
+    assert "cattery train lsgan-stable --dataset cat" in page
+    assert page.count("](lsgan-spots.png)") == 1
+    assert "A collapse" not in _page(pair[0])

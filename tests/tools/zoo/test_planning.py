@@ -10,7 +10,7 @@ from models.jobs.order import make_order
 from models.store import Store
 from models.store.records import Budget, JobKind, JobRecord, JobStatus, Promote
 from models.store.serialization import to_json
-from tests.records import dataset_record
+from tests.records import dataset_record, put_job
 from tools.zoo.datasets import SOURCES
 from tools.zoo.planning import (
     Capacity,
@@ -185,5 +185,5 @@ def test_a_survey_reads_jobs_and_versions(tmp_path):
     record, _ = store.jobs.create(JobKind.TRAIN, order_for(TABBY), runner="cli")
     [queued] = survey([TABBY], store)
     assert (queued.state, queued.job) == (State.INTERRUPTED, record)
-    store.jobs.save(replace(record, status=JobStatus.FINISHED, version="a" * 12))
+    put_job(store, replace(record, status=JobStatus.FINISHED, version="a" * 12))
     assert survey([TABBY], store) == waiting(State.TO_DO, TABBY)

@@ -8,6 +8,7 @@ from models.errors import InvalidValue
 from models.store import Store
 from models.store.records import Budget, JobKind, JobStatus
 from tests import records
+from tests.records import put_job
 from tools.zoo.planning import order_for
 from tools.zoo.release import select_versions
 from tools.zoo.table import Entry, Role
@@ -26,7 +27,7 @@ def _train(store: Store, entry: Entry) -> str:
     weights = entry.recipe.encode()
     card = store.versions.publish(entry.model, weights, records.card(recipe=entry.recipe), b"png")
     job, _ = store.jobs.create(JobKind.TRAIN, order_for(entry), runner="cli")
-    store.jobs.save(replace(job, status=JobStatus.FINISHED, version=card.version))
+    put_job(store, replace(job, status=JobStatus.FINISHED, version=card.version))
     return f"{card.model}@{card.version}"
 
 

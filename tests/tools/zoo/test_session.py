@@ -11,6 +11,7 @@ import pytest
 from models.store import Store
 from models.store.records import JobKind, JobStatus
 from tests.models.comparison.comparisons import Stage
+from tests.records import put_job
 from tools.zoo.planning import Capacity, order_for, survey
 from tools.zoo.session import Outcome, Process, Session
 from tools.zoo.table import Entry
@@ -175,6 +176,6 @@ def test_an_error_leaves_no_process_behind(fleet):
 def test_a_job_that_its_process_left_open_is_interrupted(fleet):
     """Its record still says `started`: nobody was left to change it."""
     record, _ = fleet.store.jobs.create(JobKind.TRAIN, order_for(DCGAN), runner="cli")
-    fleet.store.jobs.save(replace(record, status=JobStatus.STARTED))
+    put_job(fleet.store, replace(record, status=JobStatus.STARTED))
     assert fleet.train(DCGAN) is Outcome.COMPLETE
     assert fleet.started == [("dcgan", True, 0)]

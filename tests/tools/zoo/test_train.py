@@ -13,7 +13,7 @@ def test_a_cpu_trains_one_entry_per_core_with_one_thread_each(monkeypatch):
     """The setting is ignored, since the number of threads changes the weights."""
     monkeypatch.setenv("CATTERY_DEVICE", "cpu")
     monkeypatch.setenv("CATTERY_THREADS", "8")
-    monkeypatch.setattr("tools.zoo.train._cores", lambda: 5)
+    monkeypatch.setattr("tools.zoo.train.usable_cores", lambda: 5)
     entries = [Entry(recipe="dcgan", kimg=1)] * 4
     assert capacity_here(None, entries) == (Capacity(jobs=5), threads(1))
     assert capacity_here(2, entries) == (Capacity(jobs=2), threads(1))
@@ -23,7 +23,7 @@ def test_a_gpu_trains_what_its_free_memory_holds(monkeypatch):
     """The cores are divided among those that fit, unless a setting says otherwise."""
     monkeypatch.setenv("CATTERY_DEVICE", "cuda")
     monkeypatch.delenv("CATTERY_THREADS", raising=False)
-    monkeypatch.setattr("tools.zoo.train._cores", lambda: 16)
+    monkeypatch.setattr("tools.zoo.train.usable_cores", lambda: 16)
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
     monkeypatch.setattr("torch.cuda.mem_get_info", lambda _device: (78 * 10**9, 84 * 10**9))

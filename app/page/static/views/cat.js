@@ -1,6 +1,8 @@
 // One cat: large, with its card, its neighbors, and the walk to another one.
 import { CardFacts } from "../card.js";
 import { Button, Empty, Failure, Loader, copy } from "../components.js";
+import { url } from "../api.js";
+import { useResource } from "../load.js";
 import { MAX_SEED, permalink, randomSeed, useCard } from "../models.js";
 import { address, replace, route, usePlace } from "../router.js";
 import { html, useEffect, useState } from "../vendor/vendor.js";
@@ -64,6 +66,7 @@ function Cat({ cat, card }) {
       </div>
       ${isPlain && html`<${WalkForm} to=${to} onWalk=${setWalk} />`}
       <${Neighbors} cat=${cat} />
+      ${isPlain && !cat.truncation && html`<${Nearest} cat=${cat} />`}
       <section class="cat-card"><h2>Card</h2><${Loader} of=${card}>${(/** @type {any} */ data) => html`<${CardFacts} card=${data} />`}<//></section>
     </div>
   </article>`;
@@ -101,6 +104,19 @@ function WalkForm({ to, onWalk }) {
       <${Button} icon="dices" label="Walk to any cat" kind="quiet" onClick=${() => onWalk(randomSeed())} />
       ${to !== null && html`<${Button} icon="x" label="End the walk" kind="quiet" onClick=${() => onWalk(null)} />`}
     </form></section>`;
+}
+
+/**
+ * The training picture that the cat is most like; nothing where the data set is not at hand.
+ * @param {{ cat: Cat }} props
+ */
+function Nearest({ cat }) {
+  const path = `/cats/${cat.model}@${cat.version}/${cat.seed}/nearest`;
+  const figures = useResource(`${path}.json`);
+  if (!figures.data) return null;
+  return html`<section><h2>Nearest training picture</h2>
+    <img class="cat-nearest" src=${url(`${path}.png`)} alt=${`The training picture most like cat ${cat.seed}`} width="128" height="128" loading="lazy" />
+    <p class="muted">If it is the same cat, the model has copied it.</p></section>`;
 }
 
 /** @param {{ cat: Cat }} props */

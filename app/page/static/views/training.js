@@ -71,5 +71,5 @@ function Earlier() {
   if (ended.length === 0) return null;
   return html`<section><h2>Ended</h2><ul class="rows training-ended">${ended.map((job) => html`<li key=${job.id}><${JobName} job=${job} />
     <${Badge} status=${job.status} />
-    <span class="muted">${job.promoted ? "in service since" : ""} ${ago(job.ended_at)}</span></li>`)}</ul></section>`;
+    <span class="muted">${job.promoted ? "promoted" : ""} ${ago(job.ended_at)}</span></li>`)}</ul></section>`;
 }
