@@ -53,7 +53,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory) -> Iterator[Service]:
-    """Return a running service with the generators of the zoo; tests only look at it."""
+    """Return a running service with the generators of the zoo; tests add jobs, but no models."""
     service = Service(tmp_path_factory.mktemp("studio"))
     yield service.wait_until_ready()
     service.kill()
