@@ -39,7 +39,9 @@ def device_memory(device: str) -> tuple[int, int, int] | None:
     None for a CPU, and for a process that has not used the GPU: asking would initialize it.
     """
     torch = sys.modules.get("torch")  # not imported for this: it takes seconds and memory
-    if torch is None or not device.startswith("cuda") or not torch.cuda.is_initialized():
+    # Another thread may be importing it at this moment: then it has nothing in it yet.
+    is_initialized = getattr(getattr(torch, "cuda", None), "is_initialized", None)
+    if not device.startswith("cuda") or is_initialized is None or not is_initialized():
         return None
     free, total = torch.cuda.mem_get_info(device)
     return torch.cuda.memory_reserved(device), total - free, total
