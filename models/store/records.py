@@ -166,7 +166,7 @@ class Promotion:
         difference: The new one's KID minus the other's; below zero is better.
         interval: 95 % interval of the difference; promoted if it lies below zero.
         protocol: How both were measured.
-        dataset: Name of the data set that both were compared with.
+        dataset: Name of the dataset that both were compared with.
     """
 
     decision: str

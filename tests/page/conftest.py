@@ -173,7 +173,7 @@ def visit(chromium: Browser, studio: Service) -> Iterator[Callable[..., Visitor]
 
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory, pictures: Path) -> Iterator[Service]:
-    """Return a running service with the data set `cats`, in which tests order trainings."""
+    """Return a running service with the dataset `cats`, in which tests order trainings."""
     folder = tmp_path_factory.mktemp("workshop")
     few = folder / "few"  # each is one more forward pass of a large network
     few.mkdir()

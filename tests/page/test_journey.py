@@ -24,7 +24,7 @@ def _share_a_cat(page: Page) -> str:
 def _order(page: Page, seed: int) -> None:
     """Order the smallest training there is."""
     page.get_by_role("link", name="Training", exact=True).click()
-    page.get_by_label("Data set").select_option("cats")
+    page.get_by_label("Dataset").select_option("cats")
     page.get_by_label("Budget", exact=True).fill("0.8")
     page.get_by_label("Unit of the budget").select_option("kimg")
     page.get_by_label("Put into service").select_option("always")

@@ -179,7 +179,7 @@ def test_the_page_works_under_the_prefix_of_a_proxy(visit, start):
         expect(page.locator(".job-sheet img")).to_have_attribute("src", re.compile(r"/4\.png$"))
         page.get_by_role("button", name="Cancel").click()
         expect(page.locator(".messages")).to_contain_text("Canceling")
-        # The data set of the zoo is not on this machine, so that there is no nearest picture.
+        # The dataset of the zoo is not on this machine, so that there is no nearest picture.
         assert [it for it in refused if not it.endswith("/nearest.json")] == []
         page.goto("about:blank")
 

@@ -107,7 +107,7 @@ function WalkForm({ to, onWalk }) {
 }
 
 /**
- * The training picture that the cat is most like; nothing where the data set is not at hand.
+ * The training picture that the cat is most like; nothing where the dataset is not at hand.
  * @param {{ cat: Cat }} props
  */
 function Nearest({ cat }) {
