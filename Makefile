@@ -13,7 +13,7 @@ PAGE := tools/page
 IN_PARALLEL := --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help serve zoo test check coverage gpu-check chaos soak docs page page-check page-types clean same-python
+.PHONY: help serve zoo test check coverage gpu-check chaos soak docs page page-pictures page-check page-types clean same-python
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ page-check:
 	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory page-types; \
 	else echo "NOT CHECKED: the modules of the web page, since npm is not installed." >&2; \
 	  [ -z "$$CI" ]; fi
+
+page-pictures: $(VENV)/.installed-dev ## Renew the screenshots in docs/images
+	CATTERY_TEST_PICTURES=1 $(BIN)/pytest tests/page/test_cat.py
 
 page-types: $(PAGE)/node_modules/.installed
 	cd $(PAGE) && node_modules/.bin/tsc --project tsconfig.json && node build.js --check

@@ -13,6 +13,7 @@ from app.api.status import StatusBoard
 from app.cats.cache import ImageCache
 from app.cats.nearest import NearestPictures
 from app.cats.renderer import Renderer
+from app.http.keys import KeyRing
 from app.inference.batcher import Batcher
 from app.inference.pool import GeneratorPool
 from app.inference.slot import EngineLoader, load_engine
@@ -66,6 +67,7 @@ def lifespan_of(
 async def _open_store(state: State, settings: AppSettings, store: Store | None) -> None:
     """Open the store and register the generators of this release in it."""
     state.store = store or await asyncio.to_thread(Store.open, settings.store_url)
+    state.key_ring = await asyncio.to_thread(KeyRing.open, settings, state.store)
     state.store_probe = Probe(lambda: state.store.tree.names("models"))
     state.records_probe = Probe(state.store.tree.problems.check)
     state.zoo_problems = await asyncio.to_thread(register_zoo, state.store)

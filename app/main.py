@@ -22,7 +22,8 @@ from app.api import (
 from app.api.openapi import TAGS, describe
 from app.api.routing import DirectRoutes
 from app.http.headers import ResponseHeaders
-from app.http.security import Gate, check_closed
+from app.http.keys import check_closed
+from app.http.security import Gate
 from app.inference.slot import EngineLoader
 from app.lifespan import lifespan_of
 from app.observability.metrics import RequestCounter, Telemetry
@@ -70,11 +71,11 @@ def create_app(
         queue_note: Returns what `/readyz` should tell of a queue that works, or "".
 
     Raises:
-        SettingsError: It would be open to the whole network without a key.
+        SettingsError: It would be open to the whole network without a key, or with a weak one.
     """
     # A server that shuts down should set `app.state.stopping` before it waits for connections:
     # event streams would otherwise keep theirs open.
-    check_closed(settings)
+    check_closed(settings, store)
     telemetry = Telemetry()
     app = _App(
         title="Cattery",

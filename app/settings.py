@@ -4,16 +4,18 @@ Every field is an environment variable `CATTERY_<FIELD>`; nothing else reads the
 """
 
 import re
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from models.inference.registry import AUTO, ENGINES
 from worker.protocol import SharedSettings
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+MAX_KEY_BYTES = 4096  # a line; not what a wrong path would bring, such as a disk image
 
 _ROOT_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 
@@ -36,12 +38,22 @@ def is_loopback(host: str) -> bool:
     return (mapped or address).is_loopback
 
 
+def _key_in(path: Path) -> str:
+    """Return the key in a file; ValueError if it cannot be read."""
+    try:
+        with path.expanduser().open("rb") as file:
+            return file.read(MAX_KEY_BYTES).decode().strip()
+    except OSError as err:
+        raise ValueError(f"it cannot be read: {err.strerror}") from None
+
+
 class AppSettings(SharedSettings):
     """The front end's settings, in addition to those that it shares with the worker."""
 
     host: str = Field(
         default="127.0.0.1",
-        description="Address to listen on. Any but loopback requires CATTERY_API_KEY.",
+        description="Address to listen on. Any but loopback requires a key: CATTERY_API_KEY or "
+        "one of `cattery keys add`.",
     )
     port: int = Field(default=8000, ge=0, le=65535, description="TCP port; 0 chooses a free one.")
     root_path: str = Field(
@@ -49,10 +61,20 @@ class AppSettings(SharedSettings):
         description="Prefix under which a proxy publishes the service, such as /cattery; links, "
         "redirects and the OpenAPI document have it. The proxy may remove it or pass it on.",
     )
+    api_key_file: Path | None = Field(
+        default=None, description="File with the key, instead of CATTERY_API_KEY."
+    )
     api_key: SecretStr | None = Field(
         default=None,
-        description="Bearer token required by every call that changes something. "
-        "Empty: no key is required, and only this machine may call.",
+        validate_default=True,  # it may be in a file
+        description="Bearer token with all scopes. Without it and without keys of `cattery keys "
+        "add` none is required, and only this machine may call. Weak ones are refused unless "
+        "the address is loopback.",
+    )
+    trusted_proxies: str = Field(
+        default="127.0.0.1,::1",
+        description="Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, for "
+        "limits per address: addresses or networks, separated by commas.",
     )
     device: str = Field(
         default="auto",
@@ -178,12 +200,35 @@ class AppSettings(SharedSettings):
         description="Maximum silence on an event stream before a comment is sent, seconds.",
     )
 
+    @field_validator("api_key_file")
+    @classmethod
+    def _holds_a_key(cls, path: Path | None) -> Path | None:
+        """Reject a file that cannot be read, or holds no key."""
+        if path is not None and not _key_in(path):
+            raise ValueError("the file is empty")
+        return path
+
     @field_validator("api_key")
     @classmethod
-    def _empty_is_none(cls, key: SecretStr | None) -> SecretStr | None:
-        """Treat a blank key as none."""
+    def _empty_is_none(cls, key: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        """Treat a blank key as none, and read the one in the file."""
         # `CATTERY_API_KEY=` in an environment file means "not set"; as a key it would fit anyone.
-        return key if key is not None and key.get_secret_value().strip() else None
+        text = key.get_secret_value().strip() if key is not None else ""
+        file = info.data.get("api_key_file")
+        if file is None:
+            return SecretStr(text) if text else None
+        if text:
+            raise ValueError("there is a CATTERY_API_KEY_FILE as well; set one of them")
+        return SecretStr(_key_in(file))
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_addresses(cls, text: str) -> str:
+        """Reject names, which anybody may claim, and "*", which would believe everybody."""
+        parts = [part.strip() for part in text.split(",") if part.strip()]
+        for part in parts:
+            ip_network(part)  # raises ValueError
+        return ",".join(parts)
 
     @field_validator("host")
     @classmethod
@@ -210,6 +255,11 @@ class AppSettings(SharedSettings):
         if engine not in (AUTO, *ENGINES):
             raise ValueError(f"{engine!r} is not one of {', '.join((AUTO, *ENGINES))}")
         return engine
+
+    @property
+    def key(self) -> str | None:
+        """The key of the environment, or None."""
+        return None if self.api_key is None else self.api_key.get_secret_value()
 
     @property
     def is_local(self) -> bool:

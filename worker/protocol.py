@@ -3,6 +3,7 @@
 Plain data: imports neither torch nor redis nor rq.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -14,7 +15,11 @@ QUEUE = "cattery"
 RUN_JOB = "worker.jobs.run"
 ANNOUNCEMENTS = "cattery:announcements"  # pub/sub channel: JSON {"model": name}
 
+API_KEY = "CATTERY_API_KEY"
 PREFIX = "CATTERY_"  # of the environment variables that hold settings
+SECRETS = (API_KEY, "CATTERY_REDIS_URL", "CATTERY_WEBHOOK_SECRET")
+"""Settings whose values no message shows."""
+
 _REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 LEASE_TTL_S = 10.0  # a job process that does not renew its lease for this long counts as dead
@@ -91,6 +96,11 @@ class SharedSettings(BaseSettings):
     def store_url(self) -> str:
         """The store's URL with the default filled in."""
         return self.store or str(self.data.resolve() / "store")
+
+
+def without_key(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without the key of the front end, which no other process needs."""
+    return {name: value for name, value in environment.items() if name.upper() != API_KEY}
 
 
 def _check_utf_8(text: str) -> None:

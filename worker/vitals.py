@@ -38,11 +38,14 @@ def device_memory(device: str) -> tuple[int, int, int] | None:
 
     None for a CPU, and for a process that has not used the GPU: asking would initialize it.
     """
-    torch = sys.modules.get("torch")  # not imported for this: it takes seconds and memory
-    if torch is None or not device.startswith("cuda") or not torch.cuda.is_initialized():
+    # Not imported for this, since that takes seconds and memory. While another thread does, the
+    # module is there with nothing in it.
+    cuda: Any = getattr(sys.modules.get("torch"), "cuda", None)
+    is_initialized = getattr(cuda, "is_initialized", lambda: False)
+    if not device.startswith("cuda") or not is_initialized():
         return None
-    free, total = torch.cuda.mem_get_info(device)
-    return torch.cuda.memory_reserved(device), total - free, total
+    free, total = cuda.mem_get_info(device)
+    return cuda.memory_reserved(device), total - free, total
 
 
 def vitals(device: str) -> Vitals:

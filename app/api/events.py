@@ -6,7 +6,7 @@ from fastapi import Depends, Header, Query, Request, Response
 from starlette.responses import StreamingResponse
 
 from app.api.dependencies import RootDep, SettingsDep, StoreDep, known_parameters_only
-from app.api.responses import EVENT_STREAM
+from app.api.responses import EVENT_STREAM, event_content
 from app.api.routing import Router
 from app.api.views import job_view
 from app.jobs.cursor import Cursor, is_cursor
@@ -25,15 +25,15 @@ router = Router(
 )
 
 _EXAMPLE = (
-    "id: 1795515300-00000000-20261123.101500.a1b2c3.7.0badcafe\nevent: progress\n"
-    'data: {"job":"20261123-101500-a1b2c3","seq":7,"at":"2026-11-23T10:15:00.000000Z","kimg":3.2}'
-    "\n\n"
+    "1795515300-00000000-20261123.101500.a1b2c3.7.0badcafe",
+    "progress",
+    '{"job":"20261123-101500-a1b2c3","seq":7,"at":"2026-11-23T10:15:00.000000Z","kimg":3.2}',
 )
 _STREAM: Responses = {
     200: {
         "description": "Events without end: `jobs`, `job`, `deleted`, and every entry of the "
         "jobs' histories.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+        "content": event_content(*_EXAMPLE),
     }
 }
 

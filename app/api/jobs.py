@@ -15,6 +15,7 @@ from app.api.responses import (
     LOCATION,
     REVALIDATE,
     content,
+    event_content,
     png,
 )
 from app.api.routing import Router
@@ -58,22 +59,12 @@ LastEventQuery = Annotated[
 ]
 
 _QUEUED: Responses = {202: {"description": "The job is queued.", "headers": LOCATION}}
-_EVENT = ("id", "event", "data")
 _EXAMPLE = ("1", "queued", '{"at":"2026-11-23T10:15:00.000000Z"}')
 _STREAM: Responses = {
     200: {
         "description": "One event per entry of the job's history: id, type and data as JSON. "
         "The stream ends with the job.",
-        "content": {
-            "text/event-stream": {
-                # OpenAPI 3.1 has no word for a stream: this is one of its events.
-                "schema": {
-                    "type": "object",
-                    "properties": {name: {"type": "string"} for name in _EVENT},
-                },
-                "example": dict(zip(_EVENT, _EXAMPLE, strict=True)),
-            }
-        },
+        "content": event_content(*_EXAMPLE),
     },
     204: {"description": "The job has ended and the client has received all of its events."},
 }

@@ -35,7 +35,7 @@ _HEADERS = {
         "schema": {"type": "number"},
     },
     "Cattery-Picture": {
-        "description": "Number of the picture in its data set.",
+        "description": "Number of the picture in its dataset.",
         "schema": {"type": "integer"},
     },
 }
@@ -69,8 +69,8 @@ async def get_nearest_picture(
 ) -> Response:
     """The picture that a cat is most like, by the features of the memorization check.
 
-    404 unless the data set that the version was trained on is in this store, with its features,
-    which training on it or `cattery evaluate` has stored. Of larger data sets 10,000 pictures,
+    404 unless the dataset that the version was trained on is in this store, with its features,
+    which training on it or `cattery evaluate` has stored. Of larger datasets 10,000 pictures,
     evenly spaced, are compared.
     """
     finder: NearestPictures = request.app.state.nearest

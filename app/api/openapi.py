@@ -7,7 +7,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from app.http.security import JSON, SAFE_METHODS
+from app.http.scopes import REQUIRED, SAFE_METHODS
+from app.http.security import JSON
 from app.problems.openapi import Problem, problems
 
 EXAMPLES: dict[str, dict[str, Any]] = json.loads(
@@ -29,8 +30,8 @@ _REFERENCE = "#/components/schemas/{model}"
 _KEY = {
     "type": "http",
     "scheme": "bearer",
-    "description": "The key in CATTERY_API_KEY, if one is configured; required by calls that "
-    "change something.",
+    "description": "A key, if any is configured: the one in CATTERY_API_KEY, or one of `cattery "
+    "keys add` with the scope that the call names. Looking needs none.",
 }
 
 
@@ -68,13 +69,13 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
     for name, example in EXAMPLES.items():
         schemas[name]["examples"] = [example]
     parts["securitySchemes"] = {"key": _KEY}
-    for path in document["paths"].values():
-        for method, operation in path.items():
-            _complete_operation(method.upper(), operation)
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            _complete_operation(path, method.upper(), operation)
     return document
 
 
-def _complete_operation(method: str, operation: dict[str, Any]) -> None:
+def _complete_operation(path: str, method: str, operation: dict[str, Any]) -> None:
     """Add the responses of the gate, which comes before the routes."""
     answers = operation["responses"]
     common = [403, 500]
@@ -84,7 +85,7 @@ def _complete_operation(method: str, operation: dict[str, Any]) -> None:
         answers["422"] = problems(422)[422]
     if method not in SAFE_METHODS:
         common += [401, 413, 415] if method == "POST" else [401, 413]
-        operation["security"] = [{}, {"key": []}]
+        operation["security"] = [{}, {"key": [REQUIRED[method, path].value]}]
     for status, response in problems(*common).items():
         answers.setdefault(str(status), response)
     operation["responses"] = dict(sorted(answers.items()))

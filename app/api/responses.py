@@ -1,6 +1,7 @@
 """Responses of several routes: PNG files with entity tags, and their OpenAPI entries."""
 
 import hashlib
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -40,3 +41,11 @@ def content(request: Request, file: bytes, media_type: str, freshness: str) -> R
     etag = f'"{hashlib.sha256(file).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": freshness}
     return not_modified(request, headers) or Response(file, headers=headers, media_type=media_type)
+
+
+def event_content(number: str, kind: str, data: str) -> dict[str, Any]:
+    """Return what OpenAPI says of a stream of server-sent events, with an example of one."""
+    example = {"id": number, "event": kind, "data": data}
+    # OpenAPI 3.1 has no word for a stream: this is one of its events.
+    schema = {"type": "object", "properties": {name: {"type": "string"} for name in example}}
+    return {"text/event-stream": {"schema": schema, "example": example}}

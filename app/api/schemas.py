@@ -368,7 +368,7 @@ class NearestView(BaseModel):
     """The training picture nearest to a cat."""
 
     dataset: str
-    picture: int = Field(description="Number of the picture in its data set.")
+    picture: int = Field(description="Number of the picture in its dataset.")
     distance: float = Field(description="Between the features of the two; 0 for a copy.")
     heldout_closer: float | None = Field(
         description="Share of the held-out pictures that are closer to a training picture; near 0 "

@@ -14,7 +14,7 @@ from models.metrics.pictures import Nearest, TrainingPictures
 from models.store import Store
 from models.store.records import Card, DatasetRecord
 
-MOST_WAITING = 8  # each takes some tens of milliseconds, the first of a data set a second
+MOST_WAITING = 8  # each takes some tens of milliseconds, the first of a dataset a second
 OPEN_DATASETS = 2  # 26 MB of features each
 KEPT = 256  # results, of 12 KB at 64 px
 
@@ -34,7 +34,7 @@ class NearestPictures:
     """Finds training pictures. Used from one event loop.
 
     Args:
-        store: Holds the data sets.
+        store: Holds the datasets.
         batcher: Renders the cats.
         cache: Folder for packs of a remote store.
     """
@@ -52,7 +52,7 @@ class NearestPictures:
         self._thread.shutdown(cancel_futures=True)
 
     def dataset(self, card: Card) -> DatasetRecord:
-        """Return the data set that a version was trained on; blocks.
+        """Return the dataset that a version was trained on; blocks.
 
         Raises:
             NoPictures: It is not in this store.
@@ -61,17 +61,17 @@ class NearestPictures:
             found = self._store.datasets.get(str(card.dataset.get("name", "")))
         except (NotFound, Gone) as err:
             raise NoPictures(
-                card, "which is not in this store", "Import that data set under this name."
+                card, "which is not in this store", "Import that dataset under this name."
             ) from err
         if found.fingerprint != card.dataset.get("fingerprint"):
-            raise NoPictures(card, "but the data set of that name in this store has other pictures")
+            raise NoPictures(card, "but the dataset of that name in this store has other pictures")
         return found
 
     async def find(self, slot: Slot, seed: int, dataset: DatasetRecord) -> Nearest:
         """Return the training picture nearest to a cat.
 
         Raises:
-            NoPictures: The features of the data set are not stored.
+            NoPictures: The features of the dataset are not stored.
             Busy, DeadlineExceeded: As `Batcher.render`.
         """
         key = (slot.name, seed, dataset.fingerprint)

@@ -99,9 +99,9 @@ def _queue(settings: "AppSettings") -> str:
 
 def _address(settings: "AppSettings") -> str:
     from app.cli.locks import StartError, listening_socket
+    from app.http.keys import check_closed
 
-    if not settings.is_local and settings.api_key is None:
-        raise CheckFailed(f"{settings.host} is open to others.", "Set CATTERY_API_KEY.")
+    check_closed(settings)
     try:
         listening_socket(settings.host, settings.port).close()
     except StartError as err:

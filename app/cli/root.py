@@ -15,6 +15,7 @@ from app.cli.doctor import doctor
 from app.cli.evaluate import evaluate
 from app.cli.generate import generate
 from app.cli.jobs import job_commands
+from app.cli.keys import key_commands
 from app.cli.models import model_commands
 from app.cli.recipes import recipes
 from app.cli.serve import serve
@@ -35,6 +36,7 @@ for _command in (serve, worker, train, recipes, compare, generate, walk, evaluat
     commands.command()(_command)
 commands.add_typer(dataset_commands, name="dataset")
 commands.add_typer(job_commands, name="jobs")
+commands.add_typer(key_commands, name="keys")
 commands.add_typer(model_commands, name="models")
 
 
@@ -97,7 +99,9 @@ def _settings_errors(err: ValueError) -> list[str]:
 
 def _settings_line(loc: Iterable[object], value: object, message: str) -> str:
     """Return the line for an invalid setting; values that may hold a secret are left out."""
+    from worker.protocol import SECRETS
+
     name = f"CATTERY_{'_'.join(map(str, loc)).upper()}"
-    is_secret = name in ("CATTERY_API_KEY", "CATTERY_REDIS_URL")
+    is_secret = name in SECRETS
     shown = "invalid" if is_secret else repr(value)
     return f"{name} is {shown}: {message.removeprefix('Value error, ')}."

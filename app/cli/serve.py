@@ -58,7 +58,7 @@ def serve(
     ] = True,
 ) -> None:
     """Run the service, its worker and its queue in the foreground until Ctrl-C."""
-    from app.http.security import check_closed
+    from app.http.keys import check_closed
     from app.settings import AppSettings
     from worker.logs import log_to_stderr
 
@@ -194,6 +194,7 @@ def run_api(
         log_config=None,  # its lines have the format of ours
         access_log=False,
         server_header=False,
+        forwarded_allow_ips=api.state.settings.trusted_proxies,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
     )

@@ -56,9 +56,11 @@ class Worker:
 
     def start(self) -> None:
         """Start it."""
+        from worker.protocol import without_key
+
         # In the environment: any user of this machine can read a process's arguments.
         url = {"CATTERY_REDIS_URL": self._redis_url()}
-        environment = {**os.environ, **url}  # noqa: TID251 - passed on, not read
+        environment = without_key(os.environ) | url  # noqa: TID251 - passed on, not read
         # -P: a folder named `app` in the current directory must not shadow ours.
         command = [sys.executable, "-P", "-m", "app.cli", "worker", "--parent", str(os.getpid())]
         self._process = subprocess.Popen(  # noqa: S603 - our own program, no shell

@@ -1,5 +1,6 @@
 """`cattery worker`: a worker in the foreground; any number of machines may run one."""
 
+import os
 import signal
 import sys
 from typing import Annotated
@@ -15,6 +16,7 @@ def worker(
     ] = None,
 ) -> None:
     """Run jobs from the queue, one at a time, until Ctrl-C."""
+    _without_key()
     from worker.main import main
     from worker.parent_watch import signal_on_parents_death, watch_parent
     from worker.settings import WorkerSettings
@@ -27,3 +29,14 @@ def worker(
     settings = read_settings(WorkerSettings)
     check_device(settings.device)
     sys.exit(main(settings))
+
+
+def _without_key() -> None:
+    """Start over without the front end's key, if it is in the environment of this process."""
+    from worker.protocol import without_key
+
+    # Deleting the variable would leave it in /proc/PID/environ, which shows what a process was
+    # started with. An environment file is often shared with the front end.
+    environment = dict(os.environ)  # noqa: TID251 - handed on
+    if (clean := without_key(environment)) != environment:
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], clean)  # noqa: S606

@@ -1,19 +1,21 @@
 """Access control: which requests are refused before any route sees them.
 
-In this order: a foreign Host or Origin if no key is configured (403), a missing or wrong key
-(401), a media type that other sites' pages could send (415), a body over its limit (413).
+In this order: a foreign Host or Origin, or a forwarded request, if no key is configured (403), a
+missing or wrong key (401), a key without the scope (403), a media type that other sites' pages
+could send (415), a body over its limit (413).
 """
 
-import hmac
 import re
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.http.keys import KeyRing
 from app.http.origins import is_local_host, is_own_origin
+from app.http.scopes import SAFE_METHODS, required_scope
 from app.problems.errors import (
     Forbidden,
-    SettingsError,
+    MissingScope,
     TooLarge,
     Unauthorized,
     UnsupportedMedia,
@@ -23,24 +25,18 @@ from app.problems.errors import (
 from app.settings import AppSettings
 from models.errors import CatteryError
 
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 JSON = "application/json"
 ZIP = "application/zip"
 
+# What proxies add to the requests that they pass on.
+FORWARDED = frozenset(
+    {b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"}
+)
+
+CLIENT = "cattery.client"
+"""Where a request's scope has the `Client` whose key was checked."""
+
 _UPLOAD = re.compile(r"/datasets/[^/]+")
-
-
-def check_closed(settings: AppSettings) -> None:
-    """Reject settings that would let the whole network in.
-
-    Raises:
-        SettingsError: The address is not loopback and there is no key.
-    """
-    if not settings.is_local and settings.api_key is None:
-        raise SettingsError(
-            f"Listening on {settings.host!r} would let the whole network change things.",
-            "Set CATTERY_API_KEY, or CATTERY_HOST=127.0.0.1.",
-        )
 
 
 def is_upload(scope: Scope) -> bool:
@@ -73,7 +69,7 @@ class Gate:
             return
         headers = Headers(scope=scope)
         try:
-            self._check(scope, headers)
+            await self._check(scope, headers)
         except CatteryError as err:
             response = problem_response(err, path_of(scope))
             if isinstance(err, TooLarge):
@@ -95,13 +91,13 @@ class Gate:
             response.headers["Connection"] = "close"
             await response(scope, receive, send)
 
-    def _check(self, scope: Scope, headers: Headers) -> None:
-        key = self._settings.api_key
-        if key is None:
+    async def _check(self, scope: Scope, headers: Headers) -> None:
+        ring: KeyRing = scope["app"].state.key_ring
+        if not ring.is_required:
             _check_caller(scope, headers)
         if scope["method"] not in SAFE_METHODS:
-            if key is not None:
-                _check_key(headers, key.get_secret_value().strip())
+            if ring.is_required:
+                await _check_key(scope, headers, ring)
             # Browsers send no other method to another site without asking first.
             if scope["method"] == "POST":
                 _check_type(scope, headers)
@@ -159,15 +155,25 @@ def _check_caller(scope: Scope, headers: Headers) -> None:
                 f"The Origin {origin[:100]!r} is another website.",
                 "Send the request from a page of this service, or without a browser.",
             )
+    # A proxy that calls us under our own name would let everybody in who can reach the proxy.
+    for name, _ in scope["headers"]:
+        if name in FORWARDED:
+            raise Forbidden(
+                f"The request was forwarded by a proxy (it has {name.decode()}), and this service "
+                "has no key.",
+                "Set CATTERY_API_KEY or add a key with `cattery keys add`, then restart the "
+                "service; or call it directly.",
+            )
 
 
-def _check_key(headers: Headers, key: str) -> None:
-    given = headers.get("authorization", "")
-    scheme, _, token = given.partition(" ")
-    # As bytes: compare_digest accepts text only in ASCII. Headers are Latin-1.
-    is_same = hmac.compare_digest(token.strip().encode("latin-1"), key.encode())
-    if scheme.lower() != "bearer" or not is_same:
-        raise Unauthorized
+async def _check_key(scope: Scope, headers: Headers, ring: KeyRing) -> None:
+    client = await ring.client_of(headers)
+    if client is None:
+        raise Unauthorized(given="authorization" in headers)
+    needed = required_scope(scope)
+    if needed is not None and needed not in client.scopes:
+        raise MissingScope(needed, sorted(client.scopes))
+    scope[CLIENT] = client
 
 
 def _check_type(scope: Scope, headers: Headers) -> None:

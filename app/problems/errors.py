@@ -70,14 +70,36 @@ class Forbidden(AppError):
     """A request by another website's page, or for a foreign host name."""
 
 
-class Unauthorized(AppError):
-    """The key is missing or wrong."""
+class MissingScope(Forbidden):
+    """The key is valid, but does not allow this call.
 
-    def __init__(self) -> None:
+    Args:
+        scope: What it would have to allow.
+        known: What it allows.
+    """
+
+    def __init__(self, scope: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"This call requires a key with the scope {scope!r}; yours has {', '.join(known)}.",
+            f"Use another key: `cattery keys add NAME --scope {scope}` makes one.",
+        )
+        self.scope = scope
+
+
+class Unauthorized(AppError):
+    """The key is missing or wrong.
+
+    Args:
+        given: Whether there was one.
+    """
+
+    def __init__(self, *, given: bool = False) -> None:
         super().__init__(
             "This call changes something and requires a valid key.",
-            "Send the header Authorization: Bearer with the key in CATTERY_API_KEY.",
+            "Send the header Authorization: Bearer, once, with the key in CATTERY_API_KEY or one "
+            "of `cattery keys add`.",
         )
+        self.given = given
 
 
 class NotAcceptable(AppError):
@@ -205,6 +227,7 @@ KINDS: Mapping[type[CatteryError], Kind] = {
     MalformedBody: Kind(400, "malformed-body", "Malformed request body"),
     Unauthorized: Kind(401, "unauthorized", "Missing or invalid key"),
     Forbidden: Kind(403, "forbidden", "Forbidden"),
+    MissingScope: Kind(403, "missing-scope", "Key without the required scope"),
     NotFound: Kind(404, "not-found", "Not found"),
     NotAcceptable: Kind(406, "not-acceptable", "No acceptable format"),
     RequestTimeout: Kind(408, "request-timeout", "Request timeout"),
@@ -267,13 +290,23 @@ def problem_response(
     """Return an error as an HTTP response with the headers that its status requires."""
     document = problem(error, instance, kind)
     fields = {"Cache-Control": "no-store", **(headers or {})}
-    if isinstance(error, Unauthorized):
-        fields["WWW-Authenticate"] = 'Bearer realm="cattery"'
+    if challenge := _challenge(error):
+        fields["WWW-Authenticate"] = challenge
     elif isinstance(error, RangeNotSatisfiable):
         fields["Content-Range"] = f"bytes */{error.size}"
     elif isinstance(error, Unavailable | StoreError):
         fields["Retry-After"] = str(getattr(error, "retry_after_s", 5))
     return Response(encode(document), document["status"], fields, MEDIA_TYPE)
+
+
+def _challenge(error: CatteryError) -> str:
+    """Return the WWW-Authenticate header of an error (RFC 6750, section 3), or ""."""
+    realm = 'Bearer realm="cattery"'
+    if isinstance(error, MissingScope):
+        return f'{realm}, error="insufficient_scope", scope="{error.scope}"'
+    if isinstance(error, Unauthorized):
+        return f'{realm}, error="invalid_token"' if error.given else realm
+    return ""
 
 
 def path_of(scope: Scope) -> str:

@@ -6,7 +6,7 @@ and transparency is laid over white. Color profiles are ignored.
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,7 +84,7 @@ def cut_square(
             large, or the face is not in it.
     """
     image = open_image(raw)
-    with _held(large, image), _picturing(image, raw):
+    with _held(large, image), _picturing(lambda: _small(image, raw)):
         turn = _turn(image)
         width, height = image.size if turn is None or turn in LEVEL_TURNS else image.size[::-1]
         side = min(width, height) if face is None else face.side
@@ -113,18 +113,23 @@ def cut_faces(
         Refused: The image cannot be decoded, has no face, or only faces that are too small.
     """
     image = open_image(raw)
-    with _held(large, image), _picturing(image, raw):
+    with _held(large, image), _picturing(lambda: _small(image, raw)):
         _reach(min(image.size))
         # Cut from half the size if it is huge, which fits into memory twice, turned as well.
         shrink = 2 if image.width * image.height > MAX_WHOLE_PIXELS else 1
         upright, _ = _decode(image, raw, _turn(image), shrink)
-        faces = find(upright)
-        if not faces:
-            raise Refused(Reason.NO_FACE, "no cat's face was found that looks at the camera")
-        large_enough = [face for face in faces if face.side >= SIZES_PX[0]]
-        if not large_enough:
-            _reach(max(face.side for face in faces))
-        return [Cut(_square(upright, face, 1), math.floor(face.side)) for face in large_enough]
+        with _picturing(lambda: upright):  # not decoded again
+            faces = _large_enough(find(upright))
+        return [Cut(_square(upright, face, 1), math.floor(face.side)) for face in faces]
+
+
+def _large_enough(faces: list[Face]) -> list[Face]:
+    if not faces:
+        raise Refused(Reason.NO_FACE, "no cat's face was found that looks at the camera")
+    large_enough = [face for face in faces if face.side >= SIZES_PX[0]]
+    if not large_enough:
+        _reach(max(face.side for face in faces))
+    return large_enough
 
 
 def _held(
@@ -135,12 +140,14 @@ def _held(
 
 
 @contextmanager
-def _picturing(image: Image.Image, raw: bytes) -> Iterator[None]:
-    """Attach a thumbnail to the refusal of an image, unless it cannot be decoded."""
+def _picturing(see: Callable[[], Image.Image]) -> Iterator[None]:
+    """Attach a thumbnail of what `see` returns to a refusal, unless it cannot be decoded."""
     try:
         yield
     except Refused as refused:
-        refused.thumbnail = None if refused.reason in UNDECODED else _thumbnail(image, raw)
+        if refused.thumbnail is None and refused.reason not in UNDECODED:
+            with suppress(Refused):
+                refused.thumbnail = _thumbnail(see())
         raise
 
 
@@ -162,19 +169,22 @@ def _square(upright: Image.Image, face: Face | None, scale: float) -> Image.Imag
     return straighten(upright, _scaled(face, scale), factor)
 
 
-def _thumbnail(image: Image.Image, raw: bytes) -> NDArray[np.uint8] | None:
-    """Return a small picture of a rejected image, upright; None if it is damaged."""
+def _small(image: Image.Image, raw: bytes) -> Image.Image:
+    """Decode an image as a small one, upright."""
     shrink = max(1, max(image.size) // (4 * THUMBNAIL_PX))
-    try:
-        # Turned when it is small: a large one is not to be in memory twice.
-        plain, _ = _decode(image, raw, None, shrink)
-    except Refused:
-        return None
-    turn = _turn(image)
-    small = overview(plain, max(1, max(plain.size) // (4 * THUMBNAIL_PX)))
+    # Turned when it is small: a large one is not to be in memory twice.
+    small, turn = _reduced(_decode(image, raw, None, shrink)[0]), _turn(image)
+    return small if turn is None else small.transpose(turn)
+
+
+def _reduced(image: Image.Image) -> Image.Image:
+    return overview(image, max(1, max(image.size) // (4 * THUMBNAIL_PX)))
+
+
+def _thumbnail(upright: Image.Image) -> NDArray[np.uint8]:
+    small = _reduced(upright)
     small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-    upright = small if turn is None else small.transpose(turn)
-    return np.asarray(ImageOps.pad(upright, (THUMBNAIL_PX, THUMBNAIL_PX)))
+    return np.asarray(ImageOps.pad(small, (THUMBNAIL_PX, THUMBNAIL_PX)))
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:

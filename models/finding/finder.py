@@ -131,7 +131,7 @@ class Finder:
 
     @torch.no_grad()
     def _render(self, z: NDArray[np.float32]) -> NDArray[np.uint8]:
-        rows = torch.split(torch.from_numpy(z).to(self._device), 16)  # type: ignore[no-untyped-call]
+        rows = torch.split(torch.from_numpy(z).to(self._device), 16)
         return torch.cat([gray_levels(self._generator(each)).cpu() for each in rows]).numpy()
 
     def _likeness(self, photo: NDArray[np.uint8], images: NDArray[np.uint8]) -> list[float]:

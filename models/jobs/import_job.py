@@ -130,7 +130,7 @@ class _Import:
         is_measuring = self.journal.record.phase is Phase.MEASURING
         self.journal.progress(
             lambda: Progress(done=done, total=total),
-            task="measuring the data set" if is_measuring else "packing pictures",
+            task="measuring the dataset" if is_measuring else "packing pictures",
             force=done == total,
         )
 

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 # What is measured in each phase, image by image.
 _TASKS = {
-    Phase.PREPARING: "measuring the data set",
+    Phase.PREPARING: "measuring the dataset",
     Phase.MEASURING: "measuring the new version",
     Phase.PUBLISHING: "measuring the version in service",
 }

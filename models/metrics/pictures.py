@@ -1,6 +1,6 @@
 """The training picture nearest to a generated one, by the features of the memorization check.
 
-Nothing is computed for the data set: its features are in its reference statistics, which the
+Nothing is computed for the dataset: its features are in its reference statistics, which the
 import or the first training at that size has stored beside it.
 """
 
@@ -24,7 +24,7 @@ class Nearest:
     """The nearest training picture.
 
     Attributes:
-        picture: Its row in the data set's pack.
+        picture: Its row in the dataset's pack.
         pixels: uint8 (H, W, 3).
         distance: Between the features of the two.
         heldout_closer: Share of the held-out pictures that are closer to a training picture than
@@ -38,7 +38,7 @@ class Nearest:
 
 
 class TrainingPictures:
-    """A data set's pictures at one size, and their features.
+    """A dataset's pictures at one size, and their features.
 
     Args:
         reference: Holds the features.
@@ -54,7 +54,7 @@ class TrainingPictures:
     def open(
         cls, store: Store, dataset: DatasetRecord, size_px: int, cache: Path
     ) -> "TrainingPictures | None":
-        """Return a data set's pictures, or None if their features are not stored.
+        """Return a dataset's pictures, or None if their features are not stored.
 
         Raises:
             DatasetError: It has no pictures of that size.

@@ -166,7 +166,7 @@ class Promotion:
         difference: The new one's KID minus the other's; below zero is better.
         interval: 95 % interval of the difference; promoted if it lies below zero.
         protocol: How both were measured.
-        dataset: Name of the data set that both were compared with.
+        dataset: Name of the dataset that both were compared with.
     """
 
     decision: str
@@ -375,3 +375,25 @@ class Card:
     picks: tuple[int, ...] = ()
     engine: str = ""
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRecord:
+    """An API key; the store's `keys/{id}.json`.
+
+    Attributes:
+        id: 12 hexadecimal digits, the public half of the key.
+        name: Who or what uses it.
+        scopes: What it allows (`models.store.keys.Scope`).
+        salt: Of the hash, 32 hexadecimal digits.
+        hash: Of the secret half, 64 hexadecimal digits.
+        revoked_at: Since when it is invalid, or None.
+    """
+
+    id: str
+    name: str
+    scopes: tuple[str, ...]
+    salt: str
+    hash: str
+    created_at: str
+    revoked_at: str | None = None

@@ -10,6 +10,7 @@ from models.store.aliases import AliasTable
 from models.store.datasets import Datasets
 from models.store.directions import Directions
 from models.store.jobs import Jobs
+from models.store.keys import Keys
 from models.store.local_tree import LocalTree
 from models.store.object_tree import ObjectTree
 from models.store.tree import Tree
@@ -35,6 +36,7 @@ class Store:
         self.directions = Directions(self.tree, self.versions)
         self.votes = Votes(self.tree)
         self.jobs = Jobs(self.tree)
+        self.keys = Keys(self.tree)
         self.datasets = Datasets(self.tree, self.jobs)
 
     @classmethod

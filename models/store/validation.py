@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.store.names import NAME_RULE, is_job, is_label, is_name, is_version
-from models.store.records import Aliases, AliasMove, Card, DatasetRecord, JobRecord, Json
+from models.store.records import (
+    Aliases,
+    AliasMove,
+    Card,
+    DatasetRecord,
+    JobRecord,
+    Json,
+    KeyRecord,
+)
 
 MOST_SIZE_PX = 1024
 MOST_Z_DIM = 4096
@@ -46,8 +54,12 @@ def _is_empty_or(holds: Callable[[str], bool]) -> Callable[[str | None], bool]:
     return lambda value: not value or holds(value)
 
 
+def _is_hexadecimal(value: str, digits: int) -> bool:
+    return len(value) == digits and set(value) <= set("0123456789abcdef")
+
+
 def _is_sum(value: str) -> bool:
-    return len(value) == 64 and set(value) <= set("0123456789abcdef")
+    return _is_hexadecimal(value, 64)
 
 
 def _is_finite(value: Any) -> bool:
@@ -133,5 +145,11 @@ RULES: Mapping[type, tuple[Rule, ...]] = {
         Rule("heldout", lambda n: n >= 0, "0 or more"),
         Rule("counts", _are_counts, "numbers of images by resolution"),
         Rule("heldout_counts", _are_counts, "numbers of images by resolution"),
+    ),
+    KeyRecord: (
+        Rule("id", is_version, "12 hexadecimal digits"),
+        Rule("name", is_name, NAME_RULE),
+        Rule("salt", lambda salt: _is_hexadecimal(salt, 32), "32 hexadecimal digits"),
+        Rule("hash", _is_sum, "64 hexadecimal digits"),
     ),
 }

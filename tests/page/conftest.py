@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from models.jobs.dataset_import import import_dataset
@@ -17,6 +18,9 @@ from tests.records import dataset_record
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PHONE, DESKTOP = (360, 740), (1280, 800)
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+PICTURES = {"cat-1280-dark": "page-cat.webp"}
+"""Screenshots that the documentation shows, under other names."""
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 AXE = Path(__file__).with_name("axe.min.js").read_text(encoding="utf-8")
 SERIOUS = ("serious", "critical")
@@ -53,7 +57,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory) -> Iterator[Service]:
-    """Return a running service with the generators of the zoo; tests only look at it."""
+    """Return a running service with the generators of the zoo; tests add jobs, but no models."""
     service = Service(tmp_path_factory.mktemp("studio"))
     yield service.wait_until_ready()
     service.kill()
@@ -106,7 +110,12 @@ class Visitor:
             "matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'"
         )
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SCREENSHOTS / f"{name}-{size['width']}-{scheme}.png")
+        path = SCREENSHOTS / f"{name}-{size['width']}-{scheme}.png"
+        self.page.screenshot(path=path)
+        # `make page-pictures` renews the pictures of the documentation.
+        shown = PICTURES.get(path.stem)
+        if shown and os.environ.get("CATTERY_TEST_PICTURES"):  # noqa: TID251
+            Image.open(path).convert("RGB").save(IMAGES / shown, quality=80, method=6)
 
     def overflow(self) -> int:
         """Return by how many pixels the view is wider than the window."""
@@ -164,7 +173,7 @@ def visit(chromium: Browser, studio: Service) -> Iterator[Callable[..., Visitor]
 
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory, pictures: Path) -> Iterator[Service]:
-    """Return a running service with the data set `cats`, in which tests order trainings."""
+    """Return a running service with the dataset `cats`, in which tests order trainings."""
     folder = tmp_path_factory.mktemp("workshop")
     few = folder / "few"  # each is one more forward pass of a large network
     few.mkdir()

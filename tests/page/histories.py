@@ -1,6 +1,7 @@
 """Trainings written down by hand: as a worker would, but at once, and as far as a test wants."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -46,7 +47,7 @@ class Training:
             losses = {"generator": 1 + 2 / self.points, "discriminator": 0.5, "penalty": 0.0}
             done: dict = {"training_s": 3.0 * self.points, "step": 8 * self.points}
             progress = Progress(kimg=kimg, kimg_total=100, losses=losses, eta_s=90, **done)
-            self.journal.progress(lambda progress=progress: progress, force=True)
+            self.journal.progress(partial(replace, progress), force=True)
             if self.points % SHEET_EVERY == 0:
                 self.sheet(f"{kimg:g}")
             if self.points % SNAPSHOT_EVERY == 0:

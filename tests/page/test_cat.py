@@ -110,3 +110,10 @@ def test_a_foreign_picture_is_told(visit):
 def test_a_bad_address_is_told(visit, path, message):
     page = visit().open(f"#/cat/{path}")
     expect(page.locator(".state")).to_contain_text(message)
+
+
+def test_a_model_alone_leads_to_its_version_in_service(visit, version):
+    visitor = visit()
+    page = visitor.open("#/cat/dcgan/7")
+    page.wait_for_url(f"**/#/cat/dcgan@{version}/7")
+    expect(page.locator(".cat-card")).to_contain_text("KID")

@@ -1,4 +1,4 @@
-"""Data sets: dropped as a folder or a zip, packed while one looks on, and what was rejected."""
+"""Datasets: dropped as a folder or a zip, packed while one looks on, and what was rejected."""
 
 import io
 import json
@@ -22,7 +22,7 @@ BAD = '<img src=x onerror="window.harmed = 1">'
 
 @pytest.fixture(scope="module")
 def shelter(tmp_path_factory):
-    """Return a service with the data set `strays`: eighty pictures, some rejected."""
+    """Return a service with the dataset `strays`: eighty pictures, some rejected."""
     folder = tmp_path_factory.mktemp("shelter")
     service = Service(folder)
     service.wait_until_ready()
@@ -83,7 +83,7 @@ def test_a_folder_of_thirty_pictures_is_packed_and_too_few(visit, shelter, thirt
     kept = shelter.get("/datasets/my-cats").json()
     assert (kept["kept"], kept["license"], kept["rejected"]) == (30, BAD, {})
     # What was typed is forgotten only now.
-    page.get_by_role("link", name="All data sets").click()
+    page.get_by_role("link", name="All datasets").click()
     expect(page.get_by_text("Choose a folder")).to_be_visible()
     expect(page.get_by_label("Name")).to_have_count(0)
     assert page.evaluate("window.harmed") is None
@@ -125,7 +125,7 @@ def test_training_on_it_fills_the_order(visit, shelter):
     page = visit(url=shelter.url).open("#/datasets")
     page.get_by_role("link", name="strays", exact=True).click()
     page.locator("#train-on-it").click()
-    expect(page.get_by_label("Data set")).to_have_value("strays")
+    expect(page.get_by_label("Dataset")).to_have_value("strays")
 
 
 def test_a_taken_name_is_said_at_the_field_and_nothing_is_lost(visit, shelter, thirty):
@@ -268,7 +268,7 @@ def test_a_data_set_is_deleted_after_a_warning(visit, shelter):
     page = visit(url=shelter.url).open("#/datasets/my-cats")
     page.locator("#delete-dataset").click()
     expect(page.get_by_role("dialog")).to_contain_text("Versions that learned from them stay")
-    page.get_by_role("button", name="Delete the data set").click()
+    page.get_by_role("button", name="Delete the dataset").click()
     expect(page.locator(".message")).to_contain_text("my-cats is deleted.")
     assert shelter.get("/datasets/my-cats").status_code in (404, 410)
     page.go_back()

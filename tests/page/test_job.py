@@ -31,7 +31,9 @@ def _open(visit, job: str, *window, tail: str = ""):
 
 
 def _sheet(page) -> str:
-    return re.search(r"samples/(.+)\.png", page.locator(".job-sheet img").get_attribute("src"))[1]
+    return (
+        page.locator(".job-sheet img").get_attribute("src").rpartition("/")[2].removesuffix(".png")
+    )
 
 
 def _event(page) -> str:

@@ -162,7 +162,7 @@ def test_only_what_was_measured_alike_is_in_one_table(visit, breeder, tabby):
 def test_only_settings_that_differ_are_listed(visit, breeder, tabby):
     page = visit(url=breeder.url).open(f"#/models/tabby?compare={tabby[0]},{tabby[1]}")
     rows = page.locator(".model-differences tbody tr")
-    expect(rows.locator("th")).to_have_text(["data set", "batch"])
+    expect(rows.locator("th")).to_have_text(["dataset", "batch"])
     expect(rows.nth(1).locator("td")).to_have_text(["32", "64"])
 
 

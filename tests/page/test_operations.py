@@ -27,7 +27,7 @@ def operations(visit, studio):
         page.locator(".operations-verdict").wait_for()
         return visitor, page
 
-    start.answer = answer
+    start.answer = answer  # type: ignore[attr-defined]
     return start
 
 
@@ -51,7 +51,8 @@ def test_the_queue_is_in_order_and_a_job_can_be_canceled(operations, studio):
     assert visitor.obstacles() == []
     assert visitor.overflow() <= 0
     rows = page.locator("ol.rows > li a").evaluate_all("links => links.map(link => link.id)")
-    assert rows == [f"job-{first}", f"job-{second}"]
+    ours = [f"job-{first}", f"job-{second}"]
+    assert [row for row in rows if row in ours] == ours
     expect(page.get_by_label(f"Progress of {running.record.id}")).to_have_attribute("value", "5")
     page.get_by_role("button", name=f"Cancel job {second}").click()
     expect(page.locator(".messages")).to_contain_text("Canceling")

@@ -134,4 +134,4 @@ def test_without_pictures_the_way_to_them_is_shown(visit, studio):
     visitor = visit(PHONE, url=studio.url)
     page = visitor.open("#/training")
     page.get_by_role("link", name="Add pictures").click()
-    expect(page.locator("main h1")).to_have_text("Data sets")
+    expect(page.locator("main h1")).to_contain_text("Datasets")

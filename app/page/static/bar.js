@@ -9,7 +9,7 @@ const SECTIONS = /** @type {const} */ ([
   { view: "", label: "Cats", icon: "cat", also: ["cat"] },
   { view: "training", label: "Training", icon: "activity", also: ["job"] },
   { view: "models", label: "Models", icon: "layers", also: [] },
-  { view: "datasets", label: "Data sets", icon: "database", also: [] },
+  { view: "datasets", label: "Datasets", icon: "database", also: [] },
   { view: "operations", label: "Operations", icon: "sliders-horizontal", also: [] },
 ]);
 

@@ -28,7 +28,7 @@ export function CardFacts({ card }) {
 }
 
 /**
- * Metrics by how they were measured: figures of two protocols or data sets do not compare.
+ * Metrics by how they were measured: figures of two protocols or datasets do not compare.
  * @param {Record<string, any>[]} metrics
  * @returns {[string, Record<string, any>[]][]}
  */

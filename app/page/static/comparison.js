@@ -7,7 +7,7 @@
  * @typedef {object} Basis Figures that were measured in the same way on the same pictures.
  * @property {string} key
  * @property {Record<string, any>} protocol
- * @property {string[]} datasets Names of the data set: one of equal pictures may have several.
+ * @property {string[]} datasets Names of the dataset: one of equal pictures may have several.
  * @property {Map<string, Figure[]>} metrics By name, in the order of the card.
  */
 
@@ -54,7 +54,7 @@ export function clearlyBest(figures, better) {
 /** Facts that versions can differ in, by what they are called. @type {[string, (version: Version) => any][]} */
 const FACTS = [
   ["recipe", ({ recipe }) => recipe],
-  ["data set", ({ dataset }) => dataset.name],
+  ["dataset", ({ dataset }) => dataset.name],
   ["pictures", ({ dataset }) => dataset.pictures],
   ["kimg", ({ kimg }) => kimg],
   ["seed", ({ seed }) => seed],

@@ -2,7 +2,7 @@
 import { duration, number } from "./format.js";
 import { metric } from "./metrics.js";
 import { Problem } from "./api.js";
-import { html, signal, useEffect, useId, useRef, useState } from "./vendor/vendor.js";
+import { html, signal, useId, useLayoutEffect, useRef, useState } from "./vendor/vendor.js";
 
 /** @typedef {import("./vendor/vendor.js").ComponentChildren} Children */
 
@@ -81,7 +81,7 @@ export function Field({ label, help, error, unit, children }) {
 export function Dialog({ title, isOpen, onClose, children }) {
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const id = useId();
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (isOpen) dialog.current?.showModal();
     else dialog.current?.close();
   }, [isOpen]);

@@ -1,5 +1,5 @@
-// The upload of a data set: what is typed and chosen, and how far it is. It goes on while other
-// views are looked at, and what was typed is kept for the tab until the data set is there.
+// The upload of a dataset: what is typed and chosen, and how far it is. It goes on while other
+// views are looked at, and what was typed is kept for the tab until the dataset is there.
 import { Problem, upload } from "./api.js";
 import { say } from "./components.js";
 import { address, go, route } from "./router.js";
@@ -14,7 +14,7 @@ const MEMORY = "cattery.dataset";
 /** @type {Label} */
 const NEW = { name: "", license: "", source: "" };
 
-/** What is typed about the data set. */
+/** What is typed about the dataset. */
 export const label = signal(kept());
 /** What is to be uploaded; null before something was chosen. */
 export const chosen = signal(/** @type {Chosen | null} */ (null));
@@ -43,20 +43,20 @@ export function describe(changes) {
   refusal.value = null;
 }
 
-/** Choose what to upload; it names the data set unless that has a name. @param {Chosen | null} what */
+/** Choose what to upload; it names the dataset unless that has a name. @param {Chosen | null} what */
 export function choose(what) {
   chosen.value = what;
   refusal.value = null;
   if (what && !label.value.name) describe({ name: nameFrom(what.label) });
 }
 
-/** A valid name of a data set that looks like the given one. @param {string} text */
+/** A valid name of a dataset that looks like the given one. @param {string} text */
 export function nameFrom(text) {
   const plain = text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
   return plain.replace(/[^a-z0-9._]+/g, "-").replace(/\.{2,}/g, ".").replace(/^[^a-z0-9]+|[^a-z0-9]+$/g, "").slice(0, 63);
 }
 
-/** Forget what was typed, once the data set that was uploaded is there. @param {string} name */
+/** Forget what was typed, once the dataset that was uploaded is there. @param {string} name */
 export function forget(name) {
   if (name === delivered && name === label.peek().name && !chosen.peek()) label.value = NEW;
 }
@@ -66,7 +66,7 @@ export function cancel() {
   turn.abort();
 }
 
-/** Upload what is chosen, and go to the data set to be. */
+/** Upload what is chosen, and go to the dataset to be. */
 export async function send() {
   const what = chosen.peek();
   if (!what || sending.peek()) return;

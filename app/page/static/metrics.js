@@ -17,7 +17,7 @@ export const METRICS = {
   frechet_distance: {
     label: "Fréchet distance",
     better: "lower",
-    meaning: "Distance of the made pictures from the real ones, as that of two normal distributions of features. Comparable only on the same data set, size and number of pictures.",
+    meaning: "Distance of the made pictures from the real ones, as that of two normal distributions of features. Comparable only on the same dataset, size and number of pictures.",
   },
   precision: {
     label: "Precision",

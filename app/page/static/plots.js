@@ -107,10 +107,11 @@ export function Plot({ title, note, unit: valueUnit = "", x, series, isLog = fal
 function DataTable({ title, xs, unit: name, series }) {
   const step = Math.max(1, Math.ceil(xs.length / ROWS));
   const rows = xs.map((_, index) => index).filter((index) => (xs.length - 1 - index) % step === 0);
-  return html`<table class="visually-hidden"><caption>${title}</caption>
+  // In a box: a table is as wide as its columns, and a phone would zoom out to show what is hidden.
+  return html`<div class="visually-hidden"><table><caption>${title}</caption>
     <thead><tr><th scope="col">${name}</th>${series.map((one) => html`<th scope="col">${one.label}</th>`)}</tr></thead>
     <tbody>${rows.map((row) => html`<tr key=${row}><th scope="row">${number(xs[row])}</th>${series.map((one) => html`<td>${read(one.values[row])}</td>`)}</tr>`)}</tbody>
-  </table>`;
+  </table></div>`;
 }
 
 /** @param {number | null | undefined} value */

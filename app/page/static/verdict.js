@@ -38,7 +38,7 @@ const RULES = [
   ({ store_free_bytes: free }) => free === null || free > 2 * NO_JOB_BYTES ? [] : [{
     severity: free < NO_JOB_BYTES ? "bad" : "warn",
     text: `Only ${bytes(free)} of disk are free.`,
-    remedy: "Below CATTERY_MIN_FREE_MB no job starts. Delete ended jobs, old versions or data sets.",
+    remedy: "Below CATTERY_MIN_FREE_MB no job starts. Delete ended jobs, old versions or datasets.",
   }],
   ({ traffic: { errors_per_s: errors, window_s: windowS } }) => errors === 0 ? [] : [{
     severity: "warn",

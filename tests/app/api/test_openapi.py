@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 
 from app.api import schemas
 from app.api.openapi import EXAMPLES
-from app.http.security import SAFE_METHODS
+from app.http.scopes import REQUIRED, SAFE_METHODS
 from app.problems.constraints import allowed_values
 from app.problems.handlers import MAX_ERRORS
 from tests.app.client import problem_of
@@ -53,7 +53,13 @@ def test_every_call_with_a_name_in_it_may_not_find_it(document):
 
 def test_changes_name_the_key(document):
     for path, method, operation in operations(document):
-        assert ("security" in operation) == (method not in SAFE_METHODS), path
+        scopes = [{}, {"key": [REQUIRED[method, path]]}] if method not in SAFE_METHODS else None
+        assert operation.get("security") == scopes, path
+
+
+def test_every_change_is_in_the_table_of_scopes_and_nothing_else_is(document):
+    changes = {(method, path) for path, method, _ in operations(document)}
+    assert {call for call in changes if call[0] not in SAFE_METHODS} == set(REQUIRED)
 
 
 def test_every_reference_leads_somewhere(document):

@@ -1,7 +1,9 @@
 """Tests of app.api.status, app.observability.rates and what workers report to them."""
 
 import json
+import sys
 from time import perf_counter
+from types import ModuleType
 
 import pytest
 import redis
@@ -14,7 +16,7 @@ from tests.app.fake_engine import put_into_service
 from tests.app.ordering import ORDER, add_dataset, ended_job, new_job
 from worker.protocol import vitals_key
 from worker.queue import job_queue
-from worker.vitals import Reporter, memory_bytes
+from worker.vitals import Reporter, device_memory, memory_bytes
 
 
 def test_an_operator_sees_everything_in_one_document(api, redis_url, tmp_path):
@@ -126,3 +128,9 @@ def test_rates_are_those_since_the_oldest_reading(telemetry):
     (route,) = rates.routes
     assert route.route == "/cats"
     assert 0.01 <= (route.p50_s or 0) <= (route.p95_s or 0) <= (route.p99_s or 0) <= 0.025
+
+
+def test_memory_is_unknown_while_another_thread_imports_torch(monkeypatch):
+    """The thread that reports would end, and the worker be without figures for good."""
+    monkeypatch.setitem(sys.modules, "torch", ModuleType("torch"))
+    assert device_memory("cuda") is None

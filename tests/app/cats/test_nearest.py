@@ -19,7 +19,7 @@ COUNT = 8
 
 @pytest.fixture
 def trained(api, tmp_path):
-    """Return a version of a store with its data set: flat pictures, the seed's color among them."""
+    """Return a version of a store with its dataset: flat pictures, the seed's color among them."""
     colors = np.random.default_rng(0).integers(0, 256, (COUNT, 1, 1, 3), dtype=np.uint8)
     colors[5] = [red_of(1), 7, 0]  # what version 1 paints for the seed 7
     pack = np.broadcast_to(colors, (COUNT, SIZE_PX, SIZE_PX, 3)).copy()

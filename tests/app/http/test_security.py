@@ -6,9 +6,10 @@ from app.http.origins import is_local_host, is_own_origin
 from app.main import create_app
 from app.problems.errors import SettingsError
 from app.settings import AppSettings
+from models.store.keys import Scope
 from tests.app.client import problem_of
 
-KEY = "open sésame"
+KEY = "open sésame, sil vous plaît"
 
 
 @pytest.fixture
@@ -25,6 +26,30 @@ def bearer(key: str, scheme: str = "Bearer") -> dict[bytes, bytes]:
 def test_no_network_without_a_key(host):
     with pytest.raises(SettingsError, match="CATTERY_API_KEY"):
         create_app(AppSettings(host=host))
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("short", "password" * 4, "changeme-changeme", "k" * 40, "abcabcabcabcabcabc"),
+        *("1234567890123456", "aaaaaaaabbbbbbbbccc", "cattery-admin-secret-token"),
+    ],
+)
+def test_no_network_with_a_key_that_can_be_guessed(key):
+    with pytest.raises(SettingsError, match="openssl"):
+        create_app(AppSettings(host="0.0.0.0", api_key=key))  # noqa: S104 - nothing listens here
+    create_app(AppSettings(api_key=key))  # on loopback it is the owner's business
+
+
+def test_a_key_in_the_store_opens_the_network(store):
+    """Also a revoked one: the service then lets nobody change anything."""
+    settings = AppSettings(host="0.0.0.0")  # noqa: S104 - nothing listens here
+    with pytest.raises(SettingsError):
+        create_app(settings, store=store)
+    store.keys.add("ci", [Scope.TRAIN])
+    create_app(settings, store=store)
+    store.keys.revoke("ci")
+    create_app(settings, store=store)
 
 
 LOCAL = ["127.0.0.1", "localhost:8000", "[::1]:8000", "[::1]", "127.0.0.1:1", "LocalHost"]
@@ -102,6 +127,32 @@ def test_changes_need_the_key(keyed, headers):
     assert response.headers["www-authenticate"].startswith("Bearer")
 
 
+def test_two_keys_are_none(keyed):
+    """A proxy may have checked one of them and we the other, in either order."""
+    for keys in ([KEY, "wrong"], ["wrong", KEY], [KEY, KEY]):
+        headers = [(b"authorization", f"Bearer {key}".encode()) for key in keys]
+        problem_of(keyed.post("/jobs/x/cancel", headers=headers), 401)
+    listed = {b"authorization": f"Bearer {KEY}, Bearer {KEY}".encode()}
+    problem_of(keyed.post("/jobs/x/cancel", headers=listed), 401)
+
+
+@pytest.mark.parametrize(
+    "name", ["x-api-key", "proxy-authorization", "x-http-method-override", "authorization_"]
+)
+def test_no_other_header_is_a_key(keyed, name):
+    answer = keyed.post("/jobs/x/cancel", headers={name.encode(): f"Bearer {KEY}".encode()})
+    problem_of(answer, 401)
+    override = {b"x-http-method-override": b"DELETE", b"x-method-override": b"DELETE"}
+    assert keyed.get("/recipes", headers=override).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS"])
+def test_methods_without_a_key_change_nothing(keyed, method):
+    """They are let through to routes that have no such method."""
+    for path in ("/train", "/jobs/x/cancel", "/models/dcgan/promote"):
+        assert keyed.ask(method, path).status_code == 405
+
+
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
 def test_the_key_opens(keyed, scheme):
     """With the key the request gets as far as the route, from any host and origin."""
@@ -150,3 +201,27 @@ def test_a_body_is_read_up_to_its_limit_and_no_further(new_api, declared, read_k
 
 def test_browsers_are_told_not_to_guess(api):
     assert api.get("/recipes").headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("X-Forwarded-For", "203.0.113.7"),
+        ("x-forwarded-for", ""),
+        ("Forwarded", "for=203.0.113.7;host=cats.example"),
+        ("X-Real-IP", "127.0.0.1"),
+        ("X-Forwarded-Host", "cats.example"),
+    ],
+)
+def test_what_a_proxy_passed_on_is_refused_without_a_key(api, name, value):
+    """A proxy on this machine would let in everybody who can reach it, under our own name."""
+    for method, path in (("GET", "/recipes"), ("POST", "/jobs/x/cancel")):
+        document = problem_of(api.ask(method, path, headers={name: value}), 403, "forbidden")
+        assert name.lower() in document["detail"]
+        assert "CATTERY_API_KEY" in document["remedy"]
+
+
+def test_what_a_proxy_passed_on_is_served_with_a_key(keyed):
+    forwarded = {b"x-forwarded-for": b"203.0.113.7", b"host": b"cats.example"}
+    assert keyed.get("/recipes", headers=forwarded).status_code == 200
+    problem_of(keyed.post("/jobs/x/cancel", headers=forwarded | bearer(KEY)), 404)

@@ -82,7 +82,7 @@ def test_an_import_ends_finished(run, store, record, upload):
     assert (12, 12) in [(data["done"], data["total"]) for data in progress]
     told = [(phase.task, phase.done, phase.total, phase.unit) for phase in ended.phases]
     assert told[0] == ("packing pictures", 12, 12, "images")
-    assert told[2] == ("measuring the data set", 12, 12, "images")
+    assert told[2] == ("measuring the dataset", 12, 12, "images")
     assert types(store, record)[-1] == "finished"
     assert not upload.exists()
 

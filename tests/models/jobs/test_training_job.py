@@ -69,7 +69,7 @@ def test_a_job_ends_with_a_version_in_service(runner, small_order):
     assert list(phases) == ["preparing", "training", "measuring", "publishing"]
     assert all(phase.ended_at for phase in phases.values())
     told = {name: (phase.done, phase.total, phase.unit) for name, phase in phases.items()}
-    assert told["preparing"] == (64, 64, "images")  # of the data set, held-out ones included
+    assert told["preparing"] == (64, 64, "images")  # of the dataset, held-out ones included
     assert told["training"] == (0.08, 0.08, "kimg")
     assert told["measuring"] == (64, 64, "images")
     assert record.promotion.reason == "Promoted: no version was in service."

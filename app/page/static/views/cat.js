@@ -13,8 +13,25 @@ import { Walk } from "./walk.js";
 const NEIGHBORS = 12;
 const DISTANCE = 0.3;
 
-/** @param {{ name: string, seed: string }} props `name` is model@version. */
+/** @param {{ name: string, seed: string }} props `name` is model@version, or a model: then its version in service. */
 export function CatView({ name, seed }) {
+  return name.includes("@")
+    ? html`<${OfVersion} name=${name} seed=${seed} />`
+    : html`<${InService} model=${name} seed=${seed} />`;
+}
+
+/** Lead to the permanent address. @param {{ model: string, seed: string }} props */
+function InService({ model, seed }) {
+  const found = useResource(`/models/${encodeURIComponent(model)}`);
+  const version = found.data?.serving;
+  useEffect(() => {
+    if (version) replace(address(["cat", `${model}@${version}`, seed], Object.fromEntries(route.value.query)));
+  }, [version]);
+  return html`<h1 class="visually-hidden" tabindex="-1">Cat</h1><${Loader} of=${found}>${() => !version && html`<${Empty} title=${`No version of ${model} is in service.`} />`}<//>`;
+}
+
+/** @param {{ name: string, seed: string }} props `name` is model@version. */
+function OfVersion({ name, seed }) {
   const [model, version = ""] = name.split("@");
   const { query } = route.value;
   const isValid = /^\d{1,16}$/.test(seed) && Number(seed) <= MAX_SEED;
@@ -107,7 +124,7 @@ function WalkForm({ to, onWalk }) {
 }
 
 /**
- * The training picture that the cat is most like; nothing where the data set is not at hand.
+ * The training picture that the cat is most like; nothing where the dataset is not at hand.
  * @param {{ cat: Cat }} props
  */
 function Nearest({ cat }) {

@@ -1,4 +1,4 @@
-// One data set: its pictures, what was rejected and why; before it is there, its import, live.
+// One dataset: its pictures, what was rejected and why; before it is there, its import, live.
 import { remove, url } from "../api.js";
 import { ActionButton, Badge, Button, Dialog, Failure, Loading, ProgressBar } from "../components.js";
 import { change } from "../draft.js";
@@ -29,7 +29,7 @@ export function DatasetView({ name }) {
   usePlace(dataset.data !== undefined || job !== undefined);
   const isGone = dataset.problem && [404, 410].includes(dataset.problem.status);
   return html`<section class="content dataset">
-    <p class="datasets-up"><a href=${address(["datasets"])}>All data sets</a></p>
+    <p class="datasets-up"><a href=${address(["datasets"])}>All datasets</a></p>
     ${dataset.data && !isGone ? html`<${There} set=${dataset.data} />` : html`<h1 tabindex="-1">${name}</h1>
       ${job && job.status !== "finished" ? html`<${Import} job=${job} />`
         : dataset.problem && !dataset.isLoading ? html`<${Failure} problem=${dataset.problem} onRetry=${dataset.reload} />` : html`<${Loading} />`}`}
@@ -115,8 +115,8 @@ function Actions({ set: { name, kept } }) {
     <${Button} id="delete-dataset" kind="quiet" icon="trash-2" label=${`Delete ${name}`} onClick=${() => setAsking(true)} />
     <${Dialog} title=${`Delete ${name}?`} isOpen=${isAsking} onClose=${() => setAsking(false)}>
       <p>Its ${counted(kept, "picture")} are deleted here for good. Versions that learned from them stay and are served as before, but can no longer be measured against them.
-        It is refused while a job uses the data set.</p>
+        It is refused while a job uses the dataset.</p>
       <footer><${Button} onClick=${() => setAsking(false)}>Keep it<//>
-        <${ActionButton} kind="danger" icon="trash-2" action=${destroy} done=${`${name} is deleted.`}>Delete the data set<//></footer>
+        <${ActionButton} kind="danger" icon="trash-2" action=${destroy} done=${`${name} is deleted.`}>Delete the dataset<//></footer>
     <//></div>`;
 }

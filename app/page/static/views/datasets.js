@@ -1,4 +1,4 @@
-// Data sets: all of them, and the form that adds one.
+// Datasets: all of them, and the form that adds one.
 import { url } from "../api.js";
 import { Badge, Empty, Loader, ProgressBar } from "../components.js";
 import { ago, counted, moment } from "../format.js";
@@ -28,7 +28,7 @@ import { dropTarget, HowItWorks, UploadForm } from "./dataset-upload.js";
 
 const OPEN = ["queued", "started"];
 
-/** @param {{ name: string }} props Name of one data set, or "" for all. */
+/** @param {{ name: string }} props Name of one dataset, or "" for all. */
 export function DatasetsView({ name }) {
   return name ? html`<${DatasetView} key=${name} name=${name} />` : html`<${AllDatasets} />`;
 }
@@ -43,7 +43,7 @@ function AllDatasets() {
     before.current = running;
   }, [running]);
   usePlace(datasets.data !== undefined);
-  return html`<section class="content datasets" ...${dropTarget}><h1 tabindex="-1">Data sets <${HowItWorks} /></h1>
+  return html`<section class="content datasets" ...${dropTarget}><h1 tabindex="-1">Datasets <${HowItWorks} /></h1>
     <${UploadForm} />
     ${imports.length > 0 && html`<section><h2>Being imported</h2><ul class="rows">${imports.map((job) => html`<${Importing} key=${job.id} job=${job} />`)}</ul></section>`}
     <${Loader} of=${datasets}>${(/** @type {{ datasets: Dataset[] }} */ { datasets: all }) => all.length === 0

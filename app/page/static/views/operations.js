@@ -39,11 +39,11 @@ export function OperationsView() {
 function Verdict({ status, problem, seenAt }) {
   const findings = problem ? [] : findingsOf(status);
   const { severity, text } = problem
-    ? { severity: "bad", text: `${problem.message} ${problem.remedy}` }
+    ? { severity: "bad", text: problem.message }
     : verdictOf(status, findings);
   return html`<div class=${`operations-verdict is-${severity}`} role="status">
     <p><${Icon} name=${/** @type {any} */ (ICONS)[severity]} /><b>${text}</b></p>
-    ${problem && html`<p class="muted">Trying again every ${EVERY_MS / 1000} s. What is below is from ${moment(seenAt)}.</p>`}
+    ${problem && html`<p class="muted">Asked again every ${EVERY_MS / 1000} s. What is below is from ${moment(seenAt)}.</p>`}
     ${findings.length > 0 && html`<ul>${findings.map((one) => html`<li key=${one.text} class=${`is-${one.severity}`}>
       <${Icon} name=${ICONS[one.severity]} /><p>${one.text} <span class="muted">${one.remedy}</span></p></li>`)}</ul>`}
   </div>`;

@@ -1,4 +1,4 @@
-// The form to order a training, made of what the service says of recipes and data sets.
+// The form to order a training, made of what the service says of recipes and datasets.
 import { hasKey, post, Problem, url } from "../api.js";
 import { Button, Field } from "../components.js";
 import { change, draft, orderOf, reset } from "../draft.js";
@@ -81,7 +81,7 @@ function Basics({ recipes, recipe, datasets, dataset, typed, errors, onChange })
   /** @param {string} name @returns {(event: any) => void} */
   const set = (name) => (event) => onChange({ [name]: event.target.value });
   return html`<div class="training-fields">
-    <${Field} label="Data set" error=${errors.dataset} help=${html`${counted(dataset.counts[size] ?? 0, "picture")} of ${size} px, ${dataset.license || "license unknown"}`}>
+    <${Field} label="Dataset" error=${errors.dataset} help=${html`${counted(dataset.counts[size] ?? 0, "picture")} of ${size} px, ${dataset.license || "license unknown"}`}>
       ${(/** @type {any} */ given) => html`<select ...${given} value=${dataset.name} onChange=${set("dataset")}>${datasets.map((/** @type {any} */ { name }) => html`<option value=${name}>${name}</option>`)}</select>`}<//>
     <${Field} label="Recipe" error=${errors.recipe} help=${html`${recipe.title}. ${recipe.source}. ${recipe.note}`}>
       ${(/** @type {any} */ given) => html`<select ...${given} value=${recipe.name} onChange=${(/** @type {any} */ event) => onChange({ recipe: event.target.value, size: "", overrides: {} })}>
