@@ -13,7 +13,7 @@ from rq.job import Job
 from rq.queue import Queue
 from rq.worker import SpawnWorker
 
-from worker.protocol import without_key
+from worker.protocol import without_secrets
 from worker.redis_client import AWAY, Outages
 from worker.settings import WorkerSettings
 
@@ -101,7 +101,7 @@ class CatteryWorker(SpawnWorker):
             self.outages.began(err)
 
     def _child_environment(self) -> dict[str, str]:
-        inherited = without_key(os.environ)  # noqa: TID251 - handed on, not read
+        inherited = without_secrets(os.environ)  # noqa: TID251 - handed on, not read
         if self.settings.threads is not None:
             inherited["OMP_NUM_THREADS"] = str(self.settings.threads)
         # The child finds the same packages, even where they are not installed.

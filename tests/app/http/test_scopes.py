@@ -97,4 +97,4 @@ def test_looking_needs_no_key(keyed):
     for path in ("/recipes", "/jobs", "/models", "/datasets", "/healthz"):
         assert api.get(path).status_code == 200
         assert api.ask("HEAD", path, headers=bearer("wrong")).status_code == 200
-    assert SAFE_METHODS == {"GET", "HEAD", "OPTIONS"}
+    assert {"GET", "HEAD", "OPTIONS"} == SAFE_METHODS
