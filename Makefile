@@ -13,7 +13,7 @@ PAGE := tools/page
 IN_PARALLEL := --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help serve zoo test check coverage gpu-check docs page page-check page-types clean same-python
+.PHONY: help serve zoo test check coverage gpu-check audit sbom hashes docs page page-check page-types clean same-python
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,18 @@ coverage: $(VENV)/.installed-dev ## Run all tests and report uncovered branches
 gpu-check: $(VENV)/.installed-dev ## Run the tests and benchmarks that need a GPU
 	@$(BIN)/python -m benchmarks.gpu_check $(PARTS) \
 	  $(if $(DATASET),--dataset $(DATASET)) $(if $(PICTURES),--pictures "$(PICTURES)")
+
+audit: $(VENV)/.installed-dev ## Compare the pinned packages with known vulnerabilities; needs internet
+	$(BIN)/pip-audit --strict --requirement constraints.txt --disable-pip --no-deps --progress-spinner off
+
+sbom: $(VENV)/.installed-dev ## Write sbom.json, a bill of materials of what is installed (CycloneDX)
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --mc-type application \
+	  --output-reproducible --output-file sbom.json $(VENV)
+
+hashes: $(VENV)/.installed-dev ## Write requirements.txt with hashes, for `pip install --require-hashes`
+	$(BIN)/python -m piptools compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
+	  --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --constraint constraints.txt \
+	  --output-file requirements.txt pyproject.toml
 
 docs: $(VENV)/.installed-dev ## Regenerate the reference pages in docs/ from the code
 	$(BIN)/python -m docs.generate
