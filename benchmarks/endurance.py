@@ -33,6 +33,7 @@ CLIENTS = 8
 TENTHS = 10
 SWAP_EVERY_S = 10.0
 SAMPLES = 5  # a second apart; what is open for one request is no growth
+CACHE_BYTES = str(2 << 20)  # full within the first tenth: its entries weigh more than their files
 OLD_CATS = 4000
 """As many permalinks are asked for again and again."""
 
@@ -60,7 +61,11 @@ def main() -> None:
     adopt_orphans()
     with (
         tempfile.TemporaryDirectory(prefix="cattery-endurance-") as folder,
-        several_versions(Path(folder), 16, 64) as (server, port, versions),
+        several_versions(Path(folder), 16, 64, CATTERY_CACHE_BYTES=CACHE_BYTES) as (
+            server,
+            port,
+            versions,
+        ),
     ):
         Endurance(server, port, versions, told.rate).run(60 * told.minutes)
 

@@ -63,7 +63,7 @@ def _arguments() -> argparse.Namespace:
 
 @contextmanager
 def several_versions(
-    folder: Path, width: int, size_px: int, device: str = "cpu"
+    folder: Path, width: int, size_px: int, device: str = "cpu", **settings: str
 ) -> Iterator[tuple[Running, int, list[str]]]:
     """Start Cattery with several versions of one model, one of which is kept beside the serving.
 
@@ -72,12 +72,13 @@ def several_versions(
         width: Of the untrained generators.
         size_px: Of their pictures.
         device: That renders.
+        **settings: Further variables.
 
     Yields:
         The service, its port and the versions.
     """
     python = Path(sys.executable)
-    settings = cattery.variables(folder / "data", device) | {"CATTERY_KEEP_VERSIONS": "1"}
+    settings |= cattery.variables(folder / "data", device) | {"CATTERY_KEEP_VERSIONS": "1"}
     versions = []
     for number in range(VERSIONS):
         weights = untrained_weights(folder, width, size_px, seed=number)

@@ -25,6 +25,8 @@ job_id: ContextVar[str] = ContextVar("job_id", default="")
 class Subject(logging.Filter):
     """Adds `request_id` and `job_id` to every record, "-" where there is none.
 
+    What libraries say below a warning is left out: RQ sets the level of its logger by itself.
+
     Args:
         job: Of all lines of this process that are not about another one.
         request: Likewise.
@@ -35,10 +37,10 @@ class Subject(logging.Filter):
         self._job, self._request = job, request
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record pass."""
+        """Return whether a record is ours, or at least a warning."""
         record.job_id = job_id.get() or self._job or NOTHING
         record.request_id = request_id.get() or self._request or NOTHING
-        return True
+        return record.levelno >= logging.WARNING or record.name.partition(".")[0] in OURS
 
 
 class TextFormatter(logging.Formatter):

@@ -57,7 +57,7 @@ class FillingTree(LocalTree):
 
 def main() -> None:
     """Run one process of Cattery under the faults."""
-    models.store.store.LocalTree = FillingTree  # type: ignore[misc]
+    vars(models.store.store)["LocalTree"] = FillingTree
     journal.PROGRESS_S = 0.0  # every step, so that the steps of two runs can be compared
     match sys.argv[1]:
         case "worker":

@@ -164,7 +164,7 @@ class Fleet:
 
     def _add_processes(self) -> None:
         environment = {**os.environ, **self._settings()}  # noqa: TID251 - handed on, not read
-        words = {"front end": ("serve", "--no-worker")}
+        words: dict[str, tuple[str, ...]] = {"front end": ("serve", "--no-worker")}
         words |= {f"worker {number}": ("worker",) for number in range(1, WORKERS + 1)}
         for name, each in words.items():
             log = self.folder / f"{name.replace(' ', '-')}.log"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
+from typing import TypeVar
 
 from benchmarks.chaos.fleet import Fleet
 from benchmarks.chaos.striking import Striker
@@ -16,6 +17,8 @@ WAITING = ("queued", "interrupted", "paused")  # events after which no process h
 ENDS = tuple(status.value for status in JobStatus if status.has_ended)
 SILENCE_S = 30.0
 TRACEBACK = re.compile(r"^Traceback.*\n(?:[ ].*\n)*([\w.]+)", re.MULTILINE)
+
+Name = TypeVar("Name", bound=str)
 
 Curve = dict[int, object]
 """Losses by step."""
@@ -204,5 +207,5 @@ def compare(
     return len(taken), f"its weights are {record.version}, not {version}" if is_other else ""
 
 
-def _counts(counts: Mapping[str, int]) -> str:
+def _counts(counts: Mapping[Name, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in sorted(counts.items())) or "none"

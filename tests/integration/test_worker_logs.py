@@ -37,7 +37,7 @@ def test_the_lines_of_a_training_name_the_request_that_caused_it(house):
     with redis_of(house) as redis:
         enqueue(redis, record.id, 0, house.settings, record.request_id)
     house.worker()
-    house.status(record.id, JobStatus.FINISHED)
+    until(lambda: "Job finished" in house.told(), 60, "the job ends")
     lines = [json.loads(line) for line in house.told().splitlines()]
     about = [line for line in lines if line["job_id"] == record.id]
     assert {line["request_id"] for line in about} == {"proxy-17"}
@@ -52,7 +52,7 @@ def test_a_job_that_the_reaper_queues_again_keeps_its_request(house):
     order = training_order(budget=Budget(kimg=0.1))
     record, _ = house.store.jobs.create(JobKind.TRAIN, order, request="proxy-18")
     house.worker()
-    house.status(record.id, JobStatus.FINISHED)
+    until(lambda: "Job finished" in house.told(), 60, "the job ends")
     lines = [json.loads(line) for line in house.told().splitlines()]
     about = [line for line in lines if line["job_id"] == record.id]
     assert {line["request_id"] for line in about} == {"proxy-18"}

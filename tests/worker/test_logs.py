@@ -53,6 +53,12 @@ def test_within_a_block_lines_are_about_a_job_and_its_request():
     Context().run(work)
 
 
+@pytest.mark.parametrize(("level", "passes"), [(logging.INFO, False), (logging.WARNING, True)])
+def test_libraries_only_warn(level, passes):
+    record = logging.LogRecord("rq.worker", level, "path", 1, "text", None, None)
+    assert Subject().filter(record) is passes
+
+
 def test_every_thread_of_a_job_process_names_its_job():
     """The threads that renew the lease and report vitals have no context of their own."""
     lines = []
