@@ -13,7 +13,7 @@ PAGE := tools/page
 IN_PARALLEL := --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help serve zoo test check coverage gpu-check chaos soak docs page page-pictures page-check page-types clean same-python
+.PHONY: help serve zoo test check coverage gpu-check chaos soak audit sbom hashes docs page page-pictures page-check page-types clean same-python
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,17 @@ chaos: $(VENV)/.installed-dev ## Kill a training Cattery at random, KILLS=100 ti
 
 soak: $(VENV)/.installed-dev ## Ask a Cattery for cats for MINUTES=60, and watch its memory
 	@$(BIN)/python -m benchmarks.endurance $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RATE),--rate $(RATE))
+audit: $(VENV)/.installed-dev ## Compare the pinned packages with known vulnerabilities; needs internet
+	$(BIN)/pip-audit --strict --requirement constraints.txt --disable-pip --no-deps --progress-spinner off
+
+sbom: $(VENV)/.installed-dev ## Write sbom.json, a bill of materials of what is installed (CycloneDX)
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --mc-type application \
+	  --output-reproducible --output-file sbom.json $(VENV)
+
+hashes: $(VENV)/.installed-dev ## Write requirements.txt with hashes, for `pip install --require-hashes`
+	$(BIN)/python -m piptools compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
+	  --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --constraint constraints.txt \
+	  --output-file requirements.txt pyproject.toml
 
 docs: $(VENV)/.installed-dev ## Regenerate the reference pages in docs/ from the code
 	$(BIN)/python -m docs.generate

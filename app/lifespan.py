@@ -14,6 +14,7 @@ from app.cats.cache import ImageCache
 from app.cats.nearest import NearestPictures
 from app.cats.renderer import Renderer
 from app.http.keys import KeyRing
+from app.http.limits import Limits
 from app.inference.batcher import Batcher
 from app.inference.pool import GeneratorPool
 from app.inference.slot import EngineLoader, load_engine
@@ -21,7 +22,7 @@ from app.inference.watcher import Watcher
 from app.jobs.feed import JobTable
 from app.jobs.films import Films
 from app.jobs.gauges import JobGauges
-from app.jobs.queue import JobQueue
+from app.jobs.queue import JobQueue, redis_of
 from app.jobs.uploads import Uploads
 from app.observability.event_loop_lag import LagMeter
 from app.observability.probes import Probe
@@ -80,6 +81,8 @@ async def _open_queue_and_uploads(
 ) -> None:
     """Set up the queue, which connects on first use, and a folder for unfinished uploads."""
     state.queue = JobQueue(settings, state.queue_note)
+    state.limits = Limits(settings, redis_of(settings), state.key_ring)
+    stack.callback(state.limits.close)
     state.queue_probe = Probe(state.queue.check)
     stack.callback(state.queue.close)
     state.films = Films(state.store, settings.max_walk_pixels)

@@ -6,7 +6,7 @@ Every field is an environment variable `CATTERY_<FIELD>`; nothing else reads the
 import re
 from ipaddress import IPv6Address, ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
@@ -49,6 +49,12 @@ def _key_in(path: Path) -> str:
 
 class AppSettings(SharedSettings):
     """The front end's settings, in addition to those that it shares with the worker."""
+
+    # Of limits that are not set, where keys are required: elsewhere the client owns the machine.
+    DEFAULT_CATS: ClassVar[int] = 6000
+    DEFAULT_VOTES: ClassVar[int] = 60
+    DEFAULT_JOBS: ClassVar[int] = 20
+    DEFAULT_UPLOAD_BYTES: ClassVar[int] = 32 << 30
 
     host: str = Field(
         default="127.0.0.1",
@@ -183,6 +189,30 @@ class AppSettings(SharedSettings):
     )
     max_upload_bytes: int = Field(
         default=8 << 30, ge=1024, description="Maximum size of an uploaded zip, bytes; then 413."
+    )
+    cats_per_minute: int | None = Field(
+        default=None,
+        ge=0,
+        description="Cats that one client may request in a minute, frames of walks included; then "
+        "429. A client is a key or an address. 0: no limit; empty: 6000 if keys are required.",
+    )
+    votes_per_minute: int | None = Field(
+        default=None,
+        ge=0,
+        description="Votes that one client may cast in a minute; then 429. 0: no limit; empty: 60 "
+        "if keys are required.",
+    )
+    max_queued_jobs: int | None = Field(
+        default=None,
+        ge=0,
+        description="Jobs of one client that may wait or run at once; then 429. 0: no limit; "
+        "empty: 20 if keys are required.",
+    )
+    upload_bytes_per_day: int | None = Field(
+        default=None,
+        ge=0,
+        description="Bytes of datasets that one client may upload in 24 hours; then 429. 0: no "
+        "limit; empty: 32 GiB if keys are required.",
     )
     retry_after_s: int = Field(
         default=5, ge=1, description="`Retry-After` of 503 responses, seconds."

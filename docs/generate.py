@@ -239,6 +239,8 @@ def _call(name: str, call: Schema, schemas: Schema) -> Iterator[str]:
     if rows := [*_parameters(call, schemas), *_body(call, schemas)]:
         yield ""
         yield from _table(("parameter", "in", "default", "range", "description"), rows)
+    for scopes in filter(None, call.get("security", ())):
+        yield from ("", f"Scope of the key: `{scopes['key'][0]}`.")
     yield from ("", "Responses: " + " ".join(_successes(call)))
     problems = [status for status in call["responses"] if int(status) >= 400]
     yield f"Errors: {', '.join(problems)}."
@@ -281,7 +283,7 @@ def _errors() -> Iterator[str]:
     yield "Every error is a problem document (RFC 9457, `application/problem+json`) with"
     yield "`type`, `title`, `status`, `detail` and `instance`, and where applicable"
     yield "`remedy`, `field`, `value`, `allowed`, `errors`, `known` or `missing`."
-    yield "Responses with 503 have a `Retry-After` header."
+    yield "Responses with 429 and 503 have a `Retry-After` header."
     yield "Request bodies are limited to `CATTERY_MAX_BODY_BYTES`, uploads to"
     yield "`CATTERY_MAX_UPLOAD_BYTES` ([settings](settings.md)); larger ones get 413."
     yield ""

@@ -4,7 +4,9 @@ CatteryError (models.errors)
 └── WorkerError
     ├── EmbeddedValkeyError  the embedded Valkey cannot start
     ├── RedisUrlMissing      no Redis or Valkey is configured
-    └── RedisUrlInvalid      CATTERY_REDIS_URL is no URL of a Redis or Valkey
+    ├── RedisUrlInvalid      CATTERY_REDIS_URL is no URL of a Redis or Valkey
+    ├── WebhookRefused       a webhook's host has an address that is not public
+    └── WebhookFailed        a webhook's receiver did not respond
 """
 
 from models.errors import CatteryError
@@ -37,3 +39,30 @@ class RedisUrlInvalid(WorkerError):
             "CATTERY_REDIS_URL is not the URL of a Redis or Valkey.",
             "Use redis://HOST:PORT/0, rediss://HOST:PORT/0 or unix:///PATH.",
         )
+
+
+class WebhookRefused(WorkerError):
+    """A webhook's host has an address that is not public; nothing was sent.
+
+    Args:
+        host: Its name.
+        address: One of its addresses.
+    """
+
+    def __init__(self, host: str, address: str) -> None:
+        super().__init__(
+            f"The host {host!r} has the address {address}, which is not public.",
+            "The operator may allow the host with CATTERY_WEBHOOK_HOSTS.",
+        )
+
+
+class WebhookFailed(WorkerError):
+    """A webhook's receiver did not respond in time, or not in HTTP.
+
+    Args:
+        host: Its name.
+        reason: What happened.
+    """
+
+    def __init__(self, host: str, reason: str) -> None:
+        super().__init__(f"The host {host!r} did not respond: {reason}.")

@@ -1,4 +1,4 @@
-"""The worker process: one RQ worker, and the reaper beside it."""
+"""The worker process: one RQ worker, and the reaper and the courier beside it."""
 
 import contextlib
 import signal
@@ -8,6 +8,7 @@ from types import FrameType
 from rq.exceptions import StopRequested
 
 from models.store import Store
+from worker.courier import Courier
 from worker.logs import log_to_stderr
 from worker.queue import SERIALIZER, job_queue
 from worker.reaper import Reaper
@@ -43,6 +44,7 @@ def main(settings: WorkerSettings, worker_class: type[CatteryWorker] = CatteryWo
     outages = Outages("Worker")
     with (
         Reaper(store, redis, settings),
+        Courier(store, connect(settings.redis_url), settings),
         rq_without(outages),
         contextlib.suppress(StopRequested),
     ):

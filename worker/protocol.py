@@ -3,12 +3,13 @@
 Plain data: imports neither torch nor redis nor rq.
 """
 
+import base64
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 QUEUE = "cattery"
@@ -16,11 +17,14 @@ RUN_JOB = "worker.jobs.run"
 ANNOUNCEMENTS = "cattery:announcements"  # pub/sub channel: JSON {"model": name}
 
 API_KEY = "CATTERY_API_KEY"
+WEBHOOK_SECRET = "CATTERY_WEBHOOK_SECRET"  # noqa: S105 - its name
 PREFIX = "CATTERY_"  # of the environment variables that hold settings
-SECRETS = (API_KEY, "CATTERY_REDIS_URL", "CATTERY_WEBHOOK_SECRET")
+SECRETS = (API_KEY, "CATTERY_REDIS_URL", WEBHOOK_SECRET)
 """Settings whose values no message shows."""
 
 _REDIS_SCHEMES = ("redis", "rediss", "unix")
+
+LEAST_SECRET = 24  # characters
 
 LEASE_TTL_S = 10.0  # a job process that does not renew its lease for this long counts as dead
 
@@ -59,6 +63,31 @@ class SharedSettings(BaseSettings):
         default="INFO", description="Least level of Cattery's lines in the log."
     )
 
+    webhook_secret: SecretStr | None = Field(
+        default=None,
+        description="Signs webhooks (HMAC-SHA256): `whsec_` and base64, or any text of 24 "
+        "characters or more. Front end and worker need the same; empty: orders with a webhook are "
+        "refused.",
+    )
+    webhook_hosts: str = Field(
+        default="",
+        description="Hosts that webhooks may reach although their addresses are private, also "
+        "without TLS; names or addresses, separated by commas.",
+    )
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _is_long(cls, secret: SecretStr | None) -> SecretStr | None:
+        """Reject a secret that could be guessed from one signature."""
+        text = "" if secret is None else secret.get_secret_value().strip()
+        if not text:
+            return None
+        if len(text) < LEAST_SECRET:
+            raise ValueError(f"it is shorter than {LEAST_SECRET} characters")
+        if text.startswith("whsec_"):
+            base64.b64decode(text.removeprefix("whsec_"), validate=True)  # raises ValueError
+        return SecretStr(text)
+
     @field_validator("*", mode="before")
     @classmethod
     def _is_utf_8(cls, value: object) -> object:
@@ -93,6 +122,11 @@ class SharedSettings(BaseSettings):
         return url
 
     @property
+    def allowed_webhook_hosts(self) -> tuple[str, ...]:
+        """The hosts of `webhook_hosts`, in lower case."""
+        return tuple(host.strip().lower() for host in self.webhook_hosts.split(",") if host.strip())
+
+    @property
     def store_url(self) -> str:
         """The store's URL with the default filled in."""
         return self.store or str(self.data.resolve() / "store")
@@ -100,7 +134,16 @@ class SharedSettings(BaseSettings):
 
 def without_key(environment: Mapping[str, str]) -> dict[str, str]:
     """Return an environment without the key of the front end, which no other process needs."""
-    return {name: value for name, value in environment.items() if name.upper() != API_KEY}
+    return _without((API_KEY,), environment)
+
+
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without all secrets that a job process does not need."""
+    return _without((API_KEY, WEBHOOK_SECRET), environment)
+
+
+def _without(names: tuple[str, ...], environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.upper() not in names}
 
 
 def _check_utf_8(text: str) -> None:

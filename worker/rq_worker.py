@@ -18,7 +18,7 @@ from rq.worker import SpawnWorker
 from worker.jobs import PAUSING
 from worker.lease import Lease, lease_client
 from worker.logs import about
-from worker.protocol import without_key
+from worker.protocol import without_secrets
 from worker.queue import REQUEST
 from worker.redis_client import AWAY, Outages, reason_of
 from worker.settings import WorkerSettings
@@ -129,7 +129,7 @@ class CatteryWorker(SpawnWorker):
             self.outages.began(err)
 
     def _child_environment(self) -> dict[str, str]:
-        inherited = without_key(os.environ)  # noqa: TID251 - handed on, not read
+        inherited = without_secrets(os.environ)  # noqa: TID251 - handed on, not read
         if self.settings.threads is not None:
             inherited["OMP_NUM_THREADS"] = str(self.settings.threads)
         # The child finds the same packages, even where they are not installed.

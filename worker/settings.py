@@ -53,7 +53,7 @@ class WorkerSettings(SharedSettings):
     def environment(self) -> dict[str, str]:
         """Return these settings as the variables that a job process reads them from."""
         prefix = self.model_config.get("env_prefix", "")
-        values = self.model_dump(mode="json")
+        values = self.model_dump(mode="json", exclude={"webhook_secret"})
         return {
             f"{prefix}{name}".upper(): str(value)
             for name, value in values.items()

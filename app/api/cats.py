@@ -10,6 +10,7 @@ from app.api.routing import DirectRoute, Router
 from app.cats.parameters import ONE_CAT, SOME_CATS, CatPath, CatQuery, CatsQuery, variation_of
 from app.cats.request import Freshness
 from app.cats.service import one_cat, respond, some_cats
+from app.http.limits import Limits
 
 PERMALINK = "/cats/{model}@{version}/{seed}.{format}"
 
@@ -28,6 +29,8 @@ async def get_cats(request: Request, query: Annotated[CatsQuery, Query()]) -> Re
 
     With `near`, neighbors of that cat, each in the direction of one of the seeds.
     """
+    limits: Limits = request.app.state.limits
+    await limits.charge(limits.cats, request, query.n)
     slot = await request.app.state.pool.take(query.model)
     accept = ", ".join(request.headers.getlist("accept"))
     return await respond(request, some_cats(query, accept, slot, root_of(request)))
@@ -38,6 +41,8 @@ async def get_cat(
     request: Request, path: Annotated[CatPath, Path()], query: Annotated[CatQuery, Query()]
 ) -> Response:
     """A cat whose bytes never change; an alias, a short id or a padded seed is redirected (307)."""
+    limits: Limits = request.app.state.limits
+    await limits.charge(limits.cats, request)
     slot = await request.app.state.pool.take(f"{path.model}@{path.version}")
     cat = one_cat(slot, path.seed, path.format, variation_of(query), root_of(request))
     if (path.version, request.path_params["seed"]) != (slot.version, str(path.seed)):

@@ -1,17 +1,26 @@
 """Datasets over HTTP."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path as FilePath
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request, Response
 
-from app.api.dependencies import QueueDep, RootDep, StoreDep, known_parameters_only
+from app.api.dependencies import (
+    ClientDep,
+    LimitsDep,
+    QueueDep,
+    RootDep,
+    StoreDep,
+    known_parameters_only,
+)
 from app.api.responses import CONTACT_SHEET, LOCATION, REVALIDATE, png
 from app.api.routing import Router
 from app.api.schemas import DatasetList, DatasetView, JobView
 from app.api.views import dataset_view, job_view
 from app.jobs.queue import JobQueue
+from app.jobs.quota import owner_of, place_in_queue
 from app.jobs.service import submit
 from app.jobs.uploads import Uploads
 from app.problems.openapi import Responses, problems
@@ -94,7 +103,7 @@ def get_rejected_pictures(
     summary="Upload a dataset",
     operation_id="import_dataset",
     openapi_extra=_ZIP,
-    responses=_QUEUED | problems(409),
+    responses=_QUEUED | problems(409, 429),
 )
 async def import_dataset(
     request: Request,
@@ -103,6 +112,8 @@ async def import_dataset(
     store: StoreDep,
     queue: QueueDep,
     root: RootDep,
+    client: ClientDep,
+    limits: LimitsDep,
     license: Annotated[
         str,
         Query(max_length=500, description="License of the pictures.", examples=["CC BY 4.0"]),
@@ -133,7 +144,12 @@ async def import_dataset(
     with uploads.reserved(name):
         await asyncio.to_thread(_refuse_taken, store, name)
         await asyncio.to_thread(queue.check)
-        path = await uploads.keep(request.stream())
+        chunks: AsyncIterator[bytes] = request.stream()
+        if limits.uploads is not None:
+            declared = request.headers.get("content-length", "0")
+            await limits.uploads.check(client, int(declared) if declared.isdecimal() else 0)
+            chunks = limits.uploads.charged(chunks, client)
+        path = await uploads.keep(chunks)
         order = ImportOrder(
             name=name,
             source=str(path),
@@ -142,7 +158,8 @@ async def import_dataset(
             crop=crop,
             deduplicate=deduplicate,
         )
-        record = await asyncio.to_thread(_submit, store, queue, order)
+        owner = owner_of(client)
+        record = await asyncio.to_thread(_submit, store, queue, order, owner, limits.queued_jobs)
     response.headers["Location"] = f"{root}/jobs/{record.id}"
     return job_view(record, root)
 
@@ -159,11 +176,14 @@ def delete_dataset(name: Name, store: StoreDep) -> None:
     store.datasets.delete(name)
 
 
-def _submit(store: Store, queue: JobQueue, order: ImportOrder) -> JobRecord:
+def _submit(store: Store, queue: JobQueue, order: ImportOrder, owner: str, most: int) -> JobRecord:
     """Submit the import job; delete the upload if that fails."""
     try:
         _refuse_taken(store, order.name)  # again: a large upload takes its time
-        return submit(store, queue, order)
+        with place_in_queue(store, owner, most) as placed:
+            record = submit(store, queue, order)
+            placed(record.id)
+        return record
     except BaseException:
         FilePath(order.source).unlink(missing_ok=True)
         raise

@@ -6,6 +6,7 @@ from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
 
 from app.api.routing import repeated
+from app.http.limits import Limits
 from app.inference.pool import GeneratorPool
 from app.jobs.queue import JobQueue
 from app.observability.metrics import Telemetry
@@ -57,9 +58,16 @@ async def known_parameters_only(request: Request) -> None:
             raise InvalidValue(name[:100], value, allowed, detail)
 
 
+async def _client(request: Request) -> str:
+    limits: Limits = request.app.state.limits
+    return await limits.client(request)
+
+
 SettingsDep = Annotated[AppSettings, _part("settings")]
 StoreDep = Annotated[Store, _part("store")]
 PoolDep = Annotated[GeneratorPool, _part("pool")]
 QueueDep = Annotated[JobQueue, _part("queue")]
+LimitsDep = Annotated[Limits, _part("limits")]
 TelemetryDep = Annotated[Telemetry, _part("telemetry")]
 RootDep = Annotated[str, Depends(_root)]
+ClientDep = Annotated[str, Depends(_client)]

@@ -7,7 +7,15 @@ from fastapi import Depends, Header, Path, Query, Request, Response
 from pydantic import BeforeValidator, Field
 from starlette.responses import StreamingResponse
 
-from app.api.dependencies import QueueDep, RootDep, SettingsDep, StoreDep, known_parameters_only
+from app.api.dependencies import (
+    ClientDep,
+    LimitsDep,
+    QueueDep,
+    RootDep,
+    SettingsDep,
+    StoreDep,
+    known_parameters_only,
+)
 from app.api.responses import (
     CONTACT_SHEET,
     ETAG,
@@ -25,7 +33,8 @@ from app.http.conditional import not_modified
 from app.jobs.curves import COLUMNS, curves
 from app.jobs.events import follow, has_seen_all, wire
 from app.jobs.films import Films
-from app.jobs.service import cancel, submit
+from app.jobs.quota import owner_of, place_in_queue
+from app.jobs.service import cancel, check_webhook, submit
 from app.problems.openapi import Responses, problems
 from models.gan.recipes import resolve
 from models.jobs.estimate import estimate, warnings
@@ -93,7 +102,7 @@ _FILM: Responses = {
     status_code=202,
     summary="Submit a training job",
     operation_id="train",
-    responses=_QUEUED | problems(404, 409, 410),
+    responses=_QUEUED | problems(404, 409, 410, 429),
 )
 def train(
     body: TrainBody,
@@ -101,6 +110,9 @@ def train(
     store: StoreDep,
     queue: QueueDep,
     root: RootDep,
+    client: ClientDep,
+    limits: LimitsDep,
+    settings: SettingsDep,
     key: Annotated[
         str | None,
         Header(
@@ -115,8 +127,11 @@ def train(
 ) -> JobView:
     """Check an order against its recipe and dataset, and queue it; 503 without Redis."""
     order = _order(body, store)
+    check_webhook(body.webhook, settings)
     queue.check()  # before the job exists: a rejected order leaves nothing behind
-    record = submit(store, queue, order, key=key)
+    with place_in_queue(store, owner_of(client), limits.queued_jobs, key) as placed:
+        record = submit(store, queue, order, key=key, webhook=body.webhook)
+        placed(record.id)
     response.headers["Location"] = f"{root}/jobs/{record.id}"
     return job_view(record, root)
 

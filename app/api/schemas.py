@@ -20,6 +20,7 @@ from models.store.records import (
     TrainingOrder,
 )
 from models.store.votes import Tally
+from worker.webhook_address import MAX_URL
 
 
 class Body(BaseModel):
@@ -91,6 +92,13 @@ class TrainBody(Body):
         max_length=100,
         description="Job id or model@version whose weights to start with: the same recipe "
         "and network hyperparameters, of this size or a smaller one.",
+    )
+    webhook: str | None = Field(
+        None,
+        max_length=MAX_URL,
+        description="https URL that gets a signed POST when the job has ended, repeated until it "
+        "answers 2xx. Not shown again.",
+        examples=["https://example.org/hooks/cattery"],
     )
 
 

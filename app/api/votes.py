@@ -1,11 +1,12 @@
 """Blind votes between versions over HTTP."""
 
+import asyncio
 import re
 from typing import Annotated
 
-from fastapi import Depends, Header
+from fastapi import Depends, Header, Request
 
-from app.api.dependencies import StoreDep, known_parameters_only
+from app.api.dependencies import LimitsDep, StoreDep, known_parameters_only
 from app.api.routing import Router
 from app.api.schemas import VoteBody, VoteView
 from app.problems.openapi import problems
@@ -27,11 +28,13 @@ _PERMALINK = re.compile(r"(?:.{0,500})/cats/([^/@?#]{1,63})@([0-9a-f]{12})/\d{1,
     "/votes",
     summary="Vote for one of two cats",
     operation_id="vote",
-    responses=problems(404, 409, 410),
+    responses=problems(404, 409, 410, 429),
 )
-def vote(
+async def vote(
+    request: Request,
     body: VoteBody,
     store: StoreDep,
+    limits: LimitsDep,
     key: Annotated[
         str,
         Header(
@@ -47,6 +50,11 @@ def vote(
 
     `GET /models/{model}` has the tallies of all versions. A pair keeps 2000 votes.
     """
+    await limits.charge(limits.votes, request)
+    return await asyncio.to_thread(_vote, body, store, key)
+
+
+def _vote(body: VoteBody, store: Store, key: str) -> VoteView:
     one, other = (_shown(store, f"shown.{n}", link) for n, link in enumerate(body.shown))
     if one == other:
         raise InvalidValue("shown", body.shown, "permalinks of two different versions")

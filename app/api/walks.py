@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Path, Query, Request, Response
 from starlette.responses import RedirectResponse
 
-from app.api.dependencies import PoolDep, RootDep, SettingsDep, known_parameters_only
+from app.api.dependencies import LimitsDep, PoolDep, RootDep, SettingsDep, known_parameters_only
 from app.api.routing import Router
 from app.cats.latents import seed_or_random
 from app.cats.parameters import ONE_WALK, SOME_WALK, WalkQuery, WalksQuery
@@ -58,6 +58,7 @@ async def get_walk(
     pool: PoolDep,
     root: RootDep,
     settings: SettingsDep,
+    limits: LimitsDep,
     model: Annotated[str, Path(examples=["dcgan"])],
     version: Annotated[str, Path(description="Full version id.", examples=["0123456789ab"])],
     start: Annotated[
@@ -75,6 +76,7 @@ async def get_walk(
 
     An alias, a shortened id or a padded seed is redirected (307).
     """
+    await limits.charge(limits.cats, request, query.frames)
     walk = Walk(
         slot=await pool.take(f"{model}@{version}"),
         start=start,

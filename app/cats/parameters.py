@@ -207,7 +207,7 @@ def _rendered(
     content = dict.fromkeys(media_types, _BINARY)
     found = {"description": description, "headers": _headers(headers), "content": content, **more}
     known = {"description": "Not modified: the client has it."}
-    return {200: found, 304: known, **problems(404, 410, 422, 500, 503, 504)}
+    return {200: found, 304: known, **problems(404, 410, 422, 429, 500, 503, 504)}
 
 
 _ELSEWHERE: Responses = {

@@ -15,6 +15,9 @@ from app.settings import AppSettings
 from models.store import Store
 from models.store.keys import Keys, Scope
 
+CLIENT = "cattery.client"
+"""Where a request's scope has the `Client` whose key was checked."""
+
 SETTING = "CATTERY_API_KEY"
 NEW_KEY = "Make one with `openssl rand -hex 32`, or use `cattery keys add`."
 

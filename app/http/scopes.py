@@ -7,7 +7,8 @@ forgot to list is closed, not open.
 import re
 from collections.abc import Mapping
 
-from starlette.routing import compile_path, get_route_path
+from starlette._utils import get_route_path  # the router's own: both must read a path alike
+from starlette.routing import compile_path
 from starlette.types import Scope as Request
 
 from models.store.keys import Scope

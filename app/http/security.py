@@ -10,7 +10,7 @@ import re
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.http.keys import KeyRing
+from app.http.keys import CLIENT, KeyRing
 from app.http.origins import is_local_host, is_own_origin
 from app.http.scopes import SAFE_METHODS, required_scope
 from app.problems.errors import (
@@ -32,9 +32,6 @@ ZIP = "application/zip"
 FORWARDED = frozenset(
     {b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"}
 )
-
-CLIENT = "cattery.client"
-"""Where a request's scope has the `Client` whose key was checked."""
 
 _UPLOAD = re.compile(r"/datasets/[^/]+")
 

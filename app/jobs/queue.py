@@ -27,7 +27,7 @@ class JobQueue:
     def __init__(self, settings: AppSettings, note: Callable[[], str] = lambda: "") -> None:
         self._settings = settings
         self.note = note
-        self._redis = _connect(settings)
+        self._redis = redis_of(settings)
 
     def submit(self, record: JobRecord) -> None:
         """Queue a job's next attempt; queueing it twice is harmless.
@@ -102,7 +102,7 @@ class JobQueue:
         )
 
 
-def _connect(settings: AppSettings) -> Redis | None:
+def redis_of(settings: AppSettings) -> Redis | None:
     """Return a client, or None without a URL; no I/O yet."""
     if not settings.redis_url:
         return None

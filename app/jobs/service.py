@@ -4,10 +4,13 @@ import logging
 
 from app.jobs.queue import JobQueue
 from app.problems.errors import QueueUnavailable
+from app.settings import AppSettings
+from models.errors import InvalidValue
 from models.store import Store
 from models.store.journal import cancel_before_start
 from models.store.records import ImportOrder, JobKind, JobRecord, JobStatus, TrainingOrder
 from worker.logs import about, request_id
+from worker.webhook_address import parse_url
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +21,7 @@ def submit(
     order: TrainingOrder | ImportOrder,
     *,
     key: str | None = None,
+    webhook: str | None = None,
 ) -> JobRecord:
     """Add a job to the store, then queue it.
 
@@ -26,6 +30,7 @@ def submit(
         queue: The queue of the workers.
         order: What the job should do.
         key: The client's Idempotency-Key; a repeated key returns the same job.
+        webhook: URL to call when it has ended, already checked.
 
     Raises:
         Conflict: The key was used for another order.
@@ -33,6 +38,10 @@ def submit(
     """
     kind = JobKind.IMPORT if isinstance(order, ImportOrder) else JobKind.TRAIN
     record, is_new = store.jobs.create(kind, order, key=key, request=request_id.get() or None)
+    if webhook is not None and not record.status.has_ended:
+        # Before it is queued, so that it cannot end before. Should this process die first, the
+        # client has no answer, and its next attempt with the same key comes here again.
+        store.webhooks.add(record.id, webhook)
     with about(record.id):
         if is_new:
             log.info("Accepted: %s.", _brief(order))
@@ -67,3 +76,17 @@ def cancel(store: Store, job: str) -> JobRecord:
     store.jobs.request_cancel(job)
     record = store.jobs.get(job)
     return cancel_before_start(record, store) or record
+
+
+def check_webhook(url: str | None, settings: AppSettings) -> None:
+    """Refuse a webhook that could not be delivered.
+
+    Raises:
+        InvalidValue: It is no URL of a public host, or webhooks could not be signed.
+    """
+    if url is None:
+        return
+    if settings.webhook_secret is None:
+        detail = "This service has no secret to sign webhooks with (CATTERY_WEBHOOK_SECRET)."
+        raise InvalidValue("webhook", url[:200], "none", detail)
+    parse_url(url, settings.allowed_webhook_hosts)

@@ -153,6 +153,39 @@ class InvalidFields(InvalidValue):
             self.errors = fields
 
 
+class TooManyRequests(AppError):
+    """A client has used up its share of something.
+
+    Args:
+        name: Of what, as in the RateLimit header.
+        share: Its share, in words.
+        setting: Name of the setting.
+        retry_after_s: Time to wait before trying again, seconds.
+        policy: Parameters of the RateLimit-Policy header.
+        remaining: What is left of the share: less than was asked for.
+    """
+
+    # The headers are those of draft-ietf-httpapi-ratelimit-headers-10.
+
+    def __init__(
+        self,
+        name: str,
+        share: str,
+        setting: str,
+        retry_after_s: int,
+        *,
+        policy: str,
+        remaining: int = 0,
+    ) -> None:
+        super().__init__(
+            f"One client may have {share}; of {name} {remaining} are left.",
+            f"Try again in {retry_after_s} s, or have {setting} raised.",
+        )
+        self.retry_after_s = retry_after_s
+        self.policy = f'"{name}";{policy}'
+        self.state = f'"{name}";r={remaining};t={retry_after_s}'
+
+
 class UnsupportedMedia(AppError):
     """The body has a media type that the operation does not accept."""
 
@@ -237,6 +270,7 @@ KINDS: Mapping[type[CatteryError], Kind] = {
     UnsupportedMedia: Kind(415, "unsupported-media-type", "Unsupported media type"),
     RangeNotSatisfiable: Kind(416, "range-not-satisfiable", "Range not satisfiable"),
     InvalidValue: Kind(422, "invalid-value", "Invalid input"),
+    TooManyRequests: Kind(429, "too-many-requests", "Too many requests of one client"),
     CheckpointError: Kind(500, "damaged-version", "Damaged weights in the store"),
     Busy: Kind(503, "busy", "Overloaded"),
     QueueUnavailable: Kind(503, "queue-unavailable", "Job queue unavailable"),
@@ -292,8 +326,11 @@ def problem_response(
     fields = {"Cache-Control": "no-store", **(headers or {})}
     if challenge := _challenge(error):
         fields["WWW-Authenticate"] = challenge
-    elif isinstance(error, RangeNotSatisfiable):
+    if isinstance(error, RangeNotSatisfiable):
         fields["Content-Range"] = f"bytes */{error.size}"
+    elif isinstance(error, TooManyRequests):
+        fields["Retry-After"] = str(error.retry_after_s)
+        fields["RateLimit-Policy"], fields["RateLimit"] = error.policy, error.state
     elif isinstance(error, Unavailable | StoreError):
         fields["Retry-After"] = str(getattr(error, "retry_after_s", 5))
     return Response(encode(document), document["status"], fields, MEDIA_TYPE)

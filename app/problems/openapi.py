@@ -9,6 +9,11 @@ from app.problems.errors import KINDS, MEDIA_TYPE
 
 Responses = dict[int | str, dict[str, Any]]
 
+_RATE_LIMIT = {
+    "description": "Limit and what is left of it (draft-ietf-httpapi-ratelimit-headers-10).",
+    "schema": {"type": "string"},
+}
+
 
 class FieldProblem(BaseModel):
     """One of several invalid fields."""
@@ -58,7 +63,9 @@ def _response(status: int) -> dict[str, Any]:
         "description": titles or HTTPStatus(status).phrase,
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         seconds = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
         response["headers"] = {"Retry-After": seconds}
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        response["headers"] |= dict.fromkeys(("RateLimit", "RateLimit-Policy"), _RATE_LIMIT)
     return response

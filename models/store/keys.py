@@ -29,6 +29,9 @@ SALT_BYTES = 16
 _TOKEN = re.compile(r"cattery_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 _ID = re.compile(r"[0-9a-f]{12}")
 
+# Inside a class that has a method `list` the type cannot be named.
+KeyRecords = list[KeyRecord]
+
 
 class Scope(StrEnum):
     """What a key allows; looking needs none."""
@@ -79,7 +82,7 @@ class Keys:
         self._tree.create(_path(record.id), dumps(record))
         return record, f"cattery_{record.id}_{secret}"
 
-    def list(self) -> list[KeyRecord]:
+    def list(self) -> KeyRecords:
         """Return all keys, revoked ones included, oldest first."""
         names = [name.removesuffix(".json") for name in self._tree.names(FOLDER)]
         found = self._records.many([_path(name) for name in names if _ID.fullmatch(name)])
@@ -129,5 +132,7 @@ def _path(key: str) -> str:
 
 def _hash(secret: str, salt: str) -> str:
     """Return the salted hash of a key's secret half, hexadecimal."""
-    salted = {"salt": bytes.fromhex(salt), "person": b"cattery key"}
-    return hashlib.blake2b(secret.encode(), digest_size=32, **salted).hexdigest()
+    digest = hashlib.blake2b(
+        secret.encode(), digest_size=32, salt=bytes.fromhex(salt), person=b"cattery key"
+    )
+    return digest.hexdigest()

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from models.errors import BadEntry, StoreError
-from models.store.records import Card, DatasetRecord, JobRecord, KeyRecord
+from models.store.records import Card, DatasetRecord, JobRecord, KeyRecord, WebhookRecord
 from models.store.serialization import loads
 from models.store.tree import Tree
 
@@ -85,4 +85,5 @@ _HOMES: Mapping[type, Callable[[Any], str]] = {
     JobRecord: lambda job: f"jobs/{job.id}/",
     DatasetRecord: lambda dataset: f"datasets/{dataset.name}/",
     KeyRecord: lambda key: f"keys/{key.id}.json",
+    WebhookRecord: lambda notice: f"webhooks/{notice.job}.json",
 }

@@ -397,3 +397,19 @@ class KeyRecord:
     hash: str
     created_at: str
     revoked_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookRecord:
+    """Whom to tell when a job ends; the store's `webhooks/{job}.json`, until that is done.
+
+    Attributes:
+        attempts: Deliveries that failed.
+        next_at: When to try again; None at first.
+    """
+
+    job: str
+    url: str
+    created_at: str
+    attempts: int = 0
+    next_at: str | None = None

@@ -16,6 +16,7 @@ from models.store.object_tree import ObjectTree
 from models.store.tree import Tree
 from models.store.versions import Versions
 from models.store.votes import Votes
+from models.store.webhooks import Webhooks
 
 
 class Store:
@@ -37,6 +38,7 @@ class Store:
         self.votes = Votes(self.tree)
         self.jobs = Jobs(self.tree)
         self.keys = Keys(self.tree)
+        self.webhooks = Webhooks(self.tree)
         self.datasets = Datasets(self.tree, self.jobs)
 
     @classmethod

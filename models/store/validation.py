@@ -7,6 +7,7 @@ relies on, in one table.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from models.store.names import NAME_RULE, is_job, is_label, is_name, is_version
@@ -18,6 +19,7 @@ from models.store.records import (
     JobRecord,
     Json,
     KeyRecord,
+    WebhookRecord,
 )
 
 MOST_SIZE_PX = 1024
@@ -60,6 +62,14 @@ def _is_hexadecimal(value: str, digits: int) -> bool:
 
 def _is_sum(value: str) -> bool:
     return _is_hexadecimal(value, 64)
+
+
+def _is_time(value: str) -> bool:
+    """Whether this is a time with its zone, as ISO 8601 has it."""
+    try:
+        return datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def _is_finite(value: Any) -> bool:
@@ -151,5 +161,11 @@ RULES: Mapping[type, tuple[Rule, ...]] = {
         Rule("name", is_name, NAME_RULE),
         Rule("salt", lambda salt: _is_hexadecimal(salt, 32), "32 hexadecimal digits"),
         Rule("hash", _is_sum, "64 hexadecimal digits"),
+    ),
+    WebhookRecord: (
+        Rule("job", is_job, "the id of a job"),
+        Rule("attempts", lambda n: n >= 0, "0 or more"),
+        Rule("created_at", _is_time, "a time"),
+        Rule("next_at", _is_empty_or(_is_time), "a time"),
     ),
 }

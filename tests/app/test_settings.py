@@ -89,3 +89,29 @@ def test_a_prefix_is_a_path(path):
 def test_a_redis_is_named_by_its_url(url):
     with pytest.raises(ValidationError, match="redis_url"):
         WorkerSettings(redis_url=url)
+
+
+def test_the_key_may_be_in_a_file(tmp_path):
+    """Only one of both, and a file that cannot be read or is empty is an error."""
+    file = tmp_path / "key"
+    file.write_text("sesame\n")
+    assert AppSettings(api_key_file=file).key == "sesame"
+    with pytest.raises(ValidationError, match="set one of them"):
+        AppSettings(api_key_file=file, api_key="tell-nobody")
+    file.write_text(" \n")
+    for path in (file, tmp_path, tmp_path / "missing"):
+        with pytest.raises(ValidationError, match="api_key_file"):
+            AppSettings(api_key_file=path)
+
+
+@pytest.mark.parametrize("proxies", ["*", "proxy.example", "10.0.0.0/33", "10.0.0.1/8"])
+def test_only_addresses_are_trusted_proxies(proxies):
+    with pytest.raises(ValidationError, match="trusted_proxies"):
+        AppSettings(trusted_proxies=proxies)
+
+
+@pytest.mark.parametrize("secret", ["short", "whsec_not base64 at all, is it?"])
+def test_a_weak_webhook_secret_is_refused_and_not_shown(secret):
+    with pytest.raises(ValidationError, match="webhook_secret"):
+        AppSettings(webhook_secret=secret)
+    assert AppSettings(webhook_secret="  ").webhook_secret is None  # noqa: S106 - blank

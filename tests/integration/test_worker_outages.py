@@ -29,7 +29,7 @@ def test_a_worker_waits_for_redis_and_says_so_in_a_line(house, proxy, mode):
     assert worker.poll() is None
     lines = house.told().splitlines()
     assert "Traceback" not in house.told()
-    assert len([line for line in lines if line.startswith("Worker: ")]) == 2, lines
+    assert len([line for line in lines if "]: Worker: " in line]) == 2, lines
 
 
 @pytest.mark.parametrize("mode", SHOWN)

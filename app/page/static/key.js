@@ -14,7 +14,7 @@ export function KeyDialog() {
   return html`<${Dialog} title="A key is needed" isOpen=${request !== null} onClose=${() => keyRequest.value?.answer(null)}>
     <form class="form" onSubmit=${submit}>
       <p>This changes something, and the service asks for its key. It is kept for this tab only.</p>
-      <${Field} label="Key" help="The operator set it as CATTERY_API_KEY." error=${hasKey.value ? "The service refused the key that it was given." : ""}>${(/** @type {object} */ attributes) => html`
+      <${Field} label="Key" help="The one in CATTERY_API_KEY, or one that the operator made with cattery keys add." error=${hasKey.value ? "The service refused the key that it was given." : ""}>${(/** @type {object} */ attributes) => html`
         <input ...${attributes} name="key" type="password" autocomplete="off" required autofocus />`}<//>
       <footer><${Button} onClick=${() => request?.answer(null)}>Cancel<//><${Button} kind="primary" type="submit">Continue<//></footer>
     </form>

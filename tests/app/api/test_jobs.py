@@ -257,3 +257,45 @@ def test_an_estimate_checks_the_order_and_places_none(new_api, tmp_path):
         assert api.get("/jobs").json()["total"] == 0
         refused = api.post("/train/estimate", json=ORDER | {"overrides": {"batch": 512}})
         assert problem_of(refused, 422)["field"] == "dataset"
+
+
+SECRET = "a secret of the tests, long enough"  # noqa: S105 - of no service
+HOOK = "https://hooks.example.org/cattery?token=tell-nobody"
+
+
+def test_an_order_may_have_a_webhook_which_nobody_is_shown(new_api, redis_url, tmp_path):
+    """Looking at jobs needs no key, and the URL is often the only secret of a webhook."""
+    with new_api(redis_url=redis_url, webhook_secret=SECRET) as api:
+        add_dataset(api.store, tmp_path)
+        headers = {"idempotency-key": "once"}
+        for _ in range(2):
+            answer = api.post("/train", json=ORDER | {"webhook": HOOK}, headers=headers)
+            assert answer.status_code == 202, answer.text
+        job = answer.json()["id"]
+        assert api.store.webhooks.get(job).url == HOOK
+        shown = answer.text + "".join(
+            api.get(path).text
+            for path in ("/jobs", f"/jobs/{job}", f"/jobs/{job}/events?follow=false")
+        )
+        assert "tell-nobody" not in shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://hooks.example.org/", "https://127.0.0.1/", "https://169.254.169.254/latest"),
+        *("https://[::ffff:127.0.0.1]/", "https://2130706433/", "https://a@b.example/", "x"),
+    ],
+)
+def test_a_webhook_must_be_public(new_api, redis_url, url, tmp_path):
+    with new_api(redis_url=redis_url, webhook_secret=SECRET) as api:
+        add_dataset(api.store, tmp_path)
+        document = problem_of(api.post("/train", json=ORDER | {"webhook": url}), 422)
+        assert document["field"] == "webhook"
+        assert api.store.jobs.list() == []
+
+
+def test_without_a_secret_a_webhook_is_refused(api, tmp_path):
+    add_dataset(api.store, tmp_path)
+    document = problem_of(api.post("/train", json=ORDER | {"webhook": HOOK}), 422)
+    assert "CATTERY_WEBHOOK_SECRET" in document["detail"]

@@ -27,11 +27,12 @@ def test_each_change_needs_its_scope(keyed, method, path):
     url = path.format(job="x", name="x", model="x", version="x")
     needed = REQUIRED[method, path]
     kind = "application/zip" if path == "/datasets/{name}" else "application/json"
-    body = {"content": b"{}", "headers": {"content-type": kind}} if method == "POST" else {}
 
     def ask(**authorization):
-        headers = body.get("headers", {}) | authorization
-        return api.ask(method, url, **body | {"headers": headers})
+        if method != "POST":
+            return api.ask(method, url, headers=authorization)
+        headers = {"content-type": kind, **authorization}
+        return api.ask(method, url, content=b"{}", headers=headers)
 
     answer = ask()
     problem_of(answer, 401, "unauthorized")
