@@ -89,6 +89,7 @@ async def _open_queue_and_uploads(
     table = state.job_table = JobTable(state.store, settings.events_poll_s)
     registry = state.telemetry.registry
     state.job_gauges = JobGauges(registry, settings, table, state.queue, state.store)
+    stack.callback(state.job_gauges.close)
     # A folder of its own: other processes may receive uploads in the same data folder.
     unfinished = await asyncio.to_thread(stack.enter_context, workplace(settings.uploads))
     state.uploads = Uploads(settings.uploads, unfinished)

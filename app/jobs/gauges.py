@@ -54,6 +54,7 @@ class JobGauges:
         self._settings, self._table, self._queue, self._store = settings, jobs, queue, store
         self._measured_at = float("-inf")
         self._task: asyncio.Task[None] | None = None
+        self._registry = registry
         self._jobs = _gauge(registry, "jobs", "Jobs in the store.", "status", "reason")
         self._depth = _gauge(registry, "jobs_waiting", "Jobs that wait for a worker.", "kind")
         self._age = _gauge(
@@ -62,6 +63,11 @@ class JobGauges:
         self._workers = _gauge(registry, "workers", "Workers that are alive.", "state")
         self._up = _gauge(registry, "queue_up", "Whether Redis accepts jobs.")
         self._free = _gauge(registry, "disk_free_bytes", "Free disk space.", "disk")
+
+    def close(self) -> None:
+        """Take the gauges out of the registry, which may outlive them."""
+        for gauge in (self._jobs, self._depth, self._age, self._workers, self._up, self._free):
+            self._registry.unregister(gauge)
 
     async def refresh(self) -> None:
         """Measure, unless that was just done."""

@@ -9,7 +9,7 @@ import pytest
 
 from models.store.journal import Journal
 from models.store.records import JobKind, JobStatus
-from tests.records import training_order
+from tests.records import put_job, training_order
 from tests.worker.receiver import receiving
 from worker.courier import GIVE_UP_S, Courier
 from worker.settings import WorkerSettings
@@ -37,7 +37,7 @@ def new_job(store, url, status=JobStatus.FINISHED, **changes):
     if status.has_ended:
         record = Journal(record, store).end(status, "because")
     record = replace(record, **changes)
-    store.jobs.save(record)
+    put_job(store, record)
     return record
 
 
