@@ -105,7 +105,7 @@ class JobGauges:
         counts.update((record.status.value, reason_of(record)) for record in records)
         for labels, count in counts.items():
             self._jobs.labels(*labels).set(count)
-        waiting = [record for record in records if record.status is JobStatus.QUEUED]
+        waiting = [record for record in records if record.waits_for_worker]
         for kind in ("train", "import"):
             ages = [age_s(record.created_at) for record in waiting if record.kind.value == kind]
             self._depth.labels(kind).set(len(ages))

@@ -8,7 +8,7 @@ from app.settings import AppSettings
 from models.errors import InvalidValue
 from models.store import Store
 from models.store.journal import cancel_before_start
-from models.store.records import ImportOrder, JobKind, JobRecord, JobStatus, TrainingOrder
+from models.store.records import ImportOrder, JobKind, JobRecord, TrainingOrder
 from worker.logs import about, request_id
 from worker.webhook_address import parse_url
 
@@ -50,7 +50,7 @@ def submit(
 
 
 def _queue(queue: JobQueue, record: JobRecord) -> None:
-    if record.status is JobStatus.QUEUED and record.runner == "worker":
+    if record.waits_for_worker:
         try:
             queue.submit(record)
         except QueueUnavailable as err:

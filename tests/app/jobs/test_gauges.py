@@ -65,6 +65,17 @@ def test_the_first_job_that_fails_for_a_reason_is_a_rise(api):
     assert value(scrape(api), 'jobs{reason="out_of_memory",status="failed"}') == 1
 
 
+def test_a_paused_job_of_the_command_line_waits_for_no_worker(api, tmp_path):
+    add_dataset(api.store, tmp_path)
+    new_job(api.store, runner="cli")
+    new_job(api.store, runner="cli", status=JobStatus.STARTED)
+    text = scrape(api)
+    assert value(text, 'jobs{reason="",status="queued"}') == 1
+    assert value(text, 'jobs_waiting{kind="train"}') == 0
+    assert api.get("/status").json()["queue"] == []
+    assert api.post("/train/estimate", json=ORDER).json()["jobs_ahead"] == 0
+
+
 def test_many_scrapes_cost_no_more_than_one(api, monkeypatch):
     """The jobs are listed once for all that scrape within seconds."""
     listed: list[float] = []
