@@ -67,7 +67,7 @@ def _brief(order: TrainingOrder | ImportOrder) -> str:
 
 
 def cancel(store: Store, job: str) -> JobRecord:
-    """Request a job to stop; one that has not started and has nothing to publish ends at once.
+    """Request a job to stop; one that waits ends at once, unless it has something to publish.
 
     Raises:
         NotFound, Gone: There is no such job.
