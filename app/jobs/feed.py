@@ -107,9 +107,7 @@ class Feed:
         while not (pace.stopping.is_set() or await pace.has_left()):
             try:
                 records = await self._jobs.get()
-                if is_first and not (
-                    cursor and await asyncio.to_thread(self._resumed, cursor, records)
-                ):
+                if is_first and not await asyncio.to_thread(self._resumed, cursor, records):
                     yield await asyncio.to_thread(self._snapshot, records)
                 chunks = await asyncio.to_thread(self._batch, records)
             except StoreError as err:
@@ -126,9 +124,9 @@ class Feed:
             with suppress(TimeoutError):
                 await asyncio.wait_for(pace.stopping.wait(), pace.poll_s)
 
-    def _resumed(self, cursor: Cursor, records: Records) -> bool:
+    def _resumed(self, cursor: Cursor | None, records: Records) -> bool:
         """Go on from a cursor; return whether that is possible."""
-        if not cursor.resumes(records.values()):
+        if cursor is None or not cursor.resumes(records.values()):
             return False
         self._shown = {job: record for job, record in records.items() if cursor.has_told(record)}
         self._over = set(self._shown)
