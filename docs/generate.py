@@ -236,6 +236,8 @@ def api_page() -> Iterator[str]:
 
 def _call(name: str, call: Schema, schemas: Schema) -> Iterator[str]:
     yield from ("", f"## `{name}`", "", call["description"])
+    if scopes := [scope for way in call.get("security", []) for scope in way.get("key", [])]:
+        yield from ("", f"Scope: `{'`, `'.join(scopes)}`.")
     if rows := [*_parameters(call, schemas), *_body(call, schemas)]:
         yield ""
         yield from _table(("parameter", "in", "default", "range", "description"), rows)

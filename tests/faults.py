@@ -129,5 +129,6 @@ def store_over(tree: LocalTree) -> Store:
     """Return a store that is kept in a tree."""
     store = Store(str(tree.root))
     store.tree, store.aliases, store.jobs = tree, AliasTable(tree), Jobs(tree)
-    store.versions, store.datasets = Versions(tree, store.aliases), Datasets(tree, store.jobs)
+    store.versions = Versions(tree, store.aliases, store.jobs)
+    store.datasets = Datasets(tree, store.jobs)
     return store

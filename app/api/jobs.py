@@ -160,7 +160,10 @@ def estimate_training(body: TrainBody, store: StoreDep) -> EstimateView:
         epochs=None if found.kimg is None else round(1000 * found.kimg / count, 1),
         estimate=found,
         warnings=warnings(order, row, settings, dataset),
-        jobs_ahead=sum(not record.status.has_ended for record in store.jobs.list()),
+        jobs_ahead=sum(
+            not record.status.has_ended and record.runner == "worker"
+            for record in store.jobs.list()
+        ),
     )
 
 

@@ -25,7 +25,6 @@ from app.http.ranges import normalize_range
 from app.inference.pool import GeneratorPool
 from app.problems.openapi import Responses, problems
 from models.errors import CheckpointError, Conflict
-from models.store import Store
 
 router = Router(
     prefix="/models",
@@ -117,7 +116,7 @@ async def delete_model(
             f"The model {model!r} answers requests that name none.",
             "Choose another one with CATTERY_DEFAULT_MODEL first.",
         )
-    versions = await asyncio.to_thread(_delete_model, store, model)
+    versions = await asyncio.to_thread(store.versions.delete_model, model)
     await pool.refresh(model)
     for version in versions:
         await pool.forget(model, version)
@@ -216,13 +215,6 @@ async def delete_version(model: Name, version: Version, store: StoreDep, pool: P
     """Delete a version that is neither serving nor previous."""
     await asyncio.to_thread(store.versions.delete, model, version)
     await pool.forget(model, version)
-
-
-def _delete_model(store: Store, model: str) -> list[str]:
-    for job in store.jobs.list():
-        if not job.status.has_ended and job.order.get("model") == model:
-            raise Conflict(f"The job {job.id} trains for {model!r}.", "Cancel it first.")
-    return store.versions.delete_model(model)
 
 
 def _loaded(pool: GeneratorPool, model: str) -> str | None:

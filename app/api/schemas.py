@@ -111,7 +111,7 @@ class EstimateView(BaseModel):
     epochs: float | None = Field(description="How often each is shown; null if unknown.")
     estimate: Estimate
     warnings: list[str] = Field(description="What may go wrong, a sentence each.")
-    jobs_ahead: int = Field(description="Jobs that are queued or running.")
+    jobs_ahead: int = Field(description="Jobs that workers run or will run first.")
 
 
 class PromoteBody(Body):

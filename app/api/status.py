@@ -90,7 +90,7 @@ class StatusBoard:
             service=_service(state, settings),
             workers=[_worker(worker) for worker in workers],
             running=[job_view(r, root) for r in records if r.status is JobStatus.STARTED],
-            queue=_queue([r for r in records if r.status is JobStatus.QUEUED], order, root),
+            queue=_queue([r for r in records if r.waits_for_worker], order, root),
             store_free_bytes=await asyncio.to_thread(state.store.tree.free_bytes),
         )
 

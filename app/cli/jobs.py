@@ -62,13 +62,19 @@ def watch(job: Job, json: AsJson = False) -> None:
 
 @job_commands.command()
 def cancel(job: Job) -> None:
-    """Cancel a job; a training publishes its best snapshot first, without promoting it."""
+    """Cancel a job; a training publishes its best snapshot first, without promoting it.
+
+    A paused `cattery train` ends without publishing; its state is kept until the job is deleted.
+    """
     from models.store.journal import cancel_before_start
 
     store = open_store()
     store.jobs.request_cancel(job)
     ended = cancel_before_start(store.jobs.get(job), store)
-    say(f"Canceled {job}." if ended else f"Asked {job} to stop; watch it with: cattery jobs watch")
+    if ended:
+        say(f"Job {job}: {ended.reason}")
+    else:
+        say(f"Asked {job} to stop; watch it with: cattery jobs watch {job}")
 
 
 @job_commands.command()

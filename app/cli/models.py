@@ -9,7 +9,7 @@ import typer
 from app.cli.console import check_parent, say, show_record, show_table
 from app.cli.directions import directions
 from app.cli.store import open_store, open_store_with_zoo
-from models.errors import InvalidValue
+from models.errors import Conflict, InvalidValue
 
 if TYPE_CHECKING:
     from models.store import Store
@@ -93,6 +93,7 @@ def delete(
     """Delete a version, unless it is serving or previous; or a model with all its versions."""
     store = open_store()
     if whole:
+        check_not_default(ref)
         count = len(store.versions.delete_model(ref))
         say(f"Deleted {ref} with {count} {'version' if count == 1 else 'versions'}.")
         return
@@ -134,6 +135,22 @@ def import_(
     card = import_version(open_store(), model, weights, card)
     say(f"Imported {model}@{card.version}. Put it into service with:")
     say(f"  cattery models promote {model}@{card.version}")
+
+
+def check_not_default(model: str) -> None:
+    """Refuse to delete the model that answers requests without one.
+
+    Raises:
+        Conflict: It is that model.
+    """
+    from app.cli.settings import read_settings
+    from app.settings import AppSettings
+
+    if model == read_settings(AppSettings).default_model.partition("@")[0]:
+        raise Conflict(
+            f"The model {model!r} answers requests that name none.",
+            "Choose another one with CATTERY_DEFAULT_MODEL first.",
+        )
 
 
 def check_exact(ref: str) -> None:

@@ -41,6 +41,33 @@ class Place:
     state: int = 0
 
 
+class Settled:
+    """The jobs that a cursor does not name, with the checksum over their ids."""
+
+    def __init__(self) -> None:
+        self._jobs: set[str] = set()
+        self._sum: int | None = None
+
+    def __contains__(self, job: str) -> bool:
+        return job in self._jobs
+
+    def add(self, job: str) -> None:
+        """Count a job in."""
+        self._jobs.add(job)
+        self._sum = None
+
+    def discard(self, job: str) -> None:
+        """No longer count a job in."""
+        self._jobs.discard(job)
+        self._sum = None
+
+    def checksum(self) -> int:
+        """Return the checksum, which is computed again only after a change."""
+        if self._sum is None:
+            self._sum = _checksum(self._jobs)
+        return self._sum
+
+
 @dataclass(frozen=True, slots=True)
 class Cursor:
     """A place in the histories of all jobs.
@@ -57,23 +84,29 @@ class Cursor:
 
     @classmethod
     def at(
-        cls, known: Iterable[JobRecord], reached: Mapping[str, Place], over: Collection[str]
+        cls,
+        known: Iterable[JobRecord],
+        reached: Mapping[str, Place],
+        over: Collection[str],
+        settled: Settled | None = None,
     ) -> Self:
         """Return the cursor of a client.
 
         Args:
-            known: The jobs that it has been told of.
+            known: The jobs that it has been told of, but for those in `settled`.
             reached: How much of each it has.
             over: Jobs of which it has been told everything.
+            settled: Those that its last cursor did not name; receives those that this one does not.
         """
         made_s = int(time.time())
-        named, told = {}, []
+        settled = Settled() if settled is None else settled
+        named = {}
         for record in known:
             if record.id in over and not is_young(record, made_s):
-                told.append(record.id)
+                settled.add(record.id)
             else:
                 named[record.id] = reached[record.id]
-        return cls(made_s, _checksum(told), named)
+        return cls(made_s, settled.checksum(), named)
 
     @classmethod
     def parse(cls, text: str) -> Self | None:

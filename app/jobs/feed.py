@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from app.jobs.cursor import Cursor, Place, is_young, state_of
+from app.jobs.cursor import Cursor, Place, Settled, is_young, state_of
 from app.jobs.events import KEEP_ALIVE, in_format
 from models.errors import Gone, NotFound, StoreError
 from models.store import Store
@@ -90,6 +90,10 @@ class Feed:
         self._reached: dict[str, Place] = {}  # of the jobs that the client has been told of
         self._shown: dict[str, JobRecord] = {}  # as last compared with what the client has
         self._over: set[str] = set()  # the client has been told everything
+        # Of the jobs in `_reached`: a store may hold thousands that are over, each event has a
+        # cursor, and only these few can change how the next one differs from the last.
+        self._named: dict[str, JobRecord] = {}
+        self._settled = Settled()
         self._stamps: dict[str, Hashable] = {}
 
     async def follow(self, cursor: Cursor | None, pace: Pace) -> AsyncIterator[bytes]:
@@ -103,14 +107,14 @@ class Feed:
         while not (pace.stopping.is_set() or await pace.has_left()):
             try:
                 records = await self._jobs.get()
-                if is_first and not (cursor and self._resumed(cursor, records)):
-                    yield await self._snapshot(records)
-                news = await asyncio.to_thread(self._read, records)
+                if is_first and not await asyncio.to_thread(self._resumed, cursor, records):
+                    yield await asyncio.to_thread(self._snapshot, records)
+                chunks = await asyncio.to_thread(self._batch, records)
             except StoreError as err:
                 log.info("Stopped an event stream: %s", err)
                 return  # the client comes again, with its cursor
             is_first = False
-            for chunk in self._told(records, news):
+            for chunk in chunks:
                 yield chunk
                 sent_at = monotonic()
             # Proxies close silent connections, and only sending shows that a client is gone.
@@ -120,23 +124,24 @@ class Feed:
             with suppress(TimeoutError):
                 await asyncio.wait_for(pace.stopping.wait(), pace.poll_s)
 
-    def _resumed(self, cursor: Cursor, records: Records) -> bool:
+    def _resumed(self, cursor: Cursor | None, records: Records) -> bool:
         """Go on from a cursor; return whether that is possible."""
-        if not cursor.resumes(records.values()):
+        if cursor is None or not cursor.resumes(records.values()):
             return False
         self._shown = {job: record for job, record in records.items() if cursor.has_told(record)}
         self._over = set(self._shown)
         self._reached = dict.fromkeys(self._shown, Place()) | dict(cursor.reached)
+        self._named = {job: record for job, record in records.items() if job in self._reached}
         return True
 
-    async def _snapshot(self, records: Records) -> bytes:
+    def _snapshot(self, records: Records) -> bytes:
         """Return all jobs as they are now; what happens later follows as events."""
         # The numbers after the records: an event in between would otherwise be told twice, and
         # what it changed in a record is told anyway, as that differs from the one shown.
-        self._reached = await asyncio.to_thread(self._places, records)
-        self._shown = dict(records)
+        self._reached = self._places(records)
+        self._shown, self._named = dict(records), dict(records)
         self._over = {job for job, record in records.items() if record.status.has_ended}
-        return self._wire(records, "jobs", self._listing(list(records.values())))
+        return self._wire("jobs", self._listing(list(records.values())))
 
     def _places(self, records: Records) -> dict[str, Place]:
         places = dict.fromkeys(records, Place())
@@ -147,6 +152,9 @@ class Feed:
                     last = max((event.id for event in self._store.jobs.events(job)), default=0)
                     places[job] = Place(last, state_of(record))
         return places
+
+    def _batch(self, records: Records) -> list[bytes]:
+        return list(self._told(records, self._read(records)))
 
     def _read(self, records: Records) -> list[tuple[JobRecord, list[Event]]]:
         """Return the jobs that may have news, oldest first, with their new events."""
@@ -166,28 +174,33 @@ class Feed:
 
     def _told(self, records: Records, news: list[tuple[JobRecord, list[Event]]]) -> Iterator[bytes]:
         for job in [job for job in self._reached if job not in records]:
-            for known in (self._reached, self._shown, self._stamps):
+            for known in (self._reached, self._shown, self._stamps, self._named):
                 known.pop(job, None)
             self._over.discard(job)
-            yield self._wire(records, "deleted", {"job": job})
+            self._settled.discard(job)
+            yield self._wire("deleted", {"job": job})
         for record, events in news:
-            yield from self._told_of(records, record, events)
+            yield from self._told_of(record, events)
 
-    def _told_of(self, records: Records, record: JobRecord, events: list[Event]) -> Iterator[bytes]:
+    def _told_of(self, record: JobRecord, events: list[Event]) -> Iterator[bytes]:
         job = record.id
         self._shown[job] = record
+        if job not in self._settled:
+            self._named[job] = record
         place, state = self._reached.get(job, Place()), state_of(record)
         if place.state != state:
             place = self._reached[job] = Place(place.last, state)
-            yield self._wire(records, "job", self._view(record))
+            yield self._wire("job", self._view(record))
         for event in events:
             self._reached[job] = Place(event.id, state)
             data = {**event.data, "job": job, "seq": event.id, "at": event.at}
-            yield self._wire(records, event.type, data)
+            yield self._wire(event.type, data)
         # Listed before its events were read: an ended job gets no more of them.
         if record.status.has_ended:
             self._over.add(job)
 
-    def _wire(self, records: Records, kind: str, data: Any) -> bytes:
-        known = (record for job, record in records.items() if job in self._reached)
-        return in_format(str(Cursor.at(known, self._reached, self._over)), kind, data)
+    def _wire(self, kind: str, data: Any) -> bytes:
+        cursor = Cursor.at(self._named.values(), self._reached, self._over, self._settled)
+        for job in self._named.keys() - cursor.reached.keys():
+            del self._named[job]
+        return in_format(str(cursor), kind, data)

@@ -30,6 +30,15 @@ REASONS = (
     (r"^Out of memory", "out_of_memory"),
     (r"", "error"),
 )
+# The rules of `models.training.collapse`, which the front end must not import.
+COLLAPSES = ("non_finite", "discriminator_won", "alike", "spots", "saturated")
+
+# A series that appeared with its first job would begin at 1: no alert on a rise would fire.
+PRESET = (
+    *((status.value, "") for status in JobStatus),
+    *((JobStatus.FAILED.value, word) for _, word in REASONS),
+    *((JobStatus.COLLAPSED.value, rule) for rule in COLLAPSES),
+)
 
 
 class JobGauges:
@@ -98,11 +107,11 @@ class JobGauges:
             gauge.clear()
         if records is None:
             return
-        counts = Counter({(status.value, ""): 0 for status in JobStatus})
+        counts = Counter(dict.fromkeys(PRESET, 0))
         counts.update((record.status.value, reason_of(record)) for record in records)
         for labels, count in counts.items():
             self._jobs.labels(*labels).set(count)
-        waiting = [record for record in records if record.status is JobStatus.QUEUED]
+        waiting = [record for record in records if record.waits_for_worker]
         for kind in ("train", "import"):
             ages = [age_s(record.created_at) for record in waiting if record.kind.value == kind]
             self._depth.labels(kind).set(len(ages))

@@ -8,7 +8,7 @@ from app.settings import AppSettings
 from models.errors import InvalidValue
 from models.store import Store
 from models.store.journal import cancel_before_start
-from models.store.records import ImportOrder, JobKind, JobRecord, JobStatus, TrainingOrder
+from models.store.records import ImportOrder, JobKind, JobRecord, TrainingOrder
 from worker.logs import about, request_id
 from worker.webhook_address import parse_url
 
@@ -50,7 +50,7 @@ def submit(
 
 
 def _queue(queue: JobQueue, record: JobRecord) -> None:
-    if record.status is JobStatus.QUEUED and record.runner == "worker":
+    if record.waits_for_worker:
         try:
             queue.submit(record)
         except QueueUnavailable as err:
@@ -67,7 +67,7 @@ def _brief(order: TrainingOrder | ImportOrder) -> str:
 
 
 def cancel(store: Store, job: str) -> JobRecord:
-    """Request a job to stop; one that has not started and has nothing to publish ends at once.
+    """Request a job to stop; one that waits ends at once, unless it has something to publish.
 
     Raises:
         NotFound, Gone: There is no such job.

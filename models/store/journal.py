@@ -43,6 +43,11 @@ GOES_ON = {
     JobKind.IMPORT: "The import starts over.",
 }
 
+CANCELED_PAUSED = (
+    "Canceled while it was paused. Its training state is kept until the job is deleted; "
+    "`cattery train --resume {job}` continues from it."
+)
+
 log = logging.getLogger(__name__)
 
 
@@ -326,7 +331,7 @@ def _amount(progress: Progress) -> tuple[float, float | None, str]:
 
 
 def cancel_before_start(record: JobRecord, store: Store) -> JobRecord | None:
-    """End a canceled job that waits in the queue, unless it has something to publish.
+    """End a canceled job that waits in the queue, unless a worker can publish what it learned.
 
     Args:
         record: A job that somebody asked to cancel, as last read.
@@ -335,12 +340,15 @@ def cancel_before_start(record: JobRecord, store: Store) -> JobRecord | None:
     Returns:
         The ended record, or None if a process must end the job, or just took it up.
     """
-    if record.status is not JobStatus.QUEUED or record.runner != "worker":
+    if record.status is not JobStatus.QUEUED:
         return None
-    if record.kind is JobKind.TRAIN and store.jobs.state(record.id).exists():
-        return None  # it was paused: its next process publishes the best snapshot
+    was_paused = record.kind is JobKind.TRAIN and store.jobs.state(record.id).exists()
+    if was_paused and record.runner == "worker":
+        return None  # its next process publishes the best snapshot
+    # Nobody may ever resume a job of the command line: its end must not wait for that.
+    reason = CANCELED_PAUSED.format(job=record.id) if was_paused else "Canceled before it started."
     try:
-        return Journal(record, store).end(JobStatus.CANCELED, "Canceled before it started.")
+        return Journal(record, store).end(JobStatus.CANCELED, reason)
     except LeaseLost:
         return None
 

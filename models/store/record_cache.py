@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from models.errors import BadEntry, StoreError
 from models.store.records import Card, DatasetRecord, JobRecord, KeyRecord, WebhookRecord
-from models.store.serialization import loads
+from models.store.serialization import loads, words_of
 from models.store.tree import Tree
 
 T = TypeVar("T")
@@ -71,7 +71,7 @@ class RecordCache(Generic[T]):
         except StoreError as err:
             raise BadEntry(path, f"{path}: {err.detail}") from err
         if not path.startswith(_HOMES.get(self._kind, lambda _: "")(record)):
-            raise BadEntry(path, f"{path}: It is a {self._kind.__name__} record of another place.")
+            raise BadEntry(path, f"{path}: The {words_of(self._kind)} record is of another place.")
         self._tree.problems.clear(path)
         if stamp is not None:
             with self._guard:

@@ -261,6 +261,11 @@ class JobRecord:
     events: int = 0
     request_id: str | None = None
 
+    @property
+    def waits_for_worker(self) -> bool:
+        """Whether it is queued for workers, not paused by the command line that runs it."""
+        return self.status is JobStatus.QUEUED and self.runner == "worker"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:

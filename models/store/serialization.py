@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -40,7 +41,7 @@ def from_json(cls: type[T], data: Mapping[str, Any]) -> T:
         record: T = _record(cls, data)
         check(record)
     except (TypeError, ValueError) as err:
-        raise StoreError(f"The {cls.__name__} record is damaged: {err}.") from err
+        raise StoreError(f"The {words_of(cls)} record is damaged: {err}.") from err
     return record
 
 
@@ -53,10 +54,16 @@ def loads(cls: type[T], raw: bytes) -> T:
     try:
         data = json.loads(raw)
     except (ValueError, RecursionError) as err:
-        raise StoreError(f"The {cls.__name__} record is not JSON: {err}.") from err
+        raise StoreError(f"The {words_of(cls)} record is not JSON: {err}.") from err
     if not isinstance(data, dict):
-        raise StoreError(f"The {cls.__name__} record is not a JSON object.")
+        raise StoreError(f"The {words_of(cls)} record is not a JSON object.")
     return from_json(cls, data)
+
+
+def words_of(cls: type) -> str:
+    """Return what a class records, in words: "training order" for TrainingOrder."""
+    parts = re.findall("[A-Z][a-z]*", cls.__name__.removesuffix("Record"))
+    return " ".join(parts).lower()
 
 
 def _check_plain(value: Any, levels: int = MOST_LEVELS) -> None:

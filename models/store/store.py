@@ -33,10 +33,10 @@ class Store:
         self.url = url
         self.tree = _tree(url)
         self.aliases = AliasTable(self.tree)
-        self.versions = Versions(self.tree, self.aliases)
+        self.jobs = Jobs(self.tree)
+        self.versions = Versions(self.tree, self.aliases, self.jobs)
         self.directions = Directions(self.tree, self.versions)
         self.votes = Votes(self.tree)
-        self.jobs = Jobs(self.tree)
         self.keys = Keys(self.tree)
         self.webhooks = Webhooks(self.tree)
         self.datasets = Datasets(self.tree, self.jobs)

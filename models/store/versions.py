@@ -26,6 +26,7 @@ from models.store.aliases import (
     version_ids,
 )
 from models.store.image_store import FOLDER as RENDERED
+from models.store.jobs import Jobs
 from models.store.names import check_name, is_name, is_version, is_version_prefix, marker
 from models.store.record_cache import RecordCache
 from models.store.records import Card
@@ -49,9 +50,10 @@ DIRECTIONS = "directions.safetensors"
 class Versions:
     """All versions of all models."""
 
-    def __init__(self, tree: Tree, aliases: AliasTable) -> None:
+    def __init__(self, tree: Tree, aliases: AliasTable, jobs: Jobs) -> None:
         self._tree = tree
         self._aliases = aliases
+        self._jobs = jobs
         self._cards = RecordCache(tree, Card)
 
     def publish(self, model: str, weights: bytes, card: Card, samples_png: bytes) -> Card:
@@ -233,16 +235,19 @@ class Versions:
     def delete_model(self, model: str) -> Ids:
         """Take a model out of service and delete all of its versions; return their ids.
 
-        Permalinks to them are gone for good. A job that trains for the model may still publish
-        a version, and so bring its name back.
+        Permalinks to them are gone for good.
 
         Raises:
             NotFound: There is no such model.
             Gone: It was deleted.
+            Conflict: A job that has not ended trains for it, and would bring its name back.
         """
         versions = version_ids(self._tree, model)
         if not versions:
             raise missing(self._tree, model, "")
+        for job in self._jobs.list():
+            if not job.status.has_ended and job.order.get("model") == model:
+                raise Conflict(f"The job {job.id} trains for {model!r}.", "Cancel it first.")
         # Out of service first: after a crash in between it serves nothing that is half gone.
         self._aliases.withdraw(model, reason="the model was deleted")
         for version in versions:

@@ -43,6 +43,18 @@ def test_a_waiting_job_is_canceled_and_then_deleted(cattery, store):
     assert cattery("jobs", "show", job.id).code == 1
 
 
+def test_a_paused_training_of_the_command_line_is_canceled_and_then_deleted(cattery, store):
+    """Nobody may ever resume it: until its end it would lock its dataset."""
+    job = new_job(store, runner="cli")
+    state = store.jobs.state(job.id)
+    state.write(state.take(), "state.pt", b"learned")
+    assert f"cattery train --resume {job.id}" in cattery("jobs", "cancel", job.id).err
+    assert store.jobs.get(job.id).status is JobStatus.CANCELED
+    assert state.newest("state.pt") == b"learned"
+    assert cattery("jobs", "delete", job.id).code == 0
+    assert state.newest("state.pt") is None
+
+
 def test_a_running_job_is_asked(cattery, store):
     job = new_job(store, status=JobStatus.STARTED)
     assert "Asked" in cattery("jobs", "cancel", job.id).err

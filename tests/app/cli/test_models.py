@@ -2,12 +2,15 @@
 
 import json
 import zipfile
+from dataclasses import replace
 
 import pytest
 
 from app.cli.archives import read_export, write_export
 from models.errors import CheckpointError, Conflict
 from tests.app.fake_engine import real_weights
+from tests.app.ordering import new_job
+from tests.records import put_job
 
 
 def test_list_tells_which_version_serves(cattery, store, published):
@@ -50,6 +53,19 @@ def test_a_whole_model_is_deleted_though_it_is_in_service(cattery, store, publis
     assert store.versions.models() == []
     assert store.aliases.get("tabby").serving is None
     assert cattery("models", "delete", "tabby", "--all").code == 1
+
+
+def test_a_model_in_training_and_the_default_model_stay(cattery, store, published, monkeypatch):
+    published(b"only")
+    job = new_job(store)
+    put_job(store, replace(job, order=job.order | {"model": "tabby"}))
+    assert job.id in cattery("models", "delete", "tabby", "--all").err
+    cattery("jobs", "cancel", job.id)
+    monkeypatch.setenv("CATTERY_DEFAULT_MODEL", "tabby@previous")
+    assert "CATTERY_DEFAULT_MODEL" in cattery("models", "delete", "tabby", "--all").err
+    assert store.versions.models() == ["tabby"]
+    monkeypatch.delenv("CATTERY_DEFAULT_MODEL")
+    assert cattery("models", "delete", "tabby", "--all").code == 0
 
 
 @pytest.mark.parametrize("name", ["parcel.zip", "parcel"])

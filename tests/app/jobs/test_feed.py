@@ -143,6 +143,32 @@ async def test_an_old_job_that_was_deleted_meanwhile_leads_to_a_snapshot(store):
     assert (kind, set(data["jobs"])) == ("jobs", {kept.id, journal.record.id})
 
 
+async def test_an_event_looks_at_no_job_that_is_over(store, monkeypatch):
+    """Each event has a cursor, and a store may hold thousands of jobs that have ended."""
+    done = [
+        put_job(store, replace(new_job(store), status=JobStatus.FINISHED, created_at=OLD))
+        for _ in range(9)
+    ]
+    journal = Journal(new_job(store), store)
+    client = Client(store)
+    await client.next()
+    looked_at: list[str] = []
+    make = Cursor.at.__func__
+
+    def counting(cls, known, *others):
+        known = list(known)
+        looked_at.extend(record.id for record in known)
+        return make(cls, known, *others)
+
+    monkeypatch.setattr(Cursor, "at", classmethod(counting))
+    journal.event("progress", {"kimg": 1})
+    assert (await client.until("progress"))[-1][1]["kimg"] == 1
+    assert set(looked_at) == {journal.record.id}
+    known = [*done, journal.record]
+    assert Cursor.parse(client.last_id).resumes(known)
+    assert not Cursor.parse(client.last_id).resumes(known[1:])
+
+
 def test_a_cursor_reads_as_it_was_written(store):
     jobs = [new_job(store), ended_job(store)]
     reached = {jobs[0].id: Place(3, 7), jobs[1].id: Place(2, 8)}

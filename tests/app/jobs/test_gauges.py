@@ -9,8 +9,9 @@ import pytest
 import redis
 from rq.worker import SpawnWorker
 
-from app.jobs.gauges import reason_of
+from app.jobs.gauges import COLLAPSES, REASONS, reason_of
 from models.store.records import Collapse, JobKind, JobRecord, JobStatus
+from models.training.collapse import RULES
 from tests.app.ordering import ORDER, add_dataset, ended_job, new_job
 from worker.queue import job_queue
 
@@ -50,6 +51,29 @@ def test_jobs_queue_workers_and_disks_are_seen(api, redis_url, tmp_path):
     assert value(text, "queue_up") == 1
     assert (value(text, 'disk_free_bytes{disk="data"}') or 0) > 1e6
     assert (value(text, 'disk_free_bytes{disk="store"}') or 0) > 1e6
+
+
+def test_the_first_job_that_fails_for_a_reason_is_a_rise(api):
+    """An alert compares with before: the series must be there at 0 until then."""
+    assert set(COLLAPSES) == set(RULES)
+    before = scrape(api)
+    for _, word in REASONS:
+        assert value(before, f'jobs{{reason="{word}",status="failed"}}') == 0
+    for rule in RULES:
+        assert value(before, f'jobs{{reason="{rule}",status="collapsed"}}') == 0
+    new_job(api.store, status=JobStatus.FAILED, reason="Out of memory on cuda.")
+    assert value(scrape(api), 'jobs{reason="out_of_memory",status="failed"}') == 1
+
+
+def test_a_paused_job_of_the_command_line_waits_for_no_worker(api, tmp_path):
+    add_dataset(api.store, tmp_path)
+    new_job(api.store, runner="cli")
+    new_job(api.store, runner="cli", status=JobStatus.STARTED)
+    text = scrape(api)
+    assert value(text, 'jobs{reason="",status="queued"}') == 1
+    assert value(text, 'jobs_waiting{kind="train"}') == 0
+    assert api.get("/status").json()["queue"] == []
+    assert api.post("/train/estimate", json=ORDER).json()["jobs_ahead"] == 0
 
 
 def test_many_scrapes_cost_no_more_than_one(api, monkeypatch):

@@ -202,7 +202,7 @@ def test_it_says_how_much_there_is_and_how_long_it_takes(stage):
 def test_a_damaged_record_is_said_to_be_and_kept(stage):
     stage.folder.mkdir()
     (stage.folder / RECORD).write_text("{", encoding="utf-8")
-    with pytest.raises(StoreError, match="Comparison record is not JSON"):
+    with pytest.raises(StoreError, match="comparison record is not JSON"):
         stage.compare()
     assert (stage.folder / RECORD).read_text(encoding="utf-8") == "{"
     assert stage.ran == []

@@ -11,7 +11,15 @@ from pydantic import TypeAdapter
 
 from app.api.views import dataset_view, job_view, version_view
 from models.errors import StoreError
-from models.store.records import Aliases, Budget, Card, DatasetRecord, JobKind, JobRecord
+from models.store.records import (
+    Aliases,
+    Budget,
+    Card,
+    DatasetRecord,
+    JobKind,
+    JobRecord,
+    TrainingOrder,
+)
 from models.store.serialization import dumps, loads, to_json
 from tests import records
 from tests.json_values import JSON
@@ -102,3 +110,16 @@ ORDERS = st.builds(records.training_order, budget=BUDGETS, seed=st.integers(0, 2
 @given(CARDS | ORDERS)
 def test_a_record_reads_as_it_was_written(record):
     assert loads(type(record), dumps(record)) == record
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"), [(Aliases, "aliases"), (JobRecord, "job"), (TrainingOrder, "training order")]
+)
+def test_a_damaged_record_is_named_in_words(kind, words):
+    for raw, problem in (
+        (b"{", "not JSON"),
+        (b"[]", "not a JSON object"),
+        (b'{"a": "\\ud800"}', "damaged"),
+    ):
+        with pytest.raises(StoreError, match=f"^The {words} record is {problem}"):
+            loads(kind, raw)
