@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.observability.metrics import Telemetry
 from models.store.records import Crop, ImportOrder, JobKind
 from tests.app.client import problem_of
 from tests.app.ordering import add_dataset, new_job
@@ -178,11 +179,14 @@ def test_a_start_sweeps_what_a_killed_process_left(new_api, tmp_path):
         assert [path.name for path in left(tmp_path)] == ["whole.zip"]
 
 
-def test_a_start_leaves_another_front_ends_upload_alone(new_api, redis_url, tmp_path, archive):
+def test_a_start_leaves_another_front_ends_upload_alone(
+    new_api, redis_url, tmp_path, archive, monkeypatch
+):
     """A second front end over the same data folder may start while an upload comes in."""
 
     def start_another():
         (half,) = left(tmp_path)
+        monkeypatch.setattr("app.main.Telemetry", Telemetry)  # not that of the first one
         with new_api():
             assert left(tmp_path) == [half]
 
