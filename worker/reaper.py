@@ -3,7 +3,6 @@
 import logging
 import threading
 import time
-from datetime import UTC, datetime
 from typing import Self
 
 from redis import Redis
@@ -11,6 +10,7 @@ from redis import Redis
 from models.errors import CatteryError, LeaseLost
 from models.store import Store
 from models.store.journal import DIED, Journal, cancel_before_start, delete_upload
+from models.store.names import age_s
 from models.store.records import JobRecord, JobStatus
 from worker.logs import about
 from worker.protocol import lease_key
@@ -89,6 +89,7 @@ class Reaper:
     def _look_after(self, record: JobRecord) -> None:
         try:
             if record.status.has_ended:
+                self._missing_since.pop(record.id, None)
                 self._tidy(record)
             elif record.runner == "worker":
                 self._check(record)
@@ -104,9 +105,11 @@ class Reaper:
         attempt = look_up(self._redis, record.id, record.attempts)
         is_canceled = self._store.jobs.cancel_requested(record.id)
         if is_canceled and cancel_before_start(record, self._store):
+            self._missing_since.pop(record.id, None)
             return
         is_waiting = record.status is JobStatus.QUEUED
         if is_waiting and attempt is Attempt.UNKNOWN:
+            self._missing_since.pop(record.id, None)
             # The same attempt: RQ rejects it if the front end is just queueing it.
             self._enqueue(record)
         elif is_waiting and attempt is Attempt.WAITING:
@@ -138,7 +141,9 @@ class Reaper:
 
     def _tidy(self, record: JobRecord) -> None:
         """Delete what an ended job no longer needs."""
-        if record.id in self._tidied or _age_s(record.ended_at) < self._settings.state_keep_s:
+        if record.id in self._tidied or record.ended_at is None:
+            return
+        if age_s(record.ended_at) < self._settings.state_keep_s:
             return
         delete_upload(record)  # its process may have died between its end and this
         state = self._store.jobs.state(record.id)
@@ -146,9 +151,3 @@ class Reaper:
             state.drop()
             log.info("Dropped the training state of job %s.", record.id)
         self._tidied.add(record.id)
-
-
-def _age_s(at: str | None) -> float:
-    if at is None:
-        return 0.0
-    return (datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds()

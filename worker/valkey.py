@@ -83,7 +83,7 @@ class EmbeddedValkey:
             self._choose_socket()
             self._start_server(timeout_s)
         except OSError as err:
-            self._release()
+            self.stop()
             raise EmbeddedValkeyError(
                 f"The embedded Valkey cannot use the folder {self.folder}: {err}.",
                 "Free it, or choose another by CATTERY_DATA.",
@@ -99,15 +99,19 @@ class EmbeddedValkey:
 
     def stop(self, timeout_s: float = 10.0) -> None:
         """Let it write its data and exit; kill it when that takes too long. Idempotent."""
-        if self._process is not None:
-            self._process.terminate()
-            try:
-                self._process.wait(timeout_s)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-            self._process = None
+        self._end_server(timeout_s)
         self._release()
+
+    def _end_server(self, timeout_s: float = 10.0) -> None:
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
 
     def __enter__(self) -> Self:
         return self.start()
@@ -166,6 +170,7 @@ class EmbeddedValkey:
             raise self._not_started(reason)
         self._process = self._spawn()
         if (second := self._why_not_ready(timeout_s)) is not None:
+            self._end_server()  # it may still write to the files that make room for the old ones
             self._move_back(moved)  # its files were not to blame
             raise self._not_started(second)
         self.note = (
@@ -178,9 +183,11 @@ class EmbeddedValkey:
         """Move what the server reads at start into a folder; return the names."""
         damaged = self.folder / DAMAGED
         names = [name for name in CONTENT if (self.folder / name).exists()]
-        if names:  # the last damage alone is kept: another one each week must not fill the disk
-            shutil.rmtree(damaged, ignore_errors=True)
-            damaged.mkdir(mode=0o700, exist_ok=True)
+        if not names:
+            return []
+        # The last damage alone is kept: another one each week must not fill the disk.
+        shutil.rmtree(damaged, ignore_errors=True)
+        damaged.mkdir(mode=0o700, exist_ok=True)
         for name in (*names, LOG):
             (self.folder / name).rename(damaged / name)
         return names

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
 
+from models.errors import CatteryError
 from models.gan.recipe import Recipe
 from models.gan.recipes import resolve
 from models.hyperparameters import Settings
@@ -135,8 +136,11 @@ def _runs(records: Iterable[JobRecord]) -> Iterable[_Run]:
         is_telling = record.kind is JobKind.TRAIN and progress.training_s >= LEAST_TRAINING_S
         if not is_telling or not progress.images_per_s:
             continue
-        order = from_json(TrainingOrder, record.order)
-        given = resolve(order.recipe, order.overrides)[1].given()
+        try:
+            order = from_json(TrainingOrder, record.order)
+            given = resolve(order.recipe, order.overrides)[1].given()
+        except CatteryError:  # of an older release, with a recipe or an override that is gone
+            continue
         yield _Run(order, given, progress.images_per_s, _other_s(record), record.id)
 
 

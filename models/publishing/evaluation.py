@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from models.errors import CatteryError
+from models.errors import BadEntry, CatteryError, LeaseLost, StoreError
 from models.inference.checkpoints import Generator, load_generator
 from models.metrics.comparison import Measurement
 from models.metrics.features import Features
@@ -70,12 +70,20 @@ class Evaluator:
             ) from err
 
     def snapshot(self, weights: bytes) -> tuple[Json, ...]:
-        """Return the metrics that select snapshots; none where they cannot be computed."""
+        """Return the metrics that select snapshots; none where they cannot be computed.
+
+        Raises:
+            LeaseLost, StoreError: The job must stop; it is measured when it is resumed.
+        """
         found = self._measured(weights, self._quick)
         return () if found is None else found.rows
 
     def version(self, weights: bytes) -> Measurement | None:
-        """Evaluate a version fully, or return None where it cannot be evaluated."""
+        """Evaluate a version fully, or return None where it cannot be evaluated.
+
+        Raises:
+            LeaseLost, StoreError: As `snapshot`.
+        """
         return self._measured(weights, self._final)
 
     def incumbent(self, generator: Generator) -> Measurement:
@@ -98,10 +106,13 @@ class Evaluator:
     def _measured(self, weights: bytes, protocol: Protocol) -> Measurement | None:
         try:
             return self._measure(load_generator(weights), protocol)
+        except BadEntry as err:  # of the dataset: waiting does not mend it
+            return _unmeasured(err)
+        except (LeaseLost, StoreError):  # of `on_progress`, say: the job is resumed, and measured
+            raise
         # Hours of training must not fail for a metric; a version without one is not promoted.
         except (CatteryError, ArithmeticError, ValueError, torch.OutOfMemoryError) as err:
-            log.warning("Could not evaluate a generator: %s", err)
-            return None
+            return _unmeasured(err)
 
     def _ready(self) -> tuple[Features, Reference]:
         if self._kept is None:
@@ -117,6 +128,10 @@ class Evaluator:
             )
             self._kept = features, reference
         return self._kept
+
+
+def _unmeasured(err: Exception) -> None:
+    log.warning("Could not evaluate a generator: %s", err)
 
 
 def _with_fakes(protocol: Protocol, fakes: int | None) -> Protocol:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from models.errors import BadEntry, CatteryError
+from models.errors import BadEntry, CatteryError, LeaseLost, StoreError
 from models.inference.checkpoints import Generator, load_generator
 from models.metrics.comparison import Measurement
 from models.metrics.kid import difference
@@ -32,6 +32,9 @@ def judge(
         wish: What the order says.
         measure: Evaluates a generator as the new one was: same data, same seeds.
         version: The new version's id, if known: one in service is not better than itself.
+
+    Raises:
+        LeaseLost, StoreError: The job must stop; nothing is decided.
     """
     if wish is Promote.NEVER:
         return refused("Not promoted: the order says never.")
@@ -55,6 +58,10 @@ def refused(reason: str) -> Promotion:
     return Promotion(decision=NOT_PROMOTED, reason=reason)
 
 
+def _not_compared(serving: str, err: CatteryError) -> Promotion:
+    return refused(f"Not promoted: {serving}, in service, could not be evaluated: {err}")
+
+
 def _accepted(reason: str) -> Promotion:
     return Promotion(decision=PROMOTED, reason=reason)
 
@@ -69,8 +76,12 @@ def _compare(
     try:
         incumbent = measure(load_generator(store.versions.weights(model, serving)))
         change = difference(found.projections, incumbent.projections)
+    except BadEntry as err:
+        return _not_compared(serving, err)
+    except (LeaseLost, StoreError):  # the job is resumed, and compares then
+        raise
     except CatteryError as err:
-        return refused(f"Not promoted: {serving}, in service, could not be evaluated: {err}")
+        return _not_compared(serving, err)
     low, high = change.interval
     # Not the two values alone: most of their noise cancels in the paired difference.
     is_better = high < 0

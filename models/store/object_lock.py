@@ -53,22 +53,34 @@ class ObjectLock:
         self._released.set()
         self._renewer.join()
         # Emptied before it is deleted: a conditional write fails for a lock that was taken over.
-        if self._conditions.put(self._place, b"", self._tag):
+        is_emptied = self._conditions.put(self._place, b"", self._tag)
+        if not is_emptied and self._is_ours():  # the last renewal's tag was lost
+            is_emptied = self._conditions.put(self._place, b"", self._conditions.tag(self._place))
+        if is_emptied:
             self._fs.rm_file(self._place)
 
     def _write(self, expected: str | None) -> bool:
         """Write the object if it is still the expected one; return whether it was."""
         self._renewals += 1  # each renewal has other bytes, and so another tag
         data = f"{self._owner} {self._renewals}\n".encode()
-        if not self._conditions.put(self._place, data, expected):
+        is_written = self._conditions.put(self._place, data, expected)
+        # Ours after all: an earlier write got through, and only its answer, or its tag, was lost.
+        if not is_written and not self._is_ours():
             return False
         self._tag = self._conditions.tag(self._place)
         return True
+
+    def _is_ours(self) -> bool:
+        try:
+            return bytes(self._fs.cat_file(self._place)).startswith(self._owner.encode())
+        except FileNotFoundError:
+            return False
 
     def _renew(self) -> None:
         while not self._released.wait(RENEW_S):
             try:
                 if not self._write(self._tag):
+                    _log.warning("Lost the lock %s: another process took it over.", self._place)
                     return
             except Exception as err:  # noqa: BLE001 - each backend has an error tree of its own
                 _log.warning("Could not renew the lock %s: %s", self._place, err)

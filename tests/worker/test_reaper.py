@@ -174,3 +174,15 @@ def test_a_job_that_cannot_be_read_hides_no_other(store, redis, reaper, monkeypa
     monkeypatch.setattr(store.jobs, "cancel_requested", fail)
     reaper.sweep()
     assert job_queue(redis).get_job_ids() == [f"{sound.id}-0"]
+
+
+def test_a_job_that_ended_is_not_waited_for(store, redis, settings):
+    """Else the whole store would be listed every second from then on."""
+    record = new_job(store, status=JobStatus.STARTED)
+    reaper = Reaper(store, redis, settings)
+    reaper.sweep()
+    assert reaper._missing_since.keys() == {record.id}
+    ended = replace(record, status=JobStatus.FINISHED, ended_at=timestamp())
+    put_job(store, ended)
+    reaper.sweep()
+    assert not reaper._missing_since

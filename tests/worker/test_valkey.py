@@ -155,6 +155,39 @@ def test_files_that_are_not_to_blame_stay_where_they_are(tmp_path: Path, monkeyp
         assert (client.get("a"), server.note) == (b"b", "")
 
 
+def test_a_server_that_ends_before_it_has_files_is_told_so(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("worker.valkey.get_binary_path", lambda: "/bin/false")
+    with pytest.raises(EmbeddedValkeyError, match="did not start"):
+        EmbeddedValkey(tmp_path).start()
+
+
+def test_files_are_moved_back_once_nobody_writes_there(tmp_path: Path, monkeypatch):
+    """The second server may be slow, not dead: it must not write while its files are replaced."""
+    server = EmbeddedValkey(tmp_path)
+    (tmp_path / "appendonlydir").mkdir()
+    ready = iter(["it is damaged", "too slow"])
+    started = []
+
+    def spawn():
+        (tmp_path / "valkey.log").touch()
+        started.append(subprocess.Popen(["/bin/sleep", "0" if not started else "60"]))
+        if len(started) == 1:
+            started[0].wait()
+        return started[-1]
+
+    def move_back(names):
+        assert [process.poll() for process in started][1] is not None
+        moved.extend(names)
+
+    moved: list[str] = []
+    monkeypatch.setattr(server, "_spawn", spawn)
+    monkeypatch.setattr(server, "_why_not_ready", lambda _: next(ready))
+    monkeypatch.setattr(server, "_move_back", move_back)
+    with pytest.raises(EmbeddedValkeyError, match="too slow"):
+        server.start()
+    assert moved == ["appendonlydir"]
+
+
 @pytest.fixture
 def without_sockets(tmp_path: Path, monkeypatch):
     """Return what makes folders unable to hold sockets, as on exFAT."""

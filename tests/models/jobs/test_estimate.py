@@ -10,11 +10,12 @@ from models.store.records import Budget, JobKind, JobStatus, Progress
 from tests.records import card, dataset_record, put_job, training_order
 
 
-def ran(store, images_per_s=50.0, other_s=30, attempts=0, **changes):
+def ran(store, images_per_s=50.0, other_s=30, attempts=0, old=None, **changes):
     """Write down a training that took a minute, and `other_s` around it."""
     record, _ = store.jobs.create(JobKind.TRAIN, training_order(**changes))
     done = replace(
         record,
+        order={**record.order, **(old or {})},
         status=JobStatus.FINISHED,
         attempts=attempts,
         started_at="2026-01-01T00:00:00Z",
@@ -101,3 +102,11 @@ def test_an_untuned_size_a_short_budget_and_a_large_batch_are_told():
     assert "tuned for" in told[0]
     assert "1 kimg" in told[1]
     assert "batch of 1024" in told[2]
+
+
+@pytest.mark.parametrize("old", [{"recipe": "removed"}, {"overrides": {"removed": 1}}])
+def test_a_job_of_an_older_release_breaks_no_estimate(store, old):
+    ran(store, 5.0, old=old)
+    assert asked(store).images_per_s is None
+    ran(store, 50.0)
+    assert asked(store).images_per_s == 50

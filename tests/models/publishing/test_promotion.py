@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from models.errors import CatteryError
+from models.errors import BadEntry, CatteryError, LeaseLost, StoreError
 from models.metrics.comparison import Measurement
 from models.metrics.kid import Projections
 from models.publishing.promotion import judge
@@ -111,3 +111,23 @@ def test_the_first_version_and_the_order_s_wish_need_no_comparison(store_with_ca
     assert judge(store_with_cats, "m", worse, Promote.ALWAYS, measure).is_promoted
     assert not judge(store_with_cats, "m", worse, Promote.NEVER, measure).is_promoted
     assert judge(store_with_cats, "another", worse, Promote.IF_BETTER, measure).is_promoted
+
+
+@pytest.mark.parametrize("error", [StoreError("The disk is full."), LeaseLost("j")])
+def test_a_job_that_must_stop_decides_nothing(store_with_cats, serving, error):
+    """Else one failed write would leave a finished training without a comparison for good."""
+
+    def measure(_):
+        raise error
+
+    with pytest.raises(type(error)):
+        judge(store_with_cats, "m", OLD, Promote.IF_BETTER, measure)
+
+
+def test_a_damaged_card_in_service_is_told(store_with_cats, serving):
+    def measure(_):
+        raise BadEntry("card.json", "It is damaged.")
+
+    verdict = judge(store_with_cats, "m", OLD, Promote.IF_BETTER, measure)
+    assert not verdict.is_promoted
+    assert "could not be evaluated: It is damaged." in verdict.reason
