@@ -107,12 +107,14 @@ class Evaluator:
         try:
             return self._measure(load_generator(weights), protocol)
         except BadEntry as err:  # of the dataset: waiting does not mend it
-            return _unmeasured(err)
+            _log_unmeasured(err)
+            return None
         except (LeaseLost, StoreError):  # of `on_progress`, say: the job is resumed, and measured
             raise
         # Hours of training must not fail for a metric; a version without one is not promoted.
         except (CatteryError, ArithmeticError, ValueError, torch.OutOfMemoryError) as err:
-            return _unmeasured(err)
+            _log_unmeasured(err)
+            return None
 
     def _ready(self) -> tuple[Features, Reference]:
         if self._kept is None:
@@ -130,7 +132,7 @@ class Evaluator:
         return self._kept
 
 
-def _unmeasured(err: Exception) -> None:
+def _log_unmeasured(err: Exception) -> None:
     log.warning("Could not evaluate a generator: %s", err)
 
 
