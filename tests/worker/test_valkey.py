@@ -166,7 +166,7 @@ def test_files_are_moved_back_once_nobody_writes_there(tmp_path: Path, monkeypat
     server = EmbeddedValkey(tmp_path)
     (tmp_path / "appendonlydir").mkdir()
     ready = iter(["it is damaged", "too slow"])
-    started = []
+    started: list = []
 
     def spawn():
         (tmp_path / "valkey.log").touch()
