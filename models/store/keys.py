@@ -31,7 +31,7 @@ _ID = re.compile(r"[0-9a-f]{12}")
 
 
 class Scope(StrEnum):
-    """What a key allows; looking needs none."""
+    """What a key allows; reading requires no key."""
 
     VOTE = "vote"
     TRAIN = "train"
