@@ -113,8 +113,8 @@ def _check_root_path(app: FastAPI, root: str) -> None:
     """
     if not root:
         return
-    paths = [path for path in app.openapi()["paths"] if path != "/"]
-    if any(f"{path}/".startswith(f"{root}/") for path in paths):
+    paths = {*app.openapi()["paths"], *(getattr(route, "path", "") for route in app.routes)}
+    if any(f"{path}/".startswith(f"{root}/") for path in paths | {app.openapi_url}):
         raise SettingsError(
             f"CATTERY_ROOT_PATH is {root!r}, which is a path of the service itself.",
             "Choose another prefix.",

@@ -56,6 +56,9 @@ class SharedSettings(BaseSettings):
     job_history_s: int = Field(
         default=3600, gt=0, description="How long RQ keeps its own record of an ended job, seconds."
     )
+    min_free_mb: int = Field(
+        default=2048, ge=0, description="Free disk space below which no job starts, MiB."
+    )
     log_format: Literal["text", "json"] = Field(
         default="text", description="Format of the log on stderr: text, or a JSON object per line."
     )

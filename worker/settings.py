@@ -46,9 +46,6 @@ class WorkerSettings(SharedSettings):
         gt=0,
         description="How long a stopping worker waits for its job's checkpoint, seconds.",
     )
-    min_free_mb: int = Field(
-        default=2048, ge=0, description="Free disk space below which no job starts, MiB."
-    )
 
     def environment(self) -> dict[str, str]:
         """Return these settings as the variables that a job process reads them from."""

@@ -1,4 +1,4 @@
-"""What happens to all jobs, in one stream of server-sent events."""
+"""Events of all jobs, in one stream of server-sent events."""
 
 from typing import Annotated, Any
 
@@ -40,7 +40,7 @@ _STREAM: Responses = {
 
 @router.get(
     "/events",
-    summary="What happens to all jobs",
+    summary="Events of all jobs",
     operation_id="follow_jobs",
     response_class=Response,
     responses=_STREAM,

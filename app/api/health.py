@@ -20,7 +20,10 @@ from app.problems.errors import NotReady
 from app.problems.openapi import problems
 from app.settings import AppSettings
 
-PAGES = ("models", "recipes", "datasets", "jobs", "status", "docs", "healthz", "readyz", "metrics")
+RESOURCES = (
+    *("models", "recipes", "datasets", "jobs", "events"),
+    *("status", "docs", "healthz", "readyz", "metrics"),
+)
 
 router = Router(tags=["health"])
 
@@ -39,7 +42,7 @@ async def index(
         "version": version("cattery"),
         "cats": f"{root}/cats?model={settings.default_model}&n=16",
         "picks": picks_of(card, root) if card else [],
-        **{page: f"{root}/{page}" for page in PAGES},
+        **{name: f"{root}/{name}" for name in RESOURCES},
         "openapi": f"{root}/openapi.json",
     }
 
@@ -58,9 +61,12 @@ async def readyz(request: Request, pool: PoolDep, settings: SettingsDep) -> Read
     not be put into service; `zoo`, generators of this release that cannot be used; `records`,
     damaged files of the store, which are left out of lists.
     """
-    checks, missing = await checks_of(request.app.state, settings)
+    state = request.app.state
+    checks, missing = await checks_of(state, settings)
     if missing:
         raise NotReady(missing, settings.retry_after_s)
+    if checks["queue"] == OK:
+        checks["queue"] = state.queue.note() or OK
     loaded = sorted(slot.name for slot in pool.serving().values())
     return Ready(status="ready", checks=checks, loaded=loaded)
 
@@ -99,7 +105,7 @@ async def checks_of(state: State, settings: AppSettings) -> tuple[dict[str, str]
         "zoo": " ".join(state.zoo_problems) or OK,
         "pool": " ".join(state.pool.problems()) or OK,
         "records": records_state,
-        "queue": queue_state if queue_state != OK else state.queue.note() or OK,
+        "queue": queue_state,
     }
     missing = [f"{part}: {found}" for part, found in needed.items() if found != OK]
     if missing and checks["zoo"] != OK:  # possibly the cause

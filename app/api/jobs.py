@@ -24,6 +24,7 @@ from app.api.responses import (
     REVALIDATE,
     content,
     event_content,
+    head,
     png,
 )
 from app.api.routing import Router
@@ -282,9 +283,11 @@ def get_job_film(request: Request, job: JobId) -> Response:
     films: Films = request.app.state.films
     sheets = films.sheets(job)
     headers = {"ETag": films.tag(sheets), "Cache-Control": REVALIDATE}
-    return not_modified(request, headers) or Response(
-        films.film(sheets), headers=headers, media_type="image/webp"
-    )
+    if known := not_modified(request, headers):
+        return known
+    if request.method == "HEAD":
+        return head(headers, "image/webp")
+    return Response(films.film(sheets), headers=headers, media_type="image/webp")
 
 
 @router.post(

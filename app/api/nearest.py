@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Path, Request, Response
 
 from app.api.dependencies import PoolDep, known_parameters_only
-from app.api.responses import ETAG, REVALIDATE
+from app.api.responses import ETAG, REVALIDATE, head
 from app.api.routing import Router
 from app.api.schemas import NearestView
 from app.cats.nearest import NearestPictures
@@ -23,11 +23,13 @@ router = Router(
 
 
 class NearestFormat(StrEnum):
-    """What is told of the picture."""
+    """Format of the response."""
 
     PNG = "png"
     JSON = "json"
 
+
+_MEDIA_TYPES = {NearestFormat.PNG: "image/png", NearestFormat.JSON: "application/json"}
 
 _HEADERS = {
     "Cattery-Distance": {
@@ -83,17 +85,19 @@ async def get_nearest_picture(
     headers = {"ETag": etag, "Cache-Control": REVALIDATE}
     if known := not_modified(request, headers):
         return known
+    if request.method == "HEAD":
+        return head(headers, _MEDIA_TYPES[format])
     found = await finder.find(slot, seed, dataset)
     headers |= {
         "Cattery-Distance": f"{found.distance:.6g}",
         "Cattery-Picture": str(found.picture),
     }
     if format is NearestFormat.PNG:
-        return Response(encode_png(found.pixels), headers=headers, media_type="image/png")
+        return Response(encode_png(found.pixels), 200, headers, _MEDIA_TYPES[format])
     view = NearestView(
         dataset=dataset.name,
         picture=found.picture,
         distance=float(f"{found.distance:.6g}"),
         heldout_closer=found.heldout_closer,
     )
-    return Response(view.model_dump_json(), headers=headers, media_type="application/json")
+    return Response(view.model_dump_json(), 200, headers, _MEDIA_TYPES[format])

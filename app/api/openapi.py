@@ -31,7 +31,7 @@ _KEY = {
     "type": "http",
     "scheme": "bearer",
     "description": "A key, if any is configured: the one in CATTERY_API_KEY, or one of `cattery "
-    "keys add` with the scope that the call names. Looking needs none.",
+    "keys add` with the scope that the call names. Reading requires no key.",
 }
 
 

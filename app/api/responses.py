@@ -43,6 +43,16 @@ def content(request: Request, file: bytes, media_type: str, freshness: str) -> R
     return not_modified(request, headers) or Response(file, headers=headers, media_type=media_type)
 
 
+def head(headers: dict[str, str], media_type: str) -> Response:
+    """Return the response to a HEAD request for what would have to be made first.
+
+    Its length is not known, so it names none.
+    """
+    response = Response(headers=headers, media_type=media_type)
+    del response.headers["content-length"]
+    return response
+
+
 def event_content(number: str, kind: str, data: str) -> dict[str, Any]:
     """Return what OpenAPI says of a stream of server-sent events, with an example of one."""
     example = {"id": number, "event": kind, "data": data}

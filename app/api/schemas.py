@@ -337,7 +337,7 @@ class WorkerView(BaseModel):
     """A worker that is alive."""
 
     name: str
-    state: str = Field(description="idle or busy.", examples=["busy"])
+    state: str = Field(description="idle, busy or suspended.", examples=["busy"])
     host: str | None
     job: str | None = Field(description="The job that it runs.")
     started_at: str | None
@@ -369,7 +369,17 @@ class StatusView(BaseModel):
     workers: list[WorkerView]
     running: list[JobView]
     queue: list[QueuedJob] = Field(description="In the order in which workers take them.")
+    queue_note: str | None = Field(
+        description="What happened to a queue that works; null if nothing did."
+    )
     store_free_bytes: int | None = Field(description="Null where there is no such limit.")
+    data_free_bytes: int | None = Field(
+        description="Of the data folder's disk; null if it cannot be read."
+    )
+    min_free_bytes: int = Field(
+        description="Free space below which no job starts: `CATTERY_MIN_FREE_MB`, as this front "
+        "end has it."
+    )
 
 
 class NearestView(BaseModel):

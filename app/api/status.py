@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import shutil
 import socket
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -91,7 +93,10 @@ class StatusBoard:
             workers=[_worker(worker) for worker in workers],
             running=[job_view(r, root) for r in records if r.status is JobStatus.STARTED],
             queue=_queue([r for r in records if r.waits_for_worker], order, root),
+            queue_note=(state.queue.note() or None) if is_there else None,
             store_free_bytes=await asyncio.to_thread(state.store.tree.free_bytes),
+            data_free_bytes=await asyncio.to_thread(_free_bytes, settings.data),
+            min_free_bytes=settings.min_free_mb * 2**20,
         )
 
 
@@ -101,6 +106,14 @@ async def _if_there(ask: Callable[[], list[T]]) -> list[T]:
         return await asyncio.to_thread(ask)
     except QueueUnavailable:
         return []
+
+
+def _free_bytes(folder: Path) -> int | None:
+    """Return the free space of a folder's disk; None if it cannot be read."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None
 
 
 def _service(state: State, settings: AppSettings) -> ServiceView:

@@ -13,8 +13,6 @@ from models.errors import CatteryError
 if TYPE_CHECKING:
     from app.settings import AppSettings
 
-LEAST_FREE_GB = 2.0
-
 
 class CheckFailed(CatteryError):
     """Something is there, but not usable."""
@@ -42,7 +40,7 @@ def _processor() -> str:
     return f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
 
 
-def _data(folder: Path) -> str:
+def _data(folder: Path, min_free_mb: int) -> str:
     from app.cli.locks import DataFolderInUse, claimed
 
     try:
@@ -50,10 +48,13 @@ def _data(folder: Path) -> str:
             use = "not in use"
     except DataFolderInUse:
         use = "in use by a running Cattery"
-    free_gb = shutil.disk_usage(folder).free / 1e9
-    if free_gb < LEAST_FREE_GB:
-        raise CheckFailed(f"{folder.resolve()} has {free_gb:.1f} GB left.", "Free some space.")
-    return f"{folder.resolve()}, {use}, {free_gb:.1f} GB free"
+    free = shutil.disk_usage(folder).free
+    if free < min_free_mb * 2**20:
+        raise CheckFailed(
+            f"{folder.resolve()} has {free // 2**20} MiB left; a job needs {min_free_mb} MiB.",
+            "Free some space, or lower CATTERY_MIN_FREE_MB.",
+        )
+    return f"{folder.resolve()}, {use}, {free / 1e9:.1f} GB free"
 
 
 def _store(url: str) -> str:
@@ -129,7 +130,7 @@ CHECKS: Mapping[str, Callable[["AppSettings"], str]] = {
     "torch": lambda _: version("torch"),
     "device": lambda settings: _device(settings.device),
     "processor": lambda _: _processor(),
-    "data folder": lambda settings: _data(settings.data),
+    "data folder": lambda settings: _data(settings.data, settings.min_free_mb),
     "store": lambda settings: _store(settings.store_url),
     "zoo": lambda settings: _zoo(settings.store_url),
     "feature weights": lambda _: _features(),

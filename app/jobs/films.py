@@ -9,6 +9,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
+from app.problems.errors import Busy
 from models.errors import NotFound
 from models.images.animations import WEBP_ENCODER, film
 from models.store import Store
@@ -16,6 +17,7 @@ from models.store import Store
 MOST_FRAMES = 60
 FRAME_MS = 400
 KEPT_BYTES = 32 * 2**20
+MOST_AT_ONCE = 4  # the one being made and those that wait for it, each in a thread of the pool
 
 
 class Films:
@@ -29,6 +31,8 @@ class Films:
     def __init__(self, store: Store, max_pixels: int) -> None:
         self._store, self._max_pixels = store, max_pixels
         self._making = threading.Lock()  # seconds of a core each: never several at once
+        self._places = threading.BoundedSemaphore(MOST_AT_ONCE)
+        self._memory = threading.Lock()  # of `_kept`; held for moments only
         self._kept: OrderedDict[str, bytes] = OrderedDict()
 
     def sheets(self, job: str) -> list[bytes]:
@@ -52,16 +56,35 @@ class Films:
         return f'"{whole.hexdigest()[:32]}"'
 
     def film(self, sheets: Sequence[bytes]) -> bytes:
-        """Return a film as animated WebP."""
+        """Return a film as animated WebP.
+
+        Raises:
+            Busy: It is not in memory, and too many films wait to be made.
+        """
         tag = self.tag(sheets)
-        with self._making:
+        if kept := self._recall(tag):
+            return kept
+        if not self._places.acquire(blocking=False):
+            raise Busy("Too many films are waiting to be made.")
+        try:
+            with self._making:
+                return self._recall(tag) or self._make(tag, sheets)
+        finally:
+            self._places.release()
+
+    def _recall(self, tag: str) -> bytes | None:
+        with self._memory:
             if tag in self._kept:
                 self._kept.move_to_end(tag)
-            else:
-                self._kept[tag] = film(_frames(sheets, self._max_pixels), FRAME_MS)
-                while len(self._kept) > 1 and sum(map(len, self._kept.values())) > KEPT_BYTES:
-                    self._kept.popitem(last=False)
-            return self._kept[tag]
+            return self._kept.get(tag)
+
+    def _make(self, tag: str, sheets: Sequence[bytes]) -> bytes:
+        made = film(_frames(sheets, self._max_pixels), FRAME_MS)
+        with self._memory:
+            self._kept[tag] = made
+            while len(self._kept) > 1 and sum(map(len, self._kept.values())) > KEPT_BYTES:
+                self._kept.popitem(last=False)
+        return made
 
 
 def _frames(sheets: Sequence[bytes], max_pixels: int) -> list[Image.Image]:

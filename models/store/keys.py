@@ -34,7 +34,7 @@ KeyRecords = list[KeyRecord]
 
 
 class Scope(StrEnum):
-    """What a key allows; looking needs none."""
+    """What a key allows; reading requires no key."""
 
     VOTE = "vote"
     TRAIN = "train"

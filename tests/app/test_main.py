@@ -44,7 +44,8 @@ def test_every_link_leads_back_through_the_proxy(proxied, prefix):
         links = links_in(response.json())
         assert [link for link in links if not link.startswith(f"{ROOT}/")] == [], path
         for link in links:
-            assert api.get(prefix + link.removeprefix(ROOT)).status_code != 404, link
+            # HEAD: the stream of all jobs never ends.
+            assert api.head(prefix + link.removeprefix(ROOT)).status_code != 404, link
 
 
 @pytest.mark.parametrize("prefix", ["", ROOT], ids=["removed", "passed on"])
@@ -77,6 +78,6 @@ def test_errors_and_uploads_know_their_path(proxied):
 
 def test_a_prefix_that_is_a_path_of_ours_is_refused():
     """A request for /cats/cats and one for /cats could not be told apart."""
-    for path in ("/cats", "/models", "/jobs"):
+    for path in ("/cats", "/models", "/jobs", "/docs", "/page", "/openapi.json"):
         with pytest.raises(SettingsError, match="CATTERY_ROOT_PATH"):
             create_app(AppSettings(root_path=path))

@@ -82,6 +82,9 @@ def test_ended_jobs_are_cleared_after_a_question(operations, studio):
         ({"workers": [], "queue": []}, "Cats are served. 1 thing to look at.", "cattery worker"),
         ({"store_free_bytes": GIB}, "something is wrong", "CATTERY_MIN_FREE_MB"),
         ({"store_free_bytes": 3 * GIB}, "1 thing to look at", "CATTERY_MIN_FREE_MB"),
+        ({"data_free_bytes": GIB}, "something is wrong", "CATTERY_MIN_FREE_MB"),
+        ({"data_free_bytes": 3 * GIB, "min_free_bytes": 4 * GIB}, "is wrong", "data folder"),
+        ({"queue_note": "moved aside."}, "1 thing to look at", "moved aside."),
         ({"status": "not ready"}, "Cats are not served.", ""),
     ],
 )

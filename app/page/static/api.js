@@ -33,6 +33,11 @@ export class Problem extends Error {
     return [0, 408, 429, 502, 503, 504].includes(this.status);
   }
 
+  /** Whether another key may help: there was none, or not a valid one, or it lacks the scope. */
+  get wantsKey() {
+    return this.status === 401 || (this.status === 403 && String(this.document.type).endsWith("missing-scope"));
+  }
+
   /** Messages by field of the request. @returns {Record<string, string>} */
   get fields() {
     const { field, errors = [] } = this.document;
@@ -129,7 +134,7 @@ export async function call(method, path, body, options = {}) {
   }
   if (response.ok) return text ? JSON.parse(text) : null;
   const problem = problemOf(response.status, text);
-  if (response.status !== 401 || options.isQuiet || (await askForKey(problem)) === null) throw problem;
+  if (!problem.wantsKey || options.isQuiet || (await askForKey(problem)) === null) throw problem;
   return call(method, path, body, options);
 }
 
@@ -159,7 +164,7 @@ export function upload(path, file, options) {
     request.onload = async () => {
       if (request.status < 300) return resolve(JSON.parse(request.responseText));
       const problem = problemOf(request.status, request.responseText);
-      if (request.status !== 401 || (await askForKey(problem)) === null) return reject(problem);
+      if (!problem.wantsKey || (await askForKey(problem)) === null) return reject(problem);
       upload(path, file, options).then(resolve, reject);
     };
     options.signal?.addEventListener("abort", () => request.abort());

@@ -10,7 +10,7 @@ const SILENCE_MS = 45_000; // three of the service's keep-alive comments
  * @param {string} path
  * @param {{ after: string, signal: AbortSignal, onOpen?: () => void, onEvents: (events: ServerEvent[]) => void }} options
  * `after` is the id of the last event that is known, or "".
- * @returns {Promise<number>} HTTP status; 200 also if the connection broke.
+ * @returns {Promise<number>} HTTP status; 0 if the connection was refused, broke, or was silent for too long.
  */
 export async function readEvents(path, { after, signal, onOpen, onEvents }) {
   const silence = new Watchdog(SILENCE_MS);
@@ -32,7 +32,7 @@ export async function readEvents(path, { after, signal, onOpen, onEvents }) {
     }
   } catch (err) {
     if (signal.aborted) throw err;
-    return 0; // refused, broken, or silent for too long
+    return 0;
   } finally {
     silence.stop();
   }

@@ -1,4 +1,4 @@
-// What happens to all jobs, live: one connection for all tabs, since a browser opens only six.
+// Events of all jobs, live: one connection for all tabs, since a browser opens only six.
 //
 // Visible tabs compete for a lock; its holder reads `GET /events` and passes every event on to the
 // others over a channel. A tab that is hidden gives the lock up. A tab that wins the lock goes on
@@ -101,6 +101,8 @@ class Feed {
 
   /** @param {ServerEvent[]} events */
   take(events) {
+    // Events of one job say nothing of the others: a tab that has just opened waits for them all.
+    if (!jobs.value && !events.some(({ type }) => type === "jobs")) return;
     let known = new Map(jobs.value);
     for (const { id, type, data } of events) {
       this.cursor = id;

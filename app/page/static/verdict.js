@@ -16,8 +16,6 @@ export const CHECKS = {
 /** @param {string} name @returns {{ label: string, severity: "bad" | "warn", remedy: string }} */
 export const checkOf = (name) => CHECKS[name] ?? { label: name.replaceAll("_", " "), severity: "warn", remedy: "“cattery doctor” says more." };
 
-const GIB = 2 ** 30;
-const NO_JOB_BYTES = 2 * GIB; // default of CATTERY_MIN_FREE_MB
 const NEARLY = 0.9; // of a limit, from which it is worth knowing
 const LATE_S = 0.25; // of the event loop: requests are felt to hang
 
@@ -35,11 +33,16 @@ const RULES = [
     const waiting = queue.length ? `${counted(queue.length, "job")} cannot start` : "trainings will wait";
     return [{ severity: queue.length ? "bad" : "warn", text: `No worker is alive: ${waiting}.`, remedy: "“cattery serve” starts one; on another machine, “cattery worker”." }];
   },
-  ({ store_free_bytes: free }) => free === null || free > 2 * NO_JOB_BYTES ? [] : [{
-    severity: free < NO_JOB_BYTES ? "bad" : "warn",
-    text: `Only ${bytes(free)} of disk are free.`,
-    remedy: "Below CATTERY_MIN_FREE_MB no job starts. Delete ended jobs, old versions or datasets.",
-  }],
+  ({ queue_note: note }) => note === null ? [] : [{ severity: "warn", text: `Job queue: ${note}`, remedy: "It works; this stays until the service restarts." }],
+  ({ store_free_bytes: store, data_free_bytes: data, min_free_bytes: least }) => {
+    // One finding: the two are often on one disk.
+    const [[place, free]] = /** @type {[string, number][]} */ ([["store", store ?? Infinity], ["data folder", data ?? Infinity]]).sort(([, a], [, b]) => a - b);
+    return free > 2 * least ? [] : [{
+      severity: free < least ? "bad" : "warn",
+      text: `Only ${bytes(free)} are free on the disk of the ${place}.`,
+      remedy: "Below CATTERY_MIN_FREE_MB no job starts. Delete ended jobs, old versions or datasets.",
+    }];
+  },
   ({ traffic: { errors_per_s: errors, window_s: windowS } }) => errors === 0 ? [] : [{
     severity: "warn",
     text: `${counted(Math.max(1, Math.round(errors * windowS)), "response")} of the last ${duration(windowS)} failed with a status of 500 or above.`,

@@ -88,6 +88,29 @@ def test_without_redis_the_rest_is_told(new_api, store):
     assert status["status"] == "not ready"  # no model is in service
 
 
+def test_a_note_on_a_queue_that_works_is_not_taken_for_its_absence(api, redis_url, monkeypatch):
+    """As after the embedded Valkey moved damaged files aside; the note stays."""
+    put_into_service(api.store, 1)
+    api.run(api.app.state.pool.refresh_all())
+    monkeypatch.setattr(api.app.state.queue, "note", lambda: "Files were moved aside.")
+    with redis.Redis.from_url(redis_url) as client:
+        worker = SpawnWorker([job_queue(client)], name="w-3", connection=client)
+        worker.register_birth()
+        status = fresh(api)
+        worker.register_death()
+    assert (status["checks"]["queue"], status["queue_note"]) == ("ok", "Files were moved aside.")
+    assert [worker["name"] for worker in status["workers"]] == ["w-3"]
+    assert api.get("/readyz").json()["checks"]["queue"] == "Files were moved aside."
+
+
+def test_both_disks_and_the_minimum_are_told(new_api, redis_url):
+    with new_api(redis_url=redis_url, min_free_mb=7) as api:
+        status = api.get("/status").json()
+    assert status["min_free_bytes"] == 7 * 2**20
+    assert status["data_free_bytes"] > 0
+    assert status["store_free_bytes"] > 0
+
+
 def test_a_parameter_that_it_does_not_have_is_refused(api):
     problem_of(api.get("/status?x=1"), 422)
 

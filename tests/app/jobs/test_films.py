@@ -1,5 +1,7 @@
 """Tests of app.jobs.films and its route."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import Any
 
@@ -8,7 +10,8 @@ import pytest
 from PIL import Image
 
 from app.jobs import films as module
-from app.jobs.films import MOST_FRAMES, Films
+from app.jobs.films import MOST_AT_ONCE, MOST_FRAMES, Films
+from app.problems.errors import Busy
 from models.images.formats import encode_png
 from tests.app.client import problem_of
 from tests.app.ordering import new_job
@@ -84,3 +87,40 @@ def test_a_film_of_one_sheet_is_a_picture(store):
 
 def test_a_job_without_sheets_has_no_film(api):
     problem_of(api.get(f"/jobs/{new_job(api.store).id}/film.webp"), 404)
+
+
+def test_a_film_in_memory_does_not_wait_and_few_wait_for_one_being_made(store, monkeypatch):
+    films, is_making, may_go_on = Films(store, 10**6), threading.Event(), threading.Event()
+    kept, slow = films.sheets(filmed(store, 1)), films.sheets(filmed(store, 2))
+    other = films.sheets(filmed(store, 3))
+    films.film(kept)
+
+    def make(_frames, _ms):
+        is_making.set()
+        assert may_go_on.wait(30)
+        return b"webp"
+
+    monkeypatch.setattr(module, "film", make)
+    with ThreadPoolExecutor(MOST_AT_ONCE) as threads:
+        waiting = [threads.submit(films.film, slow) for _ in range(MOST_AT_ONCE)]
+        try:
+            assert is_making.wait(30)
+            assert films.film(kept).startswith(b"RIFF")
+            while films._places._value:
+                threading.Event().wait(0.01)
+            with pytest.raises(Busy, match="films"):
+                films.film(other)
+        finally:
+            may_go_on.set()
+        assert [one.result() for one in waiting] == [b"webp"] * MOST_AT_ONCE
+    assert films.film(other) == b"webp"  # each has given its place back
+
+
+def test_head_makes_no_film(api, monkeypatch):
+    job = filmed(api.store, 2)
+    monkeypatch.setattr(api.app.state.films, "film", None)
+    response = api.head(f"/jobs/{job}/film.webp")
+    assert (response.status_code, response.headers["content-type"]) == (200, "image/webp")
+    assert "content-length" not in response.headers
+    tag = {"if-none-match": response.headers["etag"]}
+    assert api.head(f"/jobs/{job}/film.webp", headers=tag).status_code == 304

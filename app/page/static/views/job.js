@@ -2,6 +2,7 @@
 import { post, remove } from "../api.js";
 import { ActionButton, Badge, Button, Dialog, Failure, Loading, MetricValue, ProgressBar } from "../components.js";
 import { ago, duration, moment, number } from "../format.js";
+import { ENDED, titleOf, workOf } from "../jobs.js";
 import { useResource } from "../load.js";
 import { address, go, usePlace } from "../router.js";
 import { useHistory, useJobs } from "../stream.js";
@@ -9,8 +10,6 @@ import { html, useEffect, useRef, useState } from "../vendor/vendor.js";
 import { Replay } from "./replay.js";
 
 /** @typedef {import("../stream.js").Job} Job */
-
-const ENDED = ["finished", "failed", "canceled", "collapsed"];
 
 /** @param {{ id: string }} props */
 export function JobView({ id }) {
@@ -30,10 +29,9 @@ export function JobView({ id }) {
     return html`<section class="content"><h1 tabindex="-1">Job ${id}</h1>
       ${asked.problem ? html`<${Failure} problem=${asked.problem} onRetry=${asked.reload} />` : html`<${Loading} />`}</section>`;
   }
-  const title = job.kind === "train" ? `${job.order.recipe} on ${job.order.dataset}` : `Import of ${job.order.name ?? job.order.dataset}`;
   return html`<section class="content job">
     <header class="job-head">
-      <div><h1 tabindex="-1">${title}</h1><p class="muted">${subtitle(job)}</p></div>
+      <div><h1 tabindex="-1">${titleOf(job)}</h1><p class="muted">${subtitle(job)}</p></div>
       <${Badge} status=${job.status} />
       <${Actions} job=${job} />
     </header>
@@ -107,12 +105,9 @@ function Phases({ job }) {
     const phase = phases.findLast((/** @type {any} */ one) => one.name === name);
     const state = !phase ? "is-ahead" : phase.ended_at ? "is-over" : "is-now";
     const isTraining = name === "training" && job.kind === "train";
-    const work = isTraining
-      ? { done: p.training_s_total ? p.training_s : p.kimg, total: p.training_s_total ?? p.kimg_total, etaS: p.eta_s }
-      : { done: phase?.done ?? 0, total: phase?.total, etaS: phase?.eta_s };
     return html`<li key=${name} class=${state} aria-current=${state === "is-now" ? "step" : undefined}>
       <b>${name}</b>
-      ${state === "is-now" && html`<${ProgressBar} label=${name} value=${work.done} max=${work.total} etaS=${work.etaS} />
+      ${state === "is-now" && html`<${ProgressBar} label=${name} ...${workOf(job, phase)} />
         <span class="muted">${isTraining ? speedOf(p) : phase.task}</span>`}
       ${state === "is-over" && html`<span class="muted">${duration((Date.parse(phase.ended_at) - Date.parse(phase.started_at)) / 1000)}</span>`}
     </li>`;

@@ -65,7 +65,7 @@ function Booth({ model, ids, sizePx }) {
     setBusy(false);
   }
   useKeys(vote, next, outcome !== null);
-  return html`<p class="muted">Two versions made these from the same seed, ${pair.seed}. Which is which is told afterwards.</p>
+  return html`<p class="muted">Two versions made these from the same seed, ${pair.seed}. You will see which is which after voting.</p>
     <div class="vote-pair">${links.map((link, side) => html`
       <figure key=${link} class=${outcome?.choice === side ? "is-chosen" : ""}>
         <img src=${link} alt=${side ? "The cat on the right" : "The cat on the left"} class=${isShown ? "" : "is-hidden"} width=${4 * sizePx} height=${4 * sizePx}

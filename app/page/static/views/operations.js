@@ -50,7 +50,7 @@ function Verdict({ status, problem, seenAt }) {
 }
 
 /** @param {{ status: any }} props */
-function FrontEnd({ status: { service: s, version, uptime_s: uptimeS, started_at: startedAt, store_free_bytes: free } }) {
+function FrontEnd({ status: { service: s, version, uptime_s: uptimeS, started_at: startedAt, store_free_bytes: storeFree, data_free_bytes: dataFree } }) {
   const { device } = s;
   /** @type {[string, any][]} */
   const facts = [
@@ -61,7 +61,8 @@ function FrontEnd({ status: { service: s, version, uptime_s: uptimeS, started_at
     ["Memory", s.rss_bytes === null ? "unknown" : bytes(s.rss_bytes)],
     ["Weights", bytes(s.weights_bytes)],
     ["Rendered cats kept", bytes(s.cache_bytes)],
-    ["Free disk", free === null ? "no limit" : bytes(free)],
+    ["Free for the store", storeFree === null ? "no limit" : bytes(storeFree)],
+    ["Free for data", dataFree === null ? "unknown" : bytes(dataFree)],
     ["Images waiting", html`<${Meter} label="Images waiting" value=${s.waiting_images} max=${s.max_waiting_images} text=${number} />`],
     ["Connections", html`<${Meter} label="Connections" value=${s.connections} max=${s.max_connections} text=${number} />`],
   ];

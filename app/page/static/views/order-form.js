@@ -100,11 +100,11 @@ function Basics({ recipes, recipe, datasets, dataset, typed, errors, onChange })
 
 /** What the order will take, or why it is refused. @param {any} props */
 function Expectation({ checked: { data, problem: refused, isLoading }, problem, dataset }) {
-  const needsKey = refused?.status === 401;
+  const needsKey = refused?.wantsKey;
   const wrong = problem ?? (refused && !needsKey ? refused : null);
   return html`<div class="training-expectation" aria-live="polite" aria-busy=${isLoading}>
     <img src=${url(dataset.links.preview)} alt=${`Some pictures of ${dataset.name}`} loading="lazy" />
-    ${needsKey && html`<p class="muted">How long it will take is told to those who have the service's key.</p>`}
+    ${needsKey && html`<p class="muted">Enter a key to see how long it will take.</p>`}
     ${wrong ? html`<p class="error">${wrong.message} ${wrong.remedy}</p>` : data && html`<${Estimate} ...${data} />`}
   </div>`;
 }

@@ -3,13 +3,12 @@ import { get } from "../api.js";
 import { Badge, Button, Empty, Loader, Loading, ProgressBar, say } from "../components.js";
 import { copyOrder } from "../draft.js";
 import { ago } from "../format.js";
+import { ENDED, titleOf, workOf } from "../jobs.js";
 import { useLoad } from "../load.js";
 import { address, replace, route, usePlace } from "../router.js";
 import { useJobs } from "../stream.js";
 import { html, useEffect } from "../vendor/vendor.js";
 import { OrderForm } from "./order-form.js";
-
-const ENDED = ["finished", "failed", "canceled", "collapsed"];
 
 export function TrainingView() {
   const offer = useLoad(async (signal) => {
@@ -48,20 +47,12 @@ function Current() {
   const open = [...(jobs?.values() ?? [])].filter(({ status }) => !ENDED.includes(status));
   if (open.length === 0) return null;
   return html`<section><h2>Now</h2><ul class="rows">${open.map((job) => html`<li key=${job.id}><${JobName} job=${job} /> <${Badge} status=${job.status} />
-    <span class="training-bar">${job.status === "started" && html`<${ProgressBar} label=${`Progress of ${job.id}`} ...${progressOf(job)} />`}</span></li>`)}</ul></section>`;
+    <span class="training-bar">${job.status === "started" && html`<${ProgressBar} label=${`Progress of ${job.id}`} ...${workOf(job)} />`}</span></li>`)}</ul></section>`;
 }
 
 /** @param {{ job: any }} props */
-function JobName({ job: { id, kind, order } }) {
-  const name = kind === "train" ? `${order.recipe} on ${order.dataset}` : `Import of ${order.name ?? order.dataset}`;
-  return html`<a href=${address(["job", id])} id=${`job-${id}`}>${name}</a>`;
-}
-
-/** @param {any} job */
-function progressOf({ kind, progress: p }) {
-  if (kind !== "train") return { value: p.done, max: p.total, etaS: p.eta_s };
-  const isTimed = p.training_s_total !== null;
-  return { value: isTimed ? p.training_s : p.kimg, max: isTimed ? p.training_s_total : p.kimg_total, etaS: p.eta_s };
+function JobName({ job }) {
+  return html`<a href=${address(["job", job.id])} id=${`job-${job.id}`}>${titleOf(job)}</a>`;
 }
 
 function Earlier() {

@@ -2,36 +2,25 @@
 import { get, Problem, post, remove } from "../api.js";
 import { ActionButton, Badge, Button, Dialog, ProgressBar, say } from "../components.js";
 import { ago, bytes, counted, duration } from "../format.js";
+import { ENDED, FAILED, titleOf, workOf } from "../jobs.js";
 import { address } from "../router.js";
 import { useJobs } from "../stream.js";
 import { html, useState } from "../vendor/vendor.js";
 
 /** @typedef {import("../stream.js").Job} Job */
 
-const FAILED = ["failed", "collapsed", "canceled"];
-const ENDED = ["finished", ...FAILED];
-
 /** @param {boolean} isEmpty Then it takes one line. */
 const panel = (isEmpty) => `panel ${isEmpty ? "is-empty" : ""}`;
 
 /** @param {{ job: Job }} props */
-function JobLink({ job: { id, kind, order } }) {
-  const name = kind === "train" ? `${order.recipe} on ${order.dataset}, ${order.size_px} px` : `Import of ${order.name}`;
-  return html`<a href=${address(["job", id])} id=${`job-${id}`}>${name}</a>`;
+function JobLink({ job }) {
+  const { id, kind, order } = job;
+  return html`<a href=${address(["job", id])} id=${`job-${id}`}>${titleOf(job)}${kind === "train" && `, ${order.size_px} px`}</a>`;
 }
 
 /** @param {{ id: string }} props */
 const Cancel = ({ id }) => html`<${ActionButton} icon="x" kind="quiet" label=${`Cancel job ${id}`}
   action=${() => post(`/jobs/${encodeURIComponent(id)}/cancel`)} done="Canceling." />`;
-
-/** The work of a job's present phase. @param {Job} job */
-function workOf({ kind, phase, phases, progress: p }) {
-  if (kind === "train" && phase === "training") {
-    return p.training_s_total === null ? { value: p.kimg, max: p.kimg_total, etaS: p.eta_s } : { value: p.training_s, max: p.training_s_total, etaS: p.eta_s };
-  }
-  const now = phases.at(-1);
-  return { value: now?.done ?? 0, max: now?.total, etaS: now?.eta_s };
-}
 
 /** @param {{ jobs: Job[] }} props */
 export function Running({ jobs }) {
