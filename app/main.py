@@ -4,6 +4,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api import (
@@ -98,14 +99,14 @@ def create_app(
     for module in ROUTERS:
         app.include_router(module.router)
     describe(app)
-    _check_root_path(app, settings.root_path)
+    _check_root_path(settings.root_path)
     app.add_middleware(DirectRoutes, routes=cats.router.routes, handlers=HANDLERS)
     app.add_middleware(Gate, settings=settings)
     app.add_middleware(RequestCounter, telemetry=telemetry)  # the last one is outermost
     return app
 
 
-def _check_root_path(app: FastAPI, root: str) -> None:
+def _check_root_path(root: str) -> None:
     """Reject a prefix that is also a path of ours: requests with and without it look alike.
 
     Raises:
@@ -113,8 +114,10 @@ def _check_root_path(app: FastAPI, root: str) -> None:
     """
     if not root:
         return
-    paths = {*app.openapi()["paths"], *(getattr(route, "path", "") for route in app.routes)}
-    if any(f"{path}/".startswith(f"{root}/") for path in paths | {app.openapi_url}):
+    # Those of the page too, which the OpenAPI document does not have.
+    routes = (route for module in (cats, *ROUTERS) for route in module.router.routes)
+    paths = {"/openapi.json", *(route.path for route in routes if isinstance(route, APIRoute))}
+    if any(f"{path}/".startswith(f"{root}/") for path in paths):
         raise SettingsError(
             f"CATTERY_ROOT_PATH is {root!r}, which is a path of the service itself.",
             "Choose another prefix.",

@@ -80,7 +80,7 @@ class MissingScope(Forbidden):
 
     def __init__(self, scope: str, known: Sequence[str]) -> None:
         super().__init__(
-            f"This call requires a key with the scope {scope!r}; yours has {', '.join(known)}.",
+            f"This call requires a key with the scope '{scope}'; yours has {', '.join(known)}.",
             f"Use another key: `cattery keys add NAME --scope {scope}` makes one.",
         )
         self.scope = scope

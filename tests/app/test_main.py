@@ -44,8 +44,9 @@ def test_every_link_leads_back_through_the_proxy(proxied, prefix):
         links = links_in(response.json())
         assert [link for link in links if not link.startswith(f"{ROOT}/")] == [], path
         for link in links:
-            # HEAD: the stream of all jobs never ends.
-            assert api.head(prefix + link.removeprefix(ROOT)).status_code != 404, link
+            # The stream of all jobs never ends.
+            method = "HEAD" if link == f"{ROOT}/events" else "GET"
+            assert api.ask(method, prefix + link.removeprefix(ROOT)).status_code != 404, link
 
 
 @pytest.mark.parametrize("prefix", ["", ROOT], ids=["removed", "passed on"])

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from models.store import Store
-from models.store.records import JobStatus
+from models.store.records import JobStatus, Phase
 from tests.page.conftest import DESKTOP, PHONE
 from tests.page.histories import Training, queued
 
@@ -58,6 +58,18 @@ def test_the_queue_is_in_order_and_a_job_can_be_canceled(operations, studio):
     expect(page.locator(".messages")).to_contain_text("Canceling")
     assert store.jobs.cancel_requested(second)
     assert not store.jobs.cancel_requested(first)
+
+
+@pytest.mark.parametrize("view", ["training", "operations"])
+def test_a_bar_is_that_of_the_present_phase(visit, studio, view):
+    """A training that measures has worked its budget off, but is not done."""
+    training = Training(Store.open(str(studio.data / "store"))).go_on(200)
+    training.journal.phase(Phase.MEASURING)
+    page = visit().open(f"#/{view}")
+    bar = page.get_by_label(f"Progress of {training.record.id}")
+    expect(bar).to_be_visible()
+    expect(bar).not_to_have_attribute("value", "100")
+    training.end()
 
 
 def test_ended_jobs_are_cleared_after_a_question(operations, studio):

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, Request, expect
 
 from models.store import Store
+from models.store.keys import Scope
 from tests.integration.conftest import Service
 from tests.page.conftest import PHONE
 from tests.page.histories import Training
@@ -90,6 +91,34 @@ def test_a_closed_tab_hands_the_stream_on(visit, studio):
     assert second.locator(".job-events li").count() == len(_listed(studio, training))
 
 
+# As if the answer of the tab that reads the stream came late, after events of some job.
+ASK_LATE = """
+const post = BroadcastChannel.prototype.postMessage;
+BroadcastChannel.prototype.postMessage = function (message) {
+  if (message.wants) setTimeout(() => post.call(this, message), 4000);
+  else post.call(this, message);
+};
+"""
+
+
+def test_a_tab_that_opens_amid_events_knows_all_jobs(visit, studio):
+    store = Store.open(str(studio.data / "store"))
+    quiet, busy = Training(store).go_on(4), Training(store).go_on(4)
+    visitor = visit()
+    first, second = visitor.page, visitor.page.context.new_page()
+    first.goto(f"{studio.url}/#/training")
+    first.locator(f"#job-{quiet.record.id}").wait_for()
+    second.add_init_script(ASK_LATE)
+    second.goto(f"{studio.url}/#/training")
+    second.locator("main h1").wait_for()
+    second.wait_for_timeout(500)
+    busy.go_on(1)
+    second.locator(f"#job-{busy.record.id}").wait_for()
+    expect(second.locator(f"#job-{quiet.record.id}")).to_be_visible(timeout=1000)
+    quiet.end()
+    busy.end()
+
+
 def _listed(service: Service, training: Training) -> list[str]:
     """Return the entries of a history that the page lists."""
     unlisted = ("progress", "sample", "work")
@@ -155,6 +184,24 @@ def test_a_key_is_asked_for_kept_for_the_tab_and_never_in_an_address(visit, star
     expect(tab.get_by_role("dialog")).to_contain_text("A key is needed")
     assert [it for it in [*addresses, page.url, tab.url] if KEY in it or "wrong" in it] == []
     assert page.evaluate("[document.cookie, localStorage.length]") == ["", 0]
+
+
+@pytest.mark.slow
+def test_a_key_without_the_scope_can_be_replaced(visit, start):
+    service = start(CATTERY_API_KEY=KEY)
+    store = Store.open(str(service.data / "store"))
+    voter = store.keys.add("voter", [Scope.VOTE])[1]
+    training = Training(store).go_on(4)
+    page = visit(PHONE, url=service.url).open(f"#/job/{training.record.id}")
+    dialog = page.get_by_role("dialog")
+    page.get_by_role("button", name="Cancel").click()
+    dialog.get_by_label("Key").fill(voter)
+    page.keyboard.press("Enter")
+    expect(dialog).to_contain_text("requires a key with the scope 'train'; yours has vote.")
+    dialog.get_by_label("Key").fill(KEY)
+    page.keyboard.press("Enter")
+    expect(page.locator(".messages")).to_contain_text("Canceling")
+    assert store.jobs.cancel_requested(training.record.id)
 
 
 @pytest.mark.slow

@@ -152,7 +152,10 @@ def test_the_index_links_to_what_exists(api):
     assert [link.rpartition("/")[2] for link in picks.values()] == ["7.png", "23.png"]
     assert api.get("/models").json()["models"][0]["picks"] == list(picks.values())
     links = picks | {name: link for name, link in index.items() if link.startswith("/")}
-    assert [name for name, link in links.items() if api.get(link).status_code != 200] == []
+    assert "events" in links
+    # HEAD: the stream of all jobs never ends.
+    ask = {name: "HEAD" if name == "events" else "GET" for name in links}
+    assert [it for it, link in links.items() if api.ask(ask[it], link).status_code != 200] == []
 
 
 def test_recipes_are_the_table(api):

@@ -40,7 +40,7 @@ def trained(api, tmp_path):
     return card.version
 
 
-def test_a_copy_is_found_at_distance_zero(api, trained, tmp_path):
+def test_a_copy_is_found_at_distance_zero(api, trained, tmp_path, monkeypatch):
     link = f"/cats/dcgan@{trained}/7/nearest"
     missing = problem_of(api.get(f"{link}.png"), 404, "not-found")
     assert "cattery evaluate" in missing["remedy"]
@@ -57,6 +57,11 @@ def test_a_copy_is_found_at_distance_zero(api, trained, tmp_path):
     assert told["heldout_closer"] == 0
     tag = {"if-none-match": response.headers["etag"]}
     assert api.get(f"{link}.png", headers=tag).status_code == 304
+    with monkeypatch.context() as patch:
+        patch.setattr(api.app.state.nearest, "find", None)  # HEAD renders nothing
+        head = api.ask("HEAD", f"{link}.png")
+    assert (head.status_code, head.headers["content-type"]) == (200, "image/png")
+    assert head.headers["etag"] == response.headers["etag"]
     api.delete("/datasets/flat")
     problem_of(api.get(f"{link}.png", headers=tag), 404, "not-found")
 

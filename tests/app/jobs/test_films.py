@@ -119,8 +119,8 @@ def test_a_film_in_memory_does_not_wait_and_few_wait_for_one_being_made(store, m
 def test_head_makes_no_film(api, monkeypatch):
     job = filmed(api.store, 2)
     monkeypatch.setattr(api.app.state.films, "film", None)
-    response = api.head(f"/jobs/{job}/film.webp")
+    response = api.ask("HEAD", f"/jobs/{job}/film.webp")
     assert (response.status_code, response.headers["content-type"]) == (200, "image/webp")
     assert "content-length" not in response.headers
     tag = {"if-none-match": response.headers["etag"]}
-    assert api.head(f"/jobs/{job}/film.webp", headers=tag).status_code == 304
+    assert api.ask("HEAD", f"/jobs/{job}/film.webp", headers=tag).status_code == 304
