@@ -9,6 +9,7 @@ import pytest
 from app.cats.cache import ImageCache
 from app.cats.request import Freshness, ImageRequest
 from app.http.negotiation import Format
+from app.observability.metrics import Telemetry
 from app.settings import AppSettings
 from models.errors import StoreError
 from models.store.image_store import renderings_path
@@ -244,8 +245,9 @@ async def test_variations_are_kept_apart(keeping, version):
     assert len({a.content for a in first}) == len({a.headers["etag"] for a in first}) == 4
 
 
-async def test_of_two_processes_the_first_rendering_stays(keeping, store, version):
+async def test_of_two_processes_the_first_rendering_stays(keeping, store, version, monkeypatch):
     """Both render at the same time with different engines; both send what was kept first."""
+    monkeypatch.setattr("app.main.Telemetry", Telemetry)  # each its own, as processes have
     link = f"/cats/dcgan@{version}/7.png"
     async with keeping() as (_, client), keeping(load=load_later) as (later, other):
         engine = later.state.pool.serving()["dcgan"].engine

@@ -30,7 +30,7 @@ def test_a_version_becomes_an_entry_that_a_fresh_store_serves(
 ):
     """Measured on its own data, its picks on its card, and taken in as any zoo is."""
     # A toy's cats have no faces yet.
-    monkeypatch.setattr("models.metrics.faces.find_spec", lambda _name: None)
+    monkeypatch.setattr("models.images.cat_faces.find_spec", lambda _name: None)
     folder = tmp_path / "zoo"
     ref = f"tabby@{trained.version}"
     done = zoo("pack", ref, "--as", "dcgan", "--picks", "3,1", "--to", str(folder))
