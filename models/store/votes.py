@@ -96,6 +96,8 @@ class Votes:
         """
         found: dict[str, dict[Ref, Tally]] = {}
         for pair in self._tree.names("votes"):
+            if pair.count("~") != 1:  # a stray file must not hide the votes
+                continue
             one, other = (_ref(part) for part in pair.split("~"))
             for ref, against in ((one, other), (other, one)):
                 if ref[0] == model:

@@ -50,3 +50,9 @@ def test_the_interval_is_wilson_s():
     assert wilson(5, 10) == (0.2366, 0.7634)
     assert wilson(90, 100) == (0.8256, 0.9448)
     assert Tally.of(0, 0, 3).interval is None
+
+
+def test_a_stray_file_hides_no_votes(store):
+    store.votes.add((A, B), A, "a key")
+    store.tree.write("votes/notes.txt", b"?")
+    assert store.votes.tallies("tabby")["a" * 12][B].wins == 1
